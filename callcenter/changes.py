@@ -1,0 +1,136 @@
+"""What a difference between two configurations costs, and the gentlest actions that apply it.
+
+Actions are words of the host's ``freeswitch-release`` tool, ordered from harmless to harsh. Only
+the last two can end a call, so only they wait for :class:`~callcenter.site.Maintenance`.
+"""
+
+from __future__ import annotations
+
+import enum
+import re
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+
+__all__ = ["COMPARED", "Action", "Severity", "plan"]
+
+
+class Severity(enum.IntEnum):
+    """How much of a running service an action touches."""
+
+    RELOAD = 1
+    """Takes effect at the next call; no call or registration notices."""
+    MODULE = 2
+    """One module starts or stops; calls that do not use it go on."""
+    PROFILE = 3
+    """A sofia profile restarts: its calls end."""
+    SERVICE = 4
+    """FreeSWITCH restarts: all calls end."""
+
+
+@dataclass(frozen=True, order=True)
+class Action:
+    """One step, such as ``reloadxml`` or ``load mod_opus``."""
+
+    severity: Severity
+    command: str
+
+
+RELOADXML = Action(Severity.RELOAD, "reloadxml")
+RESTART = Action(Severity.SERVICE, "restart")
+
+MODULES = "autoload_configs/modules.conf.xml"
+SWITCH = "autoload_configs/switch.conf.xml"
+PROFILES = "sip_profiles/"
+
+COMPARED = (MODULES, SWITCH, PROFILES)
+"""Files (or folders) whose old content is asked of the host, since the cost of a change depends on
+which of their parameters it touches. None of them holds a secret."""
+
+# reloadxml alone makes FreeSWITCH read these; the others are read once, by what is named.
+_BY_PATH: tuple[tuple[str, Action | None], ...] = (
+    ("dialplan/", None),
+    ("directory/", None),
+    (".fs_cli_conf", None),
+    ("autoload_configs/sofia.conf.xml", None),
+    ("autoload_configs/acl.conf.xml", Action(Severity.RELOAD, "reloadacl")),
+    ("autoload_configs/opus.conf.xml", Action(Severity.MODULE, "reload mod_opus")),
+    ("autoload_configs/logfile.conf.xml", Action(Severity.MODULE, "reload mod_logfile")),
+    ("autoload_configs/event_socket.conf.xml", Action(Severity.MODULE, "reload mod_event_socket")),
+)
+
+_SWITCH_AT_RUN_TIME = {
+    "max-sessions": "fsctl max_sessions",
+    "sessions-per-second": "fsctl sps",
+    "loglevel": "fsctl loglevel",
+}
+
+# A rescan parses a profile's settings again but neither binds again nor forgets what was removed.
+_PROFILE_BY_RESCAN = frozenset(
+    {
+        "aggressive-nat-detection",
+        "context",
+        "inbound-codec-negotiation",
+        "inbound-codec-prefs",
+        "liberal-dtmf",
+        "local-network-acl",
+        "log-auth-failures",
+        "max-registrations-per-extension",
+        "nonce-ttl",
+        "outbound-codec-prefs",
+        "rtp-hold-timeout-sec",
+        "rtp-timeout-sec",
+        "session-timeout",
+    }
+)
+
+_PARAM = re.compile(r'<param name="([^"]+)" value="([^"]*)"')
+_LOAD = re.compile(r'<load module="(mod_[a-z0-9_]+)"')
+_PROFILE_NAME = re.compile(r"sip_profiles/([a-z0-9_-]+)\.xml")
+
+
+def plan(
+    paths: Iterable[str], before: Mapping[str, str], after: Mapping[str, str]
+) -> tuple[Action, ...]:
+    """The actions that apply a change of ``paths`` to a running FreeSWITCH, gentlest first.
+
+    ``before`` and ``after`` hold the contents of the :data:`COMPARED` files by path.
+    """
+    actions: set[Action] = set()
+    for path in paths:
+        actions.add(RELOADXML)
+        actions |= set(_for_path(path, before.get(path), after.get(path)))
+    if RESTART in actions:
+        return (RELOADXML, RESTART)
+    return tuple(sorted(actions))
+
+
+def _for_path(path: str, before: str | None, after: str | None) -> Iterator[Action]:
+    if path == MODULES and before is not None and after is not None:
+        running, wanted = _LOAD.findall(before), _LOAD.findall(after)
+        yield from (Action(Severity.MODULE, f"load {m}") for m in wanted if m not in running)
+        yield from (Action(Severity.MODULE, f"unload {m}") for m in running if m not in wanted)
+    elif path == SWITCH and before is not None and after is not None:
+        old, new = dict(_PARAM.findall(before)), dict(_PARAM.findall(after))
+        for name in sorted(_differing(old, new)):
+            if name in _SWITCH_AT_RUN_TIME and name in new:
+                yield Action(Severity.RELOAD, f"{_SWITCH_AT_RUN_TIME[name]} {new[name]}")
+            else:
+                yield RESTART
+    elif (profile := _PROFILE_NAME.fullmatch(path)) is not None:
+        old, new = dict(_PARAM.findall(before or "")), dict(_PARAM.findall(after or ""))
+        if old and new and _differing(old, new) <= _PROFILE_BY_RESCAN & new.keys():
+            yield Action(Severity.RELOAD, f"rescan {profile[1]}")
+        else:
+            yield Action(Severity.PROFILE, f"profile {profile[1]}")
+    else:
+        for prefix, action in _BY_PATH:
+            if path == prefix or (prefix.endswith("/") and path.startswith(prefix)):
+                if action is not None:
+                    yield action
+                return
+        # A file nobody thought of is applied harshly rather than never.
+        yield RESTART
+
+
+def _differing(old: Mapping[str, str], new: Mapping[str, str]) -> set[str]:
+    return {name for name in old.keys() | new.keys() if old.get(name) != new.get(name)}

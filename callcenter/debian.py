@@ -1,0 +1,80 @@
+"""Debian's package index: which files of a folder of packages a host needs."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+
+__all__ = ["Package", "closure", "read_index", "version_matches"]
+
+
+@dataclass(frozen=True)
+class Package:
+    """One stanza of a Packages index."""
+
+    name: str
+    version: str
+    architecture: str
+    filename: str
+    depends: tuple[str, ...]
+    """Names only: apt on the host checks the versions."""
+    stanza: str
+
+
+def read_index(text: str) -> list[Package]:
+    """Every package of a Packages index."""
+    packages = []
+    for stanza in re.split(r"\n\s*\n", text.strip()):
+        fields = dict(re.findall(r"^([A-Za-z-]+): *(.*)$", stanza, re.MULTILINE))
+        if "Package" not in fields:
+            continue
+        depends = ",".join((fields.get("Pre-Depends", ""), fields.get("Depends", "")))
+        packages.append(
+            Package(
+                name=fields["Package"],
+                version=fields.get("Version", ""),
+                architecture=fields.get("Architecture", "all"),
+                filename=fields.get("Filename", ""),
+                depends=tuple(re.findall(r"(?:^|[,|])\s*([a-z0-9][a-z0-9+.-]+)", depends)),
+                stanza=stanza,
+            )
+        )
+    return packages
+
+
+def version_matches(version: str, pinned: str) -> bool:
+    """Whether a package's version is of the pinned upstream version: 1.10.12~release-1 is 1.10.12,
+    1.10.120 is not."""
+    return re.match(re.escape(pinned) + r"(?![0-9.])", version) is not None
+
+
+def closure(packages: Iterable[Package], wanted: Iterable[str], pinned: str) -> list[Package]:
+    """The packages of a folder that ``wanted`` need of it; what it lacks, Debian has.
+
+    FreeSWITCH's own are taken in the pinned version only. Raises KeyError with the first name of
+    ``wanted`` that the folder does not hold in it.
+    """
+    by_name: dict[str, Package] = {}
+    for package in packages:
+        own = package.name.startswith(("freeswitch", "libfreeswitch"))
+        if not own or version_matches(package.version, pinned):
+            by_name[package.name] = package
+    names = list(wanted)
+    for name in names:
+        if name not in by_name:
+            raise KeyError(name)
+    chosen: dict[str, Package] = {}
+    while names:
+        name = names.pop()
+        if name in chosen or name not in by_name:
+            continue
+        chosen[name] = by_name[name]
+        names += by_name[name].depends
+    return [chosen[name] for name in sorted(chosen)]
+
+
+def index_of(folder: Path) -> list[Package]:
+    """The index of a flat repository. Raises FileNotFoundError where there is none."""
+    return read_index((folder / "Packages").read_text(encoding="utf-8"))

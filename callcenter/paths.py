@@ -1,0 +1,57 @@
+"""Where things are on a Linux host. Written here once; templates, roles and tests read it."""
+
+from __future__ import annotations
+
+from typing import Final
+
+__all__ = [
+    "APPLIED",
+    "APT_AUTH",
+    "APT_KEY",
+    "APT_PREFERENCES",
+    "APT_SOURCES",
+    "CONFIG",
+    "CURRENT",
+    "FIREWALL_RULES",
+    "FIREWALL_TABLE",
+    "FIREWALL_UNIT",
+    "FS_CLI_CONFIG",
+    "LOCAL_REPOSITORY",
+    "LOGROTATE",
+    "MANAGED",
+    "RELEASES",
+    "RELEASE_TOOL",
+    "RESTART_NEEDED",
+    "STATE",
+    "UNIT",
+    "UNIT_DROP_IN",
+]
+
+CONFIG: Final = "/etc/freeswitch"
+RELEASES: Final = f"{CONFIG}/releases"
+CURRENT: Final = f"{CONFIG}/current"
+"""The release that FreeSWITCH reads."""
+APPLIED: Final = f"{CONFIG}/applied"
+"""The last release that FreeSWITCH has accepted: what it starts with, and what is rolled back to."""
+FS_CLI_CONFIG: Final = "/etc/fs_cli.conf"
+UNIT: Final = "freeswitch.service"
+UNIT_DROP_IN: Final = f"/etc/systemd/system/{UNIT}.d/callcenter.conf"
+LOGROTATE: Final = "/etc/logrotate.d/freeswitch"
+
+STATE: Final = "/var/lib/callcenter"
+MANAGED: Final = f"{STATE}/managed"
+"""Lists of the files that deploys have put on the host, so that what is not wanted goes away."""
+RELEASE_TOOL: Final = "/usr/lib/callcenter/freeswitch-release"
+
+RESTART_NEEDED: Final = "/run/callcenter-restart"
+"""There while a running FreeSWITCH is older than its packages or unit; a reboot clears it."""
+
+APT_SOURCES: Final = "/etc/apt/sources.list.d/freeswitch.sources"
+APT_KEY: Final = "/etc/apt/keyrings/freeswitch.gpg"
+APT_AUTH: Final = "/etc/apt/auth.conf.d/freeswitch.conf"
+APT_PREFERENCES: Final = "/etc/apt/preferences.d/freeswitch"
+LOCAL_REPOSITORY: Final = "/var/lib/callcenter/packages"
+
+FIREWALL_RULES: Final = "/etc/callcenter/firewall.nft"
+FIREWALL_UNIT: Final = "callcenter-firewall.service"
+FIREWALL_TABLE: Final = "callcenter"

@@ -1,0 +1,72 @@
+"""Jinja2 with escaping that cannot be forgotten: every value is escaped where it is printed."""
+
+from __future__ import annotations
+
+import functools
+import re
+from pathlib import Path
+
+import jinja2
+from markupsafe import Markup
+
+__all__ = ["plain", "xml", "xml_escape"]
+
+_PACKAGE = Path(__file__).resolve().parent.parent
+_FOLDERS = (_PACKAGE / "templates", _PACKAGE.parent / "templates")
+
+# FreeSWITCH's preprocessor works on lines, before and regardless of XML, and the dialplan expands
+# variables after it. What either gives a meaning to is written as a character reference.
+_SPECIAL = re.compile(r"[^A-Za-z0-9 ._/:,@()+=;|*?\[\]^~!%\-\u0080-\U0010ffff]")
+_DIRECTIVE = re.compile("x-pre-process", re.IGNORECASE)
+_EXPANSION = re.compile(r"\$(\\*)\{")
+
+
+def xml_escape(value: object) -> str:
+    """Text that stays text through FreeSWITCH's preprocessor, XML parser and variable expansion."""
+    # Character references would be decoded before expansion; FreeSWITCH itself disarms foreign
+    # text by turning the dollar into a percent sign.
+    text = _EXPANSION.sub(r"%\1{", str(value))
+    text = _SPECIAL.sub(lambda sign: f"&#{ord(sign.group())};", text)
+    return _DIRECTIVE.sub(lambda word: word.group().replace("-", "&#45;"), text)
+
+
+def _regex(value: object) -> str:
+    """A number as the regular expression that matches it alone: * and # are dialled, too."""
+    return re.sub(r"([*#])", r"[\1]", str(value))
+
+
+def _finalize_xml(value: object) -> object:
+    return value if isinstance(value, Markup) else Markup(xml_escape(value))
+
+
+def _environment(**options: object) -> jinja2.Environment:
+    return jinja2.Environment(
+        loader=jinja2.FileSystemLoader(_FOLDERS),
+        undefined=jinja2.StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        keep_trailing_newline=True,
+        **options,  # type: ignore[arg-type]
+    )
+
+
+@functools.cache
+def _xml() -> jinja2.Environment:
+    environment = _environment(finalize=_finalize_xml, autoescape=True)
+    environment.filters["regex"] = _regex
+    return environment
+
+
+@functools.cache
+def _plain() -> jinja2.Environment:
+    return _environment()
+
+
+def xml(template: str, **values: object) -> bytes:
+    """Render an XML template. It may hold dialplan expressions; its values may not."""
+    return _xml().get_template(template).render(source=template, **values).encode()
+
+
+def plain(template: str, **values: object) -> bytes:
+    """Render a template whose values the models restrict to words, numbers and addresses."""
+    return _plain().get_template(template).render(source=template, **values).encode()

@@ -1,0 +1,106 @@
+"""FreeSWITCH's configuration, whole: what is not rendered here is not on the switch."""
+
+from __future__ import annotations
+
+import hashlib
+import itertools
+from collections.abc import Iterator
+
+from callcenter.render._files import File, Tree
+from callcenter.render._templates import plain, xml
+from callcenter.site import CODECS, Extension, Site, Switch
+
+__all__ = ["CLI_CONFIG", "PROFILE", "a1_hash", "configuration", "modules", "packages"]
+
+PROFILE = "internal"
+"""The sofia profile that phones register with."""
+
+CLI_CONFIG = ".fs_cli_conf"
+"""How fs_cli logs in. It belongs to a release, since a release may change port and password."""
+
+_BASE_MODULES = (
+    "mod_logfile",
+    "mod_event_socket",
+    "mod_commands",
+    "mod_dptools",
+    "mod_dialplan_xml",
+    "mod_sofia",
+)
+
+
+def modules(site: Site) -> tuple[str, ...]:
+    """The modules that the Site needs, in the order in which they load."""
+    wanted = [*_BASE_MODULES]
+    if site.features.tone is not None:
+        wanted.append("mod_tone_stream")
+    wanted += sorted({module for codec in site.media.codecs if (module := CODECS[codec])})
+    return tuple(wanted)
+
+
+def packages(site: Site) -> tuple[str, ...]:
+    """The Debian packages that hold the daemon and those modules, and no others."""
+    return (
+        "freeswitch",
+        "freeswitch-systemd",
+        *(f"freeswitch-{module.replace('_', '-')}" for module in modules(site)),
+    )
+
+
+def a1_hash(site: Site, extension: Extension) -> str:
+    """RFC 2617's HA1: enough to check a phone's digest, and useless as a password elsewhere."""
+    password = site.reveal(extension.password)
+    text = f"{extension.number}:{site.domain}:{password}"
+    return hashlib.md5(text.encode(), usedforsecurity=False).hexdigest()
+
+
+def configuration(site: Site, switch: Switch) -> Tree:
+    """The tree below FreeSWITCH's configuration folder. The same Site gives the same bytes."""
+    return Tree(_files(site, switch))
+
+
+def _files(site: Site, switch: Switch) -> Iterator[File]:
+    values = {"site": site, "switch": switch, "profile": PROFILE, "modules": modules(site)}
+
+    def rendered(path: str, **more: object) -> File:
+        return File(path, xml(f"freeswitch/{path}.j2", **values, **more), 0o640)
+
+    yield rendered("freeswitch.xml")
+    for name in ("acl", "event_socket", "logfile", "modules", "sofia", "switch"):
+        more = (
+            {"password": site.reveal(site.event_socket.password)} if name == "event_socket" else {}
+        )
+        yield rendered(f"autoload_configs/{name}.conf.xml", **more)
+    if "OPUS" in site.media.codecs:
+        yield rendered("autoload_configs/opus.conf.xml")
+    yield rendered(f"sip_profiles/{PROFILE}.xml")
+    yield rendered("dialplan/default.xml")
+    yield rendered("dialplan/public.xml")
+    yield rendered("directory/default.xml")
+    for block, extensions in _blocks(site):
+        yield File(
+            f"directory/users/{block}.xml",
+            xml(
+                "freeswitch/directory/users.xml.j2",
+                **values,
+                users=[(extension, a1_hash(site, extension)) for extension in extensions],
+            ),
+            0o640,
+        )
+    yield File(
+        CLI_CONFIG,
+        plain(
+            "freeswitch/fs_cli.conf.j2",
+            port=site.event_socket.port,
+            password=site.reveal(site.event_socket.password),
+        ),
+        0o640,
+    )
+
+
+def _blocks(site: Site) -> Iterator[tuple[str, list[Extension]]]:
+    """A file for each hundred numbers: one new extension uploads a hundred, not ten thousand."""
+    ordered = sorted(site.extensions, key=lambda one: (len(one.number), one.number))
+    for prefix, members in itertools.groupby(
+        ordered, key=lambda one: one.number[:-2] + "x" * min(2, len(one.number))
+    ):
+        yield prefix, list(members)

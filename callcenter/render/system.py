@@ -1,0 +1,159 @@
+"""Files outside FreeSWITCH's configuration: its unit, its logs, its package source, the firewall."""
+
+from __future__ import annotations
+
+import ipaddress
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from urllib.parse import urlsplit
+
+from callcenter import paths
+from callcenter.render._files import File, Tree
+from callcenter.render._templates import plain
+from callcenter.render.freeswitch import CLI_CONFIG
+from callcenter.site import AptRepository, SignalWire, Site, SiteError
+
+__all__ = ["PackageSource", "apt", "firewall", "package_source", "unit"]
+
+SIGNALWIRE_USER = "signalwire"
+
+
+@dataclass(frozen=True)
+class PackageSource:
+    """How apt reaches FreeSWITCH's packages."""
+
+    uri: str
+    suite: str
+    components: tuple[str, ...] = ()
+    key: bytes | None = None
+    """The repository's signing key; None where it is fetched from the repository or not needed."""
+    key_url: str | None = None
+    """Where the repository itself offers its key."""
+    login: tuple[str, str] | None = None
+
+    @property
+    def signed(self) -> bool:
+        """Whether apt checks the repository's signature."""
+        return self.key is not None or self.key_url is not None
+
+    def files(self) -> Iterator[File]:
+        """apt's own files. The login is root's alone."""
+        yield File(
+            paths.APT_SOURCES,
+            plain(
+                "system/apt.sources.j2",
+                uri=self.uri,
+                suite=self.suite,
+                components=self.components,
+                key=paths.APT_KEY if self.signed else None,
+            ),
+        )
+        if self.key is not None:
+            yield File(paths.APT_KEY, self.key)
+        if self.login is not None:
+            user, password = self.login
+            address = urlsplit(self.uri)
+            # apt sends a login over plain http only where the entry says http.
+            scheme = "http://" if address.scheme == "http" else ""
+            yield File(
+                paths.APT_AUTH,
+                plain(
+                    "system/apt.auth.j2",
+                    machine=f"{scheme}{address.netloc}{address.path}",
+                    user=user,
+                    password=password,
+                ),
+                0o600,
+            )
+
+
+def package_source(site: Site, codename: str) -> PackageSource:
+    """The source that the Site names, for a host of this Debian release."""
+    source = site.packages
+    if isinstance(source, SignalWire):
+        return PackageSource(
+            uri=source.url,
+            suite=codename,
+            components=("main",),
+            key_url=f"{source.url}/{source.key_name}",
+            login=(SIGNALWIRE_USER, site.reveal(source.token)),
+        )
+    if isinstance(source, AptRepository):
+        if not source.key.is_file():
+            raise SiteError(
+                [f"Site.packages.key: {source.key} is no file; give the repository's signing key"]
+            )
+        login = None
+        if source.password is not None:
+            login = (source.user, site.reveal(source.password))
+        return PackageSource(
+            uri=source.url,
+            suite=source.suite or codename,
+            components=source.components,
+            key=source.key.read_bytes(),
+            login=login,
+        )
+    return PackageSource(uri=f"file:{paths.LOCAL_REPOSITORY}", suite="./")
+
+
+def apt(site: Site, codename: str) -> Tree:
+    """Where packages come from, and at which version."""
+    return Tree(
+        [
+            File(
+                paths.APT_PREFERENCES,
+                plain("system/apt.preferences.j2", version=site.packages.version),
+            ),
+            *package_source(site, codename).files(),
+        ]
+    )
+
+
+def unit(site: Site, *, realtime: bool) -> Tree:
+    """How the service runs, how its releases change, what becomes of its logs. ``realtime``:
+    whether the host grants realtime scheduling."""
+    values = {"site": site, "paths": paths, "realtime": realtime, "cli_config": CLI_CONFIG}
+    return Tree(
+        [
+            File(paths.RELEASE_TOOL, plain("system/freeswitch-release.j2", **values), 0o755),
+            File(paths.UNIT_DROP_IN, plain("system/freeswitch-unit.conf.j2", **values)),
+            File(paths.LOGROTATE, plain("system/logrotate.j2", **values)),
+        ]
+    )
+
+
+def firewall(site: Site, ssh_ports: Iterable[int]) -> Tree:
+    """The packet filter's rules and unit, or nothing where the Site switches it off."""
+    if not site.firewall.enabled:
+        return Tree([])
+    values = {
+        "site": site,
+        "paths": paths,
+        "table": paths.FIREWALL_TABLE,
+        "ssh_ports": sorted(set(ssh_ports)),
+        "matches": _source_matches,
+    }
+    return Tree(
+        [
+            File(paths.FIREWALL_RULES, plain("firewall/rules.nft.j2", **values), 0o644),
+            File(
+                f"/etc/systemd/system/{paths.FIREWALL_UNIT}",
+                plain("firewall/unit.service.j2", **values),
+            ),
+        ]
+    )
+
+
+def _source_matches(networks: Iterable[str]) -> list[str]:
+    """nftables' match for each address family; one empty match where anybody may come."""
+    families: dict[int, list[str]] = {4: [], 6: []}
+    for network in networks:
+        if network in ("0.0.0.0/0", "::/0"):
+            return [""]
+        families[ipaddress.ip_network(network).version].append(network)
+    names = {4: "ip", 6: "ip6"}
+    return [
+        f"{names[version]} saddr {{ {', '.join(members)} }} "
+        for version, members in families.items()
+        if members
+    ]

@@ -1,0 +1,243 @@
+"""Where a secret comes from. A :class:`Secret` is a reference: its value is never in its repr.
+
+A value is looked for, in order,
+
+1. in the environment: ``CALLCENTER_SECRET_<NAME>``, upper case, every other sign an underscore;
+2. in a file encrypted with sops or age, where the Site names one;
+3. in the Site's own secret file, which is created (mode 0600) with strong random values for
+   whatever is asked for and found nowhere.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import functools
+import hashlib
+import json
+import os
+import re
+import secrets as _random
+import subprocess
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Any
+
+from pydantic import GetCoreSchemaHandler, GetJsonSchemaHandler
+from pydantic_core import CoreSchema, core_schema
+
+__all__ = ["Secret", "SecretUnavailable", "Vault", "secret", "weakness"]
+
+MINIMUM_LENGTH = 12
+"""Characters. NIST SP 800-63B asks for 8 with a rate limit; SIP digests can be guessed offline."""
+
+KNOWN_DEFAULTS = frozenset(
+    {"1234", "12345678", "123456789012", "cluecon", "freeswitch", "password", "secret", "changeme"}
+)
+"""Values that installers ship, compared in lower case and also when repeated."""
+
+_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._/-]{0,99}")
+
+
+class SecretUnavailable(RuntimeError):
+    """A secret store is configured and cannot be read; says which and how to mend it."""
+
+
+class Secret:
+    """A reference by name, or a literal that the operator's own code has fetched."""
+
+    __slots__ = ("_literal", "name")
+
+    def __init__(self, name: str = "", *, literal: str | None = None) -> None:
+        if literal is None and not _NAME.fullmatch(name):
+            raise ValueError(
+                "a secret's name is letters, digits and . _ / - (100 at most), e.g. 'carrier-a'"
+            )
+        self.name = name
+        self._literal = literal
+
+    @property
+    def literal(self) -> str | None:
+        """The value, where it was given in the description itself."""
+        return self._literal
+
+    def __repr__(self) -> str:
+        return f"secret({self.name!r})" if self._literal is None else "secret(<given>)"
+
+    def __eq__(self, other: object) -> bool:
+        return (
+            isinstance(other, Secret)
+            and self.name == other.name
+            and self._literal == other._literal
+        )
+
+    def __hash__(self) -> int:
+        return hash((self.name, self._literal))
+
+    @classmethod
+    def __get_pydantic_core_schema__(cls, _: Any, __: GetCoreSchemaHandler) -> CoreSchema:
+        return core_schema.no_info_plain_validator_function(
+            _validated, serialization=core_schema.plain_serializer_function_ser_schema(repr)
+        )
+
+    @classmethod
+    def __get_pydantic_json_schema__(
+        cls, _: CoreSchema, __: GetJsonSchemaHandler
+    ) -> dict[str, Any]:
+        reference = {
+            "type": "object",
+            "properties": {"secret": {"type": "string", "pattern": f"^{_NAME.pattern}$"}},
+            "required": ["secret"],
+            "additionalProperties": False,
+            "description": "The name of a secret, resolved when the Site is loaded.",
+        }
+        literal = {"type": "string", "minLength": MINIMUM_LENGTH}
+        return {"anyOf": [reference, literal]}
+
+
+def _validated(given: object) -> Secret:
+    if isinstance(given, Secret):
+        return given
+    if isinstance(given, str):
+        return Secret(literal=given)
+    if isinstance(given, Mapping) and set(given) == {"secret"} and isinstance(given["secret"], str):
+        return Secret(given["secret"])
+    raise ValueError("is no secret; use secret('name'), or in YAML {secret: name}")
+
+
+def secret(name: str) -> Secret:
+    """Refer to a secret by name: ``secret("carrier-a")``."""
+    return Secret(name)
+
+
+def weakness(value: str, *, related: Iterable[str] = ()) -> str | None:
+    """Why ``value`` must not guard anything, or None. ``related`` are words that it must not be made
+    of, such as the extension's number."""
+    lowered = value.lower()
+    if len(value) < MINIMUM_LENGTH:
+        return f"is shorter than {MINIMUM_LENGTH} characters"
+    if not value.isprintable() or not value.isascii():
+        return "holds signs other than printable ASCII, which phones cannot be given"
+    if len(set(value)) < 5 or value.isdigit():
+        return "is digits only or repeats too few signs"
+    for word in (*KNOWN_DEFAULTS, *(word.lower() for word in related)):
+        if word and not lowered.replace(word, ""):
+            return "is a well-known default or the extension's own number"
+    return None
+
+
+class Vault:
+    """The secrets of one Site. Use :meth:`open`, so that one file is read once a process."""
+
+    def __init__(self, file: Path, encrypted: Path | None) -> None:
+        self._file = file
+        self._encrypted = encrypted
+        self._values: dict[str, str] | None = None
+        self._decrypted: dict[str, str] | None = None
+
+    @classmethod
+    def open(cls, file: Path, encrypted: Path | None = None) -> Vault:
+        """The process's one vault over these files."""
+        return _vault(file.absolute(), encrypted.absolute() if encrypted else None)
+
+    def __repr__(self) -> str:
+        return f"Vault({str(self._file)!r})"
+
+    def known(self, wanted: Secret) -> str | None:
+        """The value if it exists already; makes none."""
+        if wanted.literal is not None:
+            return wanted.literal
+        variable = "CALLCENTER_SECRET_" + re.sub(r"[^A-Z0-9]", "_", wanted.name.upper())
+        if variable in os.environ:
+            return os.environ[variable]
+        if self._encrypted is not None:
+            if self._decrypted is None:
+                self._decrypted = _decrypt(self._encrypted)
+            if wanted.name in self._decrypted:
+                return self._decrypted[wanted.name]
+        if self._values is None:
+            self._values = self._read()
+        return self._values.get(wanted.name)
+
+    def value(self, wanted: Secret) -> str:
+        """The value, made and kept if it was found nowhere."""
+        found = self.known(wanted)
+        if found is None:
+            self.ensure([wanted])
+            found = self.known(wanted)
+            assert found is not None
+        return found
+
+    def ensure(self, wanted: Iterable[Secret]) -> None:
+        """Make what is missing of ``wanted``, in one write."""
+        missing = {one.name for one in wanted if self.known(one) is None}
+        if not missing:
+            return
+        self._file.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        lock = os.open(self._file.with_suffix(".lock"), os.O_RDWR | os.O_CREAT, 0o600)
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX)
+            # Another run may have made some of them while this one waited for the lock.
+            values = self._read()
+            for name in sorted(missing - values.keys()):
+                values[name] = _random.token_urlsafe(18)
+            temporary = self._file.with_suffix(".new")
+            temporary.unlink(missing_ok=True)
+            with open(
+                os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w"
+            ) as stream:
+                json.dump(values, stream, indent=1, sort_keys=True)
+                stream.write("\n")
+                stream.flush()
+                os.fsync(stream.fileno())
+            temporary.replace(self._file)
+            self._values = values
+        finally:
+            os.close(lock)
+
+    def fingerprint(self, wanted: Secret) -> str:
+        """A short digest by which two values can be told apart without showing either."""
+        return hashlib.sha256(self.value(wanted).encode()).hexdigest()[:8]
+
+    def _read(self) -> dict[str, str]:
+        try:
+            mode = self._file.stat().st_mode & 0o777
+        except FileNotFoundError:
+            return {}
+        if mode & 0o077:
+            raise SecretUnavailable(
+                f"{self._file} is readable by others (mode {mode:04o}); run: chmod 600 {self._file}"
+            )
+        return _strings(self._file.read_text(), self._file)
+
+
+@functools.cache
+def _vault(file: Path, encrypted: Path | None) -> Vault:
+    return Vault(file, encrypted)
+
+
+def _decrypt(path: Path) -> dict[str, str]:
+    if path.suffix == ".age":
+        identity = os.environ.get("AGE_IDENTITY", "")
+        if not identity:
+            raise SecretUnavailable(f"{path}: set AGE_IDENTITY to the file of your age identity")
+        command = ["age", "--decrypt", "--identity", identity, str(path)]
+    else:
+        command = ["sops", "--decrypt", "--output-type", "json", str(path)]
+    try:
+        done = subprocess.run(command, capture_output=True, text=True, check=False)
+    except FileNotFoundError:
+        raise SecretUnavailable(f"{path}: {command[0]} is not installed on this machine") from None
+    if done.returncode:
+        raise SecretUnavailable(f"{path}: {command[0]} could not decrypt it: {done.stderr.strip()}")
+    return _strings(done.stdout, path)
+
+
+def _strings(text: str, path: Path) -> dict[str, str]:
+    try:
+        values = json.loads(text)
+    except json.JSONDecodeError as wrong:
+        # The decoder's own message would quote the document.
+        raise SecretUnavailable(f"{path}: line {wrong.lineno} is no JSON") from None
+    if not isinstance(values, dict) or not all(isinstance(value, str) for value in values.values()):
+        raise SecretUnavailable(f"{path}: must be one JSON object of names and texts")
+    return values

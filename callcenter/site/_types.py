@@ -1,0 +1,90 @@
+"""Words that several models use: addresses, ports, numbers that can be dialled, names of people."""
+
+from __future__ import annotations
+
+import ipaddress
+import re
+import unicodedata
+from typing import Annotated, Literal
+
+from pydantic import AfterValidator, BeforeValidator, Field
+
+__all__ = ["Address", "DisplayName", "Domain", "Networks", "Number", "Port", "Transport", "dialled"]
+
+Transport = Literal["udp", "tcp"]
+
+
+def _address(text: str) -> str:
+    try:
+        return str(ipaddress.ip_address(text))
+    except ValueError:
+        raise ValueError("is no IP address; use one such as '203.0.113.10'") from None
+
+
+Address = Annotated[str, AfterValidator(_address)]
+"""An IPv4 or IPv6 address, never a name: FreeSWITCH must not depend on a resolver to bind."""
+
+
+def _network(text: str) -> str:
+    try:
+        return str(ipaddress.ip_network(text))
+    except ValueError as wrong:
+        if "host bits" in str(wrong):
+            right = ipaddress.ip_network(text, strict=False)
+            raise ValueError(f"{text} has host bits set; use '{right}'") from None
+        raise ValueError("is no network; use one such as '192.168.0.0/16'") from None
+
+
+Networks = tuple[Annotated[str, AfterValidator(_network)], ...]
+"""CIDR networks."""
+
+Port = Annotated[int, Field(ge=1024, le=65535)]
+"""A port that an unprivileged daemon can bind: FreeSWITCH keeps no capabilities."""
+
+
+def _domain(text: str) -> str:
+    text = text.lower()
+    labels = text.split(".")
+    if len(text) > 253 or not all(
+        re.fullmatch(r"[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?", label) for label in labels
+    ):
+        raise ValueError("is no domain name; use one such as 'cc.example.net'")
+    return text
+
+
+Domain = Annotated[str, AfterValidator(_domain)]
+"""A DNS name. It is the realm of every phone's digest, so changing it changes every a1-hash."""
+
+_DIALLED = re.compile(r"[0-9*#]{2,15}")
+
+
+def dialled(given: object) -> object:
+    """Numbers written as integers in Python and YAML are the text that a phone dials."""
+    if isinstance(given, int) and not isinstance(given, bool) and given >= 0:
+        return str(given)
+    return given
+
+
+def _number(text: str) -> str:
+    if not _DIALLED.fullmatch(text):
+        raise ValueError("cannot be dialled; use 2 to 15 digits (* and # in feature codes)")
+    return text
+
+
+Number = Annotated[str, BeforeValidator(dialled), AfterValidator(_number)]
+"""What a phone dials inside the site (E.164 allows 15 digits at most)."""
+
+
+def _display_name(text: str) -> str:
+    for sign in text:
+        # Cc: line breaks would end a SIP header; Cs and Cn cannot be written as UTF-8 or XML.
+        if unicodedata.category(sign) in ("Cc", "Cs", "Cn") or sign in "\u2028\u2029":
+            raise ValueError(
+                f"holds U+{ord(sign):04X}, which no SIP header or XML file can carry; "
+                "use printable text on one line"
+            )
+    return text
+
+
+DisplayName = Annotated[str, Field(max_length=80), AfterValidator(_display_name)]
+"""Free text that callers see. Any printable text stays just that: text."""

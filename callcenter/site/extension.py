@@ -1,0 +1,52 @@
+"""Extensions: who can be called, and with which phone password."""
+
+from __future__ import annotations
+
+from dataclasses import KW_ONLY
+from typing import Annotated
+
+from pydantic import Field, field_validator
+
+from callcenter.secrets import Secret, secret
+from callcenter.site._model import SiteError, model
+from callcenter.site._types import DisplayName, Number
+
+__all__ = ["Extension"]
+
+MAXIMUM_RANGE = 20_000
+
+
+@model
+class Extension:
+    """One SIP account that phones register with, and the number that calls it."""
+
+    number: Number
+    """The number that is dialled and the phone's user name: digits only."""
+    _: KW_ONLY
+    name: DisplayName = ""
+    """Shown to whom it calls. Default: the number itself."""
+    password: Secret = Secret("extension/default")
+    """The phone's password. Default: a secret of its own, ``extension/<number>``. The switch stores
+    it as a1-hash only. At least 12 characters, and no two extensions share one."""
+    ring_seconds: Annotated[int, Field(ge=5, le=300)] = 30
+    """How long a call rings before the caller hears that nobody answers. Seconds, 5 to 300."""
+
+    @field_validator("number")
+    @classmethod
+    def _digits(cls, number: str) -> str:
+        if not number.isdigit():
+            raise ValueError("must be digits only; * and # belong to feature codes")
+        return number
+
+    def __post_init__(self) -> None:
+        if self.password == Secret("extension/default"):
+            object.__setattr__(self, "password", secret(f"extension/{self.number}"))
+
+    @classmethod
+    def range(cls, first: int, last: int, *, ring_seconds: int = 30) -> list[Extension]:
+        """Extensions ``first`` to ``last``, both included, each with a password of its own."""
+        if last < first:
+            raise SiteError([f"Extension.range: {first} is above {last}; put the lower one first"])
+        if last - first >= MAXIMUM_RANGE:
+            raise SiteError([f"Extension.range: holds more than {MAXIMUM_RANGE} numbers"])
+        return [cls(str(number), ring_seconds=ring_seconds) for number in range(first, last + 1)]

@@ -1,0 +1,50 @@
+"""What calls sound like and how many there may be."""
+
+from __future__ import annotations
+
+from dataclasses import KW_ONLY
+from typing import Annotated, Literal, Self
+
+from pydantic import Field, model_validator
+
+from callcenter.site._model import Problem, model
+
+__all__ = ["CODECS", "Codec", "Media"]
+
+Codec = Literal["OPUS", "G722", "PCMU", "PCMA", "GSM"]
+
+CODECS: dict[Codec, str | None] = {
+    "OPUS": "mod_opus",
+    "G722": "mod_spandsp",
+    "GSM": "mod_spandsp",
+    "PCMU": None,
+    "PCMA": None,
+}
+"""Each codec with the module that brings it; None is FreeSWITCH's core."""
+
+
+@model
+class Media:
+    """Codecs, the way of the voice, and the site's capacity."""
+
+    _: KW_ONLY
+    codecs: Annotated[tuple[Codec, ...], Field(min_length=1)] = ("OPUS", "G722", "PCMU", "PCMA")
+    """Offered and accepted, best first."""
+    mode: Literal["default", "proxy", "bypass"] = "default"
+    """``default``: the switch decodes, so it can transcode, record and hear digits. ``proxy``: it
+    passes packets on. ``bypass``: phones send voice to each other."""
+    max_calls: Annotated[int, Field(ge=1, le=10_000)] = 500
+    """Calls at a time on one switch, each of two legs."""
+    max_calls_per_second: Annotated[int, Field(ge=1, le=1_000)] = 30
+    """New calls a second on one switch; more are refused with 503."""
+
+    @model_validator(mode="after")
+    def _check(self) -> Self:
+        if len(set(self.codecs)) != len(self.codecs):
+            raise Problem("codecs", "names one twice; name each once, best first")
+        return self
+
+    @property
+    def rtp_ports_needed(self) -> int:
+        """Two legs a call, two ports (RTP and RTCP) a leg."""
+        return self.max_calls * 2 * 2

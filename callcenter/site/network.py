@@ -1,0 +1,66 @@
+"""Addresses and ports: where phones and carriers reach the switch, and what it announces."""
+
+from __future__ import annotations
+
+from dataclasses import KW_ONLY
+from typing import Annotated, Self
+
+from pydantic import Field, model_validator
+
+from callcenter.site._model import Problem, model
+from callcenter.site._types import Networks, Port, Transport
+
+__all__ = ["Firewall", "Network"]
+
+PRIVATE = ("10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16")
+"""RFC 1918."""
+
+ANYWHERE = ("0.0.0.0/0",)
+
+
+@model
+class Network:
+    """Ports of the site, alike on every switch. A switch's own addresses are in the inventory."""
+
+    _: KW_ONLY
+    sip_port: Port = 5060
+    """SIP for phones, UDP and TCP. FreeSWITCH cannot bind below 1024."""
+    transports: Annotated[tuple[Transport, ...], Field(min_length=1)] = ("udp", "tcp")
+    """Over what phones may register. SIP on UDP is always open at FreeSWITCH; the firewall opens
+    only what stands here."""
+    rtp_ports: tuple[Port, Port] = (16384, 32767)
+    """First and last UDP port for voice. A call has two legs, and a leg takes two ports."""
+    local_networks: Networks = PRIVATE
+    """Phones in these are told the switch's own address in SDP and Contact, all others the public
+    one."""
+    sip_from: Networks = ANYWHERE
+    """Who may speak SIP and RTP with the switch. Narrow it to your offices where you can."""
+
+    @model_validator(mode="after")
+    def _check(self) -> Self:
+        first, last = self.rtp_ports
+        if last <= first:
+            raise Problem("rtp_ports", f"{first}-{last} is no range; put the lower port first")
+        if first <= self.sip_port <= last:
+            raise Problem(
+                "rtp_ports",
+                f"{first}-{last} overlaps sip_port {self.sip_port}; move one of them",
+            )
+        if len(set(self.transports)) != len(self.transports):
+            raise Problem("transports", "names one twice; name each once")
+        if not self.sip_from:
+            raise Problem("sip_from", "is empty, so no phone could register; name a network")
+        return self
+
+
+@model
+class Firewall:
+    """The host's own packet filter: it lets in what the site needs, and nothing else."""
+
+    _: KW_ONLY
+    enabled: bool = True
+    """Off removes our table and nothing else."""
+    ssh_from: Networks = ANYWHERE
+    """Who may reach ssh. The port of the connection that deploys is always open to these."""
+    tcp_ports: tuple[Annotated[int, Field(ge=1, le=65535)], ...] = ()
+    """Further TCP ports of the host to keep open, such as a monitoring agent's."""

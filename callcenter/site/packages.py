@@ -1,0 +1,102 @@
+"""Where FreeSWITCH's packages come from, and which version."""
+
+from __future__ import annotations
+
+import os
+import re
+from dataclasses import KW_ONLY
+from pathlib import Path
+from typing import Annotated, Literal
+
+from pydantic import AfterValidator, Field
+
+from callcenter.secrets import Secret
+from callcenter.site._model import model
+
+__all__ = ["AptRepository", "LocalPackages", "Packages", "SignalWire"]
+
+LOCAL_REPOSITORY = "/srv/freeswitch-apt"
+
+
+def _version(text: str) -> str:
+    if not re.fullmatch(r"1\.\d{1,2}\.\d{1,2}", text):
+        raise ValueError("is no FreeSWITCH version; use three numbers such as '1.10.12'")
+    return text
+
+
+Version = Annotated[str, AfterValidator(_version)]
+
+
+def _url(text: str) -> str:
+    if not re.fullmatch(r"https?://[^\s/@]+(/\S*)?", text):
+        raise ValueError(
+            "is no repository address; use https://host/path, with the login in user and password"
+        )
+    return text.rstrip("/")
+
+
+def _word(text: str) -> str:
+    if not re.fullmatch(r"[A-Za-z0-9./_-]+", text):
+        raise ValueError("is no apt suite or component; use one word such as 'bookworm'")
+    return text
+
+
+@model
+class SignalWire:
+    """SignalWire's own repository, which asks for a personal access token."""
+
+    _: KW_ONLY
+    source: Literal["signalwire"] = "signalwire"
+    """Chooses this source in YAML."""
+    token: Secret
+    """A personal access token of signalwire.com; a wrong one answers 401."""
+    version: Version = "1.10.12"
+    url: Annotated[str, AfterValidator(_url)] = (
+        "https://freeswitch.signalwire.com/repo/deb/debian-release"
+    )
+    """Change it for a mirror that asks for the same login."""
+    key_name: Annotated[str, AfterValidator(_word)] = "signalwire-freeswitch-repo.gpg"
+    """The signing key below url. It is fetched with the token, over the repository's own TLS."""
+
+
+@model
+class AptRepository:
+    """Any apt repository that carries FreeSWITCH, with the key that signs it."""
+
+    _: KW_ONLY
+    source: Literal["apt"] = "apt"
+    """Chooses this source in YAML."""
+    url: Annotated[str, AfterValidator(_url)]
+    key: Path
+    """The signing key on this machine, armoured or binary."""
+    suite: Annotated[str, AfterValidator(_word)] | None = None
+    """Default: the host's own release, such as bookworm."""
+    components: Annotated[
+        tuple[Annotated[str, AfterValidator(_word)], ...], Field(min_length=1)
+    ] = ("main",)
+    user: Annotated[str, Field(pattern=r"^[^\s:]*$")] = ""
+    """Login, where the repository asks for one."""
+    password: Secret | None = None
+    version: Version = "1.10.12"
+
+
+@model
+class LocalPackages:
+    """A folder of .deb files with its Packages index, carried to hosts that have no internet."""
+
+    _: KW_ONLY
+    source: Literal["local"] = "local"
+    """Chooses this source in YAML."""
+    path: Path = Field(
+        default_factory=lambda: Path(os.environ.get("FREESWITCH_APT", LOCAL_REPOSITORY))
+    )
+    """Default: the environment's FREESWITCH_APT, else /srv/freeswitch-apt."""
+    version: Version = "1.10.12"
+
+    @property
+    def index(self) -> Path:
+        """apt's list of what the folder holds."""
+        return self.path / "Packages"
+
+
+Packages = Annotated[SignalWire | AptRepository | LocalPackages, Field(discriminator="source")]

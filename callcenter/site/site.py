@@ -1,0 +1,246 @@
+"""The Site: one frozen description of a call centre, checked as a whole."""
+
+from __future__ import annotations
+
+import zoneinfo
+from collections.abc import Iterator
+from dataclasses import KW_ONLY, fields, is_dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Annotated, Any, Literal, Self
+
+import yaml
+from pydantic import (
+    BeforeValidator,
+    Field,
+    TypeAdapter,
+    ValidationError,
+    field_validator,
+    model_validator,
+)
+
+from callcenter.secrets import Secret, Vault, weakness
+from callcenter.site._model import Problem, SiteError, describe, model
+from callcenter.site._types import Domain, dialled
+from callcenter.site.event_socket import EventSocket
+from callcenter.site.extension import Extension
+from callcenter.site.features import FeatureCodes
+from callcenter.site.maintenance import Maintenance
+from callcenter.site.media import Media
+from callcenter.site.network import Firewall, Network
+from callcenter.site.packages import LocalPackages, Packages
+
+__all__ = ["Site"]
+
+SECRET_FOLDER = Path(".secrets")
+
+
+def _expanded(given: object) -> object:
+    """YAML writes ``"1000-1019"`` for a range and ``1000`` for an extension without options."""
+    if not isinstance(given, list | tuple):
+        return given
+    out: list[object] = []
+    for item in given:
+        if isinstance(item, str) and item.count("-") == 1:
+            first, last = item.split("-")
+            if not (first.isdigit() and last.isdigit()):
+                raise ValueError(f"{item!r} is no range; use one such as '1000-1019'")
+            out += Extension.range(int(first), int(last))
+        elif isinstance(item, str | int) and not isinstance(item, bool):
+            out.append({"number": dialled(item)})
+        else:
+            out.append(item)
+    return out
+
+
+@model
+class Site:
+    """Everything that is to be true of the call centre. What stands nowhere in it is not there."""
+
+    domain: Domain
+    """Phones register as number@domain; it is the realm of their digests."""
+    _: KW_ONLY
+    extensions: Annotated[tuple[Extension, ...], BeforeValidator(_expanded), Field(min_length=1)]
+    """Who can be called. At least one."""
+    timezone: str = "UTC"
+    """IANA name, for logs and announcements."""
+    language: Literal["en", "zh"] = "en"
+    """Of prompts."""
+    packages: Packages = Field(default_factory=LocalPackages)
+    """Where FreeSWITCH comes from. Default: a local folder of packages."""
+    network: Network = Field(default_factory=Network)
+    firewall: Firewall = Field(default_factory=Firewall)
+    media: Media = Field(default_factory=Media)
+    event_socket: EventSocket = Field(default_factory=EventSocket)
+    features: FeatureCodes = Field(default_factory=FeatureCodes)
+    maintenance: Maintenance = Field(default_factory=Maintenance)
+    secret_file: Path | None = None
+    """Where this site's own secrets are kept. Default: ``.secrets/<domain>.json`` below the folder
+    that pyinfra is run from."""
+    encrypted_secrets: Path | None = None
+    """A sops or age (``.age``) file of secrets, looked at before the site's own."""
+
+    @field_validator("timezone")
+    @classmethod
+    def _timezone(cls, name: str) -> str:
+        if name not in zoneinfo.available_timezones():
+            raise ValueError(f"{name!r} is no IANA time zone; use one such as 'Europe/Berlin'")
+        return name
+
+    @model_validator(mode="after")
+    def _check(self) -> Self:
+        self._check_numbers()
+        self._check_ports()
+        self._check_secrets()
+        return self
+
+    def _check_numbers(self) -> None:
+        codes = {code: name for name, code in self.features.items()}
+        seen: dict[str, int] = {}
+        for index, extension in enumerate(self.extensions):
+            number = extension.number
+            path = f"extensions[{index}].number"
+            if number in seen:
+                raise Problem(
+                    path, f"{number} is already extensions[{seen[number]}]; give each its own"
+                )
+            if number in codes:
+                raise Problem(
+                    path,
+                    f"{number} is the feature code {codes[number]!r}; choose another number, or "
+                    f"another code in features.{codes[number]}",
+                )
+            seen[number] = index
+        # A phone that dials digit by digit would reach the shorter number and never the longer.
+        for index, extension in enumerate(self.extensions):
+            for length in range(2, len(extension.number)):
+                shorter = extension.number[:length]
+                if shorter in seen or shorter in codes:
+                    raise Problem(
+                        f"extensions[{index}].number",
+                        f"{extension.number} begins with {shorter}, which is dialled on its own; "
+                        "choose numbers of one length",
+                    )
+
+    def _check_ports(self) -> None:
+        first, last = self.network.rtp_ports
+        have, need = last - first + 1, self.media.rtp_ports_needed
+        if have < need:
+            raise Problem(
+                "network.rtp_ports",
+                f"{first}-{last} holds {have} ports, and {self.media.max_calls} calls need {need} "
+                f"(two legs, two ports each); end it at {first + need - 1} or above, or lower "
+                "media.max_calls",
+            )
+        if first <= self.event_socket.port <= last:
+            raise Problem(
+                "event_socket.port",
+                f"{self.event_socket.port} lies in network.rtp_ports {first}-{last}; use 8021",
+            )
+        if self.event_socket.port == self.network.sip_port:
+            raise Problem(
+                "event_socket.port",
+                f"{self.event_socket.port} is network.sip_port; use 8021",
+            )
+        for index, port in enumerate(self.firewall.tcp_ports):
+            if port == self.event_socket.port:
+                raise Problem(
+                    f"firewall.tcp_ports[{index}]",
+                    f"{port} is the Event Socket, which must never be opened; leave it out",
+                )
+
+    def _check_secrets(self) -> None:
+        owners: dict[str, str] = {}
+        numbers = {f"extensions[{i}].password": e.number for i, e in enumerate(self.extensions)}
+        for path, wanted in self.secrets():
+            value = self.vault.known(wanted)
+            if value is None:
+                continue
+            related = [numbers[path]] if path in numbers else []
+            if (wrong := weakness(value, related=related)) is not None:
+                raise Problem(
+                    path,
+                    f"the secret {wrong}; leave the field out, and a strong one is made, or use "
+                    "12 characters or more that nobody can guess",
+                )
+            if value in owners:
+                raise Problem(
+                    path, f"the secret is also that of {owners[value]}; give each its own"
+                )
+            owners[value] = path
+        esl = self.vault.known(self.event_socket.password)
+        if esl is not None and not all(sign.isalnum() or sign in "._~-" for sign in esl):
+            raise Problem(
+                "event_socket.password",
+                "the secret holds signs that fs_cli's configuration cannot; use letters, digits "
+                "and . _ ~ -",
+            )
+
+    @property
+    def vault(self) -> Vault:
+        """Where the values of this site's secrets are."""
+        file = self.secret_file or SECRET_FOLDER / f"{self.domain}.json"
+        return Vault.open(file, self.encrypted_secrets)
+
+    def secrets(self) -> list[tuple[str, Secret]]:
+        """Every secret of the site with the path of its field."""
+        return list(_secrets_in(self, ""))
+
+    def reveal(self, wanted: Secret) -> str:
+        """The value of one of the site's secrets; all missing ones are made in one go."""
+        if self.vault.known(wanted) is None:
+            self.vault.ensure(one for _, one in self.secrets())
+        return self.vault.value(wanted)
+
+    @cached_property
+    def extension_by_number(self) -> dict[str, Extension]:
+        """Look-up by the number that is dialled."""
+        return {extension.number: extension for extension in self.extensions}
+
+    def to_json(self) -> Any:
+        """For ``pyinfra … debug-inventory``: the description, with secrets by name only."""
+        return TypeAdapter(type(self)).dump_python(self, mode="json")
+
+    @classmethod
+    def load(cls, path: str | Path) -> Site:
+        """Read a Site from YAML: the same fields, the same refusals."""
+        try:
+            data = yaml.safe_load(Path(path).read_text(encoding="utf-8"))
+        except FileNotFoundError:
+            raise SiteError([f"{path}: there is no such file"]) from None
+        except yaml.YAMLError as wrong:
+            mark = getattr(wrong, "problem_mark", None)
+            line = f" at line {mark.line + 1}" if mark is not None else ""
+            raise SiteError([f"{path}: is no YAML{line}; check its indentation"]) from None
+        if not isinstance(data, dict) or not data:
+            raise SiteError([f"{path}: is empty; a Site needs domain and extensions"])
+        try:
+            return TypeAdapter(cls).validate_python(data)
+        except ValidationError as refused:
+            known = tuple(field.name for field in fields(cls))
+            raise SiteError(describe(refused, "Site", known)) from None
+
+    @classmethod
+    def schema(cls) -> dict[str, Any]:
+        """The JSON Schema of the YAML form."""
+        schema = TypeAdapter(cls).json_schema()
+        schema["$schema"] = "https://json-schema.org/draft/2020-12/schema"
+        extensions = schema["properties"]["extensions"]
+        shorthand = [
+            {"type": "integer", "minimum": 10},
+            {"type": "string", "pattern": "^[0-9]+(-[0-9]+)?$"},
+        ]
+        extensions["items"] = {"anyOf": [extensions["items"], *shorthand]}
+        return schema
+
+
+def _secrets_in(value: object, path: str) -> Iterator[tuple[str, Secret]]:
+    if isinstance(value, Secret):
+        yield path, value
+    elif isinstance(value, tuple):
+        for index, item in enumerate(value):
+            yield from _secrets_in(item, f"{path}[{index}]")
+    elif is_dataclass(value):
+        for field in fields(value):
+            below = f"{path}.{field.name}" if path else field.name
+            yield from _secrets_in(getattr(value, field.name), below)

@@ -1,0 +1,110 @@
+"""A FreeSWITCH host in an inventory: its name, its addresses, and how to log in."""
+
+from __future__ import annotations
+
+import ipaddress
+from collections.abc import Mapping
+from dataclasses import KW_ONLY
+from typing import Any, Self
+
+from pydantic import model_validator
+
+from callcenter.site._model import Problem, SiteError, model
+from callcenter.site._types import Address, DisplayName
+
+__all__ = ["Switch", "hosts"]
+
+
+@model
+class Switch:
+    """One host that runs FreeSWITCH. At least one of the two addresses must be given."""
+
+    name: DisplayName
+    """What ssh connects to: a DNS name or an address."""
+    _: KW_ONLY
+    public_ip: Address | None = None
+    """What phones outside the local networks are told. Never a private address."""
+    address: Address | None = None
+    """The address on the host's own interface. Default: public_ip, for a host that holds it."""
+
+    @model_validator(mode="after")
+    def _check(self) -> Self:
+        if self.public_ip is None and self.address is None:
+            raise Problem("address", "is missing; give address, public_ip or both")
+        if self.public_ip is not None:
+            announced = ipaddress.ip_address(self.public_ip)
+            # Documentation addresses are not global either, but examples must load.
+            private = any(
+                announced in ipaddress.ip_network(network)
+                for network in (
+                    "10.0.0.0/8",
+                    "172.16.0.0/12",
+                    "192.168.0.0/16",
+                    "100.64.0.0/10",
+                    "127.0.0.0/8",
+                    "169.254.0.0/16",
+                    "fc00::/7",
+                    "fe80::/10",
+                )
+                if ipaddress.ip_network(network).version == announced.version
+            )
+            if private:
+                raise Problem(
+                    "public_ip",
+                    f"{self.public_ip} is private, so nobody outside could answer it; give the "
+                    "address that the internet sees, or only address for a site inside one network",
+                )
+            if announced.is_unspecified or announced.is_multicast:
+                raise Problem("public_ip", f"{self.public_ip} is no host's address; give one")
+        own = ipaddress.ip_address(self.bind_address)
+        if own.is_unspecified or own.is_multicast or own.is_loopback:
+            raise Problem(
+                "address",
+                f"{self.bind_address} cannot be announced to phones; give the interface's address",
+            )
+        return self
+
+    @property
+    def bind_address(self) -> str:
+        """What SIP and RTP bind to."""
+        address = self.address or self.public_ip
+        assert address is not None
+        return address
+
+    @property
+    def announced_address(self) -> str:
+        """What phones outside the local networks are told."""
+        return self.public_ip or self.bind_address
+
+    @classmethod
+    def of(cls, name: str, data: Mapping[str, Any]) -> Switch:
+        """The switch that an inventory's host describes."""
+        return cls(name, public_ip=data.get("public_ip"), address=data.get("address"))
+
+
+def hosts(*switches: tuple[str, Mapping[str, Any]]) -> list[tuple[str, dict[str, Any]]]:
+    """An inventory's group of switches, refused before a connection is opened where it is wrong.
+
+    Each is a name and pyinfra's host data (``ssh_user``, ``ssh_port``, …) with ``public_ip`` and
+    ``address``.
+    """
+    if not switches:
+        raise SiteError(["switches: is empty; an inventory needs at least one switch"])
+    problems: list[str] = []
+    taken: dict[str, str] = {}
+    for name, data in switches:
+        try:
+            switch = Switch.of(name, data)
+        except SiteError as refused:
+            problems += [f"switches[{name!r}].{line}" for line in refused.problems]
+            continue
+        for address in {switch.bind_address, switch.announced_address}:
+            if address in taken:
+                problems.append(
+                    f"switches[{name!r}]: {address} belongs to {taken[address]!r}; "
+                    "give each switch its own"
+                )
+            taken[address] = name
+    if problems:
+        raise SiteError(problems)
+    return [(name, dict(data)) for name, data in switches]

@@ -1,0 +1,53 @@
+"""The production Site: an example to edit. Fields left out have the default that stands here.
+
+Secrets are not written here: ``secret("name")`` looks in the environment
+(CALLCENTER_SECRET_NAME), then in a sops or age file where ``encrypted_secrets`` names one, then in
+the Site's own secret file, where it makes a strong random value at first use.
+"""
+
+from callcenter.site import (
+    EventSocket,
+    Extension,
+    FeatureCodes,
+    Firewall,
+    Maintenance,
+    Media,
+    Network,
+    SignalWire,
+    Site,
+    secret,
+)
+
+site = Site(
+    # Phones register as number@domain.
+    domain="cc.example.net",
+    timezone="Europe/Berlin",
+    language="en",
+    # Where FreeSWITCH's packages come from. Also AptRepository(url=…, key=…), or LocalPackages()
+    # for a folder of .deb files on this machine.
+    packages=SignalWire(token=secret("signalwire"), version="1.10.12"),
+    extensions=[
+        *Extension.range(1000, 1019),
+        Extension(2000, name="Front desk", ring_seconds=20),
+    ],
+    network=Network(
+        sip_port=5060,
+        transports=("udp", "tcp"),
+        rtp_ports=(16384, 32767),
+        # Phones here are told the switch's own address, all others its public one.
+        local_networks=("10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16"),
+        # Narrow this to your offices and carriers where you can.
+        sip_from=("0.0.0.0/0",),
+    ),
+    firewall=Firewall(enabled=True, ssh_from=("0.0.0.0/0",), tcp_ports=()),
+    media=Media(
+        codecs=("OPUS", "G722", "PCMU", "PCMA"),
+        mode="default",
+        max_calls=500,
+        max_calls_per_second=30,
+    ),
+    event_socket=EventSocket(port=8021),
+    features=FeatureCodes(echo="9196", tone="9197"),
+    # What a deploy may do to calls that are up when only a restart applies a change.
+    maintenance=Maintenance(live_calls="drain", drain_seconds=600),
+)

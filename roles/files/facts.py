@@ -1,0 +1,85 @@
+"""Which files are on a host, and in what state."""
+
+from __future__ import annotations
+
+import shlex
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+
+from pyinfra.api import FactBase
+
+from callcenter import paths
+
+__all__ = ["ManagedFiles", "MaskedContents", "Present"]
+
+
+@dataclass(frozen=True)
+class Present:
+    """Files of one group as they are on a host."""
+
+    digests: dict[str, str] = field(default_factory=dict)
+    """SHA-256 by path, of those that exist."""
+    modes: dict[str, int] = field(default_factory=dict)
+    managed: frozenset[str] = frozenset()
+    """Paths that an earlier deploy put there."""
+
+
+class ManagedFiles(FactBase[Present]):
+    """The files that a group holds, and those that it shall hold, in one command."""
+
+    def command(self, group: str, wanted: Iterable[str]) -> str:
+        record = shlex.quote(f"{paths.MANAGED}/{group}")
+        names = " ".join(shlex.quote(path) for path in wanted)
+        return (
+            f"cat {record} 2>/dev/null | sed 's/^/managed /'; "
+            f"{{ cat {record} 2>/dev/null; printf '%s\\n' {names}; }} | sort -u | "
+            'while read -r f; do [ -n "$f" ] && [ -e "$f" ] && '
+            'printf \'file %s %s\\n\' "$(stat -c %a "$f")" "$(sha256sum "$f")"; done; true'
+        )
+
+    @staticmethod
+    def default() -> Present:
+        return Present()
+
+    def process(self, output: list[str]) -> Present:
+        digests, modes, managed = {}, {}, set()
+        for line in output:
+            kind, _, rest = line.partition(" ")
+            if kind == "managed":
+                managed.add(rest)
+            elif kind == "file":
+                mode, digest, path = rest.split(maxsplit=2)
+                digests[path] = digest
+                modes[path] = int(mode, 8)
+        return Present(digests, modes, frozenset(managed))
+
+
+class MaskedContents(FactBase[dict[str, str]]):
+    """Texts of files for a diff. Secrets are taken out on the host, so no log ever holds them."""
+
+    def command(self, names: Iterable[str], below: str = "") -> str:
+        quoted = " ".join(shlex.quote(f"{below}{name}") for name in names)
+        return (
+            f'for f in {quoted}; do [ -r "$f" ] && printf \'\\001%s\\n\' "$f" && '
+            f'sed -E {shlex.quote(MASK_SED)} "$f"; done; true'
+        )
+
+    @staticmethod
+    def default() -> dict[str, str]:
+        return {}
+
+    def process(self, output: list[str]) -> dict[str, str]:
+        texts: dict[str, list[str]] = {}
+        current: list[str] = []
+        for line in output:
+            if line.startswith("\001"):
+                current = texts.setdefault(line[1:], [])
+            else:
+                current.append(line)
+        return {path: "\n".join(lines) + "\n" for path, lines in texts.items()}
+
+
+MASK_SED = (
+    r's/(name="[^"]*(a1-hash|pass|secret|token|pin)[^"]*" value=")[^"]*/\1***/g; '
+    r"s/(password( =>)? ).*/\1***/"
+)

@@ -1,0 +1,121 @@
+"""Put a tree of files on a host: what differs travels in one command, over standard input.
+
+Not by SFTP: pyinfra writes uploads with the login's umask, so a secret would lie readable by all
+for a moment; and a command's arguments stand in the process list.
+"""
+
+from __future__ import annotations
+
+import base64
+import difflib
+import re
+import textwrap
+from collections.abc import Generator, Iterable, Mapping
+
+from pyinfra import config, host, logger, state
+from pyinfra.api import StringCommand, operation
+
+from callcenter import paths
+from callcenter.render import Difference, File, Tree
+from roles.files.facts import MASK_SED, ManagedFiles, MaskedContents
+
+__all__ = ["payload_command", "show_difference", "tree"]
+
+_UNPACK = (
+    'umask 077; d=$(mktemp -d) && trap "rm -rf $d" EXIT && base64 -d | tar -xz -C "$d" && {run}'
+)
+
+
+def payload_command(archive: bytes, run: str = 'sh "$d/apply" "$d"') -> StringCommand:
+    """One command that unpacks ``archive`` into a folder of root's alone and runs a script of it."""
+    text = "\n".join(textwrap.wrap(base64.b64encode(archive).decode(), 4096))
+    return StringCommand(_UNPACK.format(run=run), _stdin=text)
+
+
+@operation()
+def tree(
+    group: str, wanted: Tree, after: Mapping[str, str] | None = None
+) -> Generator[StringCommand, None, None]:
+    """Make a group's files those of ``wanted``: absolute paths, owned by root.
+
+    + group: names the record of what is there, so that what is no longer wanted is removed
+    + wanted: the files
+    + after: a shell command by path, run once if that file was added, changed or removed
+    """
+    names = [file.path for file in wanted]
+    present = host.get_fact(ManagedFiles, group=group, wanted=names)
+    difference = wanted.against(
+        {p: d for p, d in present.digests.items() if p in present.managed or p in wanted}
+    )
+    wrong_mode = [
+        file.path
+        for file in wanted
+        if file.path not in difference.paths and present.modes.get(file.path) != file.mode
+    ]
+    forgotten = set(names) - present.managed
+    if not difference and not wrong_mode and not forgotten:
+        return
+    show_difference(wanted, difference)
+    put = sorted({*difference.added, *difference.changed, *wrong_mode})
+    commands = dict.fromkeys(
+        command
+        for path, command in (after or {}).items()
+        if path in difference.paths or path in wrong_mode
+    )
+    script = "\n".join(
+        [
+            "set -eu",
+            # mv within a folder is atomic; a reader sees the old file or the new one.
+            'put() { mkdir -p -m 0755 "$(dirname "$1")"; cp "$d/files$1" "$1.new"; '
+            'chmod "$2" "$1.new"; chown root:root "$1.new"; mv "$1.new" "$1"; }',
+            "d=$1",
+            *(f"put '{path}' {wanted[path].mode:o}" for path in put),
+            *(f"rm -f -- '{path}'" for path in difference.removed),
+            f"mkdir -p -m 0755 {paths.STATE} {paths.MANAGED}",
+            *commands,
+            f"cp \"$d/managed\" '{paths.MANAGED}/{group}'",
+        ]
+    )
+    yield payload_command(
+        wanted.archive(
+            put,
+            [
+                File("apply", script.encode()),
+                File("managed", "".join(f"{name}\n" for name in names).encode()),
+            ],
+        )
+    )
+
+
+def show_difference(wanted: Tree, difference: Difference, below: str = "") -> None:
+    """With ``--diff``, print what changes, without secrets. ``below`` is the tree's folder."""
+    if not config.DIFF or (state.is_executing and state.should_check_for_changes()):
+        return
+    paths_now = [*difference.changed, *difference.removed]
+    old = host.get_fact(MaskedContents, names=paths_now, below=below) if paths_now else {}
+    for path in difference.paths:
+        before = old.get(f"{below}{path}", "").splitlines(keepends=True)
+        after = masked(wanted[path].content).splitlines(keepends=True) if path in wanted else []
+        shown = list(difflib.unified_diff(before, after, path, path, n=2))
+        if not shown:
+            shown = [f"{path}: only secrets differ\n"]
+        for line in shown:
+            logger.info(f"{host.print_prefix}{line.rstrip()}")
+
+
+_MASKS: Iterable[tuple[re.Pattern[str], str]] = [
+    (re.compile(pattern), replacement)
+    for pattern, replacement in re.findall(r"s/((?:[^/\\]|\\.)+)/([^/]*)/g?", MASK_SED)
+]
+
+
+def masked(content: bytes) -> str:
+    """The text as :class:`MaskedContents` would show it."""
+    lines = content.decode(errors="replace").splitlines(keepends=True)
+    out = []
+    for line in lines:
+        body, end = line.rstrip("\n"), "\n" if line.endswith("\n") else ""
+        for pattern, replacement in _MASKS:
+            body = pattern.sub(replacement, body)
+        out.append(body + end)
+    return "".join(out)

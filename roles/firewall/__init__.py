@@ -1,0 +1,25 @@
+"""The host's packet filter, as a table of our own."""
+
+from __future__ import annotations
+
+from pyinfra.api import deploy
+
+from callcenter import render
+from callcenter.site import Site
+from roles.firewall import operations
+from roles.firewall.facts import FirewallState
+from roles.host import State
+
+__all__ = ["FirewallState", "activate", "operations"]
+
+
+@deploy("Firewall")
+def activate(site: Site, found: State) -> None:
+    """Let in what the Site opens, and ssh; or remove our table where the Site switches it off."""
+    if not site.firewall.enabled:
+        operations.absent(name="No packet filter")
+        return
+    sshd = {one.port for one in found.listeners if one.process == "sshd" and one.protocol == "tcp"}
+    operations.rules(
+        name="Packet filter", wanted=render.system.firewall(site, {found.ssh_port, *sshd})
+    )

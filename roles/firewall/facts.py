@@ -1,0 +1,58 @@
+"""What the packet filter holds now."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from pyinfra.api import FactBase
+
+from callcenter import paths
+
+__all__ = ["Filter", "FirewallState"]
+
+LOADED = f"{paths.STATE}/firewall.loaded"
+"""Digest of our table as the kernel listed it when it was last confirmed."""
+
+
+@dataclass(frozen=True)
+class Filter:
+    """Our table, its files and its unit."""
+
+    digests: dict[str, str] = field(default_factory=dict)
+    """SHA-256 by path of our files that exist."""
+    loaded: bool = False
+    """Whether the kernel's table is still the one that was confirmed."""
+    present: bool = False
+    """Whether the kernel has a table of ours at all."""
+    enabled: bool = False
+    """Whether the unit loads it at boot."""
+
+
+class FirewallState(FactBase[Filter]):
+    """Table, files and unit, in one command."""
+
+    def command(self) -> str:
+        table = f"nft -s list table inet {paths.FIREWALL_TABLE}"
+        return (
+            f"sha256sum {paths.FIREWALL_RULES} /etc/systemd/system/{paths.FIREWALL_UNIT} "
+            "2>/dev/null | sed 's/^/file /'; "
+            f"{table} >/dev/null 2>&1 && echo present; "
+            f'[ "$({table} 2>/dev/null | sha256sum)" = "$(cat {LOADED} 2>/dev/null)" ] && '
+            "echo loaded; "
+            f"systemctl is-enabled --quiet {paths.FIREWALL_UNIT} 2>/dev/null && echo enabled; true"
+        )
+
+    @staticmethod
+    def default() -> Filter:
+        return Filter()
+
+    def process(self, output: list[str]) -> Filter:
+        digests: dict[str, str] = {}
+        flags: set[str] = set()
+        for line in output:
+            if line.startswith("file "):
+                digest, path = line.removeprefix("file ").split("  ", 1)
+                digests[path] = digest
+            else:
+                flags.add(line)
+        return Filter(digests, "loaded" in flags, "present" in flags, "enabled" in flags)

@@ -1,0 +1,110 @@
+"""FreeSWITCH on Debian: its packages, its unit, its configuration."""
+
+from __future__ import annotations
+
+from pyinfra import host, logger
+from pyinfra.api import deploy
+
+from callcenter import paths, render
+from callcenter.debian import closure, index_of
+from callcenter.site import LocalPackages, Site, Switch
+from roles import files
+from roles.freeswitch import operations
+from roles.freeswitch.facts import ReleaseState
+from roles.host import State
+from roles.host.operations import passed, refuse
+
+__all__ = ["ReleaseState", "activate", "configure", "install", "operations", "preflight"]
+
+HOST_PACKAGES = ("logrotate",)
+CLOCKS = ("chrony", "ntpsec", "ntp", "openntpd", "systemd-timesyncd")
+"""Whichever keeps the clock right already; the last is added where there is none."""
+
+
+def packages(site: Site, found: State) -> tuple[str, ...]:
+    """Everything that must be installed on a switch."""
+    clock = () if any(name in found.packages for name in CLOCKS) else CLOCKS[-1:]
+    return (*render.freeswitch.packages(site), *HOST_PACKAGES, *clock)
+
+
+@deploy("FreeSWITCH: preflight")
+def preflight(site: Site, found: State) -> None:
+    """The package source is there, lets us in, and holds the pinned version."""
+    wanted = packages(site, found)
+    source = site.packages
+    wrong: list[str] = []
+    outdated = operations.outdated(wanted, found.packages, source.version)
+    if isinstance(source, LocalPackages) and outdated:
+        wrong = lacking(site, source)
+    for line in wrong:
+        logger.error(f"{host.print_prefix}{line}")
+    refuse(name="The packages are there", problems=wrong)
+    if not isinstance(source, LocalPackages):
+        operations.source_answers(
+            name="The package source answers",
+            source=render.system.package_source(site, found.codename),
+            wanted=wanted,
+            installed=found.packages,
+            version=source.version,
+        )
+    passed(name="For every host")
+
+
+def lacking(site: Site, source: LocalPackages) -> list[str]:
+    """Why a folder of packages cannot serve the Site, or nothing."""
+    try:
+        closure(index_of(source.path), render.freeswitch.packages(site), source.version)
+    except FileNotFoundError:
+        return [
+            f"there are no FreeSWITCH packages in {source.path}: give "
+            "packages=SignalWire(token=…), packages=AptRepository(url=…, key=…), or put a flat apt "
+            "repository (.deb files and their Packages index) there or where FREESWITCH_APT says"
+        ]
+    except KeyError as name:
+        return [f"{source.index} has no {name.args[0]} of version {source.version}"]
+    return []
+
+
+@deploy("FreeSWITCH: install")
+def install(site: Site, found: State) -> None:
+    """The packages that the Site needs, at one version, and no other module."""
+    source = render.system.package_source(site, found.codename)
+    files.tree(
+        name="Package source",
+        group="freeswitch-apt",
+        wanted=render.system.apt(site, found.codename),
+    )
+    operations.packages(
+        name="Packages",
+        wanted=packages(site, found),
+        installed=found.packages,
+        version=site.packages.version,
+        local=site.packages.path if isinstance(site.packages, LocalPackages) else None,
+        key=(source.key_url, paths.APT_KEY) if source.key_url else None,
+    )
+
+
+@deploy("FreeSWITCH: configure")
+def configure(site: Site, found: State) -> None:
+    """The unit's drop-in, log rotation, and the tool that changes releases."""
+    files.tree(
+        name="Unit and log rotation",
+        group="freeswitch",
+        wanted=render.system.unit(site, realtime=found.realtime),
+        after={
+            paths.UNIT_DROP_IN: "systemctl daemon-reload; "
+            f"! systemctl is-active --quiet {paths.UNIT} || touch {paths.RESTART_NEEDED}",
+        },
+    )
+
+
+@deploy("FreeSWITCH: activate")
+def activate(site: Site, switch: Switch) -> None:
+    """Carry over what differs of the configuration, and make the running FreeSWITCH accept it."""
+    operations.release(
+        name="Configuration",
+        wanted=render.freeswitch.configuration(site, switch),
+        profiles=(render.freeswitch.PROFILE,),
+        modules=render.freeswitch.modules(site),
+        maintenance=site.maintenance,
+    )

@@ -1,0 +1,241 @@
+"""FreeSWITCH's packages at one version, and its configuration as one release."""
+
+from __future__ import annotations
+
+import io
+import shlex
+import tarfile
+from collections.abc import Generator, Mapping, Sequence
+from pathlib import Path
+
+from pyinfra import host
+from pyinfra.api import FileUploadCommand, StringCommand, operation
+
+from callcenter import paths
+from callcenter.changes import RESTART, plan
+from callcenter.debian import Package, closure, index_of, version_matches
+from callcenter.render import File, Tree
+from callcenter.render.system import PackageSource
+from callcenter.site import Maintenance
+from roles.files import payload_command, show_difference
+from roles.freeswitch.facts import ReleaseState
+
+__all__ = ["packages", "release", "source_answers"]
+
+_OURS = ("freeswitch", "libfreeswitch")
+
+
+def outdated(wanted: Sequence[str], installed: Mapping[str, str], version: str) -> list[str]:
+    """The names of ``wanted`` that are not installed at ``version``; others may have any."""
+    return [
+        name
+        for name in wanted
+        if name not in installed
+        or (name.startswith(_OURS) and not version_matches(installed[name], version))
+    ]
+
+
+def unwanted(wanted: Sequence[str], installed: Mapping[str, str]) -> list[str]:
+    """Modules that an earlier Site needed and this one does not."""
+    return sorted(
+        name for name in installed if name.startswith("freeswitch-mod-") and name not in wanted
+    )
+
+
+@operation()
+def source_answers(
+    source: PackageSource, wanted: Sequence[str], installed: Mapping[str, str], version: str
+) -> Generator[StringCommand, None, None]:
+    """Ask the package source before anything changes: does it answer, accept the login, is its
+    signature good, and does it hold the version? Real apt decides, in a folder of its own."""
+    if not outdated(wanted, installed, version):
+        return
+    files = [
+        File(Path(file.path).name, file.content, file.mode)
+        for file in source.files()
+        if file.path != paths.APT_AUTH
+    ]
+    auth = next((file for file in source.files() if file.path == paths.APT_AUTH), None)
+    names = [name for name in wanted if name.startswith(_OURS)]
+    script = _PROBE.format(
+        uri=source.uri,
+        key=paths.APT_KEY,
+        key_name=Path(paths.APT_KEY).name,
+        sources=Path(paths.APT_SOURCES).name,
+        key_url=source.key_url or "",
+        version=version,
+        names=" ".join(names),
+    )
+    yield payload_command(
+        Tree(files).archive(
+            [],
+            [*files, File("apply", script.encode()), File("auth", auth.content if auth else b"")],
+        )
+    )
+
+
+_PROBE = r"""
+set -u
+cd "$1"
+chmod 755 . && mkdir -p lists/partial cache/archives/partial keys && chmod -R a+rX .
+chown -R _apt lists cache 2>/dev/null
+mv auth netrc; chown _apt netrc; chmod 600 netrc
+opts="-o Dir::Etc::SourceList=/dev/null -o Dir::Etc::SourceParts=$1/parts
+ -o Dir::State::Lists=$1/lists -o Dir::Cache=$1/cache -o Dir::Etc::Netrc=$1/netrc
+ -o Dir::Etc::NetrcParts=/dev/null -o Acquire::Retries=0 -o Acquire::http::Timeout=20"
+refuse() {{ echo "package source {uri}: $*" >&2; exit 1; }}
+judge() {{
+    case $(cat log) in
+        *401*) 
+            refuse "the login or token is not accepted (401 Unauthorized); check packages.token" ;;
+        *403*) 
+            refuse "the login may not read it (403 Forbidden); ask the repository's owner" ;;
+        *EXPKEYSIG*) refuse "its signing key has expired; get the present key" ;;
+        *NO_PUBKEY*|*BADSIG*|*'not signed'*)
+            refuse "its signature is not by the given key; give the key that signs it" ;;
+        *'404 '*) 
+            refuse "it has no such release (404 Not Found); check url and suite" ;;
+        *'Could not resolve'*|*'Temporary failure resolving'*)
+            refuse "the host cannot resolve its name; check the host's DNS" ;;
+        *) refuse "it does not answer: $(grep -m1 -E '^(E|W|Err)' log || tail -n 1 log)" ;;
+    esac
+}}
+mkdir parts
+if [ -n "{key_url}" ]; then
+    /usr/lib/apt/apt-helper $opts download-file "{key_url}" {key_name} >log 2>&1 || judge
+fi
+sed "s|{key}|$1/{key_name}|" {sources} >parts/probe.sources
+[ -e {key_name} ] && chmod 644 {key_name}
+apt-get $opts update >log 2>&1 && ! grep -qE '^(W|E|Err)' log || judge
+for name in {names}; do
+    apt-cache $opts madison "$name" | awk -F'|' '{{gsub(/ /, "", $2); print $2}}' |
+        grep -qE '^{version}($|[^0-9.])' ||
+        refuse "it has no $name of version {version}; check packages.version"
+done
+"""
+
+
+@operation()
+def packages(
+    wanted: Sequence[str],
+    installed: Mapping[str, str],
+    version: str,
+    local: Path | None = None,
+    key: tuple[str, str] | None = None,
+) -> Generator[StringCommand | FileUploadCommand, None, None]:
+    """Make ``wanted`` installed, FreeSWITCH's at ``version`` as one set, and other modules gone.
+
+    + installed: version by name, as the host has them
+    + local: a folder of packages on this machine that is carried to the host first
+    + key: url and path of a repository key that the host fetches itself
+    """
+    missing, surplus = outdated(wanted, installed, version), unwanted(wanted, installed)
+    if not missing and not surplus:
+        return
+    if missing and local is not None:
+        upload = f"{paths.LOCAL_REPOSITORY}.tar"
+        yield StringCommand(f"mkdir -p {paths.STATE}")
+        yield FileUploadCommand(
+            io.BytesIO(local_archive(closure(index_of(local), _ours(wanted), version), local)),
+            upload,
+        )
+        yield StringCommand(
+            f"rm -rf {paths.LOCAL_REPOSITORY}.new && mkdir -m 755 {paths.LOCAL_REPOSITORY}.new && "
+            f"tar -xf {upload} -C {paths.LOCAL_REPOSITORY}.new && rm -rf {paths.LOCAL_REPOSITORY} "
+            f"&& mv {paths.LOCAL_REPOSITORY}.new {paths.LOCAL_REPOSITORY} && rm -f {upload}"
+        )
+    if missing and key is not None:
+        url, path = key
+        yield StringCommand(
+            f"/usr/lib/apt/apt-helper download-file {shlex.quote(url)} {shlex.quote(path)} && "
+            f"chmod 644 {shlex.quote(path)}"
+        )
+    yield StringCommand("sh", "-c", shlex.quote(_install_script(wanted, missing, surplus)))
+
+
+def _ours(names: Sequence[str]) -> list[str]:
+    return [name for name in names if name.startswith(_OURS)]
+
+
+def local_archive(chosen: Sequence[Package], folder: Path) -> bytes:
+    """A flat apt repository of ``chosen`` as a tar."""
+    out = io.BytesIO()
+    with tarfile.open(fileobj=out, mode="w") as tar:
+        index = "\n\n".join(package.stanza for package in chosen) + "\n"
+        entry = tarfile.TarInfo("Packages")
+        entry.size, entry.mode = len(index.encode()), 0o644
+        tar.addfile(entry, io.BytesIO(index.encode()))
+        for package in chosen:
+            name = package.filename.removeprefix("./")
+            tar.add(folder / name, name, filter=_world_readable)
+    return out.getvalue()
+
+
+def _world_readable(entry: tarfile.TarInfo) -> tarfile.TarInfo:
+    entry.uid = entry.gid = 0
+    entry.uname = entry.gname = "root"
+    entry.mode = 0o644
+    return entry
+
+
+def _install_script(wanted: Sequence[str], missing: list[str], surplus: list[str]) -> str:
+    unit = paths.UNIT
+    lines = [
+        "set -eu",
+        "export DEBIAN_FRONTEND=noninteractive",
+        # Its postinst starts the unit before the configuration is there; a mask that a reboot
+        # clears also stops an upgrade from restarting it with calls up.
+        f"systemctl mask --runtime --quiet {unit}",
+        f"trap 'systemctl unmask --runtime --quiet {unit}' EXIT",
+        "dpkg --configure -a",
+        f"mkdir -p {paths.CONFIG}",
+        'apt="apt-get -y -qq -o DPkg::Lock::Timeout=300 -o Dpkg::Use-Pty=0 '
+        '-o Dpkg::Options::=--force-confold"',
+    ]
+    if missing:
+        lines += [
+            "$apt update",
+            # All of FreeSWITCH in one transaction: a module fits exactly one libfreeswitch1.
+            f"$apt install --no-install-recommends --allow-downgrades {' '.join(wanted)}",
+            f"! systemctl is-active --quiet {unit} || touch {paths.RESTART_NEEDED}",
+        ]
+    if surplus:
+        # Never purge: that would delete voicemail and recordings.
+        lines.append(f"$apt remove {' '.join(surplus)}")
+    return "\n".join(lines)
+
+
+@operation()
+def release(
+    wanted: Tree, profiles: Sequence[str], modules: Sequence[str], maintenance: Maintenance
+) -> Generator[StringCommand, None, None]:
+    """Make the configuration that FreeSWITCH runs with that of ``wanted``, or leave all as it was.
+
+    + wanted: the tree below FreeSWITCH's configuration folder
+    + profiles, modules: what must be running afterwards for the change to count
+    + maintenance: what may be done to calls where only a restart applies the change
+    """
+    present = host.get_fact(ReleaseState)
+    difference = wanted.against(present.digests)
+    healthy = present.running and present.enabled and present.settled
+    if not difference and healthy and not present.restart_needed:
+        return
+    show_difference(wanted, difference, below=f"{paths.APPLIED}/")
+    texts = {file.path: file.content.decode() for file in wanted}
+    actions = plan(difference.paths, present.contents, texts)
+    if present.restart_needed and RESTART not in actions:
+        actions = (*actions[:1], RESTART)
+    extra = {
+        "apply": f'exec {paths.RELEASE_TOOL} apply "$1"\n',
+        "manifest": wanted.manifest(),
+        "removed": "".join(f"{path}\n" for path in difference.removed),
+        "actions": "".join(f"{action.command}\n" for action in actions),
+        "modules": "".join(f"{module}\n" for module in modules),
+        "profiles": "".join(f"{profile}\n" for profile in profiles),
+        "policy": f"live_calls={maintenance.live_calls}\n"
+        f"drain_seconds={maintenance.drain_seconds}\n",
+    }
+    put = [*difference.added, *difference.changed]
+    yield payload_command(
+        wanted.archive(put, [File(name, text.encode()) for name, text in extra.items()])
+    )

@@ -1,0 +1,21 @@
+"""What a host must be before anything is done to it."""
+
+from pyinfra import host, logger
+from pyinfra.api import deploy
+
+from callcenter.site import Site, Switch
+from roles.host.checks import problems
+from roles.host.facts import HostState, State
+from roles.host.operations import passed, refuse
+
+__all__ = ["HostState", "State", "preflight", "problems"]
+
+
+@deploy("Preflight")
+def preflight(site: Site, switch: Switch, found: State) -> None:
+    """Refuse the host by name and reason, and with it every other. Changes nothing."""
+    wrong = problems(site, switch, found)
+    for line in wrong:
+        logger.error(f"{host.print_prefix}{line}")
+    refuse(name="This host can carry the site", problems=wrong)
+    passed(name="So can every other")

@@ -1,0 +1,58 @@
+"""What preflight refuses, as pure rules over one look at the host."""
+
+from __future__ import annotations
+
+import ipaddress
+
+from callcenter.site import Site, Switch
+from roles.host.facts import State
+
+__all__ = ["problems"]
+
+SUPPORTED = {"bookworm": "Debian 12", "trixie": "Debian 13"}
+FREE_MEGABYTES = 500
+"""Packages take 150; the rest is for logs until somebody reads the alarm."""
+CLOCK_SECONDS = 60
+"""TLS and package signatures fail on a wrong clock, and nobody can compare two hosts' logs."""
+
+
+def problems(site: Site, switch: Switch, found: State) -> list[str]:
+    """One sentence each: what is wrong with the host and what would be right."""
+    out: list[str] = []
+    if found.os != "debian" or found.codename not in SUPPORTED:
+        names = " and ".join(SUPPORTED.values())
+        out.append(f"it runs {found.os or 'an unknown system'} {found.codename}; use {names}")
+    if not found.root:
+        out.append("the login is not root; set ssh_user='root', or run pyinfra with --sudo")
+    if not found.systemd:
+        out.append("systemd does not run on it; FreeSWITCH's packages need it")
+    if switch.bind_address not in found.addresses:
+        own = sorted(a for a in found.addresses if not ipaddress.ip_address(a).is_loopback)
+        if switch.address is None and own:
+            out.append(
+                f"public_ip {switch.public_ip} is on no interface (it has {', '.join(own)}): set "
+                f"address={own[0]!r} and keep public_ip, if the host is behind NAT"
+            )
+        else:
+            out.append(f"address {switch.bind_address} is on no interface; it has {', '.join(own)}")
+    wanted = [("sip_port", site.network.sip_port, switch.bind_address)]
+    wanted.append(("event_socket.port", site.event_socket.port, "127.0.0.1"))
+    for listener in found.listeners:
+        for field, port, address in wanted:
+            taken = listener.port == port and listener.address in (address, "0.0.0.0", "::", "*")
+            if taken and listener.process != "freeswitch":
+                out.append(
+                    f"port {port}/{listener.protocol} ({field}) is taken by {listener.process}; "
+                    "stop that service, or choose another port in the Site"
+                )
+    if found.free_megabytes < FREE_MEGABYTES:
+        out.append(
+            f"/var has {found.free_megabytes} MB free; {FREE_MEGABYTES} are needed: make room"
+        )
+    if abs(found.clock_offset) > CLOCK_SECONDS:
+        ahead = "ahead of" if found.clock_offset > 0 else "behind"
+        out.append(
+            f"its clock is {abs(found.clock_offset):.0f} s {ahead} this machine's; set the one "
+            "that is wrong, e.g. with timedatectl set-ntp true"
+        )
+    return list(dict.fromkeys(out))

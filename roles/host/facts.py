@@ -1,0 +1,121 @@
+"""One look at a host: all that preflight and packages need to know, in one command."""
+
+from __future__ import annotations
+
+import re
+import time
+from dataclasses import dataclass, field
+
+from pyinfra.api import FactBase
+
+__all__ = ["HostState", "Listener", "State"]
+
+
+@dataclass(frozen=True)
+class Listener:
+    """A socket that a process of the host listens on."""
+
+    protocol: str
+    address: str
+    port: int
+    process: str
+
+
+@dataclass(frozen=True)
+class State:
+    """What the host is."""
+
+    os: str = ""
+    """ID of os-release, such as debian."""
+    codename: str = ""
+    """Such as bookworm."""
+    root: bool = False
+    systemd: bool = False
+    realtime: bool = False
+    """Whether a process may be given a realtime priority."""
+    addresses: frozenset[str] = frozenset()
+    listeners: tuple[Listener, ...] = ()
+    ssh_port: int = 22
+    """The port that this very connection came in by."""
+    free_megabytes: int = 0
+    """In the file system of /var."""
+    clock_offset: float = 0.0
+    """Seconds that the host's clock is ahead of this machine's."""
+    packages: dict[str, str] = field(default_factory=dict)
+    """Version by name, of installed packages."""
+
+
+class HostState(FactBase[State]):
+    """The host as it is now. Read-only; needs root for the owners of sockets."""
+
+    def command(self) -> str:
+        return "; ".join(
+            [
+                'echo "time $(date +%s.%N)"',
+                '. /etc/os-release; echo "os $ID ${VERSION_CODENAME:-unknown}"',
+                'echo "root $(id -u)"',
+                "[ -d /run/systemd/system ] && echo systemd",
+                "chrt -r 1 true 2>/dev/null && echo realtime",
+                "ip -o addr show 2>/dev/null | "
+                "sed -n 's/.* inet6\\{0,1\\} \\([^/ ]*\\).*/address \\1/p'",
+                "ss -Hlntup 2>/dev/null | sed 's/^/listen /'",
+                'echo "ssh ${SSH_CONNECTION:-}"',
+                "df -Pm /var | awk 'NR==2 {print \"free \" $4}'",
+                "dpkg-query -W 2>/dev/null "
+                "-f 'package ${db:Status-Abbrev}|${Package}|${Version}\\n'",
+                "true",
+            ]
+        )
+
+    @staticmethod
+    def default() -> State:
+        return State()
+
+    def process(self, output: list[str]) -> State:
+        now = time.time()
+        values: dict[str, str] = {}
+        addresses: set[str] = set()
+        listeners: list[Listener] = []
+        packages: dict[str, str] = {}
+        for line in output:
+            kind, _, rest = line.partition(" ")
+            if kind == "address":
+                addresses.add(rest)
+            elif kind == "listen":
+                if (listener := _listener(rest)) is not None:
+                    listeners.append(listener)
+            elif kind == "package":
+                status, name, version = rest.split("|")
+                if status.strip() == "ii":
+                    packages[name] = version
+            else:
+                values[kind] = rest
+        os, _, codename = values.get("os", "").partition(" ")
+        ssh = values.get("ssh", "").split()
+        return State(
+            os=os,
+            codename=codename,
+            root=values.get("root") == "0",
+            systemd="systemd" in values,
+            realtime="realtime" in values,
+            addresses=frozenset(addresses),
+            listeners=tuple(listeners),
+            ssh_port=int(ssh[3]) if len(ssh) == 4 else 22,
+            free_megabytes=int(values.get("free") or 0),
+            clock_offset=float(values["time"]) - now if "time" in values else 0.0,
+            packages=packages,
+        )
+
+
+_LISTEN = re.compile(
+    r"(?P<protocol>tcp|udp)\s+\S+\s+\d+\s+\d+\s+(?P<address>\S+):(?P<port>\d+)\s+\S+\s*"
+    r'(?:users:\(\("(?P<process>[^"]+)")?'
+)
+
+
+def _listener(line: str) -> Listener | None:
+    match = _LISTEN.match(line)
+    if match is None:
+        return None
+    address = match["address"].split("%")[0].strip("[]")
+    return Listener(match["protocol"], address, int(match["port"]), match["process"] or "?")
