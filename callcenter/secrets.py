@@ -110,8 +110,8 @@ def secret(name: str) -> Secret:
 
 
 def weakness(value: str, *, related: Iterable[str] = ()) -> str | None:
-    """Why ``value`` must not guard anything, or None. ``related`` are words that it must not be made
-    of, such as the extension's number."""
+    """Why ``value`` must not guard anything, or None. ``related`` are words that it must not be
+    made of, such as the extension's number."""
     lowered = value.lower()
     if len(value) < MINIMUM_LENGTH:
         return f"is shorter than {MINIMUM_LENGTH} characters"

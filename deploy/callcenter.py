@@ -10,7 +10,7 @@ from roles import firewall, freeswitch
 from roles.host import HostState, preflight
 
 site: Site = host.data.site
-switch = Switch.of(host.name, host.data.dict())
+switch = Switch.of(host.name, host.data)
 found = host.get_fact(HostState)
 
 preflight(site=site, switch=switch, found=found)

@@ -1,4 +1,4 @@
-"""Files outside FreeSWITCH's configuration: its unit, its logs, its package source, the firewall."""
+"""Files outside FreeSWITCH's configuration: unit, logs, package source, firewall."""
 
 from __future__ import annotations
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import ipaddress
 from collections.abc import Mapping
 from dataclasses import KW_ONLY
-from typing import Any, Self
+from typing import Any, Protocol, Self
 
 from pydantic import model_validator
 
@@ -13,6 +13,12 @@ from callcenter.site._model import Problem, SiteError, model
 from callcenter.site._types import Address, DisplayName
 
 __all__ = ["Switch", "hosts"]
+
+
+class HostData(Protocol):
+    """What pyinfra's host data and a plain mapping have in common."""
+
+    def get(self, key: str, /) -> Any: ...
 
 
 @model
@@ -77,7 +83,7 @@ class Switch:
         return self.public_ip or self.bind_address
 
     @classmethod
-    def of(cls, name: str, data: Mapping[str, Any]) -> Switch:
+    def of(cls, name: str, data: HostData) -> Switch:
         """The switch that an inventory's host describes."""
         return cls(name, public_ip=data.get("public_ip"), address=data.get("address"))
 

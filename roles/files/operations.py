@@ -27,7 +27,7 @@ _UNPACK = (
 
 
 def payload_command(archive: bytes, run: str = 'sh "$d/apply" "$d"') -> StringCommand:
-    """One command that unpacks ``archive`` into a folder of root's alone and runs a script of it."""
+    """One command that unpacks ``archive`` into a folder of root's alone and runs its script."""
     text = "\n".join(textwrap.wrap(base64.b64encode(archive).decode(), 4096))
     return StringCommand(_UNPACK.format(run=run), _stdin=text)
 

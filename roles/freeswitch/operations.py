@@ -86,14 +86,14 @@ opts="-o Dir::Etc::SourceList=/dev/null -o Dir::Etc::SourceParts=$1/parts
 refuse() {{ echo "package source {uri}: $*" >&2; exit 1; }}
 judge() {{
     case $(cat log) in
-        *401*) 
+        *401*)
             refuse "the login or token is not accepted (401 Unauthorized); check packages.token" ;;
-        *403*) 
+        *403*)
             refuse "the login may not read it (403 Forbidden); ask the repository's owner" ;;
         *EXPKEYSIG*) refuse "its signing key has expired; get the present key" ;;
         *NO_PUBKEY*|*BADSIG*|*'not signed'*)
             refuse "its signature is not by the given key; give the key that signs it" ;;
-        *'404 '*) 
+        *'404 '*)
             refuse "it has no such release (404 Not Found); check url and suite" ;;
         *'Could not resolve'*|*'Temporary failure resolving'*)
             refuse "the host cannot resolve its name; check the host's DNS" ;;
