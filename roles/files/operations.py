@@ -12,7 +12,7 @@ import re
 import textwrap
 from collections.abc import Generator, Iterable, Mapping
 
-from pyinfra import config, host, logger, state
+from pyinfra import host, logger, state
 from pyinfra.api import StringCommand, operation
 
 from callcenter import paths
@@ -66,12 +66,12 @@ def tree(
         [
             "set -eu",
             # mv within a folder is atomic; a reader sees the old file or the new one.
-            'put() { mkdir -p -m 0755 "$(dirname "$1")"; cp "$d/files$1" "$1.new"; '
+            'put() { (umask 022; mkdir -p "$(dirname "$1")"); cp "$d/files$1" "$1.new"; '
             'chmod "$2" "$1.new"; chown root:root "$1.new"; mv "$1.new" "$1"; }',
             "d=$1",
             *(f"put '{path}' {wanted[path].mode:o}" for path in put),
             *(f"rm -f -- '{path}'" for path in difference.removed),
-            f"mkdir -p -m 0755 {paths.STATE} {paths.MANAGED}",
+            f"(umask 022; mkdir -p {paths.MANAGED})",
             *commands,
             f"cp \"$d/managed\" '{paths.MANAGED}/{group}'",
         ]
@@ -89,7 +89,7 @@ def tree(
 
 def show_difference(wanted: Tree, difference: Difference, below: str = "") -> None:
     """With ``--diff``, print what changes, without secrets. ``below`` is the tree's folder."""
-    if not config.DIFF or (state.is_executing and state.should_check_for_changes()):
+    if not state.config.DIFF or (state.is_executing and state.should_check_for_changes()):
         return
     paths_now = [*difference.changed, *difference.removed]
     old = host.get_fact(MaskedContents, names=paths_now, below=below) if paths_now else {}

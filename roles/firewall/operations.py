@@ -111,9 +111,12 @@ nft -f "$new"
 _KEEP = """
 set -eu
 systemctl stop {undo}.timer
-mkdir -p -m 0755 /etc/callcenter {state}
-cp -a {work}/files/. /
-chown root:root {rules} /etc/systemd/system/{unit}
+umask 022
+mkdir -p /etc/callcenter {state}
+for file in {rules} /etc/systemd/system/{unit}; do
+    install -m 644 {work}/files$file $file.new
+    mv $file.new $file
+done
 nft -s list table inet {table} | sha256sum >{loaded}
 systemctl daemon-reload
 systemctl enable --quiet {unit}

@@ -1,0 +1,1 @@
+"""What the acceptance tests are written with: phones, audio checks, SIP ladder, report."""
