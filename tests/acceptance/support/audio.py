@@ -62,7 +62,7 @@ class Tone:
         positions = np.arange(self._position, self._position + count)
         self._position += count
         sine = np.sin(2 * np.pi * self.hz / self.rate * positions)
-        return np.asarray(self.amplitude * sine, dtype=np.int16)
+        return np.asarray(np.rint(self.amplitude * sine), dtype=np.int16)
 
 
 def seconds_of(tone_hz: float, pcm: Samples | bytes, rate: int) -> float:

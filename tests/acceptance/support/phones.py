@@ -21,6 +21,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import ssl
+import sys
 import threading
 import time
 from collections import deque
@@ -58,6 +59,7 @@ T = TypeVar("T")
 
 _CODECS = {"PCMU": "pcmu", "PCMA": "pcma", "G722": "g722/16000/1", "OPUS": "opus/48000/2"}
 _SRTP = {"sdes": "srtp-mand", "dtls": "dtls_srtp"}
+_HUNG_UP = ("Rejected by user", "Connection reset by peer")
 _COMMAND_SECONDS = 7.0
 _TICK_SECONDS = 0.02
 # Written ahead of the transmit clock, so that a busy machine leaves no gap in a tone.
@@ -147,6 +149,9 @@ class Exchange:
         self._pump: asyncio.Task[None] | None = None
 
     def __enter__(self) -> Self:
+        monkey = sys.modules.get("gevent.monkey")
+        if monkey and monkey.is_module_patched("threading"):
+            raise PhoneError("gevent has patched this process, in which the phones would hang")
         self._thread.start()
         self._recorder.attach()
         try:
@@ -560,7 +565,10 @@ class Call:
             case Event.CALL_DTMF_START:
                 self.digits += event.text or ""
             case Event.CALL_CLOSED:
-                code, phrase = split_status(event.text or "")
+                code, phrase = split_status(event.text or "no reason given")
+                # A BYE or CANCEL, which the library reports as an error of its own.
+                if phrase.startswith(_HUNG_UP) and (self.established or not self.outgoing):
+                    phrase = "hung up"
                 self._end = EndReason(code, phrase, "us" if self._we_ended else "them")
                 self.ended = True
 
@@ -588,8 +596,11 @@ class Call:
         return True
 
 
-class _Recorder(logging.Handler):
-    """Takes the library's SIP trace, which must reach no other log: it is not masked yet."""
+class _Recorder(logging.Filter):
+    """Takes the library's SIP trace, and lets it reach no log: it is not masked yet.
+
+    A filter, because pytest's log capture listens even to loggers that do not propagate.
+    """
 
     def __init__(self, take: Callable[[str], None]) -> None:
         super().__init__()
@@ -597,18 +608,17 @@ class _Recorder(logging.Handler):
         self._logger = logging.getLogger("baresip.native.sip")
 
     def attach(self) -> None:
-        self._before = self._logger.level, self._logger.propagate
-        self._logger.addHandler(self)
+        self._before = self._logger.level
+        self._logger.addFilter(self)
         self._logger.setLevel(logging.DEBUG)
-        self._logger.propagate = False
 
     def detach(self) -> None:
-        self._logger.removeHandler(self)
-        level, self._logger.propagate = self._before
-        self._logger.setLevel(level)
+        self._logger.removeFilter(self)
+        self._logger.setLevel(self._before)
 
-    def emit(self, record: logging.LogRecord) -> None:
+    def filter(self, record: logging.LogRecord) -> bool:
         self._take(record.getMessage())
+        return False
 
 
 def _host(address: str) -> str:
