@@ -49,7 +49,7 @@ from baresip.runtime import Runtime
 from baresip.ua import UserAgent
 
 from tests.acceptance.support.audio import Pcm, Samples, Tone
-from tests.acceptance.support.ladder import Message, Trace, render
+from tests.acceptance.support.ladder import Message, Sdp, Trace, render
 
 Transport = Literal["udp", "tcp", "tls"]
 Codec = Literal["PCMU", "PCMA", "G722", "OPUS"]
@@ -333,9 +333,18 @@ class Phone:
 
     @property
     def messages(self) -> list[Message]:
-        """The SIP messages that this phone sent and received so far."""
+        """The SIP messages that this phone sent and received; for the very last, wait_message."""
         with self._exchange._changed:
             return [m for m in self._exchange.trace.messages if m.phone == self.user]
+
+    def wait_message(self, wanted: Callable[[Message], bool], timeout: float = 5) -> Message:
+        """Wait for such a message of this phone, and return the latest.
+
+        The trace comes through a thread of its own, a moment behind the events.
+        """
+        what = f"a SIP message of {self.user}"
+        self._exchange._wait(lambda: any(wanted(m) for m in self.messages), timeout, what)
+        return next(m for m in reversed(self.messages) if wanted(m))
 
     def _uri(self, number: str) -> str:
         target = number if "@" in number else f"{number}@{self.domain}"
@@ -453,16 +462,13 @@ class Call:
     @property
     def codec(self) -> str:
         """The codec agreed on, such as PCMU/8000."""
-        answer = self._message(lambda m: m.sdp is not None and m.status is not None)
-        assert answer.sdp
-        return answer.sdp.codec
+        return self._sdp(lambda m: m.status is not None).codec
 
     @property
     def remote_address(self) -> tuple[str, int]:
         """The address and port where the other side wants its sound, as its SDP says."""
-        theirs = self._message(lambda m: m.sdp is not None and not m.sent)
-        assert theirs.sdp
-        return theirs.sdp.address, theirs.sdp.port
+        theirs = self._sdp(lambda m: not m.sent)
+        return theirs.address, theirs.port
 
     @property
     def messages(self) -> list[Message]:
@@ -542,14 +548,16 @@ class Call:
 
         self._wait(settled, 5, "the end of a re-INVITE")
 
+    def _sdp(self, wanted: Callable[[Message], bool]) -> Sdp:
+        def carries(message: Message) -> bool:
+            return bool(message.sdp) and message.call_id == self._call_id and wanted(message)
+
+        sdp = self.phone.wait_message(carries).sdp
+        assert sdp
+        return sdp
+
     def _requests(self, method: str) -> list[Message]:
         return [m for m in self.messages if m.status is None and m.method == method]
-
-    def _message(self, wanted: Callable[[Message], bool]) -> Message:
-        # The trace comes through a thread of its own and may be a moment behind the events.
-        what = f"{self}: a session description"
-        self._exchange._wait(lambda: any(wanted(m) for m in self.messages), 2, what)
-        return next(m for m in reversed(self.messages) if wanted(m))
 
     def _on_event(self, event: StackEvent) -> None:
         self._call_id = self._call_id or event.call_id or ""

@@ -114,6 +114,8 @@ def test_digits_arrive_in_order(exchange: Exchange, bob: Phone, dtmf: str) -> No
     call.wait_established()
     call.send_dtmf("123#")
     answered.wait_digits("123#")
+    call.hangup()
+    alice.wait_message(lambda m: m.method == "BYE")
     assert answered.digits == "123#"
     assert any(m.method == "INFO" for m in alice.messages) == (dtmf == "info")
 
@@ -158,7 +160,7 @@ def test_the_caller_gives_up_while_it_rings(alice: Phone, bob: Phone) -> None:
     with pytest.raises(PhoneTimeout, match="<Call of alice to bob>: an answer: not within 0"):
         call.wait_established(timeout=0.3)
     assert ringing.wait_ended().by == "them"
-    assert any(m.method == "CANCEL" for m in bob.messages)
+    bob.wait_message(lambda m: m.method == "CANCEL")
 
 
 def test_what_was_agreed_on_can_be_read(exchange: Exchange) -> None:
@@ -240,7 +242,7 @@ def test_the_unmasked_trace_reaches_no_other_log(
 ) -> None:
     caplog.set_level(logging.DEBUG)
     talk[0].hangup()
-    talk[1].wait_ended()
+    talk[1].phone.wait_message(lambda m: m.method == "BYE")
     assert "BYE" in exchange.ladder()
     assert "BYE" not in caplog.text
 

@@ -1,0 +1,118 @@
+"""Read a pyinfra inventory file without pyinfra: its hosts, their data, and the Site they share.
+
+The phones that prove a site cannot live in a process that pyinfra's command has patched for gevent,
+so verification reads the same file, by the same rules, itself.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from callcenter.site import Site, SiteError, Switch
+
+__all__ = ["Host", "Inventory", "load"]
+
+
+@dataclass(frozen=True)
+class Host:
+    """One host: pyinfra's own data and the switch that it is."""
+
+    name: str
+    groups: tuple[str, ...]
+    data: Mapping[str, Any]
+
+    @property
+    def switch(self) -> Switch:
+        """The addresses of the switch on this host."""
+        return Switch.of(self.name, self.data)
+
+
+@dataclass(frozen=True)
+class Inventory:
+    """All hosts of a file."""
+
+    path: Path
+    hosts: tuple[Host, ...]
+
+    @property
+    def site(self) -> Site:
+        """The Site, which every host must share."""
+        sites = {host.data["site"] for host in self.hosts if "site" in host.data}
+        if len(sites) != 1:
+            data = self.path.parent / "group_data" / f"{self.path.stem}.py"
+            raise SiteError([f"{self.path}: its hosts must share one site; define it in {data}"])
+        (site,) = sites
+        if not isinstance(site, Site):
+            raise SiteError([f"{self.path}: site must be a Site; use Site(…) or Site.load('…')"])
+        return site
+
+
+def load(path: str | Path) -> Inventory:
+    """The inventory at ``path``; as with pyinfra, all its hosts are in a group of its name."""
+    path = Path(path)
+    if not path.is_file():
+        raise SiteError(
+            [f"{path}: there is no such inventory; give a file such as inventories/prod"]
+        )
+    groups = {
+        name: value for name, value in _executed(path).items() if isinstance(value, list | tuple)
+    }
+    members: dict[str, list[str]] = {}
+    own: dict[str, dict[str, Any]] = {}
+    for group, value in groups.items():
+        if group.startswith("_") or not _is_group(value):
+            continue
+        hosts, shared = value if isinstance(value, tuple) else (value, {})
+        for entry in hosts:
+            name, data = entry if isinstance(entry, tuple) else (entry, {})
+            members.setdefault(name, []).append(group)
+            own.setdefault(name, {}).update({**shared, **data})
+    if not own:
+        raise SiteError([f"{path}: switches: is empty; an inventory needs at least one switch"])
+    folder = path.parent / "group_data"
+    file_group = path.name.rsplit(".", 1)[0]
+    data_of = {group: _group_data(folder / f"{group}.py") for group in {"all", file_group, *groups}}
+    return Inventory(
+        path,
+        tuple(
+            Host(
+                name,
+                (*members[name], file_group),
+                {
+                    **data_of["all"],
+                    **data_of[file_group],
+                    **_merged(data_of[group] for group in members[name]),
+                    **own[name],
+                },
+            )
+            for name in own
+        ),
+    )
+
+
+def _is_group(value: list[Any] | tuple[Any, ...]) -> bool:
+    hosts = value[0] if isinstance(value, tuple) and value else value
+    return isinstance(hosts, list) and all(isinstance(entry, str | tuple) for entry in hosts)
+
+
+def _merged(many: Iterator[Mapping[str, Any]]) -> dict[str, Any]:
+    return {key: value for one in many for key, value in one.items()}
+
+
+def _group_data(path: Path) -> dict[str, Any]:
+    if not path.is_file():
+        return {}
+    return {key: value for key, value in _executed(path).items() if not key.startswith("_")}
+
+
+def _executed(path: Path) -> dict[str, Any]:
+    here = str(Path.cwd())
+    if here not in sys.path:
+        sys.path.append(here)
+    values: dict[str, Any] = {"__file__": str(path)}
+    exec(compile(path.read_text(encoding="utf-8"), str(path), "exec"), values)
+    return values

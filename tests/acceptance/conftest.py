@@ -1,0 +1,165 @@
+"""The hosts and the Site come from the pyinfra inventory: what was described is what is proved."""
+
+from __future__ import annotations
+
+import ipaddress
+import socket
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from callcenter.inventory import Host, Inventory, load
+from callcenter.site import Extension, Site, Switch
+from tests.acceptance.support.phones import Codec, DtmfMode, Exchange, Phone, Transport
+from tests.acceptance.support.report import Evidence
+
+testinfra = pytest.importorskip("testinfra")
+
+CODECS: dict[str, Codec] = {"OPUS": "OPUS", "G722": "G722", "PCMU": "PCMU", "PCMA": "PCMA"}
+"""The site's codecs that the phones have, too."""
+
+
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    if "node" in metafunc.fixturenames:
+        path = metafunc.config.getoption("--inventory")
+        hosts = _inventory(path).hosts if path else ()
+        metafunc.parametrize("node", hosts, ids=[host.name for host in hosts], scope="session")
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    # Without an inventory there is nothing to verify; pytest's own words would be of parameters.
+    for item in items:
+        if "node" in getattr(item, "fixturenames", ()) and not item.config.getoption("--inventory"):
+            item.add_marker(pytest.mark.skip(reason="no --inventory was given"))
+
+
+_loaded: dict[str, Inventory] = {}
+
+
+def _inventory(path: str) -> Inventory:
+    # Once: a lab's inventory takes the process into the lab's network.
+    if path not in _loaded:
+        _loaded[path] = load(path)
+    return _loaded[path]
+
+
+@pytest.fixture(scope="session")
+def site(request: pytest.FixtureRequest) -> Site:
+    """The Site of the inventory."""
+    return _inventory(request.config.getoption("--inventory")).site
+
+
+@pytest.fixture(scope="session")
+def switch(node: Host) -> Switch:
+    """The addresses of the host under test."""
+    return node.switch
+
+
+@pytest.fixture(scope="session")
+def ssh_config(tmp_path_factory: pytest.TempPathFactory, request: pytest.FixtureRequest) -> Path:
+    """pyinfra's ssh data of all hosts, as OpenSSH reads it: verification logs in as deploys do."""
+    words = {
+        "ssh_hostname": "HostName",
+        "ssh_user": "User",
+        "ssh_port": "Port",
+        "ssh_key": "IdentityFile",
+        "ssh_known_hosts_file": "UserKnownHostsFile",
+    }
+    lines = []
+    for host in _inventory(request.config.getoption("--inventory")).hosts:
+        lines.append(f"Host {host.name}")
+        lines += [f"  {word} {host.data[key]}" for key, word in words.items() if key in host.data]
+        lines += ["  BatchMode yes", "  LogLevel ERROR"]
+    path = tmp_path_factory.mktemp("ssh") / "config"
+    path.write_text("\n".join(lines) + "\n")
+    return path
+
+
+@pytest.fixture(scope="session")
+def host(node: Host, ssh_config: Path) -> Any:
+    """The host as Testinfra sees it."""
+    sudo = bool(node.data.get("_sudo"))
+    return testinfra.get_host(f"ssh://{node.name}", ssh_config=str(ssh_config), sudo=sudo)
+
+
+@pytest.fixture(scope="session")
+def fs_cli(host: Any) -> Callable[[str], str]:
+    """Ask FreeSWITCH on the host."""
+
+    def ask(command: str) -> str:
+        return str(host.check_output("fs_cli -x %s", command)).strip()
+
+    return ask
+
+
+@pytest.fixture(scope="session")
+def numbers(site: Site, request: pytest.FixtureRequest) -> list[str]:
+    """The extensions that the phones of T2 are."""
+    given = request.config.getoption("--phones")
+    if given:
+        chosen = given.split(",")
+        unknown = [number for number in chosen if number not in site.extension_by_number]
+        if unknown or len(chosen) < 2:
+            pytest.exit(f"--phones: give two or more extensions of the Site, not {given}", 4)
+        return list(chosen)
+    return [extension.number for extension in site.extensions[-3:]]
+
+
+def local_address(switch: Switch) -> str:
+    """The address of this machine that the switch sees."""
+    family = (
+        socket.AF_INET6
+        if ipaddress.ip_address(switch.announced_address).version == 6
+        else (socket.AF_INET)
+    )
+    with socket.socket(family, socket.SOCK_DGRAM) as probe:
+        probe.connect((switch.announced_address, 9))
+        return str(probe.getsockname()[0])
+
+
+@pytest.fixture
+def exchange(switch: Switch, evidence: Evidence, host: Any) -> Iterator[Exchange]:
+    """The phones of one test; what they said and the host's journal are kept for a failure."""
+    with Exchange(local_address(switch)) as made:
+        evidence.add("SIP ladder", made.ladder)
+        evidence.add(
+            "FreeSWITCH's log",
+            lambda: host.run("tail -n 60 /var/log/freeswitch/freeswitch.log").stdout,
+        )
+        yield made
+
+
+@pytest.fixture
+def phone(
+    exchange: Exchange, site: Site, switch: Switch, hide: Callable[[str], str]
+) -> Callable[..., Phone]:
+    """Make a phone of an extension, registered unless told otherwise."""
+
+    def make(
+        extension: Extension | str,
+        *,
+        register: bool = True,
+        transport: Transport | None = None,
+        codecs: tuple[Codec, ...] | None = None,
+        dtmf: DtmfMode = "rfc2833",
+        password: str | None = None,
+    ) -> Phone:
+        if isinstance(extension, str):
+            extension = site.extension_by_number[extension]
+        made = exchange.phone(
+            extension.number,
+            hide(password or site.reveal(extension.password)),
+            domain=site.domain,
+            server=switch.announced_address,
+            port=site.network.sip_port,
+            transport=transport or site.network.transports[0],
+            codecs=codecs or tuple(CODECS[name] for name in site.media.codecs if name in CODECS),
+            dtmf=dtmf,
+        )
+        if register:
+            made.register()
+        return made
+
+    return make

@@ -1,0 +1,114 @@
+"""T0: the host is what the Site says, and open to nobody else."""
+
+from __future__ import annotations
+
+import socket
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from callcenter import paths, render
+from callcenter.debian import version_matches
+from callcenter.site import Site, Switch
+
+
+def test_packages(host: Any, site: Site) -> None:
+    """FreeSWITCH and its modules are installed as one set, at the pinned version"""
+    for name in render.freeswitch.packages(site):
+        package = host.package(name)
+        assert package.is_installed, f"{name} is not installed"
+        assert version_matches(package.version, site.packages.version), (
+            f"{name} is {package.version}, not {site.packages.version}"
+        )
+
+
+def test_service(host: Any, fs_cli: Callable[[str], str]) -> None:
+    """The service runs, starts at boot, and FreeSWITCH answers as ready"""
+    unit = host.service(paths.UNIT.removesuffix(".service"))
+    assert unit.is_running
+    assert unit.is_enabled
+    assert "is ready" in fs_cli("status")
+
+
+def test_profile(fs_cli: Callable[[str], str], site: Site, switch: Switch) -> None:
+    """The sofia profile is running on the switch's address"""
+    profile = fs_cli(f"sofia status profile {render.freeswitch.PROFILE}")
+    assert f"@{switch.bind_address}:{site.network.sip_port}" in profile
+
+
+def test_modules(fs_cli: Callable[[str], str], site: Site) -> None:
+    """Exactly the modules that the Site needs are loaded"""
+    listed = [line.split(",")[-2:] for line in fs_cli("show modules").splitlines()]
+    loaded = {words[0] for words in listed if words[0].startswith("mod_")}
+    assert loaded == set(render.freeswitch.modules(site))
+
+
+def test_listeners(host: Any, site: Site, switch: Switch) -> None:
+    """FreeSWITCH listens where the Site says and nowhere else; the Event Socket on loopback only"""
+    lines = host.check_output("ss -Hlntup").splitlines()
+    found = {
+        (words[0], words[4]) for line in lines if '"freeswitch"' in line and (words := line.split())
+    }
+    sip = f"{switch.bind_address}:{site.network.sip_port}"
+    wanted = {(transport, sip) for transport in site.network.transports}
+    wanted.add(("tcp", f"127.0.0.1:{site.event_socket.port}"))
+    rtp = range(site.network.rtp_ports[0], site.network.rtp_ports[1] + 1)
+    calls = {one for one in found if one[0] == "udp" and int(one[1].rsplit(":", 1)[1]) in rtp}
+    assert found - calls == wanted
+
+
+def test_event_socket_is_closed(site: Site, switch: Switch) -> None:
+    """The Event Socket cannot be reached from here"""
+    with socket.socket() as probe:
+        probe.settimeout(2)
+        assert probe.connect_ex((switch.announced_address, site.event_socket.port)) != 0
+
+
+def test_firewall(host: Any, site: Site) -> None:
+    """The packet filter is loaded now and at boot, or gone where the Site switches it off"""
+    table = host.run(f"nft list table inet {paths.FIREWALL_TABLE}")
+    assert (table.rc == 0) == site.firewall.enabled
+    if site.firewall.enabled:
+        assert "policy drop" in table.stdout
+        assert host.service(paths.FIREWALL_UNIT.removesuffix(".service")).is_enabled
+
+
+def test_no_drift(host: Any, site: Site, switch: Switch) -> None:
+    """The configuration is the Site's to the byte: nothing was edited by hand"""
+    wanted = render.freeswitch.configuration(site, switch)
+    listed = host.check_output(
+        f"cd {paths.CURRENT}/ && find . -type f -printf '%P\\0' | xargs -0 sha256sum"
+    )
+    present = {
+        path: digest for digest, path in (line.split("  ", 1) for line in listed.splitlines())
+    }
+    assert not wanted.against(present), f"differing: {wanted.against(present).paths}"
+
+
+def test_secrets_are_not_readable(host: Any) -> None:
+    """No file that may hold a secret can be read by others"""
+    loose = host.check_output(
+        f"find {paths.RELEASES}/ {paths.FS_CLI_CONFIG} {paths.APT_AUTH} /var/log/freeswitch "
+        "-follow -type f -perm /o+r 2>/dev/null || true"
+    )
+    # The folder guards what is in it: others may not enter.
+    folders = {paths.RELEASES: 0o750, "/var/log/freeswitch": 0o770}
+    for folder, most in folders.items():
+        assert host.file(folder).mode & ~most == 0, f"{folder} is open to others"
+    assert [path for path in loose.splitlines() if not path.startswith(tuple(folders))] == []
+
+
+@pytest.mark.parametrize("default", ["1234", "ClueCon"])
+def test_no_default_password(host: Any, default: str) -> None:
+    """No password of the installation media is anywhere in the configuration"""
+    found = host.run("grep -rlwF -- %s %s", f'value="{default}"', f"{paths.CURRENT}/")
+    assert found.stdout == ""
+
+
+def test_password_is_a_hash(host: Any, site: Site) -> None:
+    """No phone's password is on the switch, only its a1-hash"""
+    text = host.check_output(f"cat {paths.CURRENT}/directory/users/*.xml")
+    assert 'name="password"' not in text
+    held = [e.number for e in site.extensions if site.reveal(e.password) in text]
+    assert held == []

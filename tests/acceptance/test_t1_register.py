@@ -1,0 +1,65 @@
+"""T1: every phone can register, and nobody else."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import pytest
+
+from callcenter.site import Site, Switch
+from tests.acceptance.support.phones import Exchange, Phone, RegistrationRefused
+
+WRONG = "not-the-password-of-anybody"
+
+
+@pytest.mark.parametrize("transport", ["udp", "tcp"])
+def test_every_extension_registers(site: Site, phone: Callable[..., Phone], transport: str) -> None:
+    """Every extension registers by digest"""
+    if transport not in site.network.transports:
+        pytest.skip(f"the Site does not enable {transport}")
+    for extension in site.extensions:
+        made = phone(extension, transport=transport)
+        made.unregister()
+
+
+def test_registration_is_known(
+    numbers: list[str], site: Site, phone: Callable[..., Phone], fs_cli: Callable[[str], str]
+) -> None:
+    """The switch knows where a registered phone is, and forgets it when it leaves"""
+    made = phone(numbers[0])
+    question = f"sofia_contact */{numbers[0]}@{site.domain}"
+    assert f"sip:{numbers[0]}@" in fs_cli(question)
+    made.unregister()
+    assert "not_registered" in fs_cli(question)
+
+
+def test_wrong_password(numbers: list[str], phone: Callable[..., Phone]) -> None:
+    """A wrong password is refused with 403"""
+    with pytest.raises(RegistrationRefused) as refused:
+        phone(numbers[0], password=WRONG)
+    assert refused.value.code == 403
+
+
+def test_unknown_user(site: Site, exchange: Exchange, switch: Switch) -> None:
+    """A user that the Site does not name is refused"""
+    stranger = exchange.phone(
+        "mallory",
+        WRONG,
+        domain=site.domain,
+        server=switch.announced_address,
+        port=site.network.sip_port,
+    )
+    with pytest.raises(RegistrationRefused) as refused:
+        stranger.register()
+    assert refused.value.code == 403
+
+
+def test_call_without_password(numbers: list[str], phone: Callable[..., Phone]) -> None:
+    """A call by somebody without the password is refused, and the callee's phone stays silent"""
+    callee = phone(numbers[1])
+    intruder = phone(numbers[0], register=False, password=WRONG)
+    call = intruder.call(numbers[1])
+    ended = call.wait_ended()
+    assert ended.code in (403, 407)
+    with pytest.raises(TimeoutError):
+        callee.incoming(timeout=1)

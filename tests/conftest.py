@@ -1,0 +1,21 @@
+"""Options and the report, here because pytest takes plugins from the topmost conftest only."""
+
+from __future__ import annotations
+
+import pytest
+
+pytest_plugins = ["tests.acceptance.support.report"]
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    group = parser.getgroup("callcenter", "verification of a call centre")
+    group.addoption(
+        "--inventory",
+        metavar="FILE",
+        help="the hosts to verify, such as inventories/prod; without it nothing is verified",
+    )
+    group.addoption(
+        "--phones",
+        metavar="NUMBERS",
+        help="extensions to verify calls with, such as 1017,1018,1019 (default: the last three)",
+    )
