@@ -4,7 +4,18 @@ from __future__ import annotations
 
 import difflib
 from collections.abc import Callable, Iterable, Mapping
-from typing import Any, TypeVar, dataclass_transform
+from dataclasses import fields, is_dataclass
+from types import NoneType, UnionType
+from typing import (
+    Annotated,
+    Any,
+    TypeVar,
+    Union,
+    dataclass_transform,
+    get_args,
+    get_origin,
+    get_type_hints,
+)
 
 from pydantic import ConfigDict, Field, ValidationError
 from pydantic.dataclasses import dataclass as pydantic_dataclass
@@ -48,68 +59,160 @@ def model(cls: type[T]) -> type[T]:
         try:
             validating_init(self, *args, **kwargs)
         except ValidationError as refused:
-            raise SiteError(describe(refused, made.__name__, _known_keys(made))) from None
+            raise SiteError(describe(refused, made)) from None
 
     __init__.__wrapped__ = validating_init  # type: ignore[attr-defined]
     made.__init__ = __init__
     return made  # type: ignore[no-any-return]
 
 
-def _known_keys(cls: Any) -> tuple[str, ...]:
-    return tuple(cls.__dataclass_fields__)
-
-
-def describe(refused: ValidationError, root: str, known: tuple[str, ...] = ()) -> list[str]:
+def describe(refused: ValidationError, root: type) -> list[str]:
     """Every error of a refusal as ``path: what is wrong; what would be right``."""
+    errors = refused.errors(include_url=False, include_input=False)
     lines: list[str] = []
-    for error in refused.errors(include_url=False, include_input=False):
-        line = _line(error, root, known)
+    for error in errors:
+        # A list whose items were refused is not short of items as well.
+        if error["type"] == "too_short" and any(
+            len(other["loc"]) > len(error["loc"])
+            and other["loc"][: len(error["loc"])] == error["loc"]
+            for other in errors
+        ):
+            continue
         # A union reports one error for each of its members at the same path.
-        if line not in lines:
-            lines.append(line)
+        for line in _lines(error, root):
+            if line not in lines:
+                lines.append(line)
     return lines
 
 
-def _line(error: ErrorDetails, root: str, known: tuple[str, ...]) -> str:
-    path = _path(error["loc"])
+def _lines(error: ErrorDetails, root: type) -> list[str]:
+    place = _Place(root, error)
+    path = place.path
     cause = (error.get("ctx") or {}).get("error")
     if isinstance(cause, SiteError):
-        return "\n".join(f"{root}.{_join(path, line)}" for line in cause.problems)
+        return [_join(path, line) for line in cause.problems]
     if isinstance(cause, Problem):
-        return f"{root}.{_join(path, cause.path)}: {cause}".replace(f"{root}.:", f"{root}:")
-    where = f"{root}.{path}" if path else root
-    return f"{where}: {_message(error, known)}"
+        return [f"{_join(path, cause.path)}: {cause}"]
+    return [f"{path}: {_message(error, place)}"]
 
 
 def _join(path: str, rest: str) -> str:
-    return f"{path}.{rest}" if path and rest else path or rest
+    return path + rest if rest.startswith("[") or not rest else f"{path}.{rest}"
 
 
-def _path(loc: Iterable[int | str]) -> str:
-    out = ""
-    for part in loc:
-        if isinstance(part, int):
-            out += f"[{part}]"
-        # pydantic names union members and validators in brackets or by type; not the user's words.
-        elif not any(sign in part for sign in "[]()-"):
-            out += f".{part}" if out else part
-    return out
+class _Place:
+    """Where an error is, in the operator's words: found by following the models' type hints."""
+
+    def __init__(self, root: type, error: ErrorDetails) -> None:
+        self.path = root.__name__
+        self.models: tuple[type, ...] = (root,)
+        """Those whose key the last part of the path is."""
+        self.members: list[Any] = [root]
+        """The types that may stand at the path."""
+        bad_key = error["type"] == "invalid_key"
+        loc = error["loc"]
+        for depth, part in enumerate(loc):
+            is_last = depth == len(loc) - 1
+            self.models = tuple(one for one in self.members if is_dataclass(one))
+            known = self.known
+            if isinstance(part, int) and self.models and not bad_key:
+                positional = [f.name for f in fields(self.models[0]) if not f.kw_only]
+                if part < len(positional):
+                    self._enter(positional[part])
+            elif isinstance(part, int):
+                self.path += f"[{part}]"
+                self.members = [
+                    type_
+                    for one in self.members
+                    for argument in get_args(one)
+                    for type_ in _members(argument)
+                ]
+            elif part in known:
+                self._enter(part)
+            elif tagged := [one for one in self.models if part in _tags(one)]:
+                self.members = list(tagged)
+            elif is_last and error["type"] in _UNKNOWN_KEY:
+                self.path += f".{part}"
+            # Else the name of a validator or of a union's member: none of the operator's words.
+        if error["type"].startswith("union_tag"):
+            self.path += "." + str(error["ctx"]["discriminator"]).strip("'")
+
+    @property
+    def known(self) -> tuple[str, ...]:
+        """The keys of the models at hand."""
+        return tuple(dict.fromkeys(f.name for one in self.models for f in fields(one)))
+
+    def _enter(self, name: str) -> None:
+        self.path += f".{name}"
+        self.members = [
+            member
+            for one in self.models
+            if name in (hints := get_type_hints(one, include_extras=True))
+            for member in _members(hints[name])
+        ]
 
 
-def _message(error: ErrorDetails, known: tuple[str, ...]) -> str:
+def _members(hint: Any) -> list[Any]:
+    """The types of a hint without Annotated, unions and None."""
+    if get_origin(hint) is Annotated:
+        return _members(get_args(hint)[0])
+    if get_origin(hint) in (Union, UnionType):
+        return [one for member in get_args(hint) for one in _members(member)]
+    return [] if hint is NoneType or hint is Ellipsis else [hint]
+
+
+def _tags(cls: type) -> tuple[Any, ...]:
+    """What chooses a model among those of a union."""
+    return get_args(get_type_hints(cls).get("source"))
+
+
+_UNKNOWN_KEY = ("unexpected_keyword_argument", "extra_forbidden")
+
+_MESSAGES: Mapping[str, str] = {
+    "missing": "is missing; give it a value",
+    "missing_argument": "is missing; give it a value",
+    "unexpected_positional_argument": "takes fewer values by position; give the others by name",
+    "multiple_argument_values": "was given by position and by name; give it once",
+    "literal_error": "is not one of the choices; use {expected}",
+    "union_tag_invalid": "is not one of the choices; use {expected_tags}",
+    "greater_than_equal": "must be {ge} or more",
+    "less_than_equal": "must be {le} or less",
+    "too_long": "has too many items; give {max_length} at most",
+    "string_too_long": "is longer than {max_length} characters; shorten it",
+    "string_type": "must be text, such as 'a b'",
+    "string_unicode": "holds a lone surrogate, which is no character; use printable text",
+    "int_type": "must be a whole number, without quotes",
+    "bool_type": "must be true or false, without quotes",
+    "path_type": "must be the path of a file, such as 'folder/file'",
+    "tuple_type": "must be a list, such as [a, b]",
+    "dataclass_type": "must be {class_name}(…), or in YAML a mapping of its keys: {known}",
+    "model_attributes_type": "must be one of {classes}, or in YAML a mapping with the key source",
+}
+
+
+def _message(error: ErrorDetails, place: _Place) -> str:
     kind = error["type"]
-    context: Mapping[str, Any] = error.get("ctx") or {}
-    if kind in ("unexpected_keyword_argument", "extra_forbidden"):
+    context: dict[str, Any] = dict(error.get("ctx") or {})
+    if kind in _UNKNOWN_KEY:
         name = str(error["loc"][-1])
-        close = difflib.get_close_matches(name, known, n=1)
-        hint = f"did you mean {close[0]!r}?" if close else f"known keys: {', '.join(known)}"
-        return f"unknown key; {hint}"
-    if kind in ("missing", "missing_argument"):
-        return "is missing; give it a value"
-    if kind == "literal_error":
-        return f"is not one of the choices; use {context['expected']}"
+        close = difflib.get_close_matches(name, place.known, n=1)
+        known = ", ".join(place.known)
+        return f"unknown key; did you mean {close[0]!r}?" if close else (
+            f"unknown key; known keys: {known}"
+        )
+    if kind == "invalid_key":
+        return f"is no key, since keys are words; known keys: {', '.join(place.known)}"
     if kind == "value_error":
         return str(context["error"])
-    if kind in ("unexpected_positional_argument", "multiple_argument_values"):
-        return "was given by position; give it by name"
+    if kind == "too_short":
+        least, have = context["min_length"], context["actual_length"]
+        return "is empty; give at least one" if not have else f"has {have}; give at least {least}"
+    models = [one for one in place.members if is_dataclass(one)]
+    if kind == "union_tag_not_found":
+        tags = [repr(tag) for one in models for tag in _tags(one)]  # type: ignore[arg-type]
+        return f"is missing; use one of {', '.join(tags)}"
+    context["classes"] = ", ".join(f"{one.__name__}(…)" for one in models)  # type: ignore[union-attr]
+    context["known"] = ", ".join(f.name for one in models for f in fields(one))
+    if kind in _MESSAGES:
+        return _MESSAGES[kind].format(**context)
     return f"{error['msg'][0].lower()}{error['msg'][1:]}"

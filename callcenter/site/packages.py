@@ -88,7 +88,8 @@ class LocalPackages:
     source: Literal["local"] = "local"
     """Chooses this source in YAML."""
     path: Path = Field(
-        default_factory=lambda: Path(os.environ.get("FREESWITCH_APT", LOCAL_REPOSITORY))
+        default_factory=lambda: Path(os.environ.get("FREESWITCH_APT", LOCAL_REPOSITORY)),
+        kw_only=True,
     )
     """Default: the environment's FREESWITCH_APT, else /srv/freeswitch-apt."""
     version: Version = "1.10.12"

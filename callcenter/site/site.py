@@ -66,14 +66,14 @@ class Site:
     """IANA name, for logs and announcements."""
     language: Literal["en", "zh"] = "en"
     """Of prompts."""
-    packages: Packages = Field(default_factory=LocalPackages)
+    packages: Packages = Field(default_factory=LocalPackages, kw_only=True)
     """Where FreeSWITCH comes from. Default: a local folder of packages."""
-    network: Network = Field(default_factory=Network)
-    firewall: Firewall = Field(default_factory=Firewall)
-    media: Media = Field(default_factory=Media)
-    event_socket: EventSocket = Field(default_factory=EventSocket)
-    features: FeatureCodes = Field(default_factory=FeatureCodes)
-    maintenance: Maintenance = Field(default_factory=Maintenance)
+    network: Network = Field(default_factory=Network, kw_only=True)
+    firewall: Firewall = Field(default_factory=Firewall, kw_only=True)
+    media: Media = Field(default_factory=Media, kw_only=True)
+    event_socket: EventSocket = Field(default_factory=EventSocket, kw_only=True)
+    features: FeatureCodes = Field(default_factory=FeatureCodes, kw_only=True)
+    maintenance: Maintenance = Field(default_factory=Maintenance, kw_only=True)
     secret_file: Path | None = None
     """Where this site's own secrets are kept. Default: ``.secrets/<domain>.json`` below the folder
     that pyinfra is run from."""
@@ -217,8 +217,7 @@ class Site:
         try:
             return TypeAdapter(cls).validate_python(data)
         except ValidationError as refused:
-            known = tuple(field.name for field in fields(cls))
-            raise SiteError(describe(refused, "Site", known)) from None
+            raise SiteError(describe(refused, cls)) from None
 
     @classmethod
     def schema(cls) -> dict[str, Any]:
