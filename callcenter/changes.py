@@ -48,6 +48,7 @@ which of their parameters it touches. None of them holds a secret."""
 
 # reloadxml alone makes FreeSWITCH read these; the others are read once, by what is named.
 _BY_PATH: tuple[tuple[str, Action | None], ...] = (
+    ("freeswitch.xml", None),
     ("dialplan/", None),
     ("directory/", None),
     (".fs_cli_conf", None),
@@ -91,7 +92,8 @@ _PROFILE_NAME = re.compile(r"sip_profiles/([a-z0-9_-]+)\.xml")
 def plan(
     paths: Iterable[str], before: Mapping[str, str], after: Mapping[str, str]
 ) -> tuple[Action, ...]:
-    """The actions that apply a change of ``paths`` to a running FreeSWITCH, gentlest first.
+    """The actions that apply a change of ``paths`` to a running FreeSWITCH: reloadxml, then the
+    gentlest first.
 
     ``before`` and ``after`` hold the contents of the :data:`COMPARED` files by path.
     """
@@ -101,7 +103,12 @@ def plan(
         actions |= set(_for_path(path, before.get(path), after.get(path)))
     if RESTART in actions:
         return (RELOADXML, RESTART)
-    return tuple(sorted(actions))
+    # A module that comes or goes reads its file then, or never again.
+    moved = {
+        one.command.split()[1] for one in actions if one.command.startswith(("load", "unload"))
+    }
+    kept = (one for one in actions if one.command not in {f"reload {m}" for m in moved})
+    return tuple(sorted(kept, key=lambda one: (one != RELOADXML, one)))
 
 
 def _for_path(path: str, before: str | None, after: str | None) -> Iterator[Action]:

@@ -20,4 +20,4 @@ freeswitch.install(site=site, found=found)
 freeswitch.configure(site=site, found=found)
 
 firewall.activate(site=site, found=found)
-freeswitch.activate(site=site, switch=switch)
+freeswitch.activate(site=site, switch=switch, found=found)

@@ -67,7 +67,7 @@ def lacking(site: Site, source: LocalPackages) -> list[str]:
 
 @deploy("FreeSWITCH: install")
 def install(site: Site, found: State) -> None:
-    """The packages that the Site needs, at one version, and no other module."""
+    """The packages that the Site needs, at one version."""
     source = render.system.package_source(site, found.codename)
     files.tree(
         name="Package source",
@@ -99,12 +99,16 @@ def configure(site: Site, found: State) -> None:
 
 
 @deploy("FreeSWITCH: activate")
-def activate(site: Site, switch: Switch) -> None:
-    """Carry over what differs of the configuration, and make the running FreeSWITCH accept it."""
+def activate(site: Site, switch: Switch, found: State) -> None:
+    """Make the running FreeSWITCH accept what differs of the configuration; then remove the
+    packages of modules that it has let go of."""
     operations.release(
         name="Configuration",
         wanted=render.freeswitch.configuration(site, switch),
         profiles=(render.freeswitch.PROFILE,),
         modules=render.freeswitch.modules(site),
         maintenance=site.maintenance,
+    )
+    operations.no_other_modules(
+        name="No other modules", wanted=packages(site, found), installed=found.packages
     )

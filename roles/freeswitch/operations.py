@@ -20,7 +20,7 @@ from callcenter.site import Maintenance
 from roles.files import payload_command, show_difference
 from roles.freeswitch.facts import ReleaseState
 
-__all__ = ["packages", "release", "source_answers"]
+__all__ = ["no_other_modules", "packages", "release", "source_answers"]
 
 _OURS = ("freeswitch", "libfreeswitch")
 
@@ -123,16 +123,15 @@ def packages(
     local: Path | None = None,
     key: tuple[str, str] | None = None,
 ) -> Generator[StringCommand | FileUploadCommand, None, None]:
-    """Make ``wanted`` installed, FreeSWITCH's at ``version`` as one set, and other modules gone.
+    """Make ``wanted`` installed, FreeSWITCH's at ``version`` as one set.
 
     + installed: version by name, as the host has them
     + local: a folder of packages on this machine that is carried to the host first
     + key: url and path of a repository key that the host fetches itself
     """
-    missing, surplus = outdated(wanted, installed, version), unwanted(wanted, installed)
-    if not missing and not surplus:
+    if not outdated(wanted, installed, version):
         return
-    if missing and local is not None:
+    if local is not None:
         upload = f"{paths.LOCAL_REPOSITORY}.tar"
         yield StringCommand(f"mkdir -p {paths.STATE}")
         yield FileUploadCommand(
@@ -144,13 +143,26 @@ def packages(
             f"tar -xf {upload} -C {paths.LOCAL_REPOSITORY}.new && rm -rf {paths.LOCAL_REPOSITORY} "
             f"&& mv {paths.LOCAL_REPOSITORY}.new {paths.LOCAL_REPOSITORY} && rm -f {upload}"
         )
-    if missing and key is not None:
+    if key is not None:
         url, path = key
         yield StringCommand(
             f"/usr/lib/apt/apt-helper download-file {shlex.quote(url)} {shlex.quote(path)} && "
             f"chmod 644 {shlex.quote(path)}"
         )
-    yield StringCommand("sh", "-c", shlex.quote(_install_script(wanted, missing, surplus)))
+    yield StringCommand("sh", "-c", shlex.quote(_install_script(wanted)))
+
+
+@operation()
+def no_other_modules(
+    wanted: Sequence[str], installed: Mapping[str, str]
+) -> Generator[StringCommand, None, None]:
+    """Remove the packages of modules that an earlier Site needed, once FreeSWITCH has let go of
+    them. Never purged: that would delete voicemail and recordings."""
+    if surplus := unwanted(wanted, installed):
+        yield StringCommand(
+            "DEBIAN_FRONTEND=noninteractive apt-get -y -qq -o DPkg::Lock::Timeout=300 "
+            f"-o Dpkg::Use-Pty=0 remove {' '.join(surplus)}"
+        )
 
 
 def _ours(names: Sequence[str]) -> list[str]:
@@ -178,31 +190,29 @@ def _world_readable(entry: tarfile.TarInfo) -> tarfile.TarInfo:
     return entry
 
 
-def _install_script(wanted: Sequence[str], missing: list[str], surplus: list[str]) -> str:
+def _install_script(wanted: Sequence[str]) -> str:
     unit = paths.UNIT
-    lines = [
-        "set -eu",
-        "export DEBIAN_FRONTEND=noninteractive",
-        # Its postinst starts the unit before the configuration is there; a mask that a reboot
-        # clears also stops an upgrade from restarting it with calls up.
-        f"systemctl mask --runtime --quiet {unit}",
-        f"trap 'systemctl unmask --runtime --quiet {unit}' EXIT",
-        "dpkg --configure -a",
-        f"mkdir -p {paths.CONFIG}",
-        'apt="apt-get -y -qq -o DPkg::Lock::Timeout=300 -o Dpkg::Use-Pty=0 '
-        '-o Dpkg::Options::=--force-confold"',
-    ]
-    if missing:
-        lines += [
+    return "\n".join(
+        [
+            "set -eu",
+            "export DEBIAN_FRONTEND=noninteractive",
+            # Its postinst starts the unit before the configuration is there; a mask that a reboot
+            # clears also stops an upgrade from restarting it with calls up.
+            f"systemctl mask --runtime --quiet {unit}",
+            f"trap 'systemctl unmask --runtime --quiet {unit}' EXIT",
+            "dpkg --configure -a",
+            f"mkdir -p {paths.CONFIG}",
+            'apt="apt-get -y -qq -o DPkg::Lock::Timeout=300 -o Dpkg::Use-Pty=0 '
+            '-o Dpkg::Options::=--force-confold"',
+            "before=$(dpkg-query -W -f '${Version}' libfreeswitch1 2>/dev/null || true)",
             "$apt update",
             # All of FreeSWITCH in one transaction: a module fits exactly one libfreeswitch1.
             f"$apt install --no-install-recommends --allow-downgrades {' '.join(wanted)}",
+            # A further module can be loaded at once; another libfreeswitch1 needs a restart.
+            '[ "$before" = "$(dpkg-query -W -f \'${Version}\' libfreeswitch1)" ] || '
             f"! systemctl is-active --quiet {unit} || touch {paths.RESTART_NEEDED}",
         ]
-    if surplus:
-        # Never purge: that would delete voicemail and recordings.
-        lines.append(f"$apt remove {' '.join(surplus)}")
-    return "\n".join(lines)
+    )
 
 
 @operation()

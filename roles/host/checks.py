@@ -21,7 +21,8 @@ def problems(site: Site, switch: Switch, found: State) -> list[str]:
     out: list[str] = []
     if found.os != "debian" or found.codename not in SUPPORTED:
         names = " and ".join(SUPPORTED.values())
-        out.append(f"it runs {found.os or 'an unknown system'} {found.codename}; use {names}")
+        system = f"{found.os} {found.codename}".strip() or "an unknown system"
+        out.append(f"it runs {system}; use {names}")
     if not found.root:
         out.append("the login is not root; set ssh_user='root', or run pyinfra with --sudo")
     if not found.systemd:
@@ -34,12 +35,20 @@ def problems(site: Site, switch: Switch, found: State) -> list[str]:
                 f"address={own[0]!r} and keep public_ip, if the host is behind NAT"
             )
         else:
-            out.append(f"address {switch.bind_address} is on no interface; it has {', '.join(own)}")
-    wanted = [("sip_port", site.network.sip_port, switch.bind_address)]
-    wanted.append(("event_socket.port", site.event_socket.port, "127.0.0.1"))
+            has = ", ".join(own) or "none"
+            out.append(f"address {switch.bind_address} is on no interface; it has {has}")
+    wanted = [
+        # The profile binds both, whatever the phones may use.
+        ("network.sip_port", site.network.sip_port, switch.bind_address, ("udp", "tcp")),
+        ("event_socket.port", site.event_socket.port, "127.0.0.1", ("tcp",)),
+    ]
     for listener in found.listeners:
-        for field, port, address in wanted:
-            taken = listener.port == port and listener.address in (address, "0.0.0.0", "::", "*")
+        for field, port, address, protocols in wanted:
+            taken = (
+                listener.port == port
+                and listener.protocol in protocols
+                and listener.address in (address, "0.0.0.0", "::", "*")
+            )
             if taken and listener.process != "freeswitch":
                 out.append(
                     f"port {port}/{listener.protocol} ({field}) is taken by {listener.process}; "

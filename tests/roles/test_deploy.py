@@ -1,0 +1,279 @@
+"""One host from bare Debian to the Site, and what each further run costs."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterator
+
+import pytest
+
+from tests.acceptance.support.audio import assert_heard
+from tests.acceptance.support.phones import Call, Exchange
+from tests.roles.conftest import SITE, Operator
+
+HOST = "deploy1"
+MOST_COMMANDS = 12
+MOST_FOR_AN_EXTENSION = 4
+
+
+@pytest.fixture(scope="module")
+def operator(operator_of: Callable[..., Operator]) -> Operator:
+    made = operator_of(HOST)
+    made.succeed()
+    return made
+
+
+@pytest.fixture(autouse=True)
+def _as_described(operator: Operator) -> None:
+    """Each test begins with the plain Site, deployed."""
+    operator.describe()
+    operator.succeed()
+
+
+@pytest.fixture
+def exchange(operator: Operator) -> Iterator[Exchange]:
+    with Exchange(operator.lab.gateway) as made:
+        yield made
+
+
+def connected(operator: Operator, exchange: Exchange) -> tuple[Call, Call]:
+    """Two extensions in a call, each playing a tone."""
+    address = next(host.address for host in operator.lab.hosts if host.name == HOST)
+    secrets = json.loads(operator.secrets.read_text())
+    caller, callee = (
+        exchange.phone(
+            number,
+            secrets[f"extension/{number}"],
+            domain="roles.callcenter.test",
+            server=address,
+            codecs=("PCMU",),
+        )
+        for number in ("1000", "1001")
+    )
+    caller.register()
+    callee.register()
+    call = caller.call("1001")
+    answered = callee.incoming().answer()
+    call.wait_established()
+    call.play(620)
+    answered.play(1400)
+    return call, answered
+
+
+def still_talking(call: Call, answered: Call) -> None:
+    """The call is up and both sides hear each other now."""
+    for side, tone in ((call, 1400), (answered, 620)):
+        assert not side.ended
+        side.forget()
+        assert_heard(side, tone, 1)
+
+
+def test_second_run_changes_nothing(operator: Operator) -> None:
+    run = operator.succeed()
+    assert run.changes == 0, run.output
+    assert run.commands <= MOST_COMMANDS
+
+
+def test_dry_run_costs_no_more_and_finds_nothing(operator: Operator) -> None:
+    run = operator.succeed("--dry", "--json")
+    assert run.commands <= MOST_COMMANDS
+    assert all(not operation["hosts_with_change"] for operation in run.plan)
+
+
+def test_dry_run_names_what_would_change(operator: Operator) -> None:
+    operator.describe(SITE.replace("range(1000, 1009", "range(1000, 1010"))
+    plan = operator.succeed("--dry", "--json").plan
+    changing = [one["name"] for one in plan if one["hosts_with_change"]]
+    assert changing == ["FreeSWITCH: activate | Configuration"]
+
+
+def test_two_thousand_extensions_cost_the_same(operator: Operator) -> None:
+    few = operator.succeed().commands
+    large = SITE.replace("range(1000, 1009", "range(1000, 2999")
+    operator.describe(large)
+    operator.succeed()
+    run = operator.succeed()
+    assert run.changes == 0
+    assert run.commands == few
+    operator.describe(large.replace("2999", "3000"))
+    more = operator.succeed()
+    assert more.changes == 1
+    assert more.commands - few <= MOST_FOR_AN_EXTENSION
+    # 2000 -> 3000 holds 2,001 users, and FreeSWITCH knows the last.
+    known = operator.ssh(HOST, "fs_cli -x 'user_exists id 3000 roles.callcenter.test'")
+    assert known.strip() == "true"
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        pytest.param(("range(1000, 1009", "range(1000, 1010"), id="an extension"),
+        pytest.param(("media=Media(", 'media=Media(codecs=("PCMA", "PCMU"), '), id="codecs"),
+        pytest.param(("max_calls=100", "max_calls=120"), id="more calls"),
+        pytest.param(("media=", "features=FeatureCodes(tone=None), media="), id="a module less"),
+        pytest.param(("media=", "event_socket=EventSocket(port=8022), media="), id="event socket"),
+        pytest.param(
+            ("media=", 'network=Network(local_networks=("10.0.0.0/8",)), media='), id="acl"
+        ),
+    ],
+)
+def test_change_spares_live_calls(
+    operator: Operator, exchange: Exchange, change: tuple[str, str]
+) -> None:
+    call, answered = connected(operator, exchange)
+    site = SITE.replace(*change)
+    assert site != SITE
+    operator.describe(site)
+    run = operator.succeed()
+    assert run.changes >= 1
+    still_talking(call, answered)
+    # The phones are still registered, so a further call goes through.
+    call.hangup()
+    answered.wait_ended()
+    again = call.phone.call("1001")
+    answered.phone.incoming().answer()
+    again.wait_established()
+    assert operator.succeed().changes == 0
+
+
+HARSH = SITE.replace("media=", "network=Network(rtp_ports=(20000, 29999)), media=")
+
+
+def test_stop_changes_nothing_while_a_call_is_up(operator: Operator, exchange: Exchange) -> None:
+    call, answered = connected(operator, exchange)
+    operator.describe(HARSH)
+    run = operator.deploy()
+    assert run.code != 0
+    assert "1 calls are up" in run.output
+    assert "nothing was changed" in run.output
+    still_talking(call, answered)
+    call.hangup()
+    operator.succeed()
+    assert operator.succeed().changes == 0
+
+
+def test_drain_waits_for_the_last_call_and_takes_no_new_one(
+    operator: Operator, exchange: Exchange
+) -> None:
+    call, answered = connected(operator, exchange)
+    operator.describe(HARSH.replace('live_calls="stop"', 'live_calls="drain"'))
+    running = operator.start("-y")
+    refused = next(
+        status
+        for _ in range(2000)
+        # 404 as long as calls are taken: nobody has this number.
+        if (status := answered.phone.call("8888").wait_ended().code) == 503
+    )
+    assert refused == 503
+    still_talking(call, answered)
+    call.hangup()
+    output, _ = running.communicate(timeout=120)
+    assert running.returncode == 0, output
+    assert operator.succeed().changes == 0
+
+
+def test_broken_template_leaves_the_old_release_and_names_its_origin(
+    operator: Operator, exchange: Exchange
+) -> None:
+    call, answered = connected(operator, exchange)
+    before = operator.ssh(HOST, "readlink /etc/freeswitch/applied")
+    template = operator.own_repository() / "templates/freeswitch/directory/users.xml.j2"
+    whole = template.read_text()
+    template.write_text(whole.replace("</variables>", "", 1))
+    try:
+        run = operator.deploy()
+        assert run.code != 0
+        said = " ".join(line for line in run.output.splitlines() if "callcenter:" in line)
+        assert "FreeSWITCH refused the configuration" in said
+        assert "templates/freeswitch/directory/users.xml.j2" in said
+        assert "extensions[1000]" in said
+        assert operator.ssh(HOST, "readlink /etc/freeswitch/applied") == before
+        assert operator.ssh(HOST, "readlink /etc/freeswitch/current") == before
+        still_talking(call, answered)
+        # What is mended is applied by the next run.
+        template.write_text(whole)
+        operator.succeed()
+    finally:
+        from tests.roles.conftest import ROOT
+
+        operator.repository = ROOT
+
+
+def test_release_that_was_never_accepted_is_not_started(operator: Operator) -> None:
+    good = operator.ssh(HOST, "readlink /etc/freeswitch/applied")
+    # As if the power had failed between the switch and FreeSWITCH's answer.
+    operator.ssh(
+        HOST,
+        "cd /etc/freeswitch && cp -a $(readlink -f applied) releases/broken && "
+        "echo '<broken' >>releases/broken/dialplan/default.xml && ln -sfn releases/broken current "
+        "&& systemctl restart freeswitch",
+    )
+    assert operator.ssh(HOST, "readlink /etc/freeswitch/current") == good
+    assert "RUNNING" in operator.ssh(HOST, "fs_cli -x 'sofia status'")
+
+
+def test_killed_deploy_leaves_the_service_and_the_next_run_finishes(operator: Operator) -> None:
+    operator.describe(SITE.replace("range(1000, 1009", "range(1000, 1500"))
+    running = operator.start("-y", "-vvv")
+    assert running.stdout is not None
+    # Killed when the first fact has come: before, between or in the middle of what follows.
+    for line in running.stdout:
+        if "Configuration" in line:
+            break
+    running.kill()
+    running.wait()
+    assert "RUNNING" in operator.ssh(HOST, "fs_cli -x 'sofia status'")
+    operator.succeed()
+    known = operator.ssh(HOST, "fs_cli -x 'user_exists id 1500 roles.callcenter.test'")
+    assert known.strip() == "true"
+    assert operator.succeed().changes == 0
+
+
+def test_edit_by_hand_is_undone(operator: Operator) -> None:
+    operator.ssh(
+        HOST,
+        "sed -i 's/UNALLOCATED_NUMBER/USER_BUSY/' /etc/freeswitch/current/dialplan/default.xml",
+    )
+    assert operator.succeed().changes == 1
+    text = operator.ssh(HOST, "cat /etc/freeswitch/current/dialplan/default.xml")
+    assert "UNALLOCATED_NUMBER" in text
+    assert operator.succeed().changes == 0
+
+
+def test_feature_off_takes_its_module_and_its_package(operator: Operator) -> None:
+    assert "mod_tone_stream" in operator.ssh(HOST, "fs_cli -x 'show modules'")
+    operator.describe(SITE.replace("media=", "features=FeatureCodes(tone=None), media="))
+    operator.succeed()
+    assert "mod_tone_stream" not in operator.ssh(HOST, "fs_cli -x 'show modules'")
+    assert "install ok installed" not in operator.ssh(
+        HOST, "dpkg-query -W -f '${Status}' freeswitch-mod-tone-stream"
+    )
+
+
+def test_firewall_off_takes_its_table(operator: Operator) -> None:
+    assert "policy drop" in operator.ssh(HOST, "nft list ruleset")
+    operator.describe(SITE.replace("media=", "firewall=Firewall(enabled=False), media="))
+    operator.succeed()
+    assert operator.ssh(HOST, "nft list ruleset").strip() == ""
+    assert operator.succeed().changes == 0
+
+
+def test_no_secret_is_shown(operator: Operator) -> None:
+    operator.describe(SITE.replace("range(1000, 1009", "range(1000, 1012"))
+    shown = operator.deploy("--dry", "--diff", "-vvv").output
+    shown += operator.deploy("-y", "--diff", "-vvv").output
+    shown += operator.ssh(HOST, "journalctl --no-pager")
+    secrets = json.loads(operator.secrets.read_text())
+    assert len(secrets) >= 14
+    assert [name for name, value in secrets.items() if value in shown] == []
+    from callcenter.render.freeswitch import a1_hash
+    from callcenter.site import Extension, Site
+
+    site = Site(
+        "roles.callcenter.test",
+        extensions=Extension.range(1000, 1012),
+        secret_file=operator.secrets,
+    )
+    assert [e.number for e in site.extensions if a1_hash(site, e) in shown] == []
+    # Yet the diff says what changes.
+    assert "1012" in shown
