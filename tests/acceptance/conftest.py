@@ -22,17 +22,15 @@ CODECS: dict[str, Codec] = {"OPUS": "OPUS", "G722": "G722", "PCMU": "PCMU", "PCM
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
-    if "node" in metafunc.fixturenames:
-        path = metafunc.config.getoption("--inventory")
-        hosts = _inventory(path).hosts if path else ()
+    if "node" not in metafunc.fixturenames:
+        return
+    path = metafunc.config.getoption("--inventory")
+    if path:
+        hosts = _inventory(path).hosts
         metafunc.parametrize("node", hosts, ids=[host.name for host in hosts], scope="session")
-
-
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    # Without an inventory there is nothing to verify; pytest's own words would be of parameters.
-    for item in items:
-        if "node" in getattr(item, "fixturenames", ()) and not item.config.getoption("--inventory"):
-            item.add_marker(pytest.mark.skip(reason="no --inventory was given"))
+    else:
+        reason = pytest.mark.skip(reason="no --inventory was given")
+        metafunc.parametrize("node", [pytest.param(None, id="nobody", marks=reason)])
 
 
 _loaded: dict[str, Inventory] = {}

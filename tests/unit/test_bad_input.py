@@ -1,0 +1,422 @@
+"""What is refused before any connection is opened: each with the field's path and what is right."""
+
+from __future__ import annotations
+
+import re
+import textwrap
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+import callcenter.site
+from callcenter.secrets import Secret, weakness
+from callcenter.site import Site, SiteError, hosts, secret
+
+m: Any = callcenter.site
+"""The models as a file that no type checker has read sees them."""
+
+STRONG = "correct-Horse-7battery"
+Described = Callable[[], object]
+
+
+def site(**fields: object) -> Site:
+    made: Site = m.Site(**{"domain": "cc.example.net", "extensions": [1000], **fields})
+    return made
+
+
+def phone(password: str) -> Site:
+    return site(extensions=[m.Extension(1000, password=Secret(literal=password))])
+
+
+@pytest.fixture(autouse=True)
+def _no_secrets_of_this_machine(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+
+
+# What is described, the path of the field, and words of what is wrong and what would be right.
+PYTHON: list[tuple[str, Described, str, list[str]]] = [
+    ("an empty Site", lambda: m.Site(), "Site.domain", ["is missing", "give it a value"]),
+    ("no extensions", lambda: m.Site("cc.example.net"), "Site.extensions", ["is missing"]),
+    ("an empty list of extensions", lambda: site(extensions=[]), "Site.extensions",
+     ["is empty", "at least one"]),
+    ("extensions that are no list", lambda: site(extensions=7), "Site.extensions",
+     ["must be a list", "[a, b]"]),
+    ("a domain with a space", lambda: site(domain="call center"), "Site.domain",
+     ["no domain name", "'cc.example.net'"]),
+    ("a domain with an underscore", lambda: site(domain="a_b.net"), "Site.domain",
+     ["no domain name"]),
+    ("a domain with an empty label", lambda: site(domain="a..net"), "Site.domain",
+     ["no domain name"]),
+    ("a domain that is a number", lambda: site(domain=5), "Site.domain", ["must be text"]),
+    ("a duplicate extension", lambda: site(extensions=[1000, 1001, 1000]),
+     "Site.extensions[2].number", ["1000 is already extensions[0]", "give each its own"]),
+    ("overlapping ranges",
+     lambda: site(extensions=[*m.Extension.range(1000, 1010), *m.Extension.range(1010, 1020)]),
+     "Site.extensions[11].number", ["1010 is already extensions[10]"]),
+    ("an extension that is a feature code", lambda: site(extensions=[9196]),
+     "Site.extensions[0].number", ["feature code 'echo'", "features.echo"]),
+    ("an extension that begins with another", lambda: site(extensions=[100, 1005]),
+     "Site.extensions[1].number", ["begins with 100", "one length"]),
+    ("an extension that begins with a feature code",
+     lambda: site(features=m.FeatureCodes(echo="10"), extensions=[1000]),
+     "Site.extensions[0].number", ["begins with 10", "one length"]),
+    ("two services on one code", lambda: m.FeatureCodes(echo="55", tone="55"), "FeatureCodes.tone",
+     ["55 is already echo", "another code"]),
+    ("a feature code that is no number", lambda: m.FeatureCodes(echo="echo"), "FeatureCodes.echo",
+     ["cannot be dialled", "2 to 15 digits"]),
+    ("an extension with a star", lambda: m.Extension("*100"), "Extension.number",
+     ["digits only", "feature codes"]),
+    ("an extension of one digit", lambda: m.Extension(5), "Extension.number", ["2 to 15 digits"]),
+    ("an extension of 16 digits", lambda: m.Extension("1" * 16), "Extension.number",
+     ["2 to 15 digits"]),
+    ("an extension in full-width digits", lambda: m.Extension("１０００"), "Extension.number",  # noqa: RUF001
+     ["cannot be dialled"]),
+    ("an extension that is true", lambda: m.Extension(True), "Extension.number", ["must be text"]),
+    ("a negative extension", lambda: m.Extension(-1000), "Extension.number", ["must be text"]),
+    ("a name by position", lambda: m.Extension(1000, "Ann"), "Extension",
+     ["give the others by name"]),
+    ("a range upside down", lambda: m.Extension.range(1019, 1000), "Extension.range",
+     ["1019 is above 1000", "lower one first"]),
+    ("a range without end", lambda: m.Extension.range(10000, 99999), "Extension.range",
+     ["more than 20000"]),
+    ("a name with a newline", lambda: m.Extension(1000, name="Front\ndesk"), "Extension.name",
+     ["U+000A", "on one line"]),
+    ("a name with a lone surrogate", lambda: m.Extension(1000, name="\ud800"), "Extension.name",
+     ["surrogate", "printable text"]),
+    ("a name with a NUL", lambda: m.Extension(1000, name="a\0b"), "Extension.name",
+     ["U+0000", "printable text"]),
+    ("a name too long", lambda: m.Extension(1000, name="x" * 81), "Extension.name",
+     ["longer than 80", "shorten"]),
+    ("a ring too short", lambda: m.Extension(1000, ring_seconds=4), "Extension.ring_seconds",
+     ["must be 5 or more"]),
+    ("a ring in quotes", lambda: m.Extension(1000, ring_seconds="30"), "Extension.ring_seconds",
+     ["whole number", "without quotes"]),
+    ("password 1234", lambda: phone("1234"), "Site.extensions[0].password",
+     ["well-known default", "leave the field out"]),
+    ("password 1234, three times", lambda: phone("123412341234"), "Site.extensions[0].password",
+     ["well-known default"]),
+    ("password ClueCon",
+     lambda: site(event_socket=m.EventSocket(password=Secret(literal="ClueCon"))),
+     "Site.event_socket.password", ["well-known default", "12 characters or more"]),
+    ("the extension's own number", lambda: phone("100010001000"), "Site.extensions[0].password",
+     ["the extension's own number"]),
+    ("a short password", lambda: phone("Xy7!pq"), "Site.extensions[0].password",
+     ["shorter than 12", "12 characters or more"]),
+    ("a password of digits", lambda: phone("830591746205"), "Site.extensions[0].password",
+     ["digits only"]),
+    ("a password of few signs", lambda: phone("abababababab"), "Site.extensions[0].password",
+     ["repeats too few signs"]),
+    ("a password that is not ASCII", lambda: phone("pässwörtchen-7"),
+     "Site.extensions[0].password", ["ASCII", "phones"]),
+    ("one password for two",
+     lambda: site(extensions=[m.Extension(n, password=Secret(literal=STRONG)) for n in (10, 20)]),
+     "Site.extensions[1].password", ["also that of extensions[0].password", "give each its own"]),
+    ("one secret's name for two",
+     lambda: site(extensions=[m.Extension(n, password=secret("same")) for n in (10, 20)]),
+     "Site.extensions[1].password", ["also that of extensions[0].password"]),
+    ("a phone's password for the Event Socket",
+     lambda: site(extensions=[m.Extension(10, password=secret("esl"))]),
+     "Site.event_socket.password", ["also that of extensions[0].password"]),
+    ("an Event Socket password that fs_cli cannot read",
+     lambda: site(event_socket=m.EventSocket(password=Secret(literal="a=b;c d#e'f\"g"))),
+     "Site.event_socket.password", ["fs_cli", "letters, digits"]),
+    ("a password that is a number", lambda: m.EventSocket(password=5), "EventSocket.password",
+     ["no secret", "secret('name')"]),
+    ("an RTP range too small",
+     lambda: site(network=m.Network(rtp_ports=(20000, 20099)), media=m.Media(max_calls=100)),
+     "Site.network.rtp_ports",
+     ["holds 100 ports", "100 calls need 400", "20399", "media.max_calls"]),
+    ("an RTP range upside down", lambda: m.Network(rtp_ports=(30000, 20000)), "Network.rtp_ports",
+     ["30000-20000 is no range", "lower port first"]),
+    ("an RTP range over the SIP port", lambda: m.Network(rtp_ports=(5000, 9000)),
+     "Network.rtp_ports", ["overlaps sip_port 5060", "move one"]),
+    ("an RTP range over the Event Socket",
+     lambda: site(network=m.Network(rtp_ports=(8000, 12000))), "Site.event_socket.port",
+     ["8021 lies in network.rtp_ports 8000-12000"]),
+    ("an RTP range of three", lambda: m.Network(rtp_ports=(2000, 3000, 4000)), "Network.rtp_ports",
+     ["too many", "2 at most"]),
+    ("the Event Socket on the SIP port", lambda: site(event_socket=m.EventSocket(port=5060)),
+     "Site.event_socket.port", ["5060 is network.sip_port", "8021"]),
+    ("the Event Socket opened to the world",
+     lambda: site(firewall=m.Firewall(tcp_ports=(80, 8021))),
+     "Site.firewall.tcp_ports[1]", ["Event Socket", "never be opened", "leave it out"]),
+    ("a port below 1024", lambda: m.Network(sip_port=506), "Network.sip_port",
+     ["must be 1024 or more"]),
+    ("a port above 65535", lambda: m.EventSocket(port=65536), "EventSocket.port",
+     ["must be 65535 or less"]),
+    ("a firewall port of zero", lambda: m.Firewall(tcp_ports=(0,)), "Firewall.tcp_ports[0]",
+     ["must be 1 or more"]),
+    ("a port that is true", lambda: m.Network(sip_port=True), "Network.sip_port", ["whole number"]),
+    ("a firewall that is 'yes'", lambda: m.Firewall(enabled="yes"), "Firewall.enabled",
+     ["true or false", "without quotes"]),
+    ("no transport", lambda: m.Network(transports=()), "Network.transports", ["at least one"]),
+    ("a transport twice", lambda: m.Network(transports=("udp", "udp")), "Network.transports",
+     ["names one twice", "each once"]),
+    ("an unknown transport", lambda: m.Network(transports=("sctp",)), "Network.transports[0]",
+     ["'udp' or 'tcp'"]),
+    ("nobody may call", lambda: m.Network(sip_from=()), "Network.sip_from",
+     ["is empty", "name a network"]),
+    ("a network with host bits", lambda: m.Network(local_networks=("192.168.1.5/16",)),
+     "Network.local_networks[0]", ["host bits", "'192.168.0.0/16'"]),
+    ("a network that is none", lambda: m.Firewall(ssh_from=("office",)), "Firewall.ssh_from[0]",
+     ["is no network", "'192.168.0.0/16'"]),
+    ("an unknown codec", lambda: m.Media(codecs=("OPUS", "OPSU")), "Media.codecs[1]",
+     ["choices", "'OPUS', 'G722', 'PCMU', 'PCMA' or 'GSM'"]),
+    ("a codec twice", lambda: m.Media(codecs=("PCMU", "PCMU")), "Media.codecs",
+     ["names one twice", "best first"]),
+    ("no codec", lambda: m.Media(codecs=()), "Media.codecs", ["is empty", "at least one"]),
+    ("no calls at all", lambda: m.Media(max_calls=0), "Media.max_calls", ["must be 1 or more"]),
+    ("an unknown time zone", lambda: site(timezone="Europe/Atlantis"), "Site.timezone",
+     ["'Europe/Atlantis' is no IANA time zone", "'Europe/Berlin'"]),
+    ("an unknown language", lambda: site(language="tlh"), "Site.language", ["'en' or 'zh'"]),
+    ("an unknown key", lambda: site(extention=[2]), "Site.extention",
+     ["unknown key", "did you mean 'extensions'"]),
+    ("an unknown key like none other", lambda: m.EventSocket(zzz=1), "EventSocket.zzz",
+     ["known keys: port, password"]),
+    ("a model in another's place", lambda: site(network=m.Media()), "Site.network",
+     ["must be Network(…)", "sip_port"]),
+    ("packages without a token", lambda: m.SignalWire(), "SignalWire.token", ["is missing"]),
+    ("packages of a bad version", lambda: m.LocalPackages(version="1.10"), "LocalPackages.version",
+     ["no FreeSWITCH version", "'1.10.12'"]),
+    ("packages at a bad URL", lambda: m.AptRepository(url="ftp://x/y", key=Path("k")),
+     "AptRepository.url", ["no repository address", "https://host/path"]),
+    ("a login in the URL", lambda: m.AptRepository(url="https://u:p@x/y", key=Path("k")),
+     "AptRepository.url", ["the login in user and password"]),
+    ("shell signs in the URL", lambda: m.AptRepository(url='https://x/$(id)"', key=Path("k")),
+     "AptRepository.url", ["no repository address"]),
+    ("a password without a user",
+     lambda: m.AptRepository(url="https://x/y", key=Path("k"), password=secret("apt")),
+     "AptRepository.user", ["is missing", "a password needs"]),
+    ("a user without a password",
+     lambda: m.AptRepository(url="https://x/y", key=Path("k"), user="me"),
+     "AptRepository.password", ["is missing", "leave user out"]),
+    ("a user with a space", lambda: m.AptRepository(url="https://x/y", key=Path("k"), user="a b"),
+     "AptRepository.user", ["space or colon", "one word"]),
+    ("a suite of two words",
+     lambda: m.AptRepository(url="https://x/y", key=Path("k"), suite="a b"), "AptRepository.suite",
+     ["no apt suite", "'bookworm'"]),
+    ("a token with a space",
+     lambda: site(packages=m.SignalWire(token=Secret(literal="pat_Abc Def Ghi"))),
+     "Site.packages.token", ["space", "apt's login file"]),
+    ("a drain of no time", lambda: m.Maintenance(drain_seconds=0), "Maintenance.drain_seconds",
+     ["must be 1 or more"]),
+    ("a drain of days", lambda: m.Maintenance(drain_seconds=99_999), "Maintenance.drain_seconds",
+     ["must be 14400 or less"]),
+    ("an unknown way with calls", lambda: m.Maintenance(live_calls="kill"),
+     "Maintenance.live_calls",
+     ["'drain', 'stop' or 'drop'"]),
+    ("a private address announced as public", lambda: m.Switch("a", public_ip="10.1.2.3"),
+     "Switch.public_ip", ["10.1.2.3 is private", "the internet sees"]),
+    ("a carrier's private address", lambda: m.Switch("a", public_ip="100.64.0.1"),
+     "Switch.public_ip", ["is private"]),
+    ("a private IPv6 address", lambda: m.Switch("a", public_ip="fd00::1"), "Switch.public_ip",
+     ["is private"]),
+    ("a private address in IPv6 clothes", lambda: m.Switch("a", public_ip="::ffff:10.1.2.3"),
+     "Switch.public_ip", ["10.1.2.3 is private"]),
+    ("a multicast address", lambda: m.Switch("a", public_ip="239.1.1.1"), "Switch.public_ip",
+     ["239.1.1.1 is no host's address"]),
+    ("an unspecified address", lambda: m.Switch("a", address="0.0.0.0"), "Switch.address",
+     ["0.0.0.0 cannot be announced", "the interface's address"]),
+    ("a loopback address", lambda: m.Switch("a", address="127.0.0.1"), "Switch.address",
+     ["127.0.0.1 cannot be announced"]),
+    ("loopback announced as public", lambda: m.Switch("a", public_ip="::1"), "Switch.public_ip",
+     ["::1 is no host's address"]),
+    ("the broadcast address", lambda: m.Switch("a", address="255.255.255.255"), "Switch.address",
+     ["cannot be announced"]),
+    ("a name for an address", lambda: m.Switch("a", address="cc1.example.net"), "Switch.address",
+     ["no IP address", "'203.0.113.10'"]),
+    ("an address with a zone", lambda: m.Switch("a", address="fe80::1%eth0"), "Switch.address",
+     ["no IP address"]),
+    ("a switch without an address", lambda: m.Switch("a"), "Switch.address",
+     ["is missing", "public_ip or both"]),
+    ("an inventory without a switch", lambda: hosts(), "switches",
+     ["is empty", "at least one switch"]),
+    ("two switches with one address",
+     lambda: hosts(("a", {"address": "10.0.0.1"}), ("b", {"address": "10.0.0.1"})),
+     "switches['b']", ["10.0.0.1 belongs to 'a'", "each switch its own"]),
+    ("a wrong switch in an inventory", lambda: hosts(("a", {"public_ip": "10.0.0.1"})),
+     "switches['a'].public_ip", ["is private"]),
+    ("a secret's name with a space", lambda: secret("my secret"), "",
+     ["a secret's name", "'carrier-a'"]),
+]  # fmt: skip
+
+
+YAML: list[tuple[str, str, str, list[str]]] = [
+    ("a syntax error", "domain: [\nextensions: {", "", ["is no YAML at line", "indentation"]),
+    ("a tab", "domain: a.b\n\textensions: [10]", "", ["is no YAML at line 2"]),
+    ("a list", "- domain: a.b", "", ["is a list", "domain: "]),
+    ("a word", "hello", "", ["is a str", "domain: "]),
+    ("nothing", "# all commented out", "", ["is empty", "domain and extensions"]),
+    ("a key twice", "domain: a.b\nextensions: [10]\ndomain: c.d", "",
+     ["'domain' twice at line 3; keep one"]),
+    ("a number that YAML reads as octal", "domain: a.b\nextensions: [0100]", "",
+     ["at line 2", "put quotes around it"]),
+    ("a Python object", "domain: !!python/object/apply:os.getcwd []", "", ["is no YAML at line 1"]),
+    ("a nested unknown key", "network: {sipport: 5060}", "Site.network.sipport",
+     ["did you mean 'sip_port'"]),
+    ("a nested unknown key like no other", "maintenance: {zz: 1}", "Site.maintenance.zz",
+     ["known keys: live_calls, drain_seconds"]),
+    ("an unknown key of an extension", "extensions: [1001, {number: 1000, colour: red}]",
+     "Site.extensions[1].colour", ["known keys: number, name, password, ring_seconds"]),
+    ("a key that is a number", "media: {5: 3}", "Site.media[5]",
+     ["is no key", "known keys: codecs, mode"]),
+    ("an unknown packages source", "packages: {source: ppa}", "Site.packages.source",
+     ["'signalwire', 'apt', 'local'"]),
+    ("packages without a source", "packages: {url: 'https://x/y'}", "Site.packages.source",
+     ["is missing", "'signalwire', 'apt', 'local'"]),
+    ("packages that are a word", "packages: signalwire", "Site.packages",
+     ["SignalWire(…)", "the key source"]),
+    ("packages without a token", "packages: {source: signalwire}", "Site.packages.token",
+     ["is missing"]),
+    ("an unknown key of packages", "packages: {source: local, paht: x}", "Site.packages.paht",
+     ["did you mean 'path'"]),
+    ("an upside down range", "extensions: [10, '1019-1000']", "Site.extensions[1]",
+     ["1019 is above 1000", "lower one first"]),
+    ("a range without an end", "extensions: ['1000-']", "Site.extensions[0]",
+     ["is no range", "'1000-1019'"]),
+    ("a range that would lose its zeros", "extensions: ['0100-0119']", "Site.extensions[0]",
+     ["is no range"]),
+    ("overlapping ranges", "extensions: ['1000-1010', '1010-1020']", "Site.extensions[11].number",
+     ["1010 is already extensions[10]"]),
+    ("an extension that is nothing", "extensions: [1000, null]", "Site.extensions[1]",
+     ["must be Extension(…)", "number, name"]),
+    ("an extension without a number", "extensions: [{name: Ann}]", "Site.extensions[0].number",
+     ["is missing"]),
+    ("a lone surrogate", 'extensions: [{number: 1000, name: "\\ud800"}]',
+     "Site.extensions[0].name", ["surrogate"]),
+    ("a port in quotes", "network: {sip_port: '5060'}", "Site.network.sip_port",
+     ["whole number", "without quotes"]),
+    ("a port with a fraction", "network: {sip_port: 5060.5}", "Site.network.sip_port",
+     ["whole number"]),
+    ("many calls", "media: {max_calls: many}", "Site.media.max_calls", ["whole number"]),
+    ("a weak password", "event_socket: {password: ClueCon}", "Site.event_socket.password",
+     ["well-known default"]),
+    ("a secret of two names", "event_socket: {password: {secret: a, name: b}}",
+     "Site.event_socket.password", ["{secret: name}"]),
+    ("half a range of ports", "network: {rtp_ports: [20000]}", "Site.network.rtp_ports[1]",
+     ["is missing"]),
+]  # fmt: skip
+
+
+def refusal(described: Described) -> str:
+    with pytest.raises(ValueError) as refused:  # noqa: PT011
+        described()
+    return str(refused.value)
+
+
+def check(refused: str, path: str, words: list[str]) -> None:
+    first = refused.splitlines()[0]
+    assert first.startswith(f"{path}: " if path else "")
+    assert [word for word in words if word not in first] == []
+    # None of the checker's own vocabulary reaches the operator.
+    assert not re.search(r"input should|validation|pydantic|dataclass|function-", refused)
+
+
+@pytest.mark.parametrize(
+    ("described", "path", "words"),
+    [pytest.param(*case[1:], id=case[0]) for case in PYTHON],
+)
+def test_refused_in_python(described: Described, path: str, words: list[str]) -> None:
+    check(refusal(described), path, words)
+
+
+@pytest.mark.parametrize(
+    ("text", "path", "words"), [pytest.param(*case[1:], id=case[0]) for case in YAML]
+)
+def test_refused_in_yaml(text: str, path: str, words: list[str], tmp_path: Path) -> None:
+    lines = [text]
+    # Those about one field are otherwise whole.
+    if path:
+        lines = ["domain: cc.example.net", text]
+        if "extensions:" not in text:
+            lines.append("extensions: [1000]")
+    file = tmp_path / "site.yaml"
+    file.write_text("\n".join(lines), encoding="utf-8")
+    refused = refusal(lambda: Site.load(file))
+    check(refused.removeprefix(f"{file}: ") if not path else refused, path, words)
+
+
+def test_a_missing_file_is_named(tmp_path: Path) -> None:
+    assert refusal(lambda: Site.load(tmp_path / "no.yaml")).endswith(
+        "no.yaml: there is no such file"
+    )
+
+
+@pytest.mark.parametrize("content", [None, b"domain: \xff\xfe"], ids=["a folder", "not UTF-8"])
+def test_an_unreadable_file_is_named(content: bytes | None, tmp_path: Path) -> None:
+    path = tmp_path
+    if content is not None:
+        path = tmp_path / "site.yaml"
+        path.write_bytes(content)
+    assert refusal(lambda: Site.load(path)).startswith(f"{path}: cannot be read as UTF-8")
+
+
+def test_every_problem_of_a_description_is_told_at_once(tmp_path: Path) -> None:
+    file = tmp_path / "site.yaml"
+    file.write_text(
+        textwrap.dedent("""\
+            domain: a_b
+            extensions: [1000, {number: 5}, {number: 2000, ring_seconds: 1}]
+            network: {sip_port: 80, transports: []}
+            media: {codecs: [G729]}
+            """)
+    )
+    with pytest.raises(SiteError) as refused:
+        Site.load(file)
+    assert [line.partition(":")[0] for line in refused.value.problems] == [
+        "Site.domain",
+        "Site.extensions[1].number",
+        "Site.extensions[2].ring_seconds",
+        "Site.network.sip_port",
+        "Site.network.transports",
+        # And not that the list is now too short as well.
+        "Site.media.codecs[0]",
+    ]
+
+
+WEAK = ["Xy7!pq", "839205617342", "abcabcabcabcabc", "pässwörtchen-7", "cluecon", "sp ce=d#out'12"]
+
+
+@pytest.mark.parametrize("value", WEAK)
+def test_a_refused_secret_is_never_shown(value: str, tmp_path: Path) -> None:
+    given = Secret(literal=value)
+    file = tmp_path / "site.yaml"
+    file.write_text(f"domain: a.b\nextensions: [1000]\nevent_socket:\n  password: {value!r}\n")
+    ways: list[Described] = [
+        lambda: site(event_socket=m.EventSocket(password=given)),
+        lambda: site(event_socket={"password": value}),
+        lambda: Site.load(file),
+    ]
+    for described in ways:
+        with pytest.raises(SiteError) as refused:
+            described()
+        shown = f"{refused.value}{refused.value!r}{refused.value.problems}{given!r}"
+        assert "event_socket.password" in shown
+        assert value not in shown
+
+
+def test_a_secret_in_a_place_of_the_wrong_type_is_never_shown() -> None:
+    for described in (
+        lambda: site(packages={"source": "apt", "url": STRONG, "key": "k"}),
+        lambda: site(event_socket={"port": STRONG}),
+        lambda: site(packages={"source": "ppa", "token": STRONG}),
+        lambda: m.EventSocket(password=[STRONG]),
+        lambda: site(network=STRONG),
+    ):
+        assert STRONG not in refusal(described)
+
+
+@pytest.mark.parametrize("value", ["", "1234", "ClueCon", "PASSWORD", "1000", "short"])
+def test_the_weak_are_called_weak(value: str) -> None:
+    assert weakness(value, related=["1000"]) is not None
+
+
+@pytest.mark.parametrize("value", [STRONG, "1000-and-more-than-that", "k3v!x" * 3])
+def test_the_strong_are_not(value: str) -> None:
+    assert weakness(value, related=["1000"]) is None
+
+
+def test_there_are_enough_cases_to_trust() -> None:
+    assert len(PYTHON) + len(YAML) >= 45

@@ -1,0 +1,117 @@
+"""The inventories as an operator types them. No host is asked."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from callcenter.__main__ import check
+
+ROOT = Path(__file__).parents[2]
+PYINFRA = Path(sys.executable).with_name("pyinfra")
+
+SECRETS = {
+    "CALLCENTER_SECRET_SIGNALWIRE": "pat_Horse7battery1",
+    "CALLCENTER_SECRET_ESL": "esl-Horse7battery2",
+    "CALLCENTER_SECRET_EXTENSION_1000": "phone-Horse7battery3",
+}
+
+
+@pytest.fixture
+def operators_folder(own_folder: Path) -> Path:
+    """A copy of what an operator edits: no test leaves secrets in the repository."""
+    for name in ("inventories", "deploy"):
+        shutil.copytree(ROOT / name, own_folder / name)
+    return own_folder
+
+
+def pyinfra(folder: Path, *arguments: str, **variables: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [str(PYINFRA), *arguments],
+        cwd=folder,
+        env={**os.environ, "PYTHONPATH": str(ROOT), **variables},
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+
+
+def test_debug_inventory_shows_the_site_and_no_secret(operators_folder: Path) -> None:
+    done = pyinfra(operators_folder, "inventories/prod", "debug-inventory", **SECRETS)
+    shown = done.stdout + done.stderr
+    assert done.returncode == 0, shown
+    assert "cc1.example.net" in shown
+    assert "secret('signalwire')" in shown
+    assert [value for value in SECRETS.values() if value in shown] == []
+    # Looking makes nothing.
+    assert not (operators_folder / ".secrets").exists()
+
+
+def test_a_refused_site_stops_before_any_host_is_asked(operators_folder: Path) -> None:
+    data = operators_folder / "inventories" / "group_data" / "prod.py"
+    data.write_text(data.read_text().replace("sip_port=5060", "sip_port=506"))
+    done = pyinfra(operators_folder, "inventories/prod", "deploy/callcenter.py", "--yes")
+    shown = done.stdout + done.stderr
+    assert done.returncode != 0
+    assert "Network.sip_port: must be 1024 or more" in shown
+    assert "Connected" not in shown
+
+
+def test_an_inventory_without_a_switch_stops_before_any_host_is_asked(
+    operators_folder: Path,
+) -> None:
+    (operators_folder / "inventories" / "prod").write_text(
+        "from callcenter.site import hosts\nswitches = hosts()\n"
+    )
+    done = pyinfra(operators_folder, "inventories/prod", "deploy/callcenter.py", "--yes")
+    assert done.returncode != 0
+    assert "an inventory needs at least one switch" in done.stdout + done.stderr
+
+
+class TestCheck:
+    """``python -m callcenter check inventories/prod``."""
+
+    def test_is_content_with_the_example(self, operators_folder: Path) -> None:
+        assert check(operators_folder / "inventories" / "prod") == []
+
+    def test_finds_what_is_wrong_in_the_groups_data(self, operators_folder: Path) -> None:
+        data = operators_folder / "inventories" / "group_data" / "prod.py"
+        data.write_text(data.read_text().replace('"Europe/Berlin"', '"Europe/Atlantis"'))
+        [line] = check(operators_folder / "inventories" / "prod")
+        assert line.startswith("Site.timezone: 'Europe/Atlantis' is no IANA time zone")
+
+    def test_finds_what_is_wrong_in_the_hosts(self, operators_folder: Path) -> None:
+        inventory = operators_folder / "inventories" / "prod"
+        inventory.write_text(inventory.read_text().replace("203.0.113.10", "10.0.0.1"))
+        [line] = check(inventory)
+        assert line.startswith("switches['cc1.example.net'].public_ip: 10.0.0.1 is private")
+
+    @pytest.mark.parametrize(
+        ("text", "words"),
+        [
+            ("switches = [", "is no Python at line 1"),
+            ("switches = []", "has no host"),
+            (None, "cannot be read"),
+        ],
+    )
+    def test_says_what_is_no_inventory(
+        self, text: str | None, words: str, operators_folder: Path
+    ) -> None:
+        inventory = operators_folder / "inventories" / "prod"
+        inventory.unlink()
+        if text is not None:
+            inventory.write_text(text)
+        [line] = check(inventory)
+        assert words in line
+
+    def test_says_where_a_site_belongs(self, operators_folder: Path) -> None:
+        folder = operators_folder / "inventories"
+        (folder / "prod").rename(folder / "other")
+        [line] = check(folder / "other")
+        assert line.endswith(f"has no site; write one in {folder / 'group_data' / 'other'}.py")

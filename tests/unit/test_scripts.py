@@ -1,0 +1,289 @@
+"""Every shell script that reaches a host, read by the shell and by shellcheck."""
+
+from __future__ import annotations
+
+import base64
+import io
+import re
+import shutil
+import subprocess
+import tarfile
+from collections.abc import Callable, Iterable, Iterator
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+from pyinfra.api import Config, StringCommand
+from pyinfra.context import ctx_host, ctx_state
+
+from callcenter import paths
+from callcenter.render import Tree, freeswitch, system
+from callcenter.secrets import Secret
+from callcenter.site import AptRepository, EventSocket, Extension, SignalWire, Site, Switch
+from roles.files.facts import ManagedFiles, MaskedContents
+from roles.files.operations import tree
+from roles.firewall import operations as firewall
+from roles.firewall.facts import Filter, FirewallState
+from roles.freeswitch import operations
+from roles.freeswitch.facts import Release, ReleaseState
+from roles.host.facts import HostState
+
+SITE = Site(
+    "cc.example.net",
+    extensions=(Extension("1000", password=Secret(literal="correct-Horse-7battery")),),
+    event_socket=EventSocket(password=Secret(literal="third-Horse-7battery")),
+    packages=SignalWire(token=Secret(literal="pat_Horse7battery")),
+)
+CONFIGURATION = freeswitch.configuration(SITE, Switch("cc1", public_ip="203.0.113.10"))
+
+
+class Bare:
+    """A host of which every fact is what a bare one answers, or what is given."""
+
+    print_prefix = ""
+
+    def __init__(self, **facts: object) -> None:
+        self.facts = facts
+
+    def get_fact(self, fact: Any, **_: object) -> object:
+        return self.facts.get(fact.__name__, fact.default())
+
+
+def commands(operation: Any, *arguments: Any, **facts: object) -> list[Any]:
+    """What an operation would run on a host; its secrets are shown here only."""
+    state = SimpleNamespace(config=Config(), is_executing=False)
+    before = ctx_host.get(), ctx_state.get()
+    ctx_host.set(Bare(**facts))
+    ctx_state.set(state)
+    try:
+        return list(operation._inner(*arguments))
+    finally:
+        ctx_host.set(before[0])
+        ctx_state.set(before[1])
+
+
+def payload(command: StringCommand) -> dict[str, bytes]:
+    """The files that a command carries over standard input."""
+    text = str(command.connector_arguments["_stdin"])
+    with tarfile.open(fileobj=io.BytesIO(base64.b64decode(text))) as tar:
+        return {one.name: part.read() for one in tar if (part := tar.extractfile(one))}
+
+
+def scripts_of(made: Iterable[Any]) -> Iterator[str]:
+    for command in made:
+        if isinstance(command, StringCommand):
+            yield command.get_raw_value()
+            if command.connector_arguments.get("_stdin"):
+                yield payload(command)["apply"].decode()
+
+
+def inner(script: str) -> str:
+    """The script in a command ``sh -c '…'``, as the shell itself takes it out of its quotes."""
+    return subprocess.run(
+        ["sh", "-c", 'shift() { :; }; sh() { printf %s "$2"; }; ' + script],
+        check=True,
+        capture_output=True,
+        text=True,
+    ).stdout
+
+
+def repository(folder: Path) -> system.PackageSource:
+    key = folder / "key.gpg"
+    key.write_bytes(b"key")
+    source = AptRepository(
+        url="https://apt.example.net/fs",
+        key=key,
+        user="me",
+        password=Secret(literal="apt-Horse-7battery"),
+    )
+    site = Site("cc.example.net", extensions=SITE.extensions, packages=source)
+    return system.package_source(site, "bookworm")
+
+
+def probe(source: system.PackageSource) -> list[str]:
+    made = commands(operations.source_answers, source, freeswitch.packages(SITE), {}, "1.10.12")
+    return list(scripts_of(made))
+
+
+def install(_: Path) -> list[str]:
+    # A folder of packages is carried by a file transfer, which is no script.
+    url = "https://apt.example.net/fs/key.gpg"
+    made = commands(
+        operations.packages,
+        freeswitch.packages(SITE), {}, "1.10.12", None, (url, paths.APT_KEY),
+    )  # fmt: skip
+    *others, last = scripts_of(made)
+    return [*others, last, inner(last)]
+
+
+def local(folder: Path) -> list[str]:
+    names = freeswitch.packages(SITE)
+    for name in names:
+        (folder / f"{name}.deb").write_bytes(b"deb")
+    (folder / "Packages").write_text(
+        "\n\n".join(f"Package: {n}\nVersion: 1.10.12-1\nFilename: ./{n}.deb" for n in names)
+    )
+    return list(scripts_of(commands(operations.packages, names, {}, "1.10.12", folder)))
+
+
+def load_rules(_: Path) -> list[str]:
+    made = commands(firewall.rules, system.firewall(SITE, [22]), FirewallState=Filter())
+    *others, keep = scripts_of(made)
+    return [*others, keep, inner(keep)]
+
+
+def put_files(_: Path) -> list[str]:
+    after = {paths.UNIT_DROP_IN: "systemctl daemon-reload"}
+    return list(scripts_of(commands(tree, "freeswitch", system.unit(SITE, realtime=False), after)))
+
+
+SCRIPTS: dict[str, Callable[[Path], list[str]]] = {
+    "the release tool": lambda _: [
+        system.unit(SITE, realtime=True)[paths.RELEASE_TOOL].content.decode()
+    ],
+    "a tree of files": put_files,
+    "a release": lambda _: list(
+        scripts_of(
+            commands(
+                operations.release,
+                CONFIGURATION,
+                ("internal",),
+                freeswitch.modules(SITE),
+                SITE.maintenance,
+                ReleaseState=Release(),
+            )
+        )
+    ),  # fmt: skip
+    "the probe of SignalWire's source": lambda _: probe(system.package_source(SITE, "bookworm")),
+    "the probe of a repository": lambda folder: probe(repository(folder)),
+    "packages": install,
+    "packages of a folder": local,
+    "modules to go": lambda _: list(
+        scripts_of(commands(operations.no_other_modules, (), {"freeswitch-mod-opus": "1"}))
+    ),
+    "the firewall": load_rules,
+    "no firewall": lambda _: list(
+        scripts_of(commands(firewall.absent, FirewallState=Filter(present=True)))
+    ),
+    "the facts": lambda _: [
+        HostState().command(),
+        ManagedFiles().command("freeswitch", ["/etc/a b", "/etc/c'd"]),
+        MaskedContents().command(["a b", "c'd"], below="/etc/"),
+        ReleaseState().command(),
+        FirewallState().command(),
+    ],
+}
+
+# What is right although shellcheck cannot see it.
+EXCUSED = ",".join(
+    [
+        "SC1091",  # os-release and the policy are read on the host
+        "SC2154",  # and set these variables
+    ]
+)
+
+
+@pytest.fixture(params=SCRIPTS.values(), ids=SCRIPTS)
+def scripts(request: pytest.FixtureRequest, tmp_path: Path) -> list[str]:
+    made: list[str] = request.param(tmp_path)
+    assert made
+    return made
+
+
+def test_the_shell_can_read_it(scripts: list[str]) -> None:
+    for script in scripts:
+        done = subprocess.run(["sh", "-n"], input=script, capture_output=True, text=True)
+        assert (done.returncode, done.stderr) == (0, ""), script
+
+
+@pytest.mark.skipif(
+    not shutil.which("shellcheck"), reason="shellcheck is not installed (Debian package shellcheck)"
+)
+def test_shellcheck_finds_nothing(scripts: list[str]) -> None:
+    for script in scripts:
+        done = subprocess.run(
+            ["shellcheck", "--shell=sh", "--severity=warning", f"--exclude={EXCUSED}", "-"],
+            input=script,
+            capture_output=True,
+            text=True,
+        )
+        assert done.stdout == ""
+
+
+def test_no_script_or_command_line_holds_a_secret(scripts: list[str]) -> None:
+    # Command lines stand in the process list, and scripts in the logs.
+    assert "Horse" not in "".join(scripts)
+
+
+def test_a_tree_that_is_there_needs_no_command() -> None:
+    wanted = system.unit(SITE, realtime=False)
+    present = ManagedFiles().process(
+        [
+            *(f"managed {file.path}" for file in wanted),
+            *(f"file {file.mode:o} {file.digest}  {file.path}" for file in wanted),
+        ]
+    )
+    assert commands(tree, "freeswitch", wanted, ManagedFiles=present) == []
+
+
+def test_a_release_that_is_there_needs_no_command() -> None:
+    present = Release(
+        digests={file.path: file.digest for file in CONFIGURATION},
+        running=True,
+        enabled=True,
+        settled=True,
+    )
+    arguments = (CONFIGURATION, ("internal",), (), SITE.maintenance)
+    assert commands(operations.release, *arguments, ReleaseState=present) == []
+    for wrong in ("running", "enabled", "settled"):
+        unwell = Release(**{**vars(present), wrong: False})
+        assert len(commands(operations.release, *arguments, ReleaseState=unwell)) == 1
+
+
+def test_a_release_carries_only_what_differs() -> None:
+    changed = "dialplan/default.xml"
+    digests = {file.path: file.digest for file in CONFIGURATION} | {changed: "0", "gone": "1"}
+    contents = {file.path: file.content.decode() for file in CONFIGURATION}
+    present = Release(digests, contents, running=True, enabled=True, settled=True)
+    [command] = commands(
+        operations.release, CONFIGURATION, ("internal",), ("mod_sofia",), SITE.maintenance,
+        ReleaseState=present,
+    )  # fmt: skip
+    carried = payload(command)
+    assert [name for name in carried if name.startswith("files/")] == [f"files/{changed}"]
+    assert carried["removed"] == b"gone\n"
+    assert carried["manifest"].decode() == CONFIGURATION.manifest()
+    assert carried["policy"] == b"live_calls=drain\ndrain_seconds=600\n"
+    assert carried["modules"] == b"mod_sofia\n"
+
+
+def test_files_are_put_in_place_as_they_are_described(tmp_path: Path) -> None:
+    """The script itself, run here on a tree below a folder of its own."""
+    wanted = Tree(
+        type(file)(f"{tmp_path}/host{file.path}", file.content, file.mode)
+        for file in system.unit(SITE, realtime=False)
+    )
+    [command] = commands(tree, "unit test", wanted)
+    folder = tmp_path / "carried"
+    for name, content in payload(command).items():
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        (folder / name).write_bytes(content)
+    script = (folder / "apply").read_text().replace(paths.MANAGED, f"{tmp_path}/managed")
+    # Only root could give files away.
+    script = re.sub(r'chown root:root "\$1.new"; ', "", script)
+    subprocess.run(["sh", "-c", script, "apply", str(folder)], check=True)
+    for file in wanted:
+        assert Path(file.path).read_bytes() == file.content
+        assert Path(file.path).stat().st_mode & 0o7777 == file.mode
+    recorded = (tmp_path / "managed" / "unit test").read_text().splitlines()
+    assert recorded == [file.path for file in wanted]
+
+
+@pytest.mark.parametrize("arguments", [[], ["nonsense"]])
+def test_the_release_tool_says_how_it_is_used(arguments: list[str], tmp_path: Path) -> None:
+    tool = tmp_path / "tool"
+    tool.write_bytes(system.unit(SITE, realtime=True)[paths.RELEASE_TOOL].content)
+    done = subprocess.run(["sh", str(tool), *arguments], capture_output=True, text=True)
+    assert done.returncode == 1
+    assert "usage:" in done.stderr

@@ -1,0 +1,286 @@
+"""A good description: the same in Python and in YAML, and what it says when it is silent."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+import textwrap
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from callcenter.__main__ import check, main, schema
+from callcenter.secrets import Secret
+from callcenter.site import (
+    EventSocket,
+    Extension,
+    FeatureCodes,
+    Firewall,
+    LocalPackages,
+    Maintenance,
+    Media,
+    Network,
+    SignalWire,
+    Site,
+    Switch,
+    hosts,
+    secret,
+)
+
+pytestmark = pytest.mark.usefixtures("own_folder")
+
+ROOT = Path(__file__).parents[2]
+
+YAML = """\
+domain: CC.example.net
+timezone: Asia/Shanghai
+language: zh
+packages:
+  source: signalwire
+  token: {secret: signalwire}
+  version: 1.10.11
+extensions:
+  - 1000-1002
+  - 1003
+  - "1004"
+  - number: 2000
+    name: Front desk
+    ring_seconds: 20
+    password: {secret: front-desk}
+network:
+  sip_port: 5080
+  transports: [tcp]
+  rtp_ports: [20000, 30000]
+  local_networks: [10.0.0.0/8, "fd00::/8"]
+  sip_from: [192.0.2.0/24]
+firewall: {enabled: false, ssh_from: [192.0.2.0/24], tcp_ports: [9100]}
+media: {codecs: [PCMA, OPUS], mode: proxy, max_calls: 100, max_calls_per_second: 10}
+event_socket: {port: 8022, password: {secret: socket}}
+features: {echo: "*98", tone: null}
+maintenance: {live_calls: stop, drain_seconds: 60}
+secret_file: /nowhere/secrets.json
+"""
+
+
+def twin() -> Site:
+    """What YAML says, in Python."""
+    return Site(
+        "cc.example.net",
+        timezone="Asia/Shanghai",
+        language="zh",
+        packages=SignalWire(token=secret("signalwire"), version="1.10.11"),
+        extensions=(
+            *Extension.range(1000, 1004),
+            Extension("2000", name="Front desk", ring_seconds=20, password=secret("front-desk")),
+        ),
+        network=Network(
+            sip_port=5080,
+            transports=("tcp",),
+            rtp_ports=(20000, 30000),
+            local_networks=("10.0.0.0/8", "fd00::/8"),
+            sip_from=("192.0.2.0/24",),
+        ),
+        firewall=Firewall(enabled=False, ssh_from=("192.0.2.0/24",), tcp_ports=(9100,)),
+        media=Media(codecs=("PCMA", "OPUS"), mode="proxy", max_calls=100, max_calls_per_second=10),
+        event_socket=EventSocket(port=8022, password=secret("socket")),
+        features=FeatureCodes(echo="*98", tone=None),
+        maintenance=Maintenance(live_calls="stop", drain_seconds=60),
+        secret_file=Path("/nowhere/secrets.json"),
+    )
+
+
+def loaded(text: str, folder: Path) -> Site:
+    file = folder / "site.yaml"
+    file.write_text(textwrap.dedent(text), encoding="utf-8")
+    return Site.load(file)
+
+
+def test_yaml_and_python_say_the_same(tmp_path: Path) -> None:
+    assert loaded(YAML, tmp_path) == twin()
+
+
+def test_equal_sites_are_one_key() -> None:
+    assert {twin(): 1}[twin()] == 1
+
+
+def test_a_site_cannot_be_changed() -> None:
+    with pytest.raises(AttributeError, match="cannot assign"):
+        twin().domain = "other.example.net"  # type: ignore[misc]
+
+
+def test_every_field_of_a_site_is_in_the_example() -> None:
+    # So that a field which YAML cannot carry shows here.
+    described = {line.split(":")[0] for line in YAML.splitlines() if line[0].isalpha()}
+    assert set(Site.schema()["properties"]) - described == {"encrypted_secrets"}
+
+
+def test_two_fields_are_enough() -> None:
+    made = Site("cc.example.net", extensions=tuple(Extension.range(1000, 1000)))
+    assert made.packages == LocalPackages()
+    assert made.network.sip_port == 5060
+    assert made.event_socket.password == secret("esl")
+    assert made.maintenance.live_calls == "drain"
+    assert not made.secret_file
+
+
+def test_each_extension_has_a_secret_of_its_own() -> None:
+    made = Site("a.b", extensions=tuple(Extension.range(10, 11)))
+    assert [str(one) for _, one in made.secrets()] == [
+        "secret('extension/10')",
+        "secret('extension/11')",
+        "secret('esl')",
+    ]
+    assert [path for path, _ in made.secrets()] == [
+        "extensions[0].password",
+        "extensions[1].password",
+        "event_socket.password",
+    ]
+
+
+def test_an_extension_is_found_by_its_number() -> None:
+    made = twin()
+    assert made.extension_by_number["2000"].name == "Front desk"
+    assert "9999" not in made.extension_by_number
+
+
+def test_packages_are_where_the_environment_says(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("FREESWITCH_APT", raising=False)
+    assert LocalPackages().index == Path("/srv/freeswitch-apt/Packages")
+    monkeypatch.setenv("FREESWITCH_APT", "/media/stick")
+    assert LocalPackages().path == Path("/media/stick")
+
+
+def test_ten_thousand_extensions_are_no_trouble() -> None:
+    made = Site("a.b", extensions=tuple(Extension.range(10_000, 19_999)))
+    assert len(made.extensions) == 10_000
+
+
+@pytest.mark.parametrize(
+    ("given", "bound", "announced"),
+    [
+        ({"public_ip": "203.0.113.10"}, "203.0.113.10", "203.0.113.10"),
+        ({"address": "10.0.0.5"}, "10.0.0.5", "10.0.0.5"),
+        ({"address": "10.0.0.5", "public_ip": "203.0.113.10"}, "10.0.0.5", "203.0.113.10"),
+        ({"public_ip": "2001:DB8:0::1"}, "2001:db8::1", "2001:db8::1"),
+    ],
+)
+def test_a_switch_has_two_addresses_or_one(
+    given: dict[str, str], bound: str, announced: str
+) -> None:
+    switch = Switch.of("cc1", given)
+    assert (switch.bind_address, switch.announced_address) == (bound, announced)
+
+
+def test_an_inventory_is_what_pyinfra_expects() -> None:
+    data = {"public_ip": "203.0.113.10", "ssh_user": "root"}
+    assert hosts(("cc1", data), ("cc2", {"address": "10.0.0.1"})) == [
+        ("cc1", data),
+        ("cc2", {"address": "10.0.0.1"}),
+    ]
+
+
+class TestSchema:
+    """The JSON Schema of the YAML form, for editors and generators."""
+
+    def test_is_the_published_one(self) -> None:
+        published = (ROOT / "docs" / "site.schema.json").read_text(encoding="utf-8")
+        assert published == schema(), "run: python -m callcenter schema >docs/site.schema.json"
+
+    def test_says_of_every_key_what_it_is(self) -> None:
+        for name, definition in Site.schema()["$defs"].items():
+            assert definition["additionalProperties"] is False, name
+            assert definition["description"], name
+
+    def test_holds_no_secret_as_a_default(self) -> None:
+        assert "secret(" not in schema()
+
+    @pytest.fixture
+    def validator(self) -> Any:
+        jsonschema = pytest.importorskip(
+            "jsonschema", reason="jsonschema is not installed, which checks the schema"
+        )
+        kind = jsonschema.Draft202012Validator
+        kind.check_schema(Site.schema())
+        return kind(json.loads(schema()))
+
+    def test_accepts_what_the_model_accepts(self, validator: Any) -> None:
+        yaml = pytest.importorskip("yaml")
+        assert list(validator.iter_errors(yaml.safe_load(YAML))) == []
+
+    @pytest.mark.parametrize(
+        "wrong",
+        [
+            {},
+            {"domain": "a.b"},
+            {"domain": "a.b", "extensions": []},
+            {"domain": "a.b", "extensions": [{"name": "x"}]},
+            {"domain": "a.b", "extensions": ["0100-0119"]},
+            {"domain": "a.b", "extensions": [5]},
+            {"domain": "a.b", "extensions": [10], "colour": "red"},
+            {"domain": "a.b", "extensions": [10], "network": {"sip_port": 80}},
+            {"domain": "a.b", "extensions": [10], "network": {"sip_port": "5060"}},
+            {"domain": "a.b", "extensions": [10], "media": {"codecs": ["G729"]}},
+            {"domain": "a.b", "extensions": [10], "packages": {"source": "ppa"}},
+            {"domain": "a.b", "extensions": [10], "packages": {"path": "x"}},
+            {"domain": "a.b", "extensions": [10], "event_socket": {"password": "short"}},
+            {"domain": "a.b", "extensions": [10], "event_socket": {"password": {"name": "x"}}},
+        ],
+    )
+    def test_refuses_what_the_model_refuses(
+        self, validator: Any, wrong: dict[str, Any], tmp_path: Path
+    ) -> None:
+        assert list(validator.iter_errors(wrong))
+        # JSON is YAML, too.
+        with pytest.raises(ValueError, match=r"Site\.|is empty"):
+            loaded(json.dumps(wrong), tmp_path)
+
+
+class TestCommand:
+    """``python -m callcenter``."""
+
+    def test_prints_the_schema(self) -> None:
+        done = subprocess.run(
+            [sys.executable, "-m", "callcenter", "schema"],
+            cwd=ROOT,
+            check=True,
+            capture_output=True,
+            text=True,
+        )
+        assert done.stdout == schema()
+
+    def test_is_content_with_a_good_site(
+        self, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    ) -> None:
+        file = tmp_path / "prod.yaml"
+        file.write_text(YAML)
+        assert main(["check", str(file)]) == 0
+        assert capsys.readouterr().out == "ok\n"
+
+    def test_prints_every_refusal(self, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+        file = tmp_path / "prod.yaml"
+        file.write_text("domain: a.b\nlanguage: tlh\n")
+        assert main(["check", str(file)]) == 1
+        assert capsys.readouterr().err.splitlines() == [
+            "Site.extensions: is missing; give it a value",
+            "Site.language: is not one of the choices; use 'en' or 'zh'",
+        ]
+
+    def test_says_that_a_secret_file_is_open_to_others(self, tmp_path: Path) -> None:
+        kept = tmp_path / "kept.json"
+        kept.write_text("{}")
+        kept.chmod(0o644)
+        file = tmp_path / "prod.yaml"
+        file.write_text(f"domain: a.b\nextensions: [10]\nsecret_file: {kept}\n")
+        assert check(file) == [f"{kept} is readable by others (mode 0644); run: chmod 600 {kept}"]
+
+
+def test_a_literal_secret_shows_nothing() -> None:
+    made = Site(
+        "a.b",
+        extensions=(Extension("10", password=Secret(literal="correct-Horse-7battery")),),
+    )
+    for shown in (repr(made), str(made), json.dumps(made.to_json())):
+        assert "Horse" not in shown
+        assert "secret(<given>)" in shown
