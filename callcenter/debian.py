@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
-__all__ = ["Package", "closure", "read_index", "version_matches"]
+__all__ = ["Package", "closure", "read_index", "version_matches", "version_order"]
 
 
 @dataclass(frozen=True)
@@ -50,14 +50,33 @@ def version_matches(version: str, pinned: str) -> bool:
     return re.match(re.escape(pinned) + r"(?![0-9.])", version) is not None
 
 
+def version_order(version: str) -> tuple[object, ...]:
+    """A key that sorts versions as dpkg does: ~ goes before the end, letters before other signs."""
+    epoch, _, rest = version.rpartition(":")
+    upstream, _, revision = rest.rpartition("-") if "-" in rest else (rest, "", "")
+    return (int(epoch) if epoch.isdigit() else 0, _order(upstream), _order(revision))
+
+
+def _order(part: str) -> list[tuple[list[int], int]]:
+    words = re.findall(r"([^0-9]*)([0-9]*)", part)
+    # The end of a word is a sign, too: after ~ and before all others.
+    return [([*map(_weight, word), 0], int(number or 0)) for word, number in words]
+
+
+def _weight(sign: str) -> int:
+    if sign == "~":
+        return -1
+    return ord(sign) if sign.isalpha() else ord(sign) + 256
+
+
 def closure(packages: Iterable[Package], wanted: Iterable[str], pinned: str) -> list[Package]:
     """The packages of a folder that ``wanted`` need of it; what it lacks, Debian has.
 
-    FreeSWITCH's own are taken in the pinned version only. Raises KeyError with the first name of
-    ``wanted`` that the folder does not hold in it.
+    FreeSWITCH's own are taken in the pinned version only, each in its newest build. Raises
+    KeyError with the first name of ``wanted`` that the folder does not hold in it.
     """
     by_name: dict[str, Package] = {}
-    for package in packages:
+    for package in sorted(packages, key=lambda one: version_order(one.version)):
         own = package.name.startswith(("freeswitch", "libfreeswitch"))
         if not own or version_matches(package.version, pinned):
             by_name[package.name] = package

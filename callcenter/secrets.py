@@ -112,16 +112,16 @@ def secret(name: str) -> Secret:
 def weakness(value: str, *, related: Iterable[str] = ()) -> str | None:
     """Why ``value`` must not guard anything, or None. ``related`` are words that it must not be
     made of, such as the extension's number."""
-    lowered = value.lower()
+    for word in (*KNOWN_DEFAULTS, *related):
+        # Once or repeated: 1000 and 100010001000 are one and the same guess.
+        if value and word and not value.lower().replace(word.lower(), ""):
+            return "is a well-known default or the extension's own number"
     if len(value) < MINIMUM_LENGTH:
         return f"is shorter than {MINIMUM_LENGTH} characters"
     if not value.isprintable() or not value.isascii():
         return "holds signs other than printable ASCII, which phones cannot be given"
     if len(set(value)) < 5 or value.isdigit():
         return "is digits only or repeats too few signs"
-    for word in (*KNOWN_DEFAULTS, *(word.lower() for word in related)):
-        if word and not lowered.replace(word, ""):
-            return "is a well-known default or the extension's own number"
     return None
 
 

@@ -135,6 +135,7 @@ def require() -> None:
         policy.write_text("#!/bin/sh\nexit 101\n")
         policy.chmod(0o755)
     try:
+        subprocess.run(["apt-get", "update", "-qq"], capture_output=True, check=False)
         done = subprocess.run(
             ["apt-get", "install", "-y", "-qq", "--no-install-recommends", *lacking],
             capture_output=True,

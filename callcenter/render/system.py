@@ -5,6 +5,7 @@ from __future__ import annotations
 import ipaddress
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from typing import Any
 from urllib.parse import urlsplit
 
 from callcenter import paths
@@ -146,14 +147,20 @@ def firewall(site: Site, ssh_ports: Iterable[int]) -> Tree:
 
 def _source_matches(networks: Iterable[str]) -> list[str]:
     """nftables' match for each address family; one empty match where anybody may come."""
-    families: dict[int, list[str]] = {4: [], 6: []}
-    for network in networks:
-        if network in ("0.0.0.0/0", "::/0"):
-            return [""]
-        families[ipaddress.ip_network(network).version].append(network)
-    names = {4: "ip", 6: "ip6"}
-    return [
-        f"{names[version]} saddr {{ {', '.join(members)} }} "
-        for version, members in families.items()
-        if members
-    ]
+    given = [ipaddress.ip_network(network) for network in networks]
+    # An interval set holds no network twice, nor one inside another.
+    four = [str(one) for one in _collapsed(n for n in given if n.version == 4)]
+    six = [str(one) for one in _collapsed(n for n in given if n.version == 6)]
+    if four == ["0.0.0.0/0"] and six in ([], ["::/0"]):
+        return [""]
+    out = []
+    for name, family, members in (("ip", "ipv4", four), ("ip6", "ipv6", six)):
+        if members in (["0.0.0.0/0"], ["::/0"]):
+            out.append(f"meta nfproto {family} ")
+        elif members:
+            out.append(f"{name} saddr {{ {', '.join(members)} }} ")
+    return out
+
+
+def _collapsed(networks: Iterable[Any]) -> Iterable[Any]:
+    return ipaddress.collapse_addresses(networks)

@@ -113,7 +113,9 @@ class _Place:
         loc = error["loc"]
         for depth, part in enumerate(loc):
             is_last = depth == len(loc) - 1
-            self.models = tuple(one for one in self.members if is_dataclass(one))
+            self.models = tuple(
+                one for one in self.members if isinstance(one, type) and is_dataclass(one)
+            )
             known = self.known
             if isinstance(part, int) and self.models and not bad_key:
                 positional = [f.name for f in fields(self.models[0]) if not f.kw_only]
@@ -197,9 +199,8 @@ def _message(error: ErrorDetails, place: _Place) -> str:
         name = str(error["loc"][-1])
         close = difflib.get_close_matches(name, place.known, n=1)
         known = ", ".join(place.known)
-        return f"unknown key; did you mean {close[0]!r}?" if close else (
-            f"unknown key; known keys: {known}"
-        )
+        hint = f"did you mean {close[0]!r}?" if close else f"known keys: {known}"
+        return f"unknown key; {hint}"
     if kind == "invalid_key":
         return f"is no key, since keys are words; known keys: {', '.join(place.known)}"
     if kind == "value_error":

@@ -5,20 +5,46 @@ from __future__ import annotations
 import ipaddress
 import re
 import unicodedata
-from typing import Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
-from pydantic import AfterValidator, BeforeValidator, Field
+from pydantic import AfterValidator, BeforeValidator, Field, WithJsonSchema
 
-__all__ = ["Address", "DisplayName", "Domain", "Networks", "Number", "Port", "Transport", "dialled"]
+__all__ = [
+    "Address",
+    "DisplayName",
+    "Domain",
+    "Many",
+    "Networks",
+    "Number",
+    "Port",
+    "Transport",
+    "dialled",
+]
+
+if TYPE_CHECKING:
+    # Lists are taken as well, and editors must not call them wrong.
+    from collections.abc import Sequence as Many
+else:
+
+    class Many:
+        """``Many[T]`` is a tuple of any length, so that models can be hashed."""
+
+        def __class_getitem__(cls, item: Any) -> Any:
+            return tuple[item, ...]
+
 
 Transport = Literal["udp", "tcp"]
 
 
 def _address(text: str) -> str:
     try:
-        return str(ipaddress.ip_address(text))
+        address = ipaddress.ip_address(text)
+        if "%" in text:
+            raise ValueError("has a zone")
     except ValueError:
         raise ValueError("is no IP address; use one such as '203.0.113.10'") from None
+    mapped = address.ipv4_mapped if isinstance(address, ipaddress.IPv6Address) else None
+    return str(mapped or address)
 
 
 Address = Annotated[str, AfterValidator(_address)]
@@ -35,10 +61,10 @@ def _network(text: str) -> str:
         raise ValueError("is no network; use one such as '192.168.0.0/16'") from None
 
 
-Networks = tuple[Annotated[str, AfterValidator(_network)], ...]
+Networks = Many[Annotated[str, AfterValidator(_network)]]
 """CIDR networks."""
 
-Port = Annotated[int, Field(ge=1024, le=65535)]
+Port = Annotated[int, Field(strict=True, ge=1024, le=65535)]
 """A port that an unprivileged daemon can bind: FreeSWITCH keeps no capabilities."""
 
 
@@ -71,7 +97,19 @@ def _number(text: str) -> str:
     return text
 
 
-Number = Annotated[str, BeforeValidator(dialled), AfterValidator(_number)]
+Number = Annotated[
+    str,
+    BeforeValidator(dialled),
+    AfterValidator(_number),
+    WithJsonSchema(
+        {
+            "anyOf": [
+                {"type": "string", "pattern": f"^{_DIALLED.pattern}$"},
+                {"type": "integer", "minimum": 10},
+            ]
+        }
+    ),
+]
 """What a phone dials inside the site (E.164 allows 15 digits at most)."""
 
 

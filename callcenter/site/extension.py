@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import KW_ONLY
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 from pydantic import Field, field_validator
 
@@ -28,7 +28,7 @@ class Extension:
     password: Secret = Secret("extension/default")
     """The phone's password. Default: a secret of its own, ``extension/<number>``. The switch stores
     it as a1-hash only. At least 12 characters, and no two extensions share one."""
-    ring_seconds: Annotated[int, Field(ge=5, le=300)] = 30
+    ring_seconds: Annotated[int, Field(strict=True, ge=5, le=300)] = 30
     """How long a call rings before the caller hears that nobody answers. Seconds, 5 to 300."""
 
     @field_validator("number")
@@ -37,6 +37,17 @@ class Extension:
         if not number.isdigit():
             raise ValueError("must be digits only; * and # belong to feature codes")
         return number
+
+    if TYPE_CHECKING:
+        # The same as below, but numbers may be written as numbers.
+        def __init__(
+            self,
+            number: str | int,
+            *,
+            name: str = "",
+            password: Secret = ...,
+            ring_seconds: int = 30,
+        ) -> None: ...
 
     def __post_init__(self) -> None:
         if self.password == Secret("extension/default"):

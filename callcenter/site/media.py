@@ -8,6 +8,7 @@ from typing import Annotated, Literal, Self
 from pydantic import Field, model_validator
 
 from callcenter.site._model import Problem, model
+from callcenter.site._types import Many
 
 __all__ = ["CODECS", "Codec", "Media"]
 
@@ -28,14 +29,14 @@ class Media:
     """Codecs, the way of the voice, and the site's capacity."""
 
     _: KW_ONLY
-    codecs: Annotated[tuple[Codec, ...], Field(min_length=1)] = ("OPUS", "G722", "PCMU", "PCMA")
+    codecs: Annotated[Many[Codec], Field(min_length=1)] = ("OPUS", "G722", "PCMU", "PCMA")
     """Offered and accepted, best first."""
     mode: Literal["default", "proxy", "bypass"] = "default"
     """``default``: the switch decodes, so it can transcode, record and hear digits. ``proxy``: it
     passes packets on. ``bypass``: phones send voice to each other."""
-    max_calls: Annotated[int, Field(ge=1, le=10_000)] = 500
+    max_calls: Annotated[int, Field(strict=True, ge=1, le=10_000)] = 500
     """Calls at a time on one switch, each of two legs."""
-    max_calls_per_second: Annotated[int, Field(ge=1, le=1_000)] = 30
+    max_calls_per_second: Annotated[int, Field(strict=True, ge=1, le=1_000)] = 30
     """New calls a second on one switch; more are refused with 503."""
 
     @model_validator(mode="after")

@@ -8,7 +8,7 @@ from typing import Annotated, Self
 from pydantic import Field, model_validator
 
 from callcenter.site._model import Problem, model
-from callcenter.site._types import Networks, Port, Transport
+from callcenter.site._types import Many, Networks, Port, Transport
 
 __all__ = ["Firewall", "Network"]
 
@@ -25,7 +25,7 @@ class Network:
     _: KW_ONLY
     sip_port: Port = 5060
     """SIP for phones, UDP and TCP. FreeSWITCH cannot bind below 1024."""
-    transports: Annotated[tuple[Transport, ...], Field(min_length=1)] = ("udp", "tcp")
+    transports: Annotated[Many[Transport], Field(min_length=1)] = ("udp", "tcp")
     """Over what phones may register. SIP on UDP is always open at FreeSWITCH; the firewall opens
     only what stands here."""
     rtp_ports: tuple[Port, Port] = (16384, 32767)
@@ -58,9 +58,9 @@ class Firewall:
     """The host's own packet filter: it lets in what the site needs, and nothing else."""
 
     _: KW_ONLY
-    enabled: bool = True
+    enabled: Annotated[bool, Field(strict=True)] = True
     """Off removes our table and nothing else."""
     ssh_from: Networks = ANYWHERE
     """Who may reach ssh. The port of the connection that deploys is always open to these."""
-    tcp_ports: tuple[Annotated[int, Field(ge=1, le=65535)], ...] = ()
+    tcp_ports: Many[Annotated[int, Field(strict=True, ge=1, le=65535)]] = ()
     """Further TCP ports of the host to keep open, such as a monitoring agent's."""

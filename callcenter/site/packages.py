@@ -6,12 +6,13 @@ import os
 import re
 from dataclasses import KW_ONLY
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Literal, Self
 
-from pydantic import AfterValidator, Field
+from pydantic import AfterValidator, Field, model_validator
 
 from callcenter.secrets import Secret
-from callcenter.site._model import model
+from callcenter.site._model import Problem, model
+from callcenter.site._types import Many
 
 __all__ = ["AptRepository", "LocalPackages", "Packages", "SignalWire"]
 
@@ -28,7 +29,7 @@ Version = Annotated[str, AfterValidator(_version)]
 
 
 def _url(text: str) -> str:
-    if not re.fullmatch(r"https?://[^\s/@]+(/\S*)?", text):
+    if not re.fullmatch(r"https?://[A-Za-z0-9.:\[\]-]+(/[A-Za-z0-9._~%+:@=,/-]*)?", text):
         raise ValueError(
             "is no repository address; use https://host/path, with the login in user and password"
         )
@@ -38,6 +39,12 @@ def _url(text: str) -> str:
 def _word(text: str) -> str:
     if not re.fullmatch(r"[A-Za-z0-9./_-]+", text):
         raise ValueError("is no apt suite or component; use one word such as 'bookworm'")
+    return text
+
+
+def _user(text: str) -> str:
+    if not re.fullmatch(r"[^\s:]*", text):
+        raise ValueError("holds a space or colon, which a login cannot; use one word")
     return text
 
 
@@ -71,13 +78,21 @@ class AptRepository:
     """The signing key on this machine, armoured or binary."""
     suite: Annotated[str, AfterValidator(_word)] | None = None
     """Default: the host's own release, such as bookworm."""
-    components: Annotated[
-        tuple[Annotated[str, AfterValidator(_word)], ...], Field(min_length=1)
-    ] = ("main",)
-    user: Annotated[str, Field(pattern=r"^[^\s:]*$")] = ""
-    """Login, where the repository asks for one."""
+    components: Annotated[Many[Annotated[str, AfterValidator(_word)]], Field(min_length=1)] = (
+        "main",
+    )
+    user: Annotated[str, AfterValidator(_user)] = ""
+    """Login, where the repository asks for one. Both or neither."""
     password: Secret | None = None
     version: Version = "1.10.12"
+
+    @model_validator(mode="after")
+    def _check(self) -> Self:
+        if self.password is not None and not self.user:
+            raise Problem("user", "is missing; a password needs the login's name beside it")
+        if self.user and self.password is None:
+            raise Problem("password", "is missing; give secret('name'), or leave user out")
+        return self
 
 
 @model

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import functools
+import re
 import zoneinfo
 from collections.abc import Iterator
 from dataclasses import KW_ONLY, fields, is_dataclass
@@ -21,7 +23,7 @@ from pydantic import (
 
 from callcenter.secrets import Secret, Vault, weakness
 from callcenter.site._model import Problem, SiteError, describe, model
-from callcenter.site._types import Domain, dialled
+from callcenter.site._types import Domain, Many, dialled
 from callcenter.site.event_socket import EventSocket
 from callcenter.site.extension import Extension
 from callcenter.site.features import FeatureCodes
@@ -35,22 +37,62 @@ __all__ = ["Site"]
 SECRET_FOLDER = Path(".secrets")
 
 
+_RANGE = re.compile(r"([1-9][0-9]{1,14})-([1-9][0-9]{1,14})")
+"""No leading zero: Extension.range counts, and 0100 to 0119 would lose theirs."""
+
+
 def _expanded(given: object) -> object:
     """YAML writes ``"1000-1019"`` for a range and ``1000`` for an extension without options."""
     if not isinstance(given, list | tuple):
         return given
     out: list[object] = []
-    for item in given:
-        if isinstance(item, str) and item.count("-") == 1:
-            first, last = item.split("-")
-            if not (first.isdigit() and last.isdigit()):
-                raise ValueError(f"{item!r} is no range; use one such as '1000-1019'")
-            out += Extension.range(int(first), int(last))
+    for index, item in enumerate(given):
+        if isinstance(item, str) and "-" in item:
+            if not (ends := _RANGE.fullmatch(item.strip())):
+                raise Problem(f"[{index}]", "is no range; use one such as '1000-1019'")
+            try:
+                out += Extension.range(int(ends[1]), int(ends[2]))
+            except SiteError as refused:
+                raise Problem(f"[{index}]", str(refused).partition(": ")[2]) from None
         elif isinstance(item, str | int) and not isinstance(item, bool):
             out.append({"number": dialled(item)})
         else:
             out.append(item)
     return out
+
+
+class _Refused(yaml.constructor.ConstructorError):
+    """YAML that is well-formed and does not mean what it seems to."""
+
+
+class _Loader(yaml.SafeLoader):
+    """Refuses what YAML 1.1 would change in silence."""
+
+    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
+        seen: set[str] = set()
+        for key, _ in node.value:
+            if isinstance(key, yaml.ScalarNode):
+                if key.value in seen:
+                    problem = f"gives the key {key.value!r} twice"
+                    raise _Refused("keep one of them", None, problem, key.start_mark)
+                seen.add(key.value)
+        return super().construct_mapping(node, deep)
+
+    def construct_yaml_int(self, node: yaml.ScalarNode) -> int:
+        if not _DECIMAL.fullmatch(node.value):
+            problem = "holds a number that YAML would not read as it stands"
+            raise _Refused("put quotes around it", None, problem, node.start_mark)
+        return int(node.value)
+
+
+_DECIMAL = re.compile(r"-?(0|[1-9][0-9]*)")
+"""0100 would be 64, and 10:30 would be 630."""
+_Loader.add_constructor("tag:yaml.org,2002:int", _Loader.construct_yaml_int)
+
+
+@functools.cache
+def _timezones() -> frozenset[str]:
+    return frozenset(zoneinfo.available_timezones())
 
 
 @model
@@ -60,7 +102,7 @@ class Site:
     domain: Domain
     """Phones register as number@domain; it is the realm of their digests."""
     _: KW_ONLY
-    extensions: Annotated[tuple[Extension, ...], BeforeValidator(_expanded), Field(min_length=1)]
+    extensions: Annotated[Many[Extension], Field(min_length=1), BeforeValidator(_expanded)]
     """Who can be called. At least one."""
     timezone: str = "UTC"
     """IANA name, for logs and announcements."""
@@ -83,7 +125,7 @@ class Site:
     @field_validator("timezone")
     @classmethod
     def _timezone(cls, name: str) -> str:
-        if name not in zoneinfo.available_timezones():
+        if name not in _timezones():
             raise ValueError(f"{name!r} is no IANA time zone; use one such as 'Europe/Berlin'")
         return name
 
@@ -150,12 +192,19 @@ class Site:
                 )
 
     def _check_secrets(self) -> None:
-        owners: dict[str, str] = {}
+        owners: dict[object, str] = {}
         numbers = {f"extensions[{i}].password": e.number for i, e in enumerate(self.extensions)}
         for path, wanted in self.secrets():
             value = self.vault.known(wanted)
+            # One that is still to be made is known by its name.
+            same: object = wanted if value is None else value
+            if same in owners:
+                raise Problem(path, f"the secret is also that of {owners[same]}; give each its own")
+            owners[same] = path
             if value is None:
                 continue
+            if path.startswith("packages.") and " " in value:
+                raise Problem(path, "the secret holds a space, which apt's login file cannot")
             related = [numbers[path]] if path in numbers else []
             if (wrong := weakness(value, related=related)) is not None:
                 raise Problem(
@@ -163,11 +212,6 @@ class Site:
                     f"the secret {wrong}; leave the field out, and a strong one is made, or use "
                     "12 characters or more that nobody can guess",
                 )
-            if value in owners:
-                raise Problem(
-                    path, f"the secret is also that of {owners[value]}; give each its own"
-                )
-            owners[value] = path
         esl = self.vault.known(self.event_socket.password)
         if esl is not None and not all(sign.isalnum() or sign in "._~-" for sign in esl):
             raise Problem(
@@ -205,15 +249,23 @@ class Site:
     def load(cls, path: str | Path) -> Site:
         """Read a Site from YAML: the same fields, the same refusals."""
         try:
-            data = yaml.safe_load(Path(path).read_text(encoding="utf-8"))
+            data = yaml.load(Path(path).read_text(encoding="utf-8"), _Loader)
         except FileNotFoundError:
             raise SiteError([f"{path}: there is no such file"]) from None
+        except (OSError, UnicodeDecodeError) as wrong:
+            why = type(wrong).__name__
+            raise SiteError([f"{path}: cannot be read as UTF-8 text ({why})"]) from None
         except yaml.YAMLError as wrong:
             mark = getattr(wrong, "problem_mark", None)
             line = f" at line {mark.line + 1}" if mark is not None else ""
-            raise SiteError([f"{path}: is no YAML{line}; check its indentation"]) from None
-        if not isinstance(data, dict) or not data:
+            problem, right = "is no YAML", "check its indentation"
+            if isinstance(wrong, _Refused):
+                problem, right = str(wrong.problem), str(wrong.context)
+            raise SiteError([f"{path}: {problem}{line}; {right}"]) from None
+        if not data:
             raise SiteError([f"{path}: is empty; a Site needs domain and extensions"])
+        if not isinstance(data, dict):
+            raise SiteError([f"{path}: is a {type(data).__name__}; write 'domain: …' and so on"])
         try:
             return TypeAdapter(cls).validate_python(data)
         except ValidationError as refused:
@@ -227,9 +279,15 @@ class Site:
         extensions = schema["properties"]["extensions"]
         shorthand = [
             {"type": "integer", "minimum": 10},
-            {"type": "string", "pattern": "^[0-9]+(-[0-9]+)?$"},
+            {"type": "string", "pattern": f"^([0-9]{{2,15}}|{_RANGE.pattern})$"},
         ]
         extensions["items"] = {"anyOf": [extensions["items"], *shorthand]}
+        definitions = schema["$defs"]
+        for source in ("SignalWire", "AptRepository", "LocalPackages"):
+            definitions[source].setdefault("required", []).append("source")
+        # An extension's own secret is named after its number: no one value is the default.
+        del definitions["Extension"]["properties"]["password"]["default"]
+        definitions["EventSocket"]["properties"]["password"]["default"] = {"secret": "esl"}
         return schema
 
 

@@ -21,6 +21,15 @@ class HostData(Protocol):
     def get(self, key: str, /) -> Any: ...
 
 
+def _no_host(address: ipaddress.IPv4Address | ipaddress.IPv6Address) -> bool:
+    return (
+        address.is_unspecified
+        or address.is_multicast
+        or address.is_loopback
+        or (address.version == 4 and address.is_reserved)
+    )
+
+
 @model
 class Switch:
     """One host that runs FreeSWITCH. At least one of the two addresses must be given."""
@@ -39,6 +48,8 @@ class Switch:
             raise Problem("address", "is missing; give address, public_ip or both")
         if self.public_ip is not None:
             announced = ipaddress.ip_address(self.public_ip)
+            if _no_host(announced):
+                raise Problem("public_ip", f"{self.public_ip} is no host's address; give one")
             # Documentation addresses are not global either, but examples must load.
             private = any(
                 announced in ipaddress.ip_network(network)
@@ -47,7 +58,6 @@ class Switch:
                     "172.16.0.0/12",
                     "192.168.0.0/16",
                     "100.64.0.0/10",
-                    "127.0.0.0/8",
                     "169.254.0.0/16",
                     "fc00::/7",
                     "fe80::/10",
@@ -60,10 +70,8 @@ class Switch:
                     f"{self.public_ip} is private, so nobody outside could answer it; give the "
                     "address that the internet sees, or only address for a site inside one network",
                 )
-            if announced.is_unspecified or announced.is_multicast:
-                raise Problem("public_ip", f"{self.public_ip} is no host's address; give one")
         own = ipaddress.ip_address(self.bind_address)
-        if own.is_unspecified or own.is_multicast or own.is_loopback:
+        if _no_host(own):
             raise Problem(
                 "address",
                 f"{self.bind_address} cannot be announced to phones; give the interface's address",
@@ -102,7 +110,9 @@ def hosts(*switches: tuple[str, Mapping[str, Any]]) -> list[tuple[str, dict[str,
         try:
             switch = Switch.of(name, data)
         except SiteError as refused:
-            problems += [f"switches[{name!r}].{line}" for line in refused.problems]
+            problems += [
+                f"switches[{name!r}]{line.removeprefix('Switch')}" for line in refused.problems
+            ]
             continue
         for address in {switch.bind_address, switch.announced_address}:
             if address in taken:

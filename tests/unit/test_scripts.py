@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import io
 import re
+import shlex
 import shutil
 import subprocess
 import tarfile
@@ -80,12 +81,10 @@ def scripts_of(made: Iterable[Any]) -> Iterator[str]:
 
 def inner(script: str) -> str:
     """The script in a command ``sh -c '…'``, as the shell itself takes it out of its quotes."""
-    return subprocess.run(
-        ["sh", "-c", 'shift() { :; }; sh() { printf %s "$2"; }; ' + script],
-        check=True,
-        capture_output=True,
-        text=True,
-    ).stdout
+    words = shlex.split(script)
+    assert words[:2] == ["sh", "-c"]
+    assert len(words) == 3
+    return words[2]
 
 
 def repository(folder: Path) -> system.PackageSource:
@@ -138,23 +137,21 @@ def put_files(_: Path) -> list[str]:
     return list(scripts_of(commands(tree, "freeswitch", system.unit(SITE, realtime=False), after)))
 
 
+def put_release(_: Path) -> list[str]:
+    made = commands(
+        operations.release,
+        CONFIGURATION, ("internal",), freeswitch.modules(SITE), SITE.maintenance,
+        ReleaseState=Release(),
+    )  # fmt: skip
+    return list(scripts_of(made))
+
+
 SCRIPTS: dict[str, Callable[[Path], list[str]]] = {
     "the release tool": lambda _: [
         system.unit(SITE, realtime=True)[paths.RELEASE_TOOL].content.decode()
     ],
     "a tree of files": put_files,
-    "a release": lambda _: list(
-        scripts_of(
-            commands(
-                operations.release,
-                CONFIGURATION,
-                ("internal",),
-                freeswitch.modules(SITE),
-                SITE.maintenance,
-                ReleaseState=Release(),
-            )
-        )
-    ),  # fmt: skip
+    "a release": put_release,
     "the probe of SignalWire's source": lambda _: probe(system.package_source(SITE, "bookworm")),
     "the probe of a repository": lambda folder: probe(repository(folder)),
     "packages": install,
@@ -180,13 +177,17 @@ EXCUSED = ",".join(
     [
         "SC1091",  # os-release and the policy are read on the host
         "SC2154",  # and set these variables
+        "SC2064",  # a folder's name is known, and without spaces, when the trap is set
+        "SC2046",  # words that a command prints are meant to be words
+        "SC2164",  # the folder was made by the very command that goes there
+        "SC2034",  # the release tool names the file of fs_cli's login
     ]
 )
 
 
-@pytest.fixture(params=SCRIPTS.values(), ids=SCRIPTS)
+@pytest.fixture(params=list(SCRIPTS))
 def scripts(request: pytest.FixtureRequest, tmp_path: Path) -> list[str]:
-    made: list[str] = request.param(tmp_path)
+    made = SCRIPTS[request.param](tmp_path)
     assert made
     return made
 
