@@ -90,7 +90,7 @@ def package_source(site: Site, codename: str) -> PackageSource:
         return PackageSource(
             uri=source.url,
             suite=source.suite or codename,
-            components=source.components,
+            components=tuple(source.components),
             key=source.key.read_bytes(),
             login=login,
         )

@@ -105,27 +105,60 @@ def test_two_thousand_extensions_cost_the_same(operator: Operator) -> None:
 
 
 @pytest.mark.parametrize(
-    "change",
+    ("was", "becomes", "question", "answer"),
     [
-        pytest.param(("range(1000, 1009", "range(1000, 1010"), id="an extension"),
-        pytest.param(("media=Media(", 'media=Media(codecs=("PCMA", "PCMU"), '), id="codecs"),
-        pytest.param(("max_calls=100", "max_calls=120"), id="more calls"),
-        pytest.param(("media=", "features=FeatureCodes(tone=None), media="), id="a module less"),
-        pytest.param(("media=", "event_socket=EventSocket(port=8022), media="), id="event socket"),
         pytest.param(
-            ("media=", 'network=Network(local_networks=("10.0.0.0/8",)), media='), id="acl"
+            "range(1000, 1009",
+            "range(1000, 1010",
+            "fs_cli -x 'user_exists id 1010 roles.callcenter.test'",
+            "true",
+            id="an extension",
+        ),
+        pytest.param(
+            "media=Media(",
+            'media=Media(codecs=("PCMA", "PCMU"), ',
+            "fs_cli -x 'sofia status profile internal' | grep 'CODECS IN'",
+            "CODECS IN        \tPCMA,PCMU",
+            id="codecs",
+        ),
+        pytest.param(
+            "max_calls=100",
+            "max_calls=120",
+            "fs_cli -x 'fsctl max_sessions'",
+            "+OK max sessions: 240",
+            id="more calls",
+        ),
+        pytest.param(
+            "media=",
+            "features=FeatureCodes(tone=None), media=",
+            "fs_cli -x 'module_exists mod_tone_stream'",
+            "false",
+            id="a module less",
+        ),
+        pytest.param(
+            "media=",
+            "event_socket=EventSocket(port=8022), media=",
+            "fs_cli -P 8022 -x 'module_exists mod_event_socket'",
+            "true",
+            id="event socket",
+        ),
+        pytest.param(
+            "media=",
+            'network=Network(local_networks=("10.0.0.0/8",)), media=',
+            "fs_cli -x 'acl 192.168.7.7 local'",
+            "false",
+            id="acl",
         ),
     ],
 )
 def test_change_spares_live_calls(
-    operator: Operator, exchange: Exchange, change: tuple[str, str]
+    operator: Operator, exchange: Exchange, was: str, becomes: str, question: str, answer: str
 ) -> None:
     call, answered = connected(operator, exchange)
-    site = SITE.replace(*change)
-    assert site != SITE
-    operator.describe(site)
-    run = operator.succeed()
-    assert run.changes >= 1
+    assert was in SITE
+    operator.describe(SITE.replace(was, becomes))
+    assert operator.succeed().changes >= 1
+    assert operator.ssh(HOST, question).strip() == answer
     still_talking(call, answered)
     # The phones are still registered, so a further call goes through.
     call.hangup()
