@@ -40,17 +40,19 @@ def exists(name: str) -> bool:
 
 def make(name: str) -> None:
     """Make the namespace and its bridge, or what is missing of them."""
-    space = namespace(name)
     if not exists(name):
-        run(["ip", "netns", "add", space], say="could not make a network namespace")
-    bridged = subprocess.run(
-        ["ip", "-n", space, "link", "show", BRIDGE], capture_output=True, check=False
-    )
+        run(["ip", "netns", "add", namespace(name)], say="could not make a network namespace")
+    # Not "ip -n": it remounts /sys, which fails where the root is no mount of its own.
+    inside = ["nsenter", f"--net={path(name)}", "ip"]
+    bridged = subprocess.run([*inside, "link", "show", BRIDGE], capture_output=True, check=False)
     if bridged.returncode:
-        run(["ip", "-n", space, "link", "add", BRIDGE, "type", "bridge"], say="no bridge")
-    run(["ip", "-n", space, "address", "replace", f"{GATEWAY}/{PREFIX}", "dev", BRIDGE], say="ip")
+        run([*inside, "link", "add", BRIDGE, "type", "bridge"], say="could not make the bridge")
+    run(
+        [*inside, "address", "replace", f"{GATEWAY}/{PREFIX}", "dev", BRIDGE],
+        say="could not give the bridge its address",
+    )
     for link in ("lo", BRIDGE):
-        run(["ip", "-n", space, "link", "set", link, "up"], say="ip")
+        run([*inside, "link", "set", link, "up"], say=f"could not set {link} up")
 
 
 def remove(name: str) -> None:

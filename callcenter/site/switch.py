@@ -44,6 +44,8 @@ class Switch:
 
     @model_validator(mode="after")
     def _check(self) -> Self:
+        if not self.name:
+            raise Problem("name", "is empty; give what ssh connects to")
         if self.public_ip is None and self.address is None:
             raise Problem("address", "is missing; give address, public_ip or both")
         if self.public_ip is not None:
@@ -106,7 +108,12 @@ def hosts(*switches: tuple[str, Mapping[str, Any]]) -> list[tuple[str, dict[str,
         raise SiteError(["switches: is empty; an inventory needs at least one switch"])
     problems: list[str] = []
     taken: dict[str, str] = {}
+    names: set[str] = set()
     for name, data in switches:
+        if name in names:
+            problems.append(f"switches[{name!r}]: is listed twice; give each switch once")
+            continue
+        names.add(name)
         try:
             switch = Switch.of(name, data)
         except SiteError as refused:
