@@ -6,9 +6,11 @@ They have no right to set the clock (nspawn grants no CAP_SYS_TIME) nor the oute
 from __future__ import annotations
 
 import os
+import select
 import shutil
 import socket
 import subprocess
+import time
 import uuid
 from pathlib import Path
 
@@ -45,7 +47,6 @@ def boot(name: str, state: Path, host: str, address: str, image: Path) -> None:
     ready = folder / "ready"
     with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as notices:
         notices.bind(str(ready))
-        notices.settimeout(BOOT_SECONDS)
         process = start(
             [
                 "nsenter",
@@ -73,16 +74,20 @@ def boot(name: str, state: Path, host: str, address: str, image: Path) -> None:
 def _until_ready(
     notices: socket.socket, process: subprocess.Popen[bytes], log: Path, host: str
 ) -> None:
+    ended = os.pidfd_open(process.pid)
     try:
-        while True:
-            message = notices.recv(4096)
-            if b"READY=1" in message.split(b"\n"):
+        deadline = time.monotonic() + BOOT_SECONDS
+        while (left := deadline - time.monotonic()) > 0:
+            ready, _, _ = select.select([notices, ended], [], [], left)
+            if notices in ready and b"READY=1" in notices.recv(4096).split(b"\n"):
                 return
-    except TimeoutError:
-        tail = "\n".join(log.read_text(errors="replace").splitlines()[-8:])
-        gone = process.poll() is not None
-        state = "ended while booting" if gone else f"did not boot in {BOOT_SECONDS} s"
-        raise LabError(f"{host} {state}; its console says:\n{tail}") from None
+            if ended in ready:
+                break
+    finally:
+        os.close(ended)
+    state = "ended while booting" if process.poll() is not None else "did not boot in time"
+    tail = "\n".join(log.read_text(errors="replace").splitlines()[-8:])
+    raise LabError(f"{host} {state}; its console says:\n{tail}")
 
 
 def _furnish(root: Path, host: str, address: str, state: Path) -> None:
