@@ -2,6 +2,7 @@
 
 schema           print the JSON Schema of the YAML form
 check PATH       check a Site in YAML (.yaml, .yml), or a pyinfra inventory with its group_data
+phone PATH       print how to point a Linphone at an inventory's first switch
 """
 
 from __future__ import annotations
@@ -11,9 +12,8 @@ import json
 import sys
 from collections.abc import Sequence
 from pathlib import Path
-from types import CodeType
-from typing import Any
 
+from callcenter.inventory import load
 from callcenter.secrets import SecretUnavailable
 from callcenter.site import Site, SiteError
 
@@ -27,9 +27,20 @@ def main(arguments: Sequence[str] | None = None) -> int:
     commands.add_parser("schema", help="print the JSON Schema of a Site in YAML")
     checked = commands.add_parser("check", help="check a Site in YAML, or an inventory")
     checked.add_argument("path", type=Path, help="prod.yaml, or inventories/prod")
+    phones = commands.add_parser("phone", help="how to point a Linphone at a site")
+    phones.add_argument("path", type=Path, help="inventories/prod")
+    phones.add_argument("--number", help="the extension (default: the first)")
+    phones.add_argument("--password", action="store_true", help="print its password only")
     given = parser.parse_args(arguments)
     if given.command == "schema":
         print(schema(), end="")
+        return 0
+    if given.command == "phone":
+        try:
+            print(phone(given.path, given.number, given.password))
+        except SiteError as refused:
+            print(refused, file=sys.stderr)
+            return 1
         return 0
     refusals = check(given.path)
     for line in refusals:
@@ -50,7 +61,10 @@ def check(path: Path) -> list[str]:
         if path.suffix in (".yaml", ".yml"):
             Site.load(path)
         else:
-            _check_inventory(path)
+            inventory = load(path)
+            for host in inventory.hosts:
+                _ = host.switch
+            _ = inventory.site
     except SiteError as refused:
         return list(refused.problems)
     except SecretUnavailable as unavailable:
@@ -58,35 +72,30 @@ def check(path: Path) -> list[str]:
     return []
 
 
-def _check_inventory(path: Path) -> None:
-    """The inventory's hosts, and the data of the groups that pyinfra would load for them."""
-    groups = _run(path)
-    if not any(isinstance(value, list) and value for value in groups.values()):
-        raise SiteError([f"{path}: has no host; write switches = hosts(…)"])
-    data_folder = path.parent / "group_data"
-    names = [path.name, *(name for name, value in groups.items() if isinstance(value, list)), "all"]
-    sites = []
-    for name in dict.fromkeys(names):
-        file = data_folder / f"{name}.py"
-        if file.is_file():
-            site = _run(file).get("site")
-            if isinstance(site, Site):
-                sites.append(site)
-    if not sites:
-        raise SiteError([f"{path}: has no site; write one in {data_folder / path.name}.py"])
-
-
-def _run(file: Path) -> dict[str, Any]:
-    """The names that a Python file defines, as pyinfra would read it."""
-    names: dict[str, Any] = {"__file__": str(file), "__name__": file.name}
-    try:
-        code: CodeType = compile(file.read_text(encoding="utf-8"), str(file), "exec")
-    except (OSError, UnicodeDecodeError) as wrong:
-        raise SiteError([f"{file}: cannot be read ({type(wrong).__name__})"]) from None
-    except SyntaxError as wrong:
-        raise SiteError([f"{file}: is no Python at line {wrong.lineno}: {wrong.msg}"]) from None
-    exec(code, names)
-    return {name: value for name, value in names.items() if not name.startswith("_")}
+def phone(path: Path, number: str | None, show_password: bool) -> str:
+    """How to point a Linphone, or any SIP phone, at an inventory's first switch."""
+    inventory = load(path)
+    site, switch = inventory.site, inventory.hosts[0].switch
+    extension = site.extensions[0]
+    if number is not None:
+        if number not in site.extension_by_number:
+            raise SiteError([f"{number} is no extension of {site.domain}; see extensions"])
+        extension = site.extension_by_number[number]
+    if show_password:
+        return site.reveal(extension.password)
+    proxy = f"sip:{switch.announced_address}:{site.network.sip_port}"
+    dial = ", ".join(f"{code} ({name})" for name, code in site.features.items())
+    command = f"python -m callcenter phone {path} --number {extension.number} --password"
+    return "\n".join(
+        [
+            "To point a Linphone at it (Use a SIP account):",
+            f"  user name    {extension.number}",
+            f"  domain       {site.domain}",
+            f"  password     printed by: {command}",
+            f"  SIP proxy    {proxy};transport={site.network.transports[0]}",
+            f"  then dial    {dial or site.extensions[-1].number}",
+        ]
+    )
 
 
 if __name__ == "__main__":

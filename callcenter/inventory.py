@@ -42,8 +42,10 @@ class Inventory:
     def site(self) -> Site:
         """The Site, which every host must share."""
         sites = {host.data["site"] for host in self.hosts if "site" in host.data}
-        if len(sites) != 1:
-            data = self.path.parent / "group_data" / f"{self.path.stem}.py"
+        data = self.path.parent / "group_data" / f"{self.path.stem}.py"
+        if not sites:
+            raise SiteError([f"{self.path}: has no site; write one in {data}"])
+        if len(sites) > 1:
             raise SiteError([f"{self.path}: its hosts must share one site; define it in {data}"])
         (site,) = sites
         if not isinstance(site, Site):
@@ -55,9 +57,7 @@ def load(path: str | Path) -> Inventory:
     """The inventory at ``path``; as with pyinfra, all its hosts are in a group of its name."""
     path = Path(path)
     if not path.is_file():
-        raise SiteError(
-            [f"{path}: there is no such inventory; give a file such as inventories/prod"]
-        )
+        raise SiteError([f"{path}: cannot be read; give an inventory such as inventories/prod"])
     groups = {
         name: value for name, value in _executed(path).items() if isinstance(value, list | tuple)
     }
@@ -72,7 +72,7 @@ def load(path: str | Path) -> Inventory:
             members.setdefault(name, []).append(group)
             own.setdefault(name, {}).update({**shared, **data})
     if not own:
-        raise SiteError([f"{path}: switches: is empty; an inventory needs at least one switch"])
+        raise SiteError([f"{path}: has no host; write switches = hosts(…) with at least one"])
     folder = path.parent / "group_data"
     file_group = path.name.rsplit(".", 1)[0]
     data_of = {group: _group_data(folder / f"{group}.py") for group in {"all", file_group, *groups}}
@@ -114,5 +114,11 @@ def _executed(path: Path) -> dict[str, Any]:
     if here not in sys.path:
         sys.path.append(here)
     values: dict[str, Any] = {"__file__": str(path)}
-    exec(compile(path.read_text(encoding="utf-8"), str(path), "exec"), values)
+    try:
+        code = compile(path.read_text(encoding="utf-8"), str(path), "exec")
+    except (OSError, UnicodeDecodeError) as wrong:
+        raise SiteError([f"{path}: cannot be read ({type(wrong).__name__})"]) from None
+    except SyntaxError as wrong:
+        raise SiteError([f"{path}: is no Python at line {wrong.lineno}: {wrong.msg}"]) from None
+    exec(code, values)
     return values

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import base64
 import ipaddress
+import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -31,6 +34,8 @@ class PackageSource:
     key_url: str | None = None
     """Where the repository itself offers its key."""
     login: tuple[str, str] | None = None
+    login_field: str = ""
+    """The Site's field that the login's secret comes from, for whoever must mend it."""
 
     @property
     def signed(self) -> bool:
@@ -78,6 +83,7 @@ def package_source(site: Site, codename: str) -> PackageSource:
             components=("main",),
             key_url=f"{source.url}/{source.key_name}",
             login=(SIGNALWIRE_USER, site.reveal(source.token)),
+            login_field="packages.token",
         )
     if isinstance(source, AptRepository):
         if not source.key.is_file():
@@ -91,10 +97,33 @@ def package_source(site: Site, codename: str) -> PackageSource:
             uri=source.url,
             suite=source.suite or codename,
             components=tuple(source.components),
-            key=source.key.read_bytes(),
+            key=_binary_key(source.key),
             login=login,
+            login_field="packages.password",
         )
     return PackageSource(uri=f"file:{paths.LOCAL_REPOSITORY}", suite="./")
+
+
+_ARMOUR = re.compile(
+    rb"-----BEGIN PGP (?P<kind>[A-Z ]+)-----[ \t]*\r?\n(?:[^\r\n]+\r?\n)*[ \t]*\r?\n"
+    rb"(?P<body>[A-Za-z0-9+/=\s]+?)(?:\r?\n=[A-Za-z0-9+/]{4})?\s*-----END PGP",
+)
+
+
+def _binary_key(path: Path) -> bytes:
+    """A key as apt takes it in a file that ends in .gpg: without armour."""
+    content = path.read_bytes()
+    if b"PRIVATE KEY BLOCK" in content:
+        raise SiteError([f"Site.packages.key: {path} is a private key; give the public one"])
+    parts = []
+    for armour in _ARMOUR.finditer(content):
+        try:
+            parts.append(base64.b64decode(b"".join(armour["body"].split()), validate=True))
+        except ValueError:
+            raise SiteError(
+                [f"Site.packages.key: {path} is damaged; fetch the signing key again"]
+            ) from None
+    return b"".join(parts) or content
 
 
 def apt(site: Site, codename: str) -> Tree:

@@ -179,9 +179,7 @@ EXCUSED = ",".join(
         "SC2154",  # and set these variables
         "SC2064",  # a folder's name is known, and without spaces, when the trap is set
         "SC2046",  # words that a command prints are meant to be words
-        "SC2164",  # the folder was made by the very command that goes there
         "SC2157",  # a source without a key of its own has an empty text there
-        "SC2034",  # the release tool names the file of fs_cli's login
     ]
 )
 
