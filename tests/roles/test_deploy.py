@@ -310,3 +310,14 @@ def test_no_secret_is_shown(operator: Operator) -> None:
     assert [e.number for e in site.extensions if a1_hash(site, e) in shown] == []
     # Yet the diff says what changes.
     assert "1012" in shown
+
+
+def test_logs_are_rotated_and_written_on(operator: Operator) -> None:
+    rotated = operator.ssh(HOST, "logrotate --force /etc/logrotate.d/freeswitch")
+    assert rotated == ""
+    # A refused login is a line in the log, so it must appear in the new file.
+    operator.ssh(HOST, "fs_cli -x 'originate user/nobody@roles.callcenter.test &echo'")
+    log = "/var/log/freeswitch/freeswitch.log"
+    assert "nobody" in operator.ssh(HOST, f"cat {log}")
+    assert operator.ssh(HOST, f"stat -c '%U %a' {log}").split() == ["freeswitch", "640"]
+    assert "Started" in operator.ssh(HOST, f"cat {log}.1")
