@@ -7,6 +7,7 @@ import shutil
 import time
 from pathlib import Path
 
+from lab import network, packages
 from lab.system import LabError, run, single
 
 __all__ = ["RELEASES", "image"]
@@ -31,8 +32,6 @@ PACKAGES = (
 """A small server as a provider installs it; what FreeSWITCH needs beyond is the roles' business."""
 
 ROOM_MEGABYTES = 2000
-MIRROR = "http://deb.debian.org/debian"
-SECURITY = "http://deb.debian.org/debian-security"
 
 
 def image(cache: Path, release: str) -> Path:
@@ -43,9 +42,12 @@ def image(cache: Path, release: str) -> Path:
     recipe = "\n".join((release, time.strftime("%Y-%m"), *PACKAGES))
     digest = hashlib.sha256(recipe.encode()).hexdigest()[:12]
     folder = cache / "images" / f"{release}-{digest}"
+    if folder.is_dir():
+        return folder
     with single(cache / "images.lock"):
-        if folder.is_dir():
+        if folder.is_dir():  # built while we waited
             return folder
+        network.outside()
         free = shutil.disk_usage(cache).free // 2**20
         if free < ROOM_MEGABYTES:
             raise LabError(
@@ -53,22 +55,34 @@ def image(cache: Path, release: str) -> Path:
                 "set CALLCENTER_LAB_CACHE to another disk"
             )
         building = folder.with_suffix(".building")
-        shutil.rmtree(building, ignore_errors=True)
+        for left in folder.parent.glob("*.building"):  # by a build that was killed
+            shutil.rmtree(left)
         building.parent.mkdir(parents=True, exist_ok=True)
+        mirrors = packages.mirrors(
+            run(
+                ["apt-get", "indextargets", "--format", "$(LABEL) $(REPO_URI)"],
+                say="could not read this machine's apt sources",
+            )
+        )
+        proxy = packages.upstream_proxy()
         run(
             [
+                # Killed with us, and all it started with it: no half-made image has a builder.
+                *("setpriv", "--pdeathsig", "KILL"),
+                *("unshare", "--pid", "--kill-child", "--mount-proc"),
                 "mmdebstrap",
                 "--variant=minbase",
                 f"--include={','.join(PACKAGES)}",
+                *([f'--aptopt=Acquire::http::Proxy "{proxy}"'] if proxy else []),
                 # Each host makes its own.
                 "--customize-hook=rm -f $1/etc/ssh/ssh_host_* $1/etc/machine-id",
                 "--customize-hook=touch $1/etc/machine-id",
                 "--customize-hook=chroot $1 systemctl enable -q systemd-networkd",
                 release,
                 str(building),
-                f"deb {MIRROR} {release} main",
-                f"deb {MIRROR} {release}-updates main",
-                f"deb {SECURITY} {release}-security main",
+                f"deb {mirrors['Debian']} {release} main",
+                f"deb {mirrors['Debian']} {release}-updates main",
+                f"deb {mirrors['Debian-Security']} {release}-security main",
             ],
             say=f"could not build the {release} image",
         )

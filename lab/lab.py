@@ -5,13 +5,14 @@ from __future__ import annotations
 import os
 import re
 import shutil
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from lab import network, nspawn, packages
-from lab.image import image
-from lab.system import LabError, end, ours, require, run, single
+from lab.image import RELEASES, image
+from lab.system import RUN, LabError, as_root, require, run, single
 
 __all__ = ["DEFAULT_HOSTS", "Lab", "LabHost", "enter", "find"]
 
@@ -40,6 +41,11 @@ class Lab:
     cache: Path
 
     @property
+    def namespace(self) -> str:
+        """The lab's network namespace, as ``ip netns`` lists it."""
+        return network.namespace(self.name)
+
+    @property
     def gateway(self) -> str:
         """This machine's address in the lab: where phones of the tests are."""
         return network.GATEWAY
@@ -62,7 +68,7 @@ class Lab:
                     ssh_port=22,
                     ssh_key=self.state / "key",
                     known_hosts=known,
-                    up=nspawn.running(self.state, entry.name),
+                    up=nspawn.running(self.name, self.state, entry.name),
                 )
             )
         return tuple(sorted(found, key=lambda host: int(host.address.rsplit(".", 1)[1])))
@@ -85,49 +91,68 @@ class Lab:
             for host in self.hosts
         ]
 
-    def up(self, hosts: tuple[str, ...] = DEFAULT_HOSTS, release: str = "bookworm") -> None:
-        """Make the hosts be there and answer; those that are up are left alone."""
+    def up(self, hosts: tuple[str, ...] = DEFAULT_HOSTS, release: str = "") -> None:
+        """Make the hosts be there and answer; those that are up are left alone, those that were
+        switched off are switched on again."""
         for host in hosts:
             if not re.fullmatch(r"[a-z][a-z0-9-]{0,30}", host):
                 raise LabError(f"{host!r} is no host name; use letters, digits and -, such as cc1")
         require()
-        with single(self.state.parent / f"{self.name}.lock"):
+        with self._single():
             self.state.mkdir(parents=True, exist_ok=True, mode=0o700)
-            root = image(self.cache, release)
             network.make(self.name)
             packages.serve(self.name, self.state, self.cache)
-            key = self.state / "key"
-            if not (key.exists() and key.with_suffix(".pub").exists()):
-                key.unlink(missing_ok=True)
-                run(
-                    ["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-C", "lab", "-f", str(key)],
-                    say="could not make the lab's key",
-                )
-            taken = {host.name: host for host in self.hosts}
+            self._make_key()
             for host in hosts:
-                if host in taken and taken[host].up:
-                    continue
-                used = {other.address for other in self.hosts if other.name != host}
-                address = next(
-                    address
-                    for index in range(200)
-                    if (address := network.host_address(index)) not in used
-                )
-                nspawn.boot(self.name, self.state, host, address, root)
+                self._up(host, release)
+
+    def _up(self, name: str, release: str) -> None:
+        known = next((host for host in self.hosts if host.name == name), None)
+        disk = nspawn.disk(self.state, name)
+        if disk and not disk.name.startswith(release):
+            raise LabError(f"{name} is there as {disk.name}; run down first, or name another host")
+        if known is None or not known.up:
+            address = known.address if known else self._free_address()
+            base = disk or image(self.cache, release or RELEASES[0])
+            nspawn.boot(self.name, self.state, name, address, base)
+        run(
+            [*network.within(self.name), *self.ssh(name, ["true"])],
+            say=f"{name} runs but does not let us in by ssh; mend it, or run down and up",
+        )
+
+    def _free_address(self) -> str:
+        used = {host.address for host in self.hosts}
+        for address in map(network.host_address, range(200)):
+            if address not in used:
+                return address
+        raise LabError("a lab holds 200 hosts; use a second one, by --name")
+
+    def _make_key(self) -> None:
+        key = self.state / "key"
+        if key.exists():
+            return
+        new = self.state / "key.new"
+        new.unlink(missing_ok=True)
+        run(
+            ["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-C", "lab", "-f", str(new)],
+            say="could not make the lab's key",
+        )
+        # The private half last: where it is, the pair is whole.
+        new.with_name("key.new.pub").rename(self.state / "key.pub")
+        new.rename(key)
 
     def down(self) -> None:
         """Remove all of this lab, also what a killed ``up`` has begun. Images stay."""
-        require()
-        with single(self.state.parent / f"{self.name}.lock"):
-            folder = self.state / "hosts"
-            names = [entry.name for entry in folder.iterdir()] if folder.is_dir() else []
-            nspawn.halt(self.state, names)
-            end(ours(f"{self.state}/"))
+        as_root()
+        with self._single():
+            nspawn.halt(self.name, self.state)
+            packages.cease(self.name)
             network.remove(self.name)
-            shutil.rmtree(self.state, ignore_errors=True)
-            with single(self.cache / "apt.lock"):
-                if not any(entry.is_dir() for entry in self.state.parent.iterdir()):
-                    end(ours(packages.cache_marks(self.cache)))
+            if self.state.exists():
+                shutil.rmtree(self.state)
+
+    def _single(self) -> AbstractContextManager[None]:
+        return single(RUN / "labs" / f"{self.name}.lock")
 
     def ssh(self, host: str, command: list[str]) -> list[str]:
         """The command that logs in to a host from within the lab's network."""
@@ -137,13 +162,9 @@ class Lab:
             raise LabError(f"lab {self.name!r} has no host {host!r}; it has: {names}")
         return [
             "ssh",
-            "-q",
-            "-i",
-            str(found.ssh_key),
-            "-o",
-            f"UserKnownHostsFile={found.known_hosts}",
-            "-o",
-            "StrictHostKeyChecking=yes",
+            *("-F", "none", "-i", str(found.ssh_key), "-p", str(found.ssh_port)),
+            *("-o", "IdentitiesOnly=yes", "-o", "BatchMode=yes", "-o", "ConnectTimeout=10"),
+            *("-o", f"UserKnownHostsFile={found.known_hosts}", "-o", "StrictHostKeyChecking=yes"),
             f"{found.ssh_user}@{found.address}",
             *command,
         ]
@@ -156,7 +177,6 @@ def find(name: str | None = None) -> Lab:
         raise LabError(f"{name!r} is no name for a lab; use letters, digits and -, 21 at most")
     state = Path(os.environ.get("CALLCENTER_LAB_STATE", "/var/lib/callcenter-lab"))
     cache = Path(os.environ.get("CALLCENTER_LAB_CACHE", "/var/cache/callcenter-lab"))
-    cache.mkdir(parents=True, exist_ok=True)
     return Lab(name, state / name, cache)
 
 

@@ -7,20 +7,33 @@ import os
 import subprocess
 from pathlib import Path
 
-from lab.system import LabError, run
+from lab.system import LabError, as_root, run
 
-__all__ = ["GATEWAY", "PREFIX", "enter", "exists", "host_address", "make", "namespace", "remove"]
+__all__ = [
+    "BRIDGE",
+    "GATEWAY",
+    "PREFIX",
+    "enter",
+    "host_address",
+    "make",
+    "namespace",
+    "outside",
+    "remove",
+    "within",
+]
 
 # Alike in every lab: namespaces do not see each other.
 PREFIX = 24
 GATEWAY = "10.77.0.1"
 BRIDGE = "lab0"
 _FIRST_HOST = 11
+_MARK = "callcenter-"
+_SPACES = Path("/run/netns")
 
 
 def namespace(name: str) -> str:
     """The network namespace of a lab."""
-    return f"callcenter-{name}"
+    return f"{_MARK}{name}"
 
 
 def host_address(index: int) -> str:
@@ -28,45 +41,52 @@ def host_address(index: int) -> str:
     return f"10.77.0.{_FIRST_HOST + index}"
 
 
-def path(name: str) -> Path:
-    """Where the kernel shows the namespace."""
-    return Path("/run/netns") / namespace(name)
-
-
-def exists(name: str) -> bool:
-    """Whether the lab's network is there."""
-    return path(name).exists()
+def within(name: str) -> list[str]:
+    """What goes before a command that is to run in the lab's network."""
+    return ["nsenter", f"--net={_SPACES / namespace(name)}"]
 
 
 def make(name: str) -> None:
     """Make the namespace and its bridge, or what is missing of them."""
-    if not exists(name):
-        run(["ip", "netns", "add", namespace(name)], say="could not make a network namespace")
-    # Not "ip -n": it remounts /sys, which fails where the root is no mount of its own.
-    inside = ["nsenter", f"--net={path(name)}", "ip"]
-    bridged = subprocess.run([*inside, "link", "show", BRIDGE], capture_output=True, check=False)
+    space = namespace(name)
+    path = _SPACES / space
+    if not os.path.ismount(path):
+        path.unlink(missing_ok=True)  # of an `ip netns add` that was killed
+        run(["ip", "netns", "add", space], say="could not make a network namespace")
+    # Not `ip -n`, nor `ip netns exec`: both mount /sys anew, and nspawn then misses the cgroups.
+    ip = [*within(name), "ip"]
+    bridged = subprocess.run([*ip, "link", "show", BRIDGE], capture_output=True, check=False)
+    say = "could not make the lab's bridge; is the kernel's bridge module there?"
     if bridged.returncode:
-        run([*inside, "link", "add", BRIDGE, "type", "bridge"], say="could not make the bridge")
-    run(
-        [*inside, "address", "replace", f"{GATEWAY}/{PREFIX}", "dev", BRIDGE],
-        say="could not give the bridge its address",
-    )
+        run([*ip, "link", "add", BRIDGE, "type", "bridge"], say=say)
+    run([*ip, "address", "replace", f"{GATEWAY}/{PREFIX}", "dev", BRIDGE], say=say)
     for link in ("lo", BRIDGE):
-        run([*inside, "link", "set", link, "up"], say=f"could not set {link} up")
+        run([*ip, "link", "set", link, "up"], say=say)
 
 
 def remove(name: str) -> None:
     """Remove the namespace and all in it."""
-    if exists(name):
+    path = _SPACES / namespace(name)
+    if os.path.ismount(path):
         run(["ip", "netns", "delete", namespace(name)], say="could not remove the namespace")
+    path.unlink(missing_ok=True)
+
+
+def outside() -> None:
+    """Refuse to go on from within a lab's network, whence the internet is out of reach."""
+    here = os.stat("/proc/self/ns/net")
+    for path in _SPACES.glob(f"{_MARK}*"):
+        if os.path.samestat(path.stat(), here):
+            raise LabError(f"this shell is in the network of {path.name}; run it from outside")
 
 
 def enter(name: str) -> None:
     """Take this process into the lab's network. Do it before it starts threads."""
-    target = path(name)
-    if not target.exists():
+    as_root()
+    target = _SPACES / namespace(name)
+    if not os.path.ismount(target):
         raise LabError(f"lab {name!r} is not up; run bin/lab, or python -m lab up --name {name}")
-    if os.stat(target).st_ino == os.stat("/proc/self/ns/net").st_ino:
+    if os.path.samestat(target.stat(), os.stat("/proc/self/ns/net")):
         return
     handle = os.open(target, os.O_RDONLY | os.O_CLOEXEC)
     try:
@@ -75,7 +95,8 @@ def enter(name: str) -> None:
         if libc.setns(handle, clone_newnet) != 0:
             reason = os.strerror(ctypes.get_errno())
             raise LabError(
-                f"could not enter the network of lab {name!r} ({reason}); run it as root"
+                f"could not enter the network of lab {name!r} ({reason}); run it as root, and in "
+                "a container with --privileged"
             )
     finally:
         os.close(handle)

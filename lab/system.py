@@ -1,17 +1,17 @@
-"""Running programs, finding our own, and ending no other."""
+"""What the lab needs of the machine: root, programs, locks."""
 
 from __future__ import annotations
 
 import fcntl
 import os
-import select
-import signal
 import subprocess
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
-__all__ = ["LabError", "end", "ours", "require", "run", "single", "start"]
+__all__ = ["RUN", "LabError", "as_root", "require", "run", "single", "tail"]
+
+RUN = Path("/run/callcenter-lab")
 
 
 class LabError(RuntimeError):
@@ -26,71 +26,13 @@ def run(command: Sequence[str], *, say: str) -> str:
     except FileNotFoundError:
         raise LabError(f"{say}: {command[0]} is not installed") from None
     if done.returncode:
-        tail = "\n".join((done.stderr or done.stdout).strip().splitlines()[-8:])
-        raise LabError(f"{say}:\n{tail}")
+        raise LabError(f"{say}:\n{tail(done.stderr or done.stdout)}")
     return done.stdout
 
 
-def start(
-    command: Sequence[str], log: Path, environment: Mapping[str, str] | None = None
-) -> subprocess.Popen[bytes]:
-    """Start a program that outlives this one."""
-    with log.open("wb") as out:
-        return subprocess.Popen(
-            command,
-            stdin=subprocess.DEVNULL,
-            stdout=out,
-            stderr=subprocess.STDOUT,
-            start_new_session=True,
-            env={**os.environ, **(environment or {})},
-        )
-
-
-def ours(mark: str) -> list[int]:
-    """Processes that were started with ``mark``, a path of one lab, in their arguments.
-
-    Nothing is written down when a process starts, so nothing is lost when ``up`` is killed.
-    """
-    found = []
-    for entry in Path("/proc").iterdir():
-        if not entry.name.isdigit() or int(entry.name) == os.getpid():
-            continue
-        try:
-            arguments = (entry / "cmdline").read_bytes().split(b"\0")
-        except OSError:
-            continue
-        program = Path(os.fsdecode(arguments[0])).name
-        if program in ("systemd-nspawn", "socat", "apt-cacher-ng") and any(
-            os.fsencode(mark) in argument for argument in arguments
-        ):
-            found.append(int(entry.name))
-    return found
-
-
-def end(pids: Sequence[int], seconds: float = 20) -> None:
-    """End processes and wait until they are gone; the stubborn are killed after ``seconds``."""
-    for number in (signal.SIGTERM, signal.SIGKILL):
-        handles: dict[int, int] = {}
-        poll = select.poll()
-        for pid in pids:
-            try:
-                handle = os.pidfd_open(pid)
-            except ProcessLookupError:
-                continue
-            handles[handle] = pid
-            poll.register(handle, select.POLLIN)
-            signal.pidfd_send_signal(handle, number)
-        while handles and (ready := poll.poll(seconds * 1000)):
-            for handle, _ in ready:
-                poll.unregister(handle)
-                os.close(handle)
-                del handles[handle]
-        pids = list(handles.values())
-        for handle in handles:
-            os.close(handle)
-        if not pids:
-            return
-    raise LabError(f"processes {pids} do not end; look at them with ps, then run down again")
+def tail(text: str, lines: int = 8) -> str:
+    """The last lines of what a program said."""
+    return "\n".join(text.strip().splitlines()[-lines:])
 
 
 @contextmanager
@@ -105,49 +47,48 @@ def single(path: Path) -> Iterator[None]:
         os.close(handle)
 
 
+def as_root() -> None:
+    """Refuse to go on as anyone else."""
+    if os.geteuid() != 0:
+        raise LabError("the lab needs root: it makes network namespaces; run it with sudo")
+
+
 PACKAGES = {
-    "systemd-nspawn": "systemd-container",
-    "mmdebstrap": "mmdebstrap",
-    "socat": "socat",
-    "ip": "iproute2",
-    "ssh": "openssh-client",
-    "apt-cacher-ng": "apt-cacher-ng",
+    "bin/systemd-nspawn": "systemd-container",
+    "bin/mmdebstrap": "mmdebstrap",
+    "bin/socat": "socat",
+    "sbin/ip": "iproute2",
+    "bin/ssh": "openssh-client",
+    "sbin/apt-cacher-ng": "apt-cacher-ng",
+    "share/keyrings/debian-archive-keyring.gpg": "debian-archive-keyring",
 }
+
+# apt-cacher-ng's own service is not wanted on this machine: the lab starts one of its own.
+POLICY = Path("/usr/sbin/policy-rc.d")
+POLICY_TEXT = (
+    "#!/bin/sh\n# Left by an interrupted start of the call centre lab: delete it.\nexit 101\n"
+)
 
 
 def require() -> None:
     """Install the Debian packages that the lab itself lacks."""
-    if os.geteuid() != 0:
-        raise LabError("the lab needs root: it makes network namespaces; run it with sudo")
-    path = os.environ.get("PATH", "") + ":/usr/sbin:/sbin"
-    lacking = [
-        package
-        for program, package in PACKAGES.items()
-        if not any((Path(folder) / program).exists() for folder in path.split(":"))
-    ]
-    if not lacking:
-        return
-    environment = {**os.environ, "DEBIAN_FRONTEND": "noninteractive"}
-    # A package's daemon is not wanted on this machine: the lab starts its own.
-    policy = Path("/usr/sbin/policy-rc.d")
-    made = not policy.exists()
-    if made:
-        policy.write_text("#!/bin/sh\nexit 101\n")
-        policy.chmod(0o755)
-    try:
-        subprocess.run(["apt-get", "update", "-qq"], capture_output=True, check=False)
-        done = subprocess.run(
-            ["apt-get", "install", "-y", "-qq", "--no-install-recommends", *lacking],
-            capture_output=True,
-            text=True,
-            env=environment,
-            check=False,
-        )
-    finally:
+    as_root()
+    with single(RUN / "packages.lock"):
+        if POLICY.is_file() and POLICY.read_text() == POLICY_TEXT:
+            POLICY.unlink()
+        lacking = [name for file, name in PACKAGES.items() if not Path("/usr", file).exists()]
+        if not lacking:
+            return
+        made = not POLICY.exists()
         if made:
-            policy.unlink()
-    if done.returncode:
-        tail = "\n".join(done.stderr.strip().splitlines()[-5:])
-        raise LabError(
-            f"could not install {', '.join(lacking)}; run apt-get update and install them:\n{tail}"
-        )
+            POLICY.write_text(POLICY_TEXT)
+            POLICY.chmod(0o755)
+        apt = ["env", "DEBIAN_FRONTEND=noninteractive", "apt-get", "-qq"]
+        wait = ["-o", "DPkg::Lock::Timeout=300"]
+        try:
+            say = f"could not install {', '.join(lacking)}; mend apt and try again"
+            run([*apt, "update"], say=say)
+            run([*apt, *wait, "install", "-y", "--no-install-recommends", *lacking], say=say)
+        finally:
+            if made:
+                POLICY.unlink()
