@@ -1,5 +1,6 @@
 """``python -m callcenter``: look at a description without touching a host.
 
+reference        print every field with its meaning and default, as Markdown
 schema           print the JSON Schema of the YAML form
 check PATH       check a Site in YAML (.yaml, .yml), or a pyinfra inventory with its group_data
 phone PATH       print how to point a Linphone at an inventory's first switch
@@ -14,6 +15,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from callcenter.inventory import load
+from callcenter.reference import markdown
 from callcenter.secrets import SecretUnavailable
 from callcenter.site import Site, SiteError
 
@@ -24,6 +26,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command; the exit code is 1 where a description is refused."""
     parser = argparse.ArgumentParser(prog="python -m callcenter")
     commands = parser.add_subparsers(dest="command", required=True)
+    commands.add_parser("reference", help="print the fields of a Site as Markdown")
     commands.add_parser("schema", help="print the JSON Schema of a Site in YAML")
     checked = commands.add_parser("check", help="check a Site in YAML, or an inventory")
     checked.add_argument("path", type=Path, help="prod.yaml, or inventories/prod")
@@ -32,6 +35,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     phones.add_argument("--number", help="the extension (default: the first)")
     phones.add_argument("--password", action="store_true", help="print its password only")
     given = parser.parse_args(arguments)
+    if given.command == "reference":
+        print(markdown(), end="")
+        return 0
     if given.command == "schema":
         print(schema(), end="")
         return 0

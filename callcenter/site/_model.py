@@ -51,7 +51,12 @@ def model(cls: type[T]) -> type[T]:
     """Make a frozen, hashable pydantic dataclass whose refusals are a :class:`SiteError`."""
     made: Any = pydantic_dataclass(
         frozen=True,
-        config=ConfigDict(extra="forbid", hide_input_in_errors=True, str_strip_whitespace=True),
+        config=ConfigDict(
+            extra="forbid",
+            hide_input_in_errors=True,
+            str_strip_whitespace=True,
+            use_attribute_docstrings=True,
+        ),
     )(cls)
     validating_init: Callable[..., None] = made.__init__
 

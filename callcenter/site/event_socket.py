@@ -17,5 +17,6 @@ class EventSocket:
 
     _: KW_ONLY
     port: Port = 8021
+    """TCP, on 127.0.0.1 only."""
     password: Secret = secret("esl")
     """Letters, digits and ``. _ ~ -`` only, since fs_cli's configuration has no quoting."""

@@ -24,10 +24,9 @@ class Network:
 
     _: KW_ONLY
     sip_port: Port = 5060
-    """SIP for phones, UDP and TCP. FreeSWITCH cannot bind below 1024."""
+    """SIP for phones. FreeSWITCH drops its privileges and cannot bind below 1024."""
     transports: Annotated[Many[Transport], Field(min_length=1)] = ("udp", "tcp")
-    """Over what phones may register. SIP on UDP is always open at FreeSWITCH; the firewall opens
-    only what stands here."""
+    """Over what phones may register. Neither FreeSWITCH nor the firewall opens any other."""
     rtp_ports: tuple[Port, Port] = (16384, 32767)
     """First and last UDP port for voice. A call has two legs, and a leg takes two ports."""
     local_networks: Networks = PRIVATE

@@ -58,6 +58,7 @@ class SignalWire:
     token: Secret
     """A personal access token of signalwire.com; a wrong one answers 401."""
     version: Version = "1.10.12"
+    """FreeSWITCH's, three numbers; all its packages are held at it."""
     url: Annotated[str, AfterValidator(_url)] = (
         "https://freeswitch.signalwire.com/repo/deb/debian-release"
     )
@@ -74,6 +75,7 @@ class AptRepository:
     source: Literal["apt"] = "apt"
     """Chooses this source in YAML."""
     url: Annotated[str, AfterValidator(_url)]
+    """Where the repository is, without a login."""
     key: Path
     """The signing key on this machine, armoured or binary."""
     suite: Annotated[str, AfterValidator(_word)] | None = None
@@ -81,10 +83,13 @@ class AptRepository:
     components: Annotated[Many[Annotated[str, AfterValidator(_word)]], Field(min_length=1)] = (
         "main",
     )
+    """apt's components, at least one."""
     user: Annotated[str, AfterValidator(_user)] = ""
     """Login, where the repository asks for one. Both or neither."""
     password: Secret | None = None
+    """The login's password, kept on the host in a file that only root can read."""
     version: Version = "1.10.12"
+    """FreeSWITCH's, three numbers; all its packages are held at it."""
 
     @model_validator(mode="after")
     def _check(self) -> Self:
@@ -108,6 +113,7 @@ class LocalPackages:
     )
     """Default: the environment's FREESWITCH_APT, else /srv/freeswitch-apt."""
     version: Version = "1.10.12"
+    """FreeSWITCH's, three numbers; all its packages are held at it."""
 
     @property
     def index(self) -> Path:

@@ -107,15 +107,21 @@ class Site:
     timezone: str = "UTC"
     """IANA name, for logs and announcements."""
     language: Literal["en", "zh"] = "en"
-    """Of prompts."""
+    """Of prompts: FreeSWITCH's default_language."""
     packages: Packages = Field(default_factory=LocalPackages, kw_only=True)
     """Where FreeSWITCH comes from. Default: a local folder of packages."""
     network: Network = Field(default_factory=Network, kw_only=True)
+    """Ports, transports, and who may come."""
     firewall: Firewall = Field(default_factory=Firewall, kw_only=True)
+    """The host's packet filter."""
     media: Media = Field(default_factory=Media, kw_only=True)
+    """Codecs and capacity."""
     event_socket: EventSocket = Field(default_factory=EventSocket, kw_only=True)
+    """How fs_cli and applications on the host steer FreeSWITCH."""
     features: FeatureCodes = Field(default_factory=FeatureCodes, kw_only=True)
+    """Numbers that are a service."""
     maintenance: Maintenance = Field(default_factory=Maintenance, kw_only=True)
+    """What a deploy may do to live calls."""
     secret_file: Path | None = None
     """Where this site's own secrets are kept. Default: ``.secrets/<domain>.json`` below the folder
     that pyinfra is run from."""

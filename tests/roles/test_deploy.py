@@ -321,3 +321,15 @@ def test_logs_are_rotated_and_written_on(operator: Operator) -> None:
     assert "nobody" in operator.ssh(HOST, f"cat {log}")
     assert operator.ssh(HOST, f"stat -c '%U %a' {log}").split() == ["freeswitch", "640"]
     assert "Started" in operator.ssh(HOST, f"cat {log}.1")
+
+
+def test_transport_that_is_not_enabled_is_closed(operator: Operator) -> None:
+    listening = "ss -Hlntu 'sport = 5060' | awk '{print $1}' | sort | xargs"
+    assert operator.ssh(HOST, listening).split() == ["tcp", "udp"]
+    for transport in ("udp", "tcp"):
+        operator.describe(
+            SITE.replace("media=", f'network=Network(transports=("{transport}",)), media=')
+        )
+        operator.succeed()
+        assert operator.ssh(HOST, listening).split() == [transport]
+        assert f"{transport} dport 5060" in operator.ssh(HOST, "nft list ruleset")

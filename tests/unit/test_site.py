@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 
 from callcenter.__main__ import check, main, schema
+from callcenter.reference import markdown
 from callcenter.secrets import Secret
 from callcenter.site import (
     EventSocket,
@@ -187,6 +188,20 @@ class TestSchema:
     def test_is_the_published_one(self) -> None:
         published = (ROOT / "docs" / "site.schema.json").read_text(encoding="utf-8")
         assert published == schema(), "run: python -m callcenter schema >docs/site.schema.json"
+
+    def test_reference_is_the_published_one(self) -> None:
+        published = (ROOT / "docs" / "site.md").read_text(encoding="utf-8")
+        assert published == markdown(), "run: python -m callcenter reference >docs/site.md"
+
+    def test_no_field_is_without_a_word(self) -> None:
+        schema = Site.schema()
+        silent = [
+            f"{name}.{field}"
+            for name, model in {"Site": schema, **schema["$defs"]}.items()
+            for field, about in model["properties"].items()
+            if not about.get("description")
+        ]
+        assert silent == []
 
     def test_says_of_every_key_what_it_is(self) -> None:
         for name, definition in Site.schema()["$defs"].items():
