@@ -78,8 +78,6 @@ _PROFILE_BY_RESCAN = frozenset(
         "max-registrations-per-extension",
         "nonce-ttl",
         "outbound-codec-prefs",
-        "rtp-hold-timeout-sec",
-        "rtp-timeout-sec",
         "session-timeout",
     }
 )

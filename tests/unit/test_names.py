@@ -197,4 +197,4 @@ def test_the_preprocessor_of_these_tests_does_what_freeswitch_does(line: str, me
 def test_a_domain_is_set_before_anything_is_included() -> None:
     looking = Preprocessor(freeswitch.configuration(site("Bob"), SWITCH))
     looking.merged()
-    assert looking.variables == {"domain": "cc.example.net"}
+    assert looking.variables == {"domain": "cc.example.net", "default_language": "en"}
