@@ -80,6 +80,6 @@ class MaskedContents(FactBase[dict[str, str]]):
 
 
 MASK_SED = (
-    r's/(name="[^"]*(a1-hash|pass|secret|token|pin)[^"]*" value=")[^"]*/\1***/g; '
+    r's/(name="([^"]*-)?(a1-hash|password|secret|token|pin)" value=")[^"]*/\1***/g; '
     r"s/(password( =>)? ).*/\1***/"
 )

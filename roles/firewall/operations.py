@@ -97,6 +97,10 @@ command -v nft >/dev/null ||
         --no-install-recommends nftables
 new="$d/files{rules}"
 nft -c -f "$new"
+# A run that was cut short has left rules which nobody confirmed: they are not what to go back to.
+if systemctl is-active --quiet {undo}.timer && [ -e {work}/before.nft ]; then
+    nft -f {work}/before.nft
+fi
 systemctl stop {undo}.timer 2>/dev/null || true
 rm -rf {work}
 mkdir -m 700 {work}
@@ -110,6 +114,10 @@ nft -f "$new"
 
 _KEEP = """
 set -eu
+if ! systemctl is-active --quiet {undo}.timer; then
+    echo "the new login came too late: the former rules are back" >&2
+    exit 1
+fi
 systemctl stop {undo}.timer
 umask 022
 mkdir -p /etc/callcenter {state}

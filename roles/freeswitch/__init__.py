@@ -52,16 +52,23 @@ def preflight(site: Site, found: State) -> None:
 
 def lacking(site: Site, source: LocalPackages) -> list[str]:
     """Why a folder of packages cannot serve the Site, or nothing."""
+    ways = (
+        "packages=SignalWire(token=…), packages=AptRepository(url=…, key=…), or put a flat apt "
+        "repository (.deb files and their Packages index) there or where FREESWITCH_APT says"
+    )
     try:
-        closure(index_of(source.path), render.freeswitch.packages(site), source.version)
+        needed = closure(index_of(source.path), render.freeswitch.packages(site), source.version)
     except FileNotFoundError:
-        return [
-            f"there are no FreeSWITCH packages in {source.path}: give "
-            "packages=SignalWire(token=…), packages=AptRepository(url=…, key=…), or put a flat apt "
-            "repository (.deb files and their Packages index) there or where FREESWITCH_APT says"
-        ]
+        return [f"there are no FreeSWITCH packages in {source.path}: give {ways}"]
     except KeyError as name:
-        return [f"{source.index} has no {name.args[0]} of version {source.version}"]
+        return [
+            f"{source.index} has no {name.args[0]} of version {source.version}: check "
+            f"packages.version, or give {ways}"
+        ]
+    files = [package.filename.removeprefix("./") for package in needed if package.filename]
+    for file in files:
+        if not (source.path / file).is_file():
+            return [f"{source.index} names {file}, which is not there: mend it, or give {ways}"]
     return []
 
 

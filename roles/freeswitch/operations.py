@@ -63,50 +63,77 @@ def source_answers(
         key_name=Path(paths.APT_KEY).name,
         sources=Path(paths.APT_SOURCES).name,
         key_url=source.key_url or "",
+        login=_login_advice(source),
         version=version,
         names=" ".join(names),
     )
-    yield payload_command(
-        Tree(files).archive(
-            [],
-            [*files, File("apply", script.encode()), File("auth", auth.content if auth else b"")],
-        )
+    login = File("netrc", auth.content if auth else b"", 0o600)
+    yield payload_command(Tree(files).archive([], [*files, File("apply", script.encode()), login]))
+
+
+def _login_advice(source: PackageSource) -> str:
+    if source.login is None:
+        return "it asks for a login (401 Unauthorized); give packages.user and packages.password"
+    return (
+        "the login or token is not accepted (401 Unauthorized); check "
+        f"{source.login_field or 'the login'}"
     )
 
 
 _PROBE = r"""
 set -u
-cd "$1"
-chmod 755 . && mkdir -p lists/partial cache/archives/partial keys && chmod -R a+rX .
-chown -R _apt lists cache 2>/dev/null
-mv auth netrc; chown _apt netrc; chmod 600 netrc
+cd "$1" || exit 1
+# The folder opens for apt's sandbox, the login does not: apt reads it before it gives up root.
+chown root:root netrc && chmod 600 netrc && chmod 644 {sources} && chmod 755 . || exit 1
+mkdir -p lists/partial cache/archives/partial parts
+chmod 755 lists cache cache/archives parts
+chown _apt lists/partial cache/archives/partial 2>/dev/null
 opts="-o Dir::Etc::SourceList=/dev/null -o Dir::Etc::SourceParts=$1/parts
  -o Dir::State::Lists=$1/lists -o Dir::Cache=$1/cache -o Dir::Etc::Netrc=$1/netrc
- -o Dir::Etc::NetrcParts=/dev/null -o Acquire::Retries=0 -o Acquire::http::Timeout=20"
+ -o Dir::Etc::NetrcParts=/dev/null -o Acquire::Retries=0 -o Acquire::http::Timeout=20
+ -o Acquire::https::Timeout=20"
+export LC_ALL=C
 refuse() {{ echo "package source {uri}: $*" >&2; exit 1; }}
+part() {{ sed -n "s/.*\($1\).*/\1/p" log | head -n 1; }}
 judge() {{
     case $(cat log) in
-        *401*)
-            refuse "the login or token is not accepted (401 Unauthorized); check packages.token" ;;
-        *403*)
+        *' 401  '*) refuse "{login}" ;;
+        *' 403  '*)
             refuse "the login may not read it (403 Forbidden); ask the repository's owner" ;;
-        *EXPKEYSIG*) refuse "its signing key has expired; get the present key" ;;
-        *NO_PUBKEY*|*BADSIG*|*'not signed'*)
-            refuse "its signature is not by the given key; give the key that signs it" ;;
-        *'404 '*)
-            refuse "it has no such release (404 Not Found); check url and suite" ;;
-        *'Could not resolve'*|*'Temporary failure resolving'*)
-            refuse "the host cannot resolve its name; check the host's DNS" ;;
-        *) refuse "it does not answer: $(grep -m1 -E '^(E|W|Err)' log || tail -n 1 log)" ;;
+        *'Release file for'*)
+            refuse "$(part 'Release file for .*'); the mirror is stale or the host's clock wrong" ;;
+        *EXPKEYSIG*|*'xpired on'*|*'key is expired'*)
+            refuse "its signing key has expired; get the present key (packages.key)" ;;
+        *'unsupported filetype'*)
+            refuse "its key is no OpenPGP key; give the key that signs it (packages.key)" ;;
+        *NO_PUBKEY*|*BADSIG*|*'Missing key'*|*'not signed'*)
+            refuse "its signature is not by the given key; give the key that signs it" \
+                "(packages.key)" ;;
+        *' 404  '*|*'does not have a Release file'*)
+            refuse "it has no such release (404 Not Found);" \
+                "check packages.url and packages.suite" ;;
+        *"doesn't have the component"*)
+            refuse "it has no $(part "component '[^']*'"); check packages.components" ;;
+        *'Could not resolve'*|*'failure resolving'*|*'wrong happened resolving'*)
+            refuse "the host cannot resolve $(part "'[^']*'" | tr -d "'");" \
+                "check packages.url and the host's DNS" ;;
+        *'ertificate verif'*)
+            refuse "its TLS certificate is not trusted; check packages.url, the host's clock" \
+                "and its ca-certificates" ;;
+        *)
+            why=$(part 'Could not connect.*\|Unable to connect.*\|[0-9][0-9][0-9]  .*')
+            refuse "it does not answer (${{why:-$(tail -n 1 log)}});" \
+                "check packages.url and the host's way to it" ;;
     esac
 }}
-mkdir parts
 if [ -n "{key_url}" ]; then
     /usr/lib/apt/apt-helper $opts download-file "{key_url}" {key_name} >log 2>&1 || judge
 fi
 sed "s|{key}|$1/{key_name}|" {sources} >parts/probe.sources
-[ -e {key_name} ] && chmod 644 {key_name}
-apt-get $opts update >log 2>&1 && ! grep -qE '^(W|E|Err)' log || judge
+chmod 644 parts/probe.sources
+[ ! -e {key_name} ] || chmod 644 {key_name}
+apt-get $opts --error-on=any update >log 2>&1 &&
+    ! grep -q "doesn't have the component" log || judge
 for name in {names}; do
     apt-cache $opts madison "$name" | awk -F'|' '{{gsub(/ /, "", $2); print $2}}' |
         grep -qE '^{version}($|[^0-9.])' ||

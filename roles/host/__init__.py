@@ -1,6 +1,6 @@
 """What a host must be before anything is done to it."""
 
-from pyinfra import host, logger
+from pyinfra import host, logger, state
 from pyinfra.api import deploy
 
 from callcenter.site import Site, Switch
@@ -14,7 +14,9 @@ __all__ = ["HostState", "State", "preflight", "problems"]
 @deploy("Preflight")
 def preflight(site: Site, switch: Switch, found: State) -> None:
     """Refuse the host by name and reason, and with it every other. Changes nothing."""
-    wrong = problems(site, switch, found)
+    # A host that could not even be looked at has its line already; every rule would add one.
+    blind = found == State() and host in state.failed_hosts
+    wrong = [] if blind else problems(site, switch, found)
     for line in wrong:
         logger.error(f"{host.print_prefix}{line}")
     refuse(name="This host can carry the site", problems=wrong)

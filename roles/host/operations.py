@@ -5,13 +5,12 @@ from __future__ import annotations
 from collections.abc import Generator, Sequence
 
 from pyinfra import logger
+from pyinfra import state as current
 from pyinfra.api import FunctionCommand, operation
 from pyinfra.api.host import Host
 from pyinfra.api.state import State
 
 __all__ = ["passed", "refuse"]
-
-_refused: set[str] = set()
 
 
 @operation()
@@ -23,17 +22,32 @@ def refuse(problems: Sequence[str]) -> Generator[FunctionCommand, None, None]:
 
 @operation()
 def passed() -> Generator[FunctionCommand, None, None]:
-    """Fail this host, too, if any other was refused: a site is changed as a whole or not at all."""
-    if _refused:
+    """Fail this host, too, if any other was refused, failed or could not be reached: a site is
+    changed as a whole or not at all."""
+    if any(_lost(current)):
         yield FunctionCommand(_stop, (), {})
 
 
 def _refuse(state: State, host: Host) -> bool:
-    _refused.add(host.name)
     return False
 
 
+def _lost(state: State) -> tuple[list[str], list[str]]:
+    """The hosts that failed, and those that were never reached, unless the operator was asked
+    about them and went on."""
+    failed = {host.name for host in state.failed_hosts if host in state.activated_hosts}
+    absent = {host.name for host in state.failed_hosts if host not in state.activated_hosts}
+    asked = state.should_raise_failed_hosts is not None
+    return sorted(failed), [] if asked else sorted(absent)
+
+
 def _stop(state: State, host: Host) -> bool:
-    names = ", ".join(sorted(_refused))
-    logger.error(f"{host.print_prefix}Nothing was changed, because preflight refused {names}")
+    failed, absent = _lost(state)
+    reasons = []
+    if failed:
+        reasons.append(f"preflight refused {', '.join(failed)}")
+    if absent:
+        leave = " ".join(f"--exclude {name}" for name in absent)
+        reasons.append(f"{', '.join(absent)} could not be reached (to go on without: {leave})")
+    logger.error(f"{host.print_prefix}Nothing was changed, because {' and '.join(reasons)}")
     return False

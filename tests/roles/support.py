@@ -1,0 +1,69 @@
+"""What tests of refused and interrupted runs have in common."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from tests.roles.conftest import Operator, Run
+
+__all__ = ["listening", "refused", "sentence", "state_of"]
+
+
+def state_of(operator: Operator, host: str) -> str:
+    """All that a deploy could have changed for good."""
+    return operator.ssh(
+        host,
+        "dpkg-query -W; find /etc /usr /var/lib /srv /root -xdev ! -path '/var/lib/systemd/*' "
+        "-printf '%p %s %m %u %l %T@\\n' | sort; nft list ruleset; "
+        "systemctl list-units --no-legend --plain --type=service | grep -v ^user | sort",
+    )
+
+
+def refused(operator: Operator, *options: str, only: str | None = None) -> Run:
+    """A run that fails before it has changed any host, or the only one that it is about."""
+    hosts = operator.hosts if only is None else (only,)
+    before = {host: state_of(operator, host) for host in hosts}
+    limit = () if only is None else ("--limit", only)
+    run = operator.deploy("-y", *options, *limit)
+    assert run.code != 0, run.output
+    assert "Traceback" not in run.output
+    assert {host: state_of(operator, host) for host in hosts} == before
+    return run
+
+
+def sentence(run: Run, host: str, begin: str) -> str:
+    """The one line about a host that says why."""
+    lines = [line for line in run.output.splitlines() if f"[{host}]" in line and begin in line]
+    assert len(lines) == 1, run.output
+    return lines[0]
+
+
+_LISTEN = (
+    "import os, signal, socket; s = socket.socket(socket.AF_INET, socket.SOCK_{kind}); "
+    's.bind(("{address}", {port})); {listen}'
+    "n = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM); "
+    'n.connect(os.environ["NOTIFY_SOCKET"]); n.send(b"READY=1"); signal.pause()'
+)
+
+
+@contextmanager
+def listening(
+    operator: Operator, host: str, port: int, address: str = "0.0.0.0", kind: str = "STREAM"
+) -> Iterator[None]:
+    """A service of somebody else's on a host."""
+    script = _LISTEN.format(
+        kind=kind,
+        address=address,
+        port=port,
+        listen="s.listen(); " if kind == "STREAM" else "",
+    )
+    name = f"other-{kind.lower()}-{port}"
+    said = operator.ssh(
+        host, f"systemd-run --quiet --unit={name} --property=Type=notify python3 -c '{script}'"
+    )
+    assert said == ""
+    try:
+        yield
+    finally:
+        operator.ssh(host, f"systemctl stop {name}")
