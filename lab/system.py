@@ -5,7 +5,7 @@ from __future__ import annotations
 import fcntl
 import os
 import subprocess
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -70,13 +70,14 @@ POLICY_TEXT = (
 )
 
 
-def require() -> None:
-    """Install the Debian packages that the lab itself lacks."""
+def require(packages: Mapping[str, str] = PACKAGES) -> None:
+    """Install Debian packages that are lacking (those of the lab itself, unless told otherwise),
+    given by a file of each below /usr. None of their services is started."""
     as_root()
     with single(RUN / "packages.lock"):
         if POLICY.is_file() and POLICY.read_text() == POLICY_TEXT:
             POLICY.unlink()
-        lacking = [name for file, name in PACKAGES.items() if not Path("/usr", file).exists()]
+        lacking = [name for file, name in packages.items() if not any(Path("/usr").glob(file))]
         if not lacking:
             return
         made = not POLICY.exists()
