@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pyinfra import host
 from pyinfra.api import deploy
 
 from callcenter import render
@@ -20,6 +21,5 @@ def activate(site: Site, found: State) -> None:
         operations.absent(name="No packet filter")
         return
     sshd = {one.port for one in found.listeners if one.process == "sshd" and one.protocol == "tcp"}
-    operations.rules(
-        name="Packet filter", wanted=render.system.firewall(site, {found.ssh_port, *sshd})
-    )
+    this = found.ssh_port or int(host.data.get("ssh_port") or 22)
+    operations.rules(name="Packet filter", wanted=render.system.firewall(site, {this, *sshd}))

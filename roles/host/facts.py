@@ -35,8 +35,8 @@ class State:
     """Whether a process may be given a realtime priority."""
     addresses: frozenset[str] = frozenset()
     listeners: tuple[Listener, ...] = ()
-    ssh_port: int = 22
-    """The port that this very connection came in by."""
+    ssh_port: int | None = None
+    """The port that this very connection came in by; sudo hides it."""
     free_megabytes: int = 0
     """In the file system of /var."""
     clock_offset: float = 0.0
@@ -100,7 +100,7 @@ class HostState(FactBase[State]):
             realtime="realtime" in values,
             addresses=frozenset(addresses),
             listeners=tuple(listeners),
-            ssh_port=int(ssh[3]) if len(ssh) == 4 else 22,
+            ssh_port=int(ssh[3]) if len(ssh) == 4 else None,
             free_megabytes=int(values.get("free") or 0),
             clock_offset=float(values["time"]) - now if "time" in values else 0.0,
             packages=packages,

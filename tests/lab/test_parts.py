@@ -185,7 +185,6 @@ def test_what_a_killed_installation_left_is_removed(
 def test_only_what_lacks_is_installed_and_no_service_started(
     monkeypatch: pytest.MonkeyPatch, machine: Path
 ) -> None:
-    monkeypatch.setattr(system, "PACKAGES", {"bin/env": "coreutils", "bin/no-such": "lacking"})
     seen = []
 
     def run(command: list[str], *, say: str) -> str:
@@ -197,7 +196,7 @@ def test_only_what_lacks_is_installed_and_no_service_started(
 
     monkeypatch.setattr(system, "run", run)
     with pytest.raises(lab.LabError, match="could not install lacking; mend apt"):
-        system.require()
+        system.require({"bin/env": "coreutils", "bin/no-such": "lacking"})
     assert [command[-1] for command in seen] == ["update", "lacking"]
     assert not machine.exists()
 

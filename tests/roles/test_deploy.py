@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import time
 from collections.abc import Callable, Iterator
 
 import pytest
@@ -58,6 +59,13 @@ def connected(operator: Operator, exchange: Exchange) -> tuple[Call, Call]:
     call.play(620)
     answered.play(1400)
     return call, answered
+
+
+def paused(operator: Operator, wanted: str) -> None:
+    """Wait until FreeSWITCH takes no new calls, or takes them again."""
+    deadline = time.monotonic() + 40
+    while operator.ssh(HOST, "fs_cli -x 'fsctl pause_check inbound'").strip() != wanted:
+        assert time.monotonic() < deadline, f"pause of calls is not {wanted}"
 
 
 def still_talking(call: Call, answered: Call) -> None:
@@ -191,18 +199,29 @@ def test_drain_waits_for_the_last_call_and_takes_no_new_one(
     call, answered = connected(operator, exchange)
     operator.describe(HARSH.replace('live_calls="stop"', 'live_calls="drain"'))
     running = operator.start("-y")
-    refused = next(
-        status
-        for _ in range(2000)
-        # 404 as long as calls are taken: nobody has this number.
-        if (status := answered.phone.call("8888").wait_ended().code) == 503
-    )
-    assert refused == 503
+    paused(operator, "true")
+    assert answered.phone.call("8888").wait_ended().code == 503
     still_talking(call, answered)
     call.hangup()
     output, _ = running.communicate(timeout=120)
     assert running.returncode == 0, output
     assert operator.succeed().changes == 0
+
+
+def test_killed_drain_does_not_keep_calls_out(operator: Operator, exchange: Exchange) -> None:
+    call, answered = connected(operator, exchange)
+    patient = HARSH.replace('live_calls="stop"', 'live_calls="drain", drain_seconds=5')
+    operator.describe(patient)
+    running = operator.start("-y")
+    paused(operator, "true")
+    # The tool on the host is killed, so nothing of it can tidy up.
+    operator.ssh(HOST, "pkill -KILL -f 'freeswitch-release apply'")
+    running.communicate(timeout=60)
+    assert running.returncode != 0
+    paused(operator, "false")
+    # Nobody has this number, and that is what the caller is told.
+    assert answered.phone.call("8888").wait_ended().code == 404
+    still_talking(call, answered)
 
 
 def test_broken_template_leaves_the_old_release_and_names_its_origin(
