@@ -182,7 +182,15 @@ def _proved_by(item: pytest.Item) -> str:
     name = getattr(item, "originalname", None) or item.name
     proved = doc.splitlines()[0] if doc else name.removeprefix("test_").replace("_", " ")
     case = getattr(item, "callspec", None)
-    return f"{proved.rstrip('.')} [{case.id}]" if case else proved.rstrip(".")
+    # The host has a column of its own.
+    label = f"{case.id}-".removeprefix(f"{_node(item)}-").removesuffix("-") if case else ""
+    return f"{proved.rstrip('.')} [{label}]" if label else proved.rstrip(".")
+
+
+def _node(item: pytest.Item) -> str | None:
+    """The inventory's host that the test is parametrised with."""
+    case = getattr(item, "callspec", None)
+    return getattr(case.params.get("node"), "name", None) if case else None
 
 
 def _hosts_of(item: pytest.Item) -> list[str]:
@@ -192,6 +200,8 @@ def _hosts_of(item: pytest.Item) -> list[str]:
     backend = getattr(getattr(item, "funcargs", {}).get("host"), "backend", None)
     if backend is not None:
         hosts.append(str(getattr(backend, "hostname", None) or backend.get_pytest_id()))
+    if (node := _node(item)) is not None:
+        hosts.append(node)
     return list(dict.fromkeys(hosts))
 
 
