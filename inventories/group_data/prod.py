@@ -19,7 +19,8 @@ from callcenter.site import (
 )
 
 site = Site(
-    # Phones register as number@domain.
+    # Phones register as number@domain. It also names the Site's secret file, and is part of every
+    # a1-hash: change it, and every phone needs a new password.
     domain="cc.example.net",
     timezone="Europe/Berlin",
     language="en",

@@ -1,13 +1,16 @@
-"""What tests of refused and interrupted runs have in common."""
+"""What tests of calls, and of refused and interrupted runs, have in common."""
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
 from contextlib import contextmanager
 
+from tests.acceptance.support.audio import assert_heard
+from tests.acceptance.support.phones import Call, Exchange
 from tests.roles.conftest import Operator, Run
 
-__all__ = ["listening", "refused", "sentence", "state_of"]
+__all__ = ["connected", "listening", "refused", "sentence", "state_of", "still_talking"]
 
 
 def state_of(operator: Operator, host: str) -> str:
@@ -67,3 +70,38 @@ def listening(
         yield
     finally:
         operator.ssh(host, f"systemctl stop {name}")
+
+
+CALLER_HZ, CALLEE_HZ = 620, 1400
+
+
+def connected(operator: Operator, host: str, exchange: Exchange) -> tuple[Call, Call]:
+    """Two extensions of a host in a call, each playing a tone of its own."""
+    secrets = json.loads(operator.secrets.read_text())
+    server = next(one.address for one in operator.lab.hosts if one.name == host)
+    caller, callee = (
+        exchange.phone(
+            number,
+            secrets[f"extension/{number}"],
+            domain="roles.callcenter.test",
+            server=server,
+            codecs=("PCMU",),
+        )
+        for number in ("1000", "1001")
+    )
+    caller.register()
+    callee.register()
+    call = caller.call("1001")
+    answered = callee.incoming().answer()
+    call.wait_established()
+    call.play(CALLER_HZ)
+    answered.play(CALLEE_HZ)
+    return call, answered
+
+
+def still_talking(call: Call, answered: Call) -> None:
+    """The call is up and both sides hear each other now."""
+    for side, tone in ((call, CALLEE_HZ), (answered, CALLER_HZ)):
+        assert not side.ended
+        side.forget()
+        assert_heard(side, tone, 1)

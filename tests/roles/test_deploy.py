@@ -8,9 +8,11 @@ from collections.abc import Callable, Iterator
 
 import pytest
 
-from tests.acceptance.support.audio import assert_heard
-from tests.acceptance.support.phones import Call, Exchange
-from tests.roles.conftest import SITE, Operator
+from callcenter.render.freeswitch import a1_hash
+from callcenter.site import Extension, Site
+from tests.acceptance.support.phones import Exchange
+from tests.roles.conftest import ROOT, SITE, Operator
+from tests.roles.support import connected, still_talking
 
 HOST = "deploy1"
 MOST_COMMANDS = 12
@@ -37,43 +39,11 @@ def exchange(operator: Operator) -> Iterator[Exchange]:
         yield made
 
 
-def connected(operator: Operator, exchange: Exchange) -> tuple[Call, Call]:
-    """Two extensions in a call, each playing a tone."""
-    address = next(host.address for host in operator.lab.hosts if host.name == HOST)
-    secrets = json.loads(operator.secrets.read_text())
-    caller, callee = (
-        exchange.phone(
-            number,
-            secrets[f"extension/{number}"],
-            domain="roles.callcenter.test",
-            server=address,
-            codecs=("PCMU",),
-        )
-        for number in ("1000", "1001")
-    )
-    caller.register()
-    callee.register()
-    call = caller.call("1001")
-    answered = callee.incoming().answer()
-    call.wait_established()
-    call.play(620)
-    answered.play(1400)
-    return call, answered
-
-
 def paused(operator: Operator, wanted: str) -> None:
     """Wait until FreeSWITCH takes no new calls, or takes them again."""
     deadline = time.monotonic() + 40
     while operator.ssh(HOST, "fs_cli -x 'fsctl pause_check inbound'").strip() != wanted:
         assert time.monotonic() < deadline, f"pause of calls is not {wanted}"
-
-
-def still_talking(call: Call, answered: Call) -> None:
-    """The call is up and both sides hear each other now."""
-    for side, tone in ((call, 1400), (answered, 620)):
-        assert not side.ended
-        side.forget()
-        assert_heard(side, tone, 1)
 
 
 def test_second_run_changes_nothing(operator: Operator) -> None:
@@ -162,7 +132,7 @@ def test_two_thousand_extensions_cost_the_same(operator: Operator) -> None:
 def test_change_spares_live_calls(
     operator: Operator, exchange: Exchange, was: str, becomes: str, question: str, answer: str
 ) -> None:
-    call, answered = connected(operator, exchange)
+    call, answered = connected(operator, HOST, exchange)
     assert was in SITE
     operator.describe(SITE.replace(was, becomes))
     assert operator.succeed().changes >= 1
@@ -181,7 +151,7 @@ HARSH = SITE.replace("media=", "network=Network(rtp_ports=(20000, 29999)), media
 
 
 def test_stop_changes_nothing_while_a_call_is_up(operator: Operator, exchange: Exchange) -> None:
-    call, answered = connected(operator, exchange)
+    call, answered = connected(operator, HOST, exchange)
     operator.describe(HARSH)
     run = operator.deploy()
     assert run.code != 0
@@ -196,7 +166,7 @@ def test_stop_changes_nothing_while_a_call_is_up(operator: Operator, exchange: E
 def test_drain_waits_for_the_last_call_and_takes_no_new_one(
     operator: Operator, exchange: Exchange
 ) -> None:
-    call, answered = connected(operator, exchange)
+    call, answered = connected(operator, HOST, exchange)
     operator.describe(HARSH.replace('live_calls="stop"', 'live_calls="drain"'))
     running = operator.start("-y")
     paused(operator, "true")
@@ -209,7 +179,7 @@ def test_drain_waits_for_the_last_call_and_takes_no_new_one(
 
 
 def test_killed_drain_does_not_keep_calls_out(operator: Operator, exchange: Exchange) -> None:
-    call, answered = connected(operator, exchange)
+    call, answered = connected(operator, HOST, exchange)
     patient = HARSH.replace('live_calls="stop"', 'live_calls="drain", drain_seconds=5')
     operator.describe(patient)
     running = operator.start("-y")
@@ -227,7 +197,7 @@ def test_killed_drain_does_not_keep_calls_out(operator: Operator, exchange: Exch
 def test_broken_template_leaves_the_old_release_and_names_its_origin(
     operator: Operator, exchange: Exchange
 ) -> None:
-    call, answered = connected(operator, exchange)
+    call, answered = connected(operator, HOST, exchange)
     before = operator.ssh(HOST, "readlink /etc/freeswitch/applied")
     template = operator.own_repository() / "templates/freeswitch/directory/users.xml.j2"
     whole = template.read_text()
@@ -246,8 +216,6 @@ def test_broken_template_leaves_the_old_release_and_names_its_origin(
         template.write_text(whole)
         operator.succeed()
     finally:
-        from tests.roles.conftest import ROOT
-
         operator.repository = ROOT
 
 
@@ -318,9 +286,6 @@ def test_no_secret_is_shown(operator: Operator) -> None:
     secrets = json.loads(operator.secrets.read_text())
     assert len(secrets) >= 14
     assert [name for name, value in secrets.items() if value in shown] == []
-    from callcenter.render.freeswitch import a1_hash
-    from callcenter.site import Extension, Site
-
     site = Site(
         "roles.callcenter.test",
         extensions=Extension.range(1000, 1012),

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import socket
 import subprocess
 import time
@@ -12,10 +11,9 @@ from contextlib import contextmanager
 import pytest
 
 from roles.firewall.operations import UNDO_SECONDS
-from tests.acceptance.support.audio import assert_heard
 from tests.acceptance.support.phones import Exchange
 from tests.roles.conftest import ROOT, SITE, Operator
-from tests.roles.support import listening, sentence
+from tests.roles.support import connected, listening, sentence, still_talking
 
 HOST = "fw1"
 PORT = 9187
@@ -147,25 +145,8 @@ def test_change_of_rules_spares_calls_and_sessions(operator: Operator) -> None:
     try:
         session.stdin.write("before\n")
         assert session.stdout.readline() == "heard before\n"
-        secrets = json.loads(operator.secrets.read_text())
         with Exchange(operator.lab.gateway) as exchange:
-            caller, callee = (
-                exchange.phone(
-                    number,
-                    secrets[f"extension/{number}"],
-                    domain="roles.callcenter.test",
-                    server=address(operator),
-                    codecs=("PCMU",),
-                )
-                for number in ("1000", "1001")
-            )
-            caller.register()
-            callee.register()
-            call = caller.call("1001")
-            answered = callee.incoming().answer()
-            call.wait_established()
-            call.play(620)
-            answered.play(1400)
+            call, answered = connected(operator, HOST, exchange)
             # Not even who may call in future concerns a call that is up.
             operator.describe(
                 site(f"tcp_ports=({PORT},)").replace(
@@ -173,10 +154,7 @@ def test_change_of_rules_spares_calls_and_sessions(operator: Operator) -> None:
                 )
             )
             assert operator.succeed().changes >= 1
-            for side, tone in ((call, 1400), (answered, 620)):
-                assert not side.ended
-                side.forget()
-                assert_heard(side, tone, 1)
+            still_talking(call, answered)
             call.hangup()
             answered.wait_ended()
         session.stdin.write("after\n")
