@@ -1,0 +1,22 @@
+"""Where things are on a Windows host. The Linux ones are in :mod:`callcenter.paths`."""
+
+from __future__ import annotations
+
+from typing import Final
+
+__all__ = ["CLI", "CONFIG", "DATABASE", "INSTALLATION", "LOGS", "PROGRAM", "SERVICE", "SOUNDS"]
+__all__ += ["PRODUCT_CODE", "STATE"]
+
+INSTALLATION: Final = "C:\\Program Files\\FreeSWITCH"
+CONFIG: Final = f"{INSTALLATION}\\conf"
+DATABASE: Final = f"{INSTALLATION}\\db"
+LOGS: Final = f"{INSTALLATION}\\log"
+SOUNDS: Final = f"{INSTALLATION}\\sounds"
+PROGRAM: Final = f"{INSTALLATION}\\FreeSwitchConsole.exe"
+CLI: Final = f"{INSTALLATION}\\fs_cli.exe"
+SERVICE: Final = "FreeSWITCH"
+PRODUCT_CODE: Final = "{B004A325-1272-47E5-A415-A74E9FC99865}"
+"""The same for every version, so that installing one over another is refused by msiexec."""
+
+STATE: Final = "C:\\ProgramData\\callcenter"
+"""Ours: open to administrators and the system alone, since uploads pass through it."""

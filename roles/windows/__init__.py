@@ -1,0 +1,173 @@
+"""FreeSWITCH on Windows: its MSI, its service, its configuration, its firewall rules.
+
+Host data: ``freeswitch_msi`` (a file on this machine, or an https address that the host fetches)
+and ``freeswitch_msi_sha256``.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+
+from pyinfra import host, logger
+from pyinfra.api import FunctionCommand, StringCommand, deploy, operation
+from pyinfra.api.host import Host
+from pyinfra.api.state import State
+
+from callcenter import windows_paths as paths
+from callcenter.changes import COMPARED, Severity, plan
+from callcenter.render import windows as render
+from callcenter.site import Site, Switch
+from roles.windows import facts, operations
+from roles.windows.facts import FirewallRule
+from roles.windows.powershell import path
+
+__all__ = ["GROUP", "activate", "apply", "configure", "firewall_rules", "install", "preflight"]
+
+GROUP = "FreeSWITCH"
+"""Of the firewall's rules, by which they are found again."""
+
+_FEATURES = ("ProductFeature", "ProductFeatureConf", "ProductFeatureSounds")
+"""Not H264, which the MSI would fetch over plain http while it installs."""
+
+
+def firewall_rules(site: Site) -> list[FirewallRule]:
+    """Rules for exactly the Site's ports and FreeSWITCH's program; none where it has none."""
+    if not site.firewall.enabled:
+        return []
+    # Anywhere is no address to Windows' firewall, but the absence of one.
+    remote = () if "0.0.0.0/0" in site.network.sip_from else tuple(site.network.sip_from)
+    first, last = site.network.rtp_ports
+    ports = [
+        *(
+            (f"FreeSWITCH-SIP-{one.upper()}", one, str(site.network.sip_port))
+            for one in site.network.transports
+        ),
+        ("FreeSWITCH-RTP-UDP", "udp", f"{first}-{last}"),
+    ]
+    return [
+        FirewallRule(name, protocol, (port,), paths.PROGRAM, remote, GROUP)
+        for name, protocol, port in ports
+    ]
+
+
+@deploy("FreeSWITCH on Windows: preflight")
+def preflight(site: Site) -> None:
+    """The MSI is named, where the host does not have that version already."""
+    found = host.get_fact(facts.MsiPackages).get(paths.PRODUCT_CODE)
+    version = operations.fields_of(site.packages.version)
+    if found is not None and operations.fields_of(found.version) == version:
+        return
+    if not host.data.get("freeswitch_msi"):
+        _refuse(
+            name="The MSI is named",
+            problem=f"freeswitch_msi is missing; give FreeSWITCH-{site.packages.version}-Release-"
+            "x64.msi on this machine, or its https address with freeswitch_msi_sha256",
+        )
+
+
+@operation()
+def _refuse(problem: str):  # type: ignore[no-untyped-def]
+    """Fail this host with one line."""
+
+    def say(state: State, host: Host) -> bool:
+        logger.error(f"{host.print_prefix}{problem}")
+        return False
+
+    yield FunctionCommand(say, (), {})
+
+
+@deploy("FreeSWITCH on Windows: install")
+def install(site: Site) -> None:
+    """FreeSWITCH at the Site's version."""
+    operations.package(
+        name="FreeSWITCH's MSI",
+        product_code=paths.PRODUCT_CODE,
+        version=site.packages.version,
+        source=host.data.get("freeswitch_msi") or "",
+        sha256=host.data.get("freeswitch_msi_sha256"),
+        properties={"INSTALLLOCATION": paths.INSTALLATION},
+        features=_FEATURES,
+        service=paths.SERVICE,
+    )
+
+
+@deploy("FreeSWITCH on Windows: configure")
+def configure(site: Site) -> None:
+    """Who may reach it, and how long its logs are kept."""
+    operations.firewall_rules(name="Firewall rules", group=GROUP, wanted=firewall_rules(site))
+    # forfiles fails where it finds nothing, which is no failure here.
+    operations.scheduled_task(
+        name="Logs are kept for 30 days",
+        task="FreeSWITCH-retention",
+        line=f'forfiles /p {path(paths.LOGS)} /m freeswitch.log.* /d -30 /c "cmd /c del @path" '
+        ">nul 2>&1 & exit /b 0",
+    )
+
+
+@deploy("FreeSWITCH on Windows: activate")
+def activate(site: Site, switch: Switch) -> None:
+    """The configuration, the service, and what makes a running FreeSWITCH read the change."""
+    wanted = render.configuration(site, switch)
+    present = host.get_fact(facts.TreeDigests, folder=paths.CONFIG)
+    difference = wanted.against(present)
+    found = host.get_fact(facts.Service, service=paths.SERVICE)
+    actions: tuple[str, ...] = ()
+    if difference and found is not None and found.running:
+        compared = [one for one in difference.paths if one.startswith(COMPARED)]
+        before = host.get_fact(facts.Texts, folder=paths.CONFIG, names=compared) if compared else {}
+        after = {file.path: file.content.decode() for file in wanted}
+        chosen = plan(difference.paths, before, after)
+        actions = tuple(one.command for one in chosen)
+        if any(one.severity >= Severity.PROFILE for one in chosen):
+            quiet(name="No call is up", policy=site.maintenance.live_calls)
+    operations.tree(name="Configuration", folder=paths.CONFIG, wanted=wanted)
+    operations.service(name="Service", service=paths.SERVICE)
+    apply(name="FreeSWITCH reads it", actions=actions)
+
+
+def _cli(command: str) -> StringCommand:
+    # fs_cli reads its password from .fs_cli_conf below HOME: it is in no command line.
+    return StringCommand(f'set "HOME={paths.CONFIG}"&& {path(paths.CLI)} -x "{command}"')
+
+
+@operation()
+def quiet(policy: str):  # type: ignore[no-untyped-def]
+    """Before anything changes: may this change end calls? ``drain`` is ``stop`` on Windows."""
+
+    def ask(state: State, host: Host) -> bool:
+        _, output = host.run_shell_command(_cli("show calls count"))
+        calls = re.search(r"(\d+) total", output.stdout)
+        if policy == "drop" or (calls is not None and calls[1] == "0"):
+            return True
+        logger.error(f"{host.print_prefix}calls are up and this change would end them")
+        return False
+
+    yield FunctionCommand(ask, (), {})
+
+
+@operation()
+def apply(actions: Sequence[str]):  # type: ignore[no-untyped-def]
+    """Words of :func:`callcenter.changes.plan`, carried out by fs_cli or the service manager."""
+
+    def carry_out(state: State, host: Host) -> bool:
+        for action in actions:
+            word, _, rest = action.partition(" ")
+            if action == "restart":
+                service = f'"{paths.SERVICE}"'
+                command = StringCommand(f"net stop {service}& net start {service}")
+            elif word == "rescan":
+                command = _cli(f"sofia profile {rest} rescan")
+            elif word == "profile":
+                command = _cli(f"sofia profile {rest} restart")
+            else:
+                command = _cli(action)
+            good, output = host.run_shell_command(command)
+            # fs_cli exits 0 on -ERR.
+            if not good or "-ERR" in output.stdout:
+                logger.error(f"{host.print_prefix}failed: {action}: {output.output.strip()}")
+                return False
+        return True
+
+    if actions:
+        yield FunctionCommand(carry_out, (), {})

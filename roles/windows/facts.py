@@ -1,0 +1,216 @@
+"""What a Windows host holds now, read without PowerShell."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+
+from pyinfra.api import FactBase
+
+from roles.windows.connectors import DIGESTS, digests_in
+from roles.windows.powershell import cmd_quote, path
+
+__all__ = ["FirewallRule", "FirewallRules", "MsiPackages", "Product", "Service", "ServiceState"]
+__all__ += ["Texts", "TreeDigests"]
+
+_UNINSTALL = "SOFTWARE{}\\Microsoft\\Windows\\CurrentVersion\\Uninstall"
+_UNINSTALL_KEYS = (
+    "HKLM\\" + _UNINSTALL.format(""),
+    "HKLM\\" + _UNINSTALL.format("\\WOW6432Node"),
+    "HKCU\\" + _UNINSTALL.format(""),
+)
+_VALUE = re.compile(r"    (.+?)    (REG_[A-Z_]+)(?:    (.*))?")
+
+
+def registry(output: Iterable[str]) -> dict[str, dict[str, str]]:
+    """Values by key in what ``reg query`` prints: the types are English in every language."""
+    keys: dict[str, dict[str, str]] = {}
+    values: dict[str, str] = {}
+    for line in output:
+        if line.startswith("HKEY_"):
+            values = keys.setdefault(line.strip(), {})
+        elif match := _VALUE.fullmatch(line.rstrip()):
+            values[match[1]] = match[3] or ""
+    return keys
+
+
+@dataclass(frozen=True)
+class Product:
+    """One entry of the list of installed programs."""
+
+    name: str
+    version: str
+    location: str = ""
+
+
+class MsiPackages(FactBase[dict[str, Product]]):
+    """Installed programs by their key: for an MSI, its product code in braces."""
+
+    def command(self) -> str:
+        return "& ".join(f'reg query "{key}" /s 2>nul' for key in _UNINSTALL_KEYS) + "& exit 0"
+
+    @staticmethod
+    def default() -> dict[str, Product]:
+        return {}
+
+    def process(self, output: list[str]) -> dict[str, Product]:
+        return {
+            key.rpartition("\\")[2].upper(): Product(
+                values.get("DisplayName", ""),
+                values.get("DisplayVersion", ""),
+                values.get("InstallLocation", ""),
+            )
+            for key, values in registry(output).items()
+            if "DisplayName" in values
+        }
+
+
+@dataclass(frozen=True)
+class ServiceState:
+    """A service that exists."""
+
+    running: bool
+    automatic: bool
+    recovers: bool
+    """Whether Windows does something when it fails."""
+    program: str = ""
+
+
+class Service(FactBase[ServiceState | None]):
+    """A service, or None where there is none (yet)."""
+
+    def command(self, service: str) -> str:
+        key = cmd_quote(f"HKLM\\SYSTEM\\CurrentControlSet\\Services\\{service}")
+        return f"reg query {key} 2>nul& sc query {cmd_quote(service)} 2>nul& exit 0"
+
+    @staticmethod
+    def default() -> None:
+        return None
+
+    def process(self, output: list[str]) -> ServiceState | None:
+        values = next(iter(registry(output).values()), None)
+        if values is None or "ImagePath" not in values:
+            return None
+        # The word after the digit is in the host's language.
+        states = [match[1] for line in output if (match := _STATE.match(line))]
+        return ServiceState(
+            running=states == ["4"],
+            automatic=values.get("Start") == "0x2",
+            recovers="FailureActions" in values,
+            program=values["ImagePath"],
+        )
+
+
+_STATE = re.compile(r"\s+[^:]*STAT[^:]*:\s+([1-7])\s", re.IGNORECASE)
+
+
+class TreeDigests(FactBase[dict[str, str]]):
+    """SHA-256 by path of every file below a folder, in one command."""
+
+    def command(self, folder: str) -> str:
+        return f"if exist {path(folder)} (cd /d {path(folder)}&& {DIGESTS} .)"
+
+    @staticmethod
+    def default() -> dict[str, str]:
+        return {}
+
+    def process(self, output: list[str]) -> dict[str, str]:
+        return digests_in(output)
+
+
+class Texts(FactBase[dict[str, str]]):
+    """Contents of some text files below a folder. For files without secrets."""
+
+    def command(self, folder: str, names: Iterable[str]) -> str:
+        parts = []
+        for name in names:
+            file = path(f"{folder}\\{name}".replace("/", "\\"))
+            parts.append(f"if exist {file} (echo callcenter-file {name}& type {file}& echo.)")
+        return "& ".join([*parts, "exit 0"])
+
+    @staticmethod
+    def default() -> dict[str, str]:
+        return {}
+
+    def process(self, output: list[str]) -> dict[str, str]:
+        texts: dict[str, list[str]] = {}
+        lines: list[str] = []
+        for line in output:
+            if line.startswith("callcenter-file "):
+                lines = texts.setdefault(line.split(" ", 1)[1].strip(), [])
+            else:
+                lines.append(line)
+        return {name: "\n".join(lines) for name, lines in texts.items()}
+
+
+@dataclass(frozen=True)
+class FirewallRule:
+    """One rule of Windows' firewall that lets something in."""
+
+    name: str
+    protocol: str
+    """``udp`` or ``tcp``."""
+    ports: tuple[str, ...] = ()
+    """Numbers and ranges such as ``16384-32767``."""
+    program: str = ""
+    remote: tuple[str, ...] = ()
+    """Networks in CIDR; empty for any."""
+    group: str = ""
+    active: bool = field(default=True)
+
+
+_PROTOCOLS = {"6": "tcp", "17": "udp"}
+
+
+def parse_rule(name: str, text: str) -> FirewallRule | None:
+    """One rule as the registry holds it ([MS-GPFAS] 2.2.2.19), or None where it lets nothing in."""
+    fields = [part.partition("=") for part in text.split("|") if "=" in part]
+    single = {key: value for key, _, value in fields}
+    if single.get("Dir") != "In" or single.get("Action") != "Allow":
+        return None
+    ports = tuple(value for key, _, value in fields if key in ("LPort", "LPort2_10"))
+    remote = tuple(value for key, _, value in fields if key in ("RA4", "RA6", "RA42", "RA62"))
+    return FirewallRule(
+        name,
+        _PROTOCOLS.get(single.get("Protocol", ""), single.get("Protocol", "")),
+        ports,
+        single.get("App", ""),
+        tuple(_cidr(one) for one in remote),
+        single.get("EmbedCtxt", ""),
+        single.get("Active") == "TRUE",
+    )
+
+
+def _cidr(text: str) -> str:
+    """The registry writes a mask out; a Site writes its length."""
+    address, slash, mask = text.partition("/")
+    if slash and "." in mask:
+        bits = sum(int(part).bit_count() for part in mask.split("."))
+        return f"{address}/{bits}"
+    return text
+
+
+class FirewallRules(FactBase[dict[str, FirewallRule]]):
+    """The incoming rules of one group, by name."""
+
+    def command(self, group: str) -> str:
+        key = (
+            "HKLM\\SYSTEM\\CurrentControlSet\\Services\\SharedAccess\\Parameters\\FirewallPolicy"
+            "\\FirewallRules"
+        )
+        self.group = group
+        return f'reg query "{key}" 2>nul& exit 0'
+
+    @staticmethod
+    def default() -> dict[str, FirewallRule]:
+        return {}
+
+    def process(self, output: list[str]) -> dict[str, FirewallRule]:
+        found = {}
+        for values in registry(output).values():
+            for name, text in values.items():
+                rule = parse_rule(name, text)
+                if rule is not None and rule.group == self.group:
+                    found[name] = rule
+        return found

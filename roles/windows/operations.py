@@ -1,0 +1,350 @@
+"""Changes of a Windows host: pyinfra operations, usable without the rest of the project."""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import re
+import tarfile
+from collections.abc import Generator, Iterable, Mapping, Sequence
+from pathlib import Path
+
+import gevent  # type: ignore[import-untyped]
+from pyinfra import host, logger
+from pyinfra.api import FileUploadCommand, FunctionCommand, StringCommand, operation
+from pyinfra.api.exceptions import OperationError
+from pyinfra.api.host import Host
+from pyinfra.api.state import State
+
+from callcenter import windows_paths as paths
+from callcenter.render import File, Tree
+from roles.windows import facts
+from roles.windows.connectors import DIGESTS, Refused, digests_in
+from roles.windows.powershell import cmd_quote, path, property_value, quote, script
+
+__all__ = ["LOG_TAIL", "file", "firewall_rules", "package", "scheduled_task", "service", "tree"]
+__all__ += ["fields_of", "template"]
+
+LOG_TAIL = 20
+"""Lines of an installer's log that a failure shows."""
+
+Commands = Generator[StringCommand | FileUploadCommand | FunctionCommand, None, None]
+
+_REBOOT = (3010, 1641)
+_ABSENT = 1605
+_BUSY = 1618
+
+# By number, since their names are translated: the system and the administrators.
+_CLOSED = '/inheritance:r /grant:r "*S-1-5-18:(OI)(CI)F" "*S-1-5-32-544:(OI)(CI)F"'
+
+
+def _state_folder() -> StringCommand:
+    """Made closed: what is uploaded through it may hold secrets."""
+    folder = path(paths.STATE)
+    return StringCommand(f"if not exist {folder} (md {folder}&& icacls {folder} {_CLOSED} /q >nul)")
+
+
+def fields_of(version: str) -> tuple[int, int, int]:
+    """The three fields that Windows Installer compares; a fourth is for people."""
+    numbers = re.findall(r"\d+", version)[:3]
+    first, second, third = [*map(int, numbers), 0, 0, 0][:3]
+    return first, second, third
+
+
+@operation()
+def package(
+    product_code: str,
+    version: str,
+    source: str | Path,
+    sha256: str | None = None,
+    properties: Mapping[str, str] | None = None,
+    features: Sequence[str] = (),
+    service: str | None = None,
+    busy_seconds: int = 600,
+    present: bool = True,
+) -> Commands:
+    """An MSI at a version: another one is uninstalled first, since its product code is the same.
+
+    + product_code: in braces
+    + version: compared by its first three fields
+    + source: a file on this machine, or an ``https://`` address that the host fetches itself
+    + sha256: of the file; needed with an address
+    + properties: public properties, such as ``INSTALLLOCATION``
+    + features: ``ADDLOCAL``; empty for the package's own choice
+    + service: stopped before anything is uninstalled
+    + busy_seconds: how long to wait for another installation to end
+    + present: False uninstalls
+    """
+    code = product_code.upper()
+    if not re.fullmatch(r"\{[0-9A-F]{8}(-[0-9A-F]{4}){3}-[0-9A-F]{12}\}", code):
+        raise OperationError(f"{product_code!r} is no product code; give it in braces")
+    found = host.get_fact(facts.MsiPackages).get(code)
+    if found is None and not present:
+        return
+    if found is not None and present and fields_of(found.version) == fields_of(version):
+        return
+    before = [] if service is None else [f"net stop {cmd_quote(service)} >nul 2>&1"]
+    given = [property_value(name, value) for name, value in (properties or {}).items()]
+    if features:
+        given.append(property_value("ADDLOCAL", ",".join(features)))
+    yield _state_folder()
+    msi = f"{paths.STATE}\\package.msi"
+    if present:
+        # All that can go wrong with the file goes wrong before the old version is touched.
+        yield from _fetched(source, sha256, msi)
+    if found is not None:
+        yield FunctionCommand(_msiexec, (f"/x {code}", before, busy_seconds), {})
+    if present:
+        words = " ".join([f"/i {path(msi)}", "ALLUSERS=1", *given])
+        yield FunctionCommand(_msiexec, (words, [], busy_seconds), {})
+        yield StringCommand(f"del /q {path(msi)}")
+
+
+def _fetched(source: str | Path, sha256: str | None, target: str) -> Commands:
+    if isinstance(source, Path) or "://" not in source:
+        content = Path(source)
+        if not content.is_file():
+            raise OperationError(f"{content} is not there; give an MSI or its https address")
+        digest = hashlib.sha256(content.read_bytes()).hexdigest()
+        if sha256 is not None and digest != sha256.lower():
+            raise OperationError(f"{content} has the SHA-256 {digest}, not {sha256}")
+        yield FileUploadCommand(str(content), target)
+        return
+    if not source.startswith("https://") or sha256 is None:
+        raise OperationError("an MSI from the network needs https:// and its sha256")
+    yield FunctionCommand(_download, (source, sha256.lower(), target), {})
+
+
+def _download(state: State, host: Host, url: str, sha256: str, target: str) -> bool:
+    name = target.rpartition("\\")[2]
+    good, output = host.run_shell_command(
+        StringCommand(
+            f"cd /d {path(paths.STATE)}&& curl.exe -fsSL --proto =https -o {name} {cmd_quote(url)}"
+            f"&& {DIGESTS} {name}"
+        )
+    )
+    if good and digests_in(output.stdout_lines).get(name) == sha256:
+        return True
+    why = "is not the file with that SHA-256" if good else output.stderr.strip()
+    logger.error(f"{host.print_prefix}{url}: {why}")
+    return False
+
+
+def _msiexec(state: State, host: Host, words: str, before: list[str], busy_seconds: int) -> bool:
+    """Run Windows Installer; say what its exit code means, and show its log where it failed."""
+    run, log = f"{paths.STATE}\\msi.cmd", f"{paths.STATE}\\msi.log"
+    lines = [
+        "@echo off",
+        *before,
+        # Without start, cmd.exe would not wait for a program with a window.
+        f'start /wait "" msiexec {words} /qn /norestart /l*v {path(log)}',
+        # The whole number: neither sshd nor cmd.exe's callers pass on more than they know.
+        "echo callcenter-exit %ERRORLEVEL%",
+        "exit /b 0",
+    ]
+    host.put_file(io.BytesIO("\r\n".join([*lines, ""]).encode()), run)
+    step, waited = 5, 0
+    while True:
+        _, output = host.run_shell_command(StringCommand(f"call {path(run)}"))
+        said = re.search(r"callcenter-exit (-?\d+)", output.stdout)
+        code = int(said[1]) if said else -1
+        if code != _BUSY or waited >= busy_seconds:
+            break
+        if not waited:
+            logger.info(f"{host.print_prefix}another installation is running; waiting for it")
+        # Windows Installer has no way to ask when the other one is done.
+        gevent.sleep(step)
+        waited += step
+    if code in (0, *_REBOOT) or (code == _ABSENT and words.startswith("/x")):
+        if code in _REBOOT:
+            logger.warning(f"{host.print_prefix}Windows asks for a restart (exit code {code})")
+        return True
+    meaning = {
+        _BUSY: f"another installation was still running after {busy_seconds} s; try again",
+        1638: "another version is there",
+        1619: "the MSI cannot be opened",
+    }.get(code, "the installation failed")
+    logger.error(f"{host.print_prefix}msiexec {code}: {meaning}")
+    for line in _tail(host, log):
+        logger.error(f"{host.print_prefix}{line}")
+    return False
+
+
+def _tail(host: Host, log: str) -> list[str]:
+    target = io.BytesIO()
+    try:
+        host.get_file(log, target)
+    except Refused:
+        return []
+    content = target.getvalue()
+    # Windows Installer writes its log in UTF-16, wine in the console's code page.
+    text = content.decode("utf-16" if content[:2] == b"\xff\xfe" else "utf-8", "replace")
+    return [line for line in text.splitlines() if line.strip()][-LOG_TAIL:]
+
+
+@operation()
+def service(
+    service: str, running: bool = True, automatic: bool = True, recover: bool = True
+) -> Commands:
+    """A service that is there already: its start, its recovery, and whether it runs."""
+    found = host.get_fact(facts.Service, service=service)
+    word = cmd_quote(service)
+    if found is None or (automatic and not found.automatic):
+        start = "auto" if automatic else "demand"
+        yield StringCommand(f"sc.exe config {word} start= {start}")
+    if recover and (found is None or not found.recovers):
+        yield StringCommand(
+            f"sc.exe failure {word} reset= 86400 actions= restart/5000/restart/30000/restart/60000"
+        )
+    if found is None or found.running != running:
+        # net waits until it is done; sc only asks.
+        yield StringCommand(f"net {'start' if running else 'stop'} {word}")
+
+
+@operation()
+def file(target: str, content: bytes | str | Path) -> Commands:
+    """One file with this content."""
+    if isinstance(content, Path):
+        content = content.read_bytes()
+    elif isinstance(content, str):
+        content = content.encode()
+    folder, _, name = target.rpartition("\\")
+    present = host.get_fact(facts.TreeDigests, folder=folder)
+    if present.get(name) != hashlib.sha256(content).hexdigest():
+        yield FileUploadCommand(io.BytesIO(content), target)
+
+
+@operation()
+def template(target: str, source: Path, **values: object) -> Commands:
+    """One file from a Jinja2 template whose values are words, numbers and addresses."""
+    import jinja2
+
+    environment = jinja2.Environment(undefined=jinja2.StrictUndefined, keep_trailing_newline=True)
+    text = environment.from_string(source.read_text(encoding="utf-8")).render(**values)
+    yield from file._inner(target=target, content=text)
+
+
+@operation()
+def tree(folder: str, wanted: Tree, after: Iterable[str] = ()) -> Commands:
+    """Make a folder hold ``wanted`` and nothing else: one upload of what differs.
+
+    + folder: made closed to all but the system and administrators
+    + wanted: the files, by paths relative to the folder
+    + after: command lines, run once where anything differed
+    """
+    present = host.get_fact(facts.TreeDigests, folder=folder)
+    difference = wanted.against(present)
+    if not difference:
+        return
+    put = [*difference.added, *difference.changed]
+    yield _state_folder()
+    archive = f"{paths.STATE}\\tree.tar"
+    yield FileUploadCommand(io.BytesIO(_packed(folder, wanted, put, difference.removed)), archive)
+    work = path(f"{paths.STATE}\\tree")
+    yield StringCommand(
+        f"(if exist {work} rd /s /q {work})& md {work}&& cd /d {work}&& "
+        f"tar.exe -xf ..\\tree.tar&& call .\\apply.cmd& cd ..& rd /s /q {work}& del tree.tar"
+    )
+    yield FunctionCommand(_arrived, (folder, wanted), {})
+    for line in after:
+        yield StringCommand(line)
+
+
+def _arrived(state: State, host: Host, folder: str, wanted: Tree) -> bool:
+    """Ask the host again: the exit codes of cmd.exe's own words are no proof of anything."""
+    fact = facts.TreeDigests()
+    _, output = host.run_shell_command(StringCommand(fact.command(folder)))
+    difference = wanted.against(fact.process(output.stdout_lines))
+    for name in difference.paths:
+        logger.error(f"{host.print_prefix}{folder}: {name} is still not as it should be")
+    return not difference
+
+
+def _packed(folder: str, wanted: Tree, put: Sequence[str], removed: Sequence[str]) -> bytes:
+    """The files and a batch file that moves each to its place: within a drive, in one step."""
+    root = path(folder)
+    lines = ["@echo off", f"if not exist {root} (md {root}&& icacls {root} {_CLOSED} /q >nul)"]
+    folders = {name.rpartition("/")[0] for name in put} - {""}
+    lines += [
+        f"if not exist {one} md {one}" for one in (_below(folder, f) for f in sorted(folders))
+    ]
+    for number, name in enumerate(put):
+        lines.append(f"move /y f{number} {_below(folder, name)} >nul")
+    lines += [f"del /f /q {_below(folder, name)}" for name in removed]
+    lines += ["exit /b 0", ""]
+    out = io.BytesIO()
+    with tarfile.open(fileobj=out, mode="w", format=tarfile.USTAR_FORMAT) as tar:
+        files = [File(f"f{number}", wanted[name].content) for number, name in enumerate(put)]
+        for one in (*files, File("apply.cmd", "\r\n".join(lines).encode())):
+            entry = tarfile.TarInfo(one.path)
+            entry.size, entry.mode = len(one.content), 0o644
+            tar.addfile(entry, io.BytesIO(one.content))
+    return out.getvalue()
+
+
+def _below(folder: str, name: str) -> str:
+    if not name.isascii():
+        raise OperationError(
+            f"{name!r} is not ASCII, which Windows' tar.exe cannot be trusted with"
+        )
+    return path(f"{folder}\\{name}".replace("/", "\\"))
+
+
+@operation()
+def firewall_rules(group: str, wanted: Sequence[facts.FirewallRule]) -> Commands:
+    """The group's incoming rules are ``wanted`` and no others; other groups are left alone."""
+    present = host.get_fact(facts.FirewallRules, group=group)
+    names = {rule.name for rule in wanted}
+    lines = [f"Remove-NetFirewallRule -Name {quote(name)}" for name in present if name not in names]
+    for rule in wanted:
+        if _same(rule, present.get(rule.name)):
+            continue
+        if rule.name in present:
+            lines.append(f"Remove-NetFirewallRule -Name {quote(rule.name)}")
+        lines.append(_new_rule(group, rule))
+    if lines:
+        yield StringCommand(script(lines))
+
+
+def _same(wanted: facts.FirewallRule, found: facts.FirewallRule | None) -> bool:
+    return found is not None and (
+        found.active
+        and found.protocol == wanted.protocol
+        and set(found.ports) == set(wanted.ports)
+        and found.program.lower() == wanted.program.lower()
+        and set(found.remote) == set(wanted.remote)
+    )
+
+
+def _new_rule(group: str, rule: facts.FirewallRule) -> str:
+    words = [
+        f"New-NetFirewallRule -Name {quote(rule.name)} -DisplayName {quote(rule.name)}",
+        f"-Group {quote(group)} -Direction Inbound -Action Allow -Enabled True -Profile Any",
+        f"-Protocol {rule.protocol.upper()}",
+    ]
+    if rule.ports:
+        words.append(f"-LocalPort {','.join(quote(port) for port in rule.ports)}")
+    if rule.program:
+        words.append(f"-Program {quote(rule.program)}")
+    if rule.remote:
+        words.append(f"-RemoteAddress {','.join(quote(one) for one in rule.remote)}")
+    return " ".join([*words, "| Out-Null"])
+
+
+@operation()
+def scheduled_task(task: str, line: str, at: str = "03:30") -> Commands:
+    """A batch line, run by the system every day at a time."""
+    if not re.fullmatch(r"[0-2]\d:[0-5]\d", at):
+        raise OperationError(f"{at!r} is no time; use one such as '03:30'")
+    batch = f"{paths.STATE}\\{task}.cmd"
+    content = f"@echo off\r\n{line}\r\n".encode()
+    present = host.get_fact(facts.TreeDigests, folder=paths.STATE)
+    if present.get(f"{task}.cmd") == hashlib.sha256(content).hexdigest():
+        return
+    yield _state_folder()
+    yield StringCommand(
+        f"schtasks.exe /create /f /ru SYSTEM /sc daily /st {at} /tn {cmd_quote(task)} "
+        f"/tr {cmd_quote(batch)}"
+    )
+    # Last: its presence is the record that the task is there as well.
+    yield FileUploadCommand(io.BytesIO(content), batch)

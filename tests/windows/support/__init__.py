@@ -1,0 +1,1 @@
+"""A Windows to test on: wine with real installers, services and remote logins, or a real host."""

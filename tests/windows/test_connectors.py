@@ -1,0 +1,120 @@
+"""Both doors into a Windows host: what goes through them, and what they say when it does not."""
+
+from __future__ import annotations
+
+import io
+import os
+
+import pytest
+from pyinfra.api.exceptions import ConnectError
+
+from roles.windows.connectors import Refused, digests_in, sftp_path
+from roles.windows.powershell import script
+from tests.windows.support.machine import Machine
+
+FOLDER = r"C:\call centre"
+
+
+def test_the_host_answers_with_its_own_exit_codes(machine: Machine) -> None:
+    assert machine.line("echo one& echo two>&2") == (True, ["one", "two"])
+    assert machine.line("exit 194")[0] is False
+    assert machine.line("exit 194", _success_exit_codes=[0, 194])[0] is True
+
+
+def test_folder_environment_and_standard_input_arrive(machine: Machine) -> None:
+    assert machine.line("cd", _chdir="C:\\windows")[1][0].lower() == "c:\\windows"
+    assert machine.line("set NAME", _env={"NAME": "a & b"})[1] == ["NAME=a & b"]
+    good, lines = machine.line("set /p x=& call echo %^x%", _stdin="given\r\n")
+    assert good
+    assert lines[-1].endswith("given")
+
+
+@pytest.mark.parametrize("option", ["_sudo", "_su_user", "_doas"])
+def test_options_of_unix_are_refused(machine: Machine, option: str) -> None:
+    with pytest.raises(Refused, match=f"{option} has no meaning on Windows"):
+        machine.line("echo", **{option: "root"})
+
+
+def test_what_is_no_one_line_is_refused(machine: Machine) -> None:
+    with pytest.raises(Refused, match="one line"):
+        machine.line("echo a\necho b")
+    with pytest.raises(Refused, match="8191"):
+        machine.line("rem " + "x" * 9000)
+
+
+@pytest.mark.parametrize("size", [0, 1, 250_001])
+def test_a_file_comes_back_as_it_went(machine: Machine, size: int) -> None:
+    content, back = os.urandom(size), io.BytesIO()
+    assert machine.connected.put_file(io.BytesIO(content), FOLDER + r"\some file.bin")
+    assert machine.connected.get_file(FOLDER + r"\some file.bin", back)
+    assert back.getvalue() == content
+    assert machine.line(f'dir /b "{FOLDER}"')[1] == ["some file.bin"]
+
+
+def test_a_file_that_is_not_there_is_named(machine: Machine) -> None:
+    with pytest.raises(Refused, match=r"nothing\.bin cannot be read"):
+        machine.connected.get_file(FOLDER + r"\nothing.bin", io.BytesIO())
+
+
+def test_a_script_without_a_real_powershell_fails(machine: Machine) -> None:
+    if machine.has_powershell():
+        assert machine.line(script(["Write-Output 'ü'"])) == (True, ["ü"])
+        return
+    good, lines = machine.line(script(["Write-Output 1"]))
+    assert not good
+    assert "did not reach its end" in lines[-1]
+
+
+def test_a_wrong_password_is_said_in_one_line(machine: Machine) -> None:
+    if machine.door == "winssh" and not machine.real:
+        # The lab's sshd knows keys only: one that it does not know is the same refusal.
+        key = machine.folder / "unknown"
+        from paramiko import RSAKey
+
+        RSAKey.generate(2048).write_private_key_file(str(key))
+        wrong = machine.connector(ssh_key=str(key))
+    else:
+        wrong = machine.connector(**{machine.password_key: "not-the-password"})
+    with pytest.raises(ConnectError) as refused:
+        wrong.connect()
+    said = str(refused.value)
+    assert "login" in said or "Authentication" in said
+    assert "\n" not in said
+    assert "not-the-password" not in said
+
+
+def test_a_certificate_that_nobody_vouches_for_is_refused(machine: Machine) -> None:
+    if machine.door != "winrm":
+        pytest.skip("ssh has host keys")
+    with pytest.raises(ConnectError, match="is not trusted") as refused:
+        machine.connector(winrm_ca_file="").connect()
+    assert "winrm_ca_file" in str(refused.value)
+
+
+def test_basic_authentication_is_refused(machine: Machine) -> None:
+    if machine.door != "winrm":
+        pytest.skip("a matter of WinRM")
+    with pytest.raises(ConnectError, match="use ntlm, kerberos or certificate"):
+        machine.connector(winrm_auth="basic").connect()
+
+
+def test_a_host_that_does_not_answer_is_named(machine: Machine) -> None:
+    port = "ssh_port" if machine.door == "winssh" else "winrm_port"
+    with pytest.raises(ConnectError, match=r"[Cc]ould not connect|cannot be reached"):
+        machine.connector(**{port: 1}).connect()
+
+
+def test_paths_for_sftp() -> None:
+    assert sftp_path(r"C:\a b\c") == "/C:/a b/c"
+
+
+def test_digests_are_read_from_the_listing() -> None:
+    digest = "0" * 64
+    assert digests_in(
+        [
+            "#mtree",
+            f"./a type=file sha256digest={digest}",
+            r"./b\040c type=file \\"[:-1],
+            "    sha256=" + digest,
+        ]
+    ) == {"a": digest, "b c": digest}

@@ -1,0 +1,66 @@
+"""A connection that breaks in the middle: nothing is half done, and the next run mends it."""
+
+from __future__ import annotations
+
+import io
+import os
+import threading
+import time
+
+import pytest
+
+from callcenter import windows_paths as paths
+from roles.windows.connectors import Refused
+from tests.windows.support.machine import Machine, Run
+from tests.windows.support.proxy import Wire
+from tests.windows.test_suite import HEAD, full
+
+
+def wire(machine: Machine, limit: int | None = None) -> tuple[Wire, dict[str, int]]:
+    """A wire to the host, and the host data that uses it."""
+    if machine.real:
+        pytest.skip("a real host's certificate and port are its own")
+    key = "ssh_port" if machine.door == "winssh" else "winrm_port"
+    made = Wire(machine.data[key], limit)
+    return made, {key: made.port}
+
+
+def test_a_broken_upload_leaves_the_old_file(machine: Machine) -> None:
+    target = r"C:\call centre\kept.bin"
+    assert machine.connected.put_file(io.BytesIO(b"old"), target)
+    cut, data = wire(machine, limit=600_000)
+    broken = machine.connector(**data)
+    broken.connect()
+    with pytest.raises(Refused, match=r"lost|broke off"):
+        broken.put_file(io.BytesIO(os.urandom(3_000_000)), target)
+    cut.cut()
+    back = io.BytesIO()
+    assert machine.connected.get_file(target, back)
+    assert back.getvalue() == b"old"
+
+
+def test_a_broken_installation_is_mended_by_the_next_run(machine: Machine) -> None:
+    machine.deploy(f"{HEAD}\ninstalled('0', '-', present=False)\n")
+    cut, data = wire(machine)
+    before = len(machine.wine.commands())
+    runs: list[Run] = []
+    deploying = threading.Thread(
+        target=lambda: runs.append(machine.deploy(full(machine), **data)), daemon=True
+    )
+    deploying.start()
+    ends = time.monotonic() + 60
+    while not any(
+        line.startswith("call ") or "& call " in line for line in machine.wine.commands()[before:]
+    ):
+        assert time.monotonic() < ends, machine.wine.commands()[before:]
+        deploying.join(0.02)
+    cut.cut()
+    deploying.join(90)
+    assert runs
+    assert runs[0].code != 0, runs[0].output
+    assert "lost" in runs[0].output, runs[0].output
+    run = machine.deploy(full(machine))
+    assert run.code == 0, run.output
+    assert machine.text(paths.CONFIG + "\\freeswitch.xml") == "<a/>\n"
+    assert machine.deploy(full(machine)).changed == 0
+    machine.deploy(f"{HEAD}\ninstalled('0', '-', present=False)\n")

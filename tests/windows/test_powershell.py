@@ -1,0 +1,178 @@
+"""Quoting: what is accepted arrives as it is, and the rest is refused by name."""
+
+from __future__ import annotations
+
+import base64
+import re
+
+import pytest
+from hypothesis import HealthCheck, assume, given, settings
+from hypothesis import strategies as st
+
+from roles.windows import powershell
+from tests.windows.support.wine import Wine
+
+HARD = st.text(
+    st.one_of(
+        st.sampled_from(" \"'%$&|<>^!`()@;,=\\/{}[]#~\u2018\u2019\u201a\u201béß中"),
+        st.characters(codec="utf-8"),
+    ),
+    max_size=40,
+)
+
+
+def cmd_sees(line: str) -> str:
+    """What cmd.exe hands to a program: outside quotes ^ escapes, and % is expanded anywhere."""
+    out, quoted, escaped = [], False, False
+    for sign in line:
+        if escaped:
+            escaped = False
+        elif sign == "%":
+            raise AssertionError("cmd.exe would expand this")
+        elif sign == '"':
+            quoted = not quoted
+        elif not quoted and sign == "^":
+            escaped = True
+            continue
+        elif not quoted and sign in "&|<>()\n":
+            raise AssertionError("cmd.exe would act on this")
+        out.append(sign)
+    return "".join(out)
+
+
+def argv(line: str) -> list[str]:
+    """CommandLineToArgvW: backslashes count only before a quote."""
+    out, current, quoted, started, index = [], "", False, False, 0
+    while index < len(line):
+        slashes = re.match(r"\\*", line[index:])
+        assert slashes is not None
+        run, index = len(slashes[0]), index + len(slashes[0])
+        at_quote = index < len(line) and line[index] == '"'
+        current += "\\" * (run // 2 if at_quote else run)
+        started = started or run > 0
+        if index >= len(line):
+            break
+        if at_quote and run % 2:
+            current += '"'
+        elif at_quote:
+            quoted, started = not quoted, True
+        elif line[index] in " \t" and not quoted:
+            if started:
+                out.append(current)
+            current, started, index = "", False, index + 1
+            continue
+        else:
+            current, started = current + line[index], True
+        index += 1
+    return [*out, current] if started else out
+
+
+def powershell_literal(text: str) -> str:
+    """The value of a single-quoted PowerShell literal: two apostrophes of any shape are one."""
+    assert text[0] == text[-1] == "'"
+    body, out, index = text[1:-1], "", 0
+    while index < len(body):
+        if body[index] in "'\u2018\u2019\u201a\u201b":
+            assert body[index + 1] == body[index]
+            index += 1
+        out += body[index]
+        index += 1
+    return out
+
+
+@given(HARD)
+def test_a_cmd_argument_arrives_or_is_refused(value: str) -> None:
+    try:
+        quoted = powershell.cmd_quote(value)
+    except ValueError as refused:
+        assume("holds" not in str(refused))
+        raise
+    assert argv(cmd_sees(f"a.exe {quoted} b")) == ["a.exe", value, "b"]
+
+
+@given(HARD)
+def test_a_powershell_literal_arrives_or_is_refused(value: str) -> None:
+    try:
+        quoted = powershell.quote(value)
+    except ValueError as refused:
+        assume("U+" not in str(refused))
+        raise
+    assert powershell_literal(quoted) == value
+
+
+@given(HARD)
+def test_an_msi_property_cannot_end_its_quotes(value: str) -> None:
+    try:
+        written = powershell.property_value("NAME", value)
+    except ValueError as refused:
+        assume("NAME" not in str(refused) and "U+" not in str(refused))
+        raise
+    assert cmd_sees(written) == f'NAME="{value}"'
+    assert '"' not in value
+    assert not value.endswith("\\")
+
+
+@pytest.mark.parametrize(
+    ("value", "named"),
+    [
+        ("100%", "%"),
+        ('a"b', '"'),
+        ("a\nb", "U+000A"),
+        ("a\0b", "U+0000"),
+        ("\ud800", "U+D800"),
+    ],
+)
+def test_what_cmd_cannot_carry_is_named(value: str, named: str) -> None:
+    with pytest.raises(ValueError, match=re.escape(named)):
+        powershell.cmd_quote(value)
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    ["relative", r"\rooted", "/unix", r"C:\a|b", r"C:\a:stream", "C:\\a \\b", r"C:\a.", r"C:\a%b"],
+)
+def test_what_is_no_path_is_refused(wrong: str) -> None:
+    with pytest.raises(ValueError, match=r"holds|no absolute|ends in"):
+        powershell.path(wrong)
+
+
+@given(st.lists(HARD, max_size=3))
+def test_a_script_is_whole_and_ends_in_its_sentinel(values: list[str]) -> None:
+    lines = []
+    for value in values:
+        try:
+            lines.append(f"$x = {powershell.quote(value)}")
+        except ValueError:
+            continue
+    line = powershell.script(lines)
+    assert powershell.is_script(line)
+    assert len(line) <= powershell.LONGEST_LINE
+    text = base64.b64decode(line.removeprefix(powershell.START)).decode("utf-16-le")
+    assert text.startswith("$ErrorActionPreference='Stop';$ProgressPreference='SilentlyContinue'\n")
+    assert text.endswith(f"Write-Output '{powershell.SENTINEL}'\nexit 0")
+    parses(text)
+
+
+def test_a_script_that_cmd_would_cut_off_is_refused() -> None:
+    with pytest.raises(ValueError, match="8191"):
+        powershell.script(["#" * 4000])
+
+
+def parses(text: str) -> None:
+    """tree-sitter's grammar of PowerShell finds no error."""
+    tree_sitter = pytest.importorskip("tree_sitter", reason="tree-sitter is not installed")
+    grammar = pytest.importorskip("tree_sitter_pwsh", reason="tree-sitter-pwsh is not installed")
+    parser = tree_sitter.Parser(tree_sitter.Language(grammar.language()))
+    assert not parser.parse(text.encode()).root_node.has_error, text
+
+
+@settings(
+    max_examples=15, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+)
+@given(HARD)
+def test_a_real_program_gets_the_argument(wine: Wine, value: str) -> None:
+    try:
+        quoted = powershell.cmd_quote(value)
+    except ValueError:
+        return
+    assert wine.argv(quoted) == value
