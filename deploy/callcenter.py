@@ -6,18 +6,30 @@ pyinfra inventories/prod deploy/callcenter.py
 from pyinfra import host
 
 from callcenter.site import Site, Switch
-from roles import firewall, freeswitch
+from roles import firewall, freeswitch, windows
 from roles.host import HostState, preflight
+from roles.host.operations import passed
 
 site: Site = host.data.site
 switch = Switch.of(host.name, host.data)
-found = host.get_fact(HostState)
 
-preflight(site=site, switch=switch, found=found)
-freeswitch.preflight(site=site, found=found)
+if switch.is_windows:
+    windows.preflight(site=site)
+else:
+    found = host.get_fact(HostState)
 
-freeswitch.install(site=site, found=found)
-freeswitch.configure(site=site, found=found)
+    preflight(site=site, switch=switch, found=found)
+    freeswitch.preflight(site=site, found=found)
 
-firewall.activate(site=site, found=found)
-freeswitch.activate(site=site, switch=switch, found=found)
+passed(name="Linux and Windows hosts alike")
+
+if switch.is_windows:
+    windows.install(site=site)
+    windows.configure(site=site)
+    windows.activate(site=site, switch=switch)
+else:
+    freeswitch.install(site=site, found=found)
+    freeswitch.configure(site=site, found=found)
+
+    firewall.activate(site=site, found=found)
+    freeswitch.activate(site=site, switch=switch, found=found)

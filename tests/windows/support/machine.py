@@ -45,6 +45,8 @@ class Machine:
     """wine, through ``winrm`` or ``winssh``."""
 
     real = False
+    others: tuple[str, ...] = ()
+    """Hosts beside it, as they stand in an inventory."""
 
     def __init__(self, door: str, wine: Wine, folder: Path) -> None:
         self.door, self.wine, self.folder = door, wine, folder
@@ -127,8 +129,9 @@ class Machine:
         """Write a deploy and run it with pyinfra's real command; ``changes`` are host data."""
         data = self.data | changes
         data.setdefault("address", "10.0.0.5")
+        switches = ", ".join([f"({self.name!r}, {data!r})", *self.others])
         (self.folder / "inventory.py").write_text(
-            f"from callcenter.site import hosts\nswitches = hosts(({self.name!r}, {data!r}))\n"
+            f"from callcenter.site import hosts\nswitches = hosts({switches})\n"
         )
         (self.folder / "deploy.py").write_text(textwrap.dedent(text))
         before = len(self._commands())
