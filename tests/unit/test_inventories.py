@@ -148,3 +148,16 @@ class TestWindows:
         )
         done = pyinfra(operators_folder, "inventories/prod", "debug-inventory", **SECRETS)
         assert "loaded False" in done.stdout
+
+    def test_the_example_is_right(
+        self, operators_folder: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setenv("CALLCENTER_WINDOWS_HOST", "10.0.0.5")
+        assert check(operators_folder / "inventories" / "lab-windows") == []
+
+    def test_the_example_says_what_it_lacks(
+        self, operators_folder: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.delenv("CALLCENTER_WINDOWS_HOST", raising=False)
+        [line] = check(operators_folder / "inventories" / "lab-windows")
+        assert line.startswith("CALLCENTER_WINDOWS_HOST: is not set")
