@@ -6,26 +6,39 @@ pyinfra inventories/prod deploy/callcenter.py
 from pyinfra import host, inventory
 
 from callcenter.site import Site, Switch
-from roles import firewall, freeswitch, kamailio
+from roles import firewall, freeswitch, kamailio, windows
 from roles.host import HostState, preflight
+from roles.host.operations import passed
 
 site: Site = host.data.site
 switch = Switch.of(host.name, host.data)
-found = host.get_fact(HostState)
+is_edge = "edges" in host.groups
 
-if "edges" in host.groups:
-    preflight(site=site, switch=switch, found=found, service="kamailio")
-    kamailio.preflight(site=site, switches=len(inventory.get_group("switches", [])))
+if switch.is_windows:
+    windows.preflight(site=site)
+else:
+    found = host.get_fact(HostState)
 
+    if is_edge:
+        preflight(site=site, switch=switch, found=found, service="kamailio")
+        kamailio.preflight(site=site, switches=len(inventory.get_group("switches", [])))
+    else:
+        preflight(site=site, switch=switch, found=found)
+        freeswitch.preflight(site=site, found=found)
+
+passed(name="Linux and Windows hosts alike")
+
+if switch.is_windows:
+    windows.install(site=site)
+    windows.configure(site=site)
+    windows.activate(site=site, switch=switch)
+elif is_edge:
     kamailio.install(found=found)
     kamailio.configure(site=site, switch=switch)
 
     firewall.activate(site=site, found=found, rtp=False)
     kamailio.activate(site=site, switch=switch)
 else:
-    preflight(site=site, switch=switch, found=found)
-    freeswitch.preflight(site=site, found=found)
-
     freeswitch.install(site=site, found=found)
     freeswitch.configure(site=site, found=found)
 

@@ -8,7 +8,7 @@ from callcenter.site.features import FeatureCodes
 from callcenter.site.maintenance import Maintenance
 from callcenter.site.media import CODECS, Media
 from callcenter.site.network import Firewall, Network
-from callcenter.site.packages import AptRepository, LocalPackages, Packages, SignalWire
+from callcenter.site.packages import AptRepository, LocalPackages, Msi, Packages, SignalWire
 from callcenter.site.site import Site
 from callcenter.site.switch import Switch, hosts
 
@@ -22,6 +22,7 @@ __all__ = [
     "LocalPackages",
     "Maintenance",
     "Media",
+    "Msi",
     "Network",
     "Packages",
     "Secret",

@@ -1,4 +1,4 @@
-"""Where FreeSWITCH's packages come from, and which version."""
+"""Where FreeSWITCH comes from, and which version: Debian packages, and the MSI for Windows."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from callcenter.secrets import Secret
 from callcenter.site._model import Problem, model
 from callcenter.site._types import Many
 
-__all__ = ["AptRepository", "LocalPackages", "Packages", "SignalWire"]
+__all__ = ["AptRepository", "LocalPackages", "Msi", "Packages", "SignalWire"]
 
 LOCAL_REPOSITORY = "/srv/freeswitch-apt"
 
@@ -119,6 +119,48 @@ class LocalPackages:
     def index(self) -> Path:
         """apt's list of what the folder holds."""
         return self.path / "Packages"
+
+
+def _location(text: str) -> str:
+    if "://" in text:
+        if not re.fullmatch(r"https://[A-Za-z0-9.:\[\]-]+/[A-Za-z0-9._~+:@=,/-]+", text):
+            raise ValueError(
+                "is no address that a Windows host may fetch; use https://host/path without a "
+                "login, or a file on this machine"
+            )
+    elif not text.lower().endswith(".msi"):
+        raise ValueError("is no MSI; use a file such as 'FreeSWITCH-1.10.12-Release-x64.msi'")
+    return text
+
+
+def _sha256(text: str) -> str:
+    if not re.fullmatch(r"[0-9A-Fa-f]{64}", text):
+        raise ValueError("is no SHA-256; use the 64 hexadecimal digits that sha256sum prints")
+    return text.lower()
+
+
+@model
+class Msi:
+    """FreeSWITCH's installer for Windows, of the version that the Site's packages have."""
+
+    location: Annotated[str, AfterValidator(_location)]
+    """A file on this machine, or an https address that the host fetches itself."""
+    _: KW_ONLY
+    sha256: Annotated[str, AfterValidator(_sha256)] | None = None
+    """Of the MSI, as 64 hexadecimal digits. Needed with an address."""
+
+    @model_validator(mode="after")
+    def _check(self) -> Self:
+        if self.path is None and self.sha256 is None:
+            raise Problem(
+                "sha256", "is missing; an address needs it: give what sha256sum prints for the MSI"
+            )
+        return self
+
+    @property
+    def path(self) -> Path | None:
+        """The file, where it is on this machine."""
+        return None if "://" in self.location else Path(self.location)
 
 
 Packages = Annotated[SignalWire | AptRepository | LocalPackages, Field(discriminator="source")]

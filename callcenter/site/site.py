@@ -30,7 +30,7 @@ from callcenter.site.features import FeatureCodes
 from callcenter.site.maintenance import Maintenance
 from callcenter.site.media import Media
 from callcenter.site.network import Firewall, Network
-from callcenter.site.packages import LocalPackages, Packages
+from callcenter.site.packages import LocalPackages, Msi, Packages
 
 __all__ = ["Site"]
 
@@ -110,6 +110,9 @@ class Site:
     """Of prompts: FreeSWITCH's default_language."""
     packages: Packages = Field(default_factory=LocalPackages, kw_only=True)
     """Where FreeSWITCH comes from. Default: a local folder of packages."""
+    windows: Msi | None = None
+    """Where FreeSWITCH comes from on Windows hosts; its version is that of packages. Default: the
+    site has no Windows host."""
     network: Network = Field(default_factory=Network, kw_only=True)
     """Ports, transports, and who may come."""
     firewall: Firewall = Field(default_factory=Firewall, kw_only=True)

@@ -9,6 +9,7 @@ from typing import Any, Protocol, Self
 
 from pydantic import model_validator
 
+from callcenter import connectors
 from callcenter.site._model import Problem, SiteError, model
 from callcenter.site._types import Address, DisplayName
 
@@ -35,7 +36,8 @@ class Switch:
     """One host that runs FreeSWITCH. At least one of the two addresses must be given."""
 
     name: DisplayName
-    """What ssh connects to: a DNS name or an address."""
+    """What ssh connects to: a DNS name or an address. Windows: ``@winrm/`` or ``@winssh/`` and that
+    name."""
     _: KW_ONLY
     public_ip: Address | None = None
     """What phones outside the local networks are told. Never a private address."""
@@ -81,6 +83,11 @@ class Switch:
         return self
 
     @property
+    def is_windows(self) -> bool:
+        """Whether its name says that it is a Windows host."""
+        return self.name.startswith(connectors.WINDOWS)
+
+    @property
     def bind_address(self) -> str:
         """What SIP and RTP bind to."""
         address = self.address or self.public_ip
@@ -123,6 +130,13 @@ def hosts(
                 f"{group}[{name!r}]{line.removeprefix('Switch')}" for line in refused.problems
             ]
             continue
+        if switch.is_windows:
+            if group == "edges":
+                problems.append(
+                    f"{group}[{name!r}]: is a Windows host, which Kamailio does not run on; "
+                    "give a Debian host"
+                )
+            connectors.register()
         for address in {switch.bind_address, switch.announced_address}:
             if address in taken:
                 problems.append(

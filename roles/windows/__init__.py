@@ -1,8 +1,4 @@
-"""FreeSWITCH on Windows: its MSI, its service, its configuration, its firewall rules.
-
-Host data: ``freeswitch_msi`` (a file on this machine, or an https address that the host fetches)
-and ``freeswitch_msi_sha256``.
-"""
+"""FreeSWITCH on Windows: its MSI, its service, its configuration, its firewall rules."""
 
 from __future__ import annotations
 
@@ -18,11 +14,13 @@ from callcenter import windows_paths as paths
 from callcenter.changes import COMPARED, Severity, plan
 from callcenter.render import windows as render
 from callcenter.site import Site, Switch
+from roles.host.operations import refuse
 from roles.windows import facts, operations
 from roles.windows.facts import FirewallRule
 from roles.windows.powershell import path
 
 __all__ = ["GROUP", "activate", "apply", "configure", "firewall_rules", "install", "preflight"]
+__all__ += ["problems"]
 
 GROUP = "FreeSWITCH"
 """Of the firewall's rules, by which they are found again."""
@@ -53,39 +51,47 @@ def firewall_rules(site: Site) -> list[FirewallRule]:
 
 @deploy("FreeSWITCH on Windows: preflight")
 def preflight(site: Site) -> None:
-    """The MSI is named, where the host does not have that version already."""
+    """The Site says where FreeSWITCH comes from, and it is there. Changes nothing."""
+    wrong = problems(site, _installed() if site.windows is not None else None)
+    for line in wrong:
+        logger.error(f"{host.print_prefix}{line}")
+    refuse(name="FreeSWITCH's MSI is there", problems=wrong)
+
+
+def problems(site: Site, installed: str | None) -> list[str]:
+    """Why a Windows host with this version of FreeSWITCH cannot carry the Site, or nothing."""
+    right = (
+        f"windows=Msi('FreeSWITCH-{site.packages.version}-Release-x64.msi'), or its https address "
+        "with sha256"
+    )
+    if site.windows is None:
+        return [f"Site.windows: is missing, and this is a Windows host; give {right}"]
+    needed = installed is None or operations.fields_of(installed) != operations.fields_of(
+        site.packages.version
+    )
+    file = site.windows.path
+    if needed and file is not None and not file.is_file():
+        return [f"Site.windows.location: {file} is no file of this machine; give {right}"]
+    return []
+
+
+def _installed() -> str | None:
     found = host.get_fact(facts.MsiPackages).get(paths.PRODUCT_CODE)
-    version = operations.fields_of(site.packages.version)
-    if found is not None and operations.fields_of(found.version) == version:
-        return
-    if not host.data.get("freeswitch_msi"):
-        _refuse(
-            name="The MSI is named",
-            problem=f"freeswitch_msi is missing; give FreeSWITCH-{site.packages.version}-Release-"
-            "x64.msi on this machine, or its https address with freeswitch_msi_sha256",
-        )
-
-
-@operation()
-def _refuse(problem: str):  # type: ignore[no-untyped-def]
-    """Fail this host with one line."""
-
-    def say(state: State, host: Host) -> bool:
-        logger.error(f"{host.print_prefix}{problem}")
-        return False
-
-    yield FunctionCommand(say, (), {})
+    return None if found is None else found.version
 
 
 @deploy("FreeSWITCH on Windows: install")
 def install(site: Site) -> None:
     """FreeSWITCH at the Site's version."""
+    # Preflight has refused the host where there is none, and pyinfra still prepares the rest.
+    if site.windows is None:
+        return
     operations.package(
         name="FreeSWITCH's MSI",
         product_code=paths.PRODUCT_CODE,
         version=site.packages.version,
-        source=host.data.get("freeswitch_msi") or "",
-        sha256=host.data.get("freeswitch_msi_sha256"),
+        source=site.windows.path or site.windows.location,
+        sha256=site.windows.sha256,
         properties={"INSTALLLOCATION": paths.INSTALLATION},
         features=_FEATURES,
         service=paths.SERVICE,

@@ -16,10 +16,9 @@ import tarfile
 import time
 from abc import abstractmethod
 from collections.abc import Iterator
-from typing import IO, Any, TypedDict
+from typing import IO, TYPE_CHECKING, Any, TypedDict
 
 import gevent  # type: ignore[import-untyped]
-import requests
 from paramiko import SSHException
 from pyinfra.api.command import StringCommand
 from pyinfra.api.exceptions import ConnectError, OperationError
@@ -28,11 +27,11 @@ from pyinfra.api.util import get_file_io
 from pyinfra.connectors.base import BaseConnector, DataMeta
 from pyinfra.connectors.ssh import SSHConnector
 from pyinfra.connectors.util import CommandOutput, OutputLine
-from pypsrp.exceptions import AuthenticationError, WinRMError, WinRMTransportError, WSManFaultError
-from pypsrp.shell import CommandState, Process, SignalCode, WinRS
-from pypsrp.wsman import WSMan
 
 from roles.windows.powershell import LONGEST_LINE, SENTINEL, cmd_quote, is_script, path
+
+if TYPE_CHECKING:
+    from pypsrp.shell import WinRS
 
 __all__ = ["DIGESTS", "Refused", "WinRM", "WinSSH", "digests_in", "sftp_path"]
 
@@ -308,6 +307,17 @@ class WinRM(_Windows):
 
     def connect(self) -> None:
         """Log in and make sure that Windows answers."""
+        # Not above: pyinfra imports every connector that it knows, and pypsrp is an extra.
+        try:
+            import requests
+            from pypsrp.exceptions import AuthenticationError, WinRMError, WinRMTransportError
+            from pypsrp.shell import WinRS
+            from pypsrp.wsman import WSMan
+        except ImportError as lacking:
+            raise ConnectError(
+                f"@winrm needs the Python package {lacking.name}, which is missing; run "
+                "pip install -r requirements.lock, or use @winssh"
+            ) from None
         data, where = self.data, f"{self.data['winrm_hostname']}:{self.data['winrm_port']}"
         auth = data["winrm_auth"]
         if auth not in ("ntlm", "kerberos", "certificate"):
@@ -363,7 +373,7 @@ class WinRM(_Windows):
                 f"{where} is no WinRM listener: it answers {wrong.code}; is it a Windows host?"
             ) from None
         except (WinRMError, Refused, OSError, ValueError) as wrong:
-            raise ConnectError(f"{where}: {_one_line(wrong)}") from None
+            raise ConnectError(f"{where}: {_said(wrong)}") from None
         except SyntaxError:
             # ElementTree's complaint about an answer that is no XML.
             raise ConnectError(f"{where} is no WinRM listener; is it a Windows host?") from None
@@ -372,12 +382,19 @@ class WinRM(_Windows):
         """Close the shell; the host would keep it for hours."""
         shell, self._shell = self._shell, None
         if shell is not None:
+            import requests
+            from pypsrp.exceptions import WinRMError
+
             # It may be gone already.
             with contextlib.suppress(WinRMError, requests.exceptions.RequestException):
                 shell.close()
             shell.wsman.close()
 
     def _execute(self, line: str, stdin: bytes, timeout: float | None) -> tuple[int, bytes, bytes]:
+        import requests
+        from pypsrp.exceptions import WinRMError
+        from pypsrp.shell import CommandState, Process, SignalCode
+
         assert self._shell is not None, "connect() comes first"
         process = Process(self._shell, line)
         try:
@@ -393,7 +410,7 @@ class WinRM(_Windows):
                 process.poll_invoke()
             process.signal(SignalCode.TERMINATE)
         except (requests.exceptions.RequestException, WinRMError) as lost:
-            raise Refused(f"the connection was lost ({_one_line(lost)})") from None
+            raise Refused(f"the connection was lost ({_said(lost)})") from None
         # Unsigned on the wire or not, exit codes such as -1 are one number.
         return (process.rc or 0) & 0xFFFFFFFF, process.stdout, process.stderr
 
@@ -475,11 +492,19 @@ def _read(stream: IO[bytes]) -> bytes:
     return stream.read()
 
 
-def _one_line(wrong: BaseException) -> str:
+def _said(wrong: BaseException) -> str:
+    """What is worth reading of a complaint of WinRM's."""
+    import requests
+    from pypsrp.exceptions import WSManFaultError
+
     if isinstance(wrong, requests.exceptions.RequestException):
         return type(wrong).__name__
     if isinstance(wrong, WSManFaultError):
         return f"WSMan fault {wrong.code}"
+    return _one_line(wrong)
+
+
+def _one_line(wrong: BaseException) -> str:
     return " ".join(str(wrong).split())[:300] or type(wrong).__name__
 
 

@@ -97,6 +97,7 @@ def package(
     if present:
         words = " ".join([f"/i {path(msi)}", "ALLUSERS=1", *given])
         yield FunctionCommand(_msiexec, (words, [], busy_seconds), {})
+        yield FunctionCommand(_registered, (code, version), {})
         yield StringCommand(f"del /q {path(msi)}")
 
 
@@ -167,6 +168,18 @@ def _msiexec(state: State, host: Host, words: str, before: list[str], busy_secon
     logger.error(f"{host.print_prefix}msiexec {code}: {meaning}")
     for line in _tail(host, log):
         logger.error(f"{host.print_prefix}{line}")
+    return False
+
+
+def _registered(state: State, host: Host, code: str, version: str) -> bool:
+    """The MSI held what its name said; otherwise every run would install it again."""
+    fact = facts.MsiPackages()
+    _, output = host.run_shell_command(StringCommand(fact.command()))
+    found = fact.process(output.stdout_lines).get(code)
+    if found is not None and fields_of(found.version) == fields_of(version):
+        return True
+    holds = "another product" if found is None else f"version {found.version}"
+    logger.error(f"{host.print_prefix}the MSI holds {holds}, not version {version}; give that one")
     return False
 
 

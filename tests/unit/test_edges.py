@@ -129,3 +129,5 @@ def test_check_refuses_an_inventory_of_edges_that_needs_a_switch(own_folder: Pat
 def test_refusals_name_the_group() -> None:
     with pytest.raises(SiteError, match=r"edges\['e'\]\.address: is missing"):
         hosts(("e", {}), group="edges")
+    with pytest.raises(SiteError, match=r"'@winrm/e'\]: is a Windows host"):
+        hosts(("@winrm/e", {"address": "192.0.2.7"}), group="edges")

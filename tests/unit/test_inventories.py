@@ -115,3 +115,49 @@ class TestCheck:
         (folder / "prod").rename(folder / "other")
         [line] = check(folder / "other")
         assert line.endswith(f"has no site; write one in {folder / 'group_data' / 'other'}.py")
+
+
+class TestWindows:
+    """A host behind one of the Windows connectors, from a clone that nobody installed."""
+
+    @pytest.mark.parametrize(("door", "needed"), [("winrm", "pypsrp"), ("winssh", None)])
+    def test_its_connector_is_known_without_the_extra(
+        self, door: str, needed: str | None, operators_folder: Path
+    ) -> None:
+        (operators_folder / "inventories" / "prod").write_text(
+            "import sys\nsys.modules['pypsrp'] = sys.modules['requests'] = None\n"
+            "from callcenter.site import hosts\n"
+            f"switches = hosts(('@{door}/127.0.0.1', {{'address': '10.0.0.5', 'ssh_port': 1}}))\n"
+        )
+        done = pyinfra(operators_folder, "inventories/prod", "deploy/callcenter.py", "--yes")
+        shown = " ".join((done.stdout + done.stderr).split())
+        assert done.returncode != 0
+        assert "Invalid connector" not in shown
+        assert "Traceback" not in shown
+        if needed:
+            assert "pip install -r requirements.lock, or use @winssh" in shown
+        else:
+            assert "Could not connect" in shown
+
+    def test_a_site_without_one_does_not_load_them(self, operators_folder: Path) -> None:
+        inventory = operators_folder / "inventories" / "prod"
+        inventory.write_text(
+            inventory.read_text()
+            + "\nimport atexit, sys\n"
+            + "atexit.register(lambda: print('loaded', 'roles.windows.connectors' in sys.modules))"
+        )
+        done = pyinfra(operators_folder, "inventories/prod", "debug-inventory", **SECRETS)
+        assert "loaded False" in done.stdout
+
+    def test_the_example_is_right(
+        self, operators_folder: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setenv("CALLCENTER_WINDOWS_HOST", "10.0.0.5")
+        assert check(operators_folder / "inventories" / "lab-windows") == []
+
+    def test_the_example_says_what_it_lacks(
+        self, operators_folder: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.delenv("CALLCENTER_WINDOWS_HOST", raising=False)
+        [line] = check(operators_folder / "inventories" / "lab-windows")
+        assert line.startswith("CALLCENTER_WINDOWS_HOST: is not set")

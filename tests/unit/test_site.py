@@ -22,6 +22,7 @@ from callcenter.site import (
     LocalPackages,
     Maintenance,
     Media,
+    Msi,
     Network,
     SignalWire,
     Site,
@@ -42,6 +43,9 @@ packages:
   source: signalwire
   token: {secret: signalwire}
   version: 1.10.11
+windows:
+  location: https://files.example.net/fs.msi
+  sha256: abababababababababababababababababababababababababababababababab
 extensions:
   - 1000-1002
   - 1003
@@ -72,6 +76,7 @@ def twin() -> Site:
         timezone="Asia/Shanghai",
         language="zh",
         packages=SignalWire(token=secret("signalwire"), version="1.10.11"),
+        windows=Msi("https://files.example.net/fs.msi", sha256="ab" * 32),
         extensions=(
             *Extension.range(1000, 1004),
             Extension("2000", name="Front desk", ring_seconds=20, password=secret("front-desk")),
@@ -239,6 +244,7 @@ class TestSchema:
             {"domain": "a.b", "extensions": [10], "media": {"codecs": ["G729"]}},
             {"domain": "a.b", "extensions": [10], "packages": {"source": "ppa"}},
             {"domain": "a.b", "extensions": [10], "packages": {"path": "x"}},
+            {"domain": "a.b", "extensions": [10], "windows": {"sha256": "x"}},
             {"domain": "a.b", "extensions": [10], "event_socket": {"password": "short"}},
             {"domain": "a.b", "extensions": [10], "event_socket": {"password": {"name": "x"}}},
         ],

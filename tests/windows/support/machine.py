@@ -28,12 +28,6 @@ __all__ = ["Machine", "Real", "Run"]
 ROOT = Path(__file__).resolve().parents[3]
 PYINFRA = Path(sys.executable).with_name("pyinfra")
 
-# What pip writes for an installed package: a pyinfra that runs from the sources finds it as well.
-_ENTRY_POINTS = """[pyinfra.connectors]
-winrm = roles.windows.connectors:WinRM
-winssh = roles.windows.connectors:WinSSH
-"""
-
 
 @dataclass(frozen=True)
 class Run:
@@ -51,6 +45,8 @@ class Machine:
     """wine, through ``winrm`` or ``winssh``."""
 
     real = False
+    others: tuple[str, ...] = ()
+    """Hosts beside it, as they stand in an inventory."""
 
     def __init__(self, door: str, wine: Wine, folder: Path) -> None:
         self.door, self.wine, self.folder = door, wine, folder
@@ -132,17 +128,17 @@ class Machine:
     def deploy(self, text: str, *options: str, **changes: Any) -> Run:
         """Write a deploy and run it with pyinfra's real command; ``changes`` are host data."""
         data = self.data | changes
-        metadata = self.folder / "path" / "callcenter_doors-0.dist-info"
-        metadata.mkdir(parents=True, exist_ok=True)
-        (metadata / "METADATA").write_text("Metadata-Version: 2.1\nName: callcenter-doors\n")
-        (metadata / "entry_points.txt").write_text(_ENTRY_POINTS)
-        (self.folder / "inventory.py").write_text(f"hosts = [({self.name!r}, {data!r})]\n")
+        data.setdefault("address", "10.0.0.5")
+        switches = ", ".join([f"({self.name!r}, {data!r})", *self.others])
+        (self.folder / "inventory.py").write_text(
+            f"from callcenter.site import hosts\nswitches = hosts({switches})\n"
+        )
         (self.folder / "deploy.py").write_text(textwrap.dedent(text))
         before = len(self._commands())
         done = subprocess.run(
             [PYINFRA, "-y", *options, self.folder / "inventory.py", self.folder / "deploy.py"],
             cwd=self.folder,
-            env={**os.environ, "PYTHONPATH": f"{ROOT}:{metadata.parent}", "NO_COLOR": "1"},
+            env={**os.environ, "PYTHONPATH": str(ROOT), "NO_COLOR": "1"},
             stdin=subprocess.DEVNULL,
             capture_output=True,
             text=True,

@@ -1,0 +1,57 @@
+"""``@winrm`` and ``@winssh`` in a clone.
+
+pyinfra looks for connectors among the entry points of installed packages, and a clone is none. It
+becomes one for the process whose inventory names a Windows host, and only then: pyinfra imports
+every connector that it finds, in every run.
+"""
+
+from __future__ import annotations
+
+import sys
+import tomllib
+from collections.abc import Iterable
+from importlib.metadata import Distribution, DistributionFinder
+from pathlib import Path
+
+__all__ = ["WINDOWS", "register"]
+
+WINDOWS = ("@winrm/", "@winssh/")
+"""What the name of a Windows host begins with."""
+
+_CLONE = Path(__file__).parents[1]
+_PROJECT = "pyinfra-callcenter"
+
+
+class _Clone(Distribution):
+    def read_text(self, filename: str) -> str | None:
+        if filename == "METADATA":
+            return f"Metadata-Version: 2.1\nName: {_PROJECT}\n"
+        if filename != "entry_points.txt":
+            return None
+        project = tomllib.loads((_CLONE / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+        return "\n".join(
+            line
+            for group, points in project["entry-points"].items()
+            for line in (f"[{group}]", *(f"{name} = {where}" for name, where in points.items()))
+        )
+
+    def locate_file(self, path: object) -> Path:
+        return _CLONE / str(path)
+
+
+class _Finder(DistributionFinder):
+    def find_spec(self, *_: object) -> None:
+        """Modules are found as ever."""
+
+    def find_distributions(
+        self, context: DistributionFinder.Context | None = None
+    ) -> Iterable[Distribution]:
+        if context is None or context.name in (None, _PROJECT):
+            yield _Clone()
+
+
+def register() -> None:
+    """Make this process find the clone's entry points. Installed with pip, there are others."""
+    there = any(isinstance(one, _Finder) for one in sys.meta_path)
+    if not there and (_CLONE / "pyproject.toml").is_file():
+        sys.meta_path.append(_Finder())
