@@ -8,6 +8,7 @@ from collections.abc import Iterator
 
 from callcenter.render._files import File, Tree
 from callcenter.render._templates import plain, xml
+from callcenter.render.services import SERVICES, leads_on, name_of, numbers
 from callcenter.site import CODECS, Extension, Site, Switch
 
 __all__ = ["CLI_CONFIG", "PROFILE", "a1_hash", "configuration", "modules", "packages"]
@@ -34,7 +35,8 @@ def modules(site: Site) -> tuple[str, ...]:
     if site.features.tone is not None:
         wanted.append("mod_tone_stream")
     wanted += sorted({module for codec in site.media.codecs if (module := CODECS[codec])})
-    return tuple(wanted)
+    wanted += sorted({module for service in SERVICES for module in service.modules(site)})
+    return tuple(dict.fromkeys(wanted))
 
 
 def packages(site: Site) -> tuple[str, ...]:
@@ -59,7 +61,13 @@ def configuration(site: Site, switch: Switch) -> Tree:
 
 
 def _files(site: Site, switch: Switch) -> Iterator[File]:
-    values = {"site": site, "switch": switch, "profile": PROFILE, "modules": modules(site)}
+    values = {
+        "site": site,
+        "switch": switch,
+        "profile": PROFILE,
+        "modules": modules(site),
+        "leads_on": leads_on(site),
+    }
 
     def rendered(path: str, **more: object) -> File:
         return File(path, xml(f"freeswitch/{path}.j2", **values, **more), 0o640)
@@ -73,8 +81,11 @@ def _files(site: Site, switch: Switch) -> Iterator[File]:
     if "OPUS" in site.media.codecs:
         yield rendered("autoload_configs/opus.conf.xml")
     yield rendered(f"sip_profiles/{PROFILE}.xml")
-    yield rendered("dialplan/default.xml")
+    yield rendered("dialplan/default.xml", numbers=tuple(numbers(site)))
     yield rendered("dialplan/public.xml")
+    yield rendered("dialplan/services.xml")
+    for service in SERVICES:
+        yield from service.files(site)
     yield rendered("directory/default.xml")
     for block, extensions in _blocks(site):
         yield File(
@@ -82,6 +93,7 @@ def _files(site: Site, switch: Switch) -> Iterator[File]:
             xml(
                 "freeswitch/directory/users.xml.j2",
                 **values,
+                name_of=name_of,
                 users=[(extension, a1_hash(site, extension)) for extension in extensions],
             ),
             0o640,

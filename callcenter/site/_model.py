@@ -134,8 +134,13 @@ class _Place:
                     for argument in get_args(one)
                     for type_ in _members(argument)
                 ]
+            elif named := [one for one in self.models if one.__name__ == part]:
+                self.members = list(named)
             elif part in known:
                 self._enter(part)
+            elif mapped := [one for one in self.members if get_origin(one) is dict]:
+                self.path += f"[{part!r}]"
+                self.members = [type_ for one in mapped for type_ in _members(get_args(one)[1])]
             elif tagged := [one for one in self.models if part in _tags(one)]:
                 self.members = list(tagged)
             elif is_last and error["type"] in _UNKNOWN_KEY:
