@@ -18,7 +18,14 @@ from callcenter.site.destinations import (
 if TYPE_CHECKING:
     from callcenter.site.site import Site
 
-__all__ = ["check_destinations", "check_members", "check_names", "check_numbers", "dialled_numbers"]
+__all__ = [
+    "NAMED",
+    "check_destinations",
+    "check_members",
+    "check_names",
+    "check_numbers",
+    "dialled_numbers",
+]
 
 NAMED = ("hours", "ivrs", "ring_groups")
 """The Site's fields whose members have a name and may have a number."""

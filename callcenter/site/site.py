@@ -20,7 +20,13 @@ from pydantic import (
 
 from callcenter.secrets import Secret, Vault, weakness
 from callcenter.site._model import Problem, SiteError, describe, model
-from callcenter.site._plan import check_destinations, check_members, check_names, check_numbers
+from callcenter.site._plan import (
+    NAMED,
+    check_destinations,
+    check_members,
+    check_names,
+    check_numbers,
+)
 from callcenter.site._types import Domain, Many, Timezone, dialled
 from callcenter.site.event_socket import EventSocket
 from callcenter.site.extensions import Extension
@@ -205,6 +211,17 @@ class Site:
             f"Site.features.{name}: {code} needs a switch, and the inventory has edges only; "
             "set it to None"
             for name, code in self.features.items()
+        ]
+        out += [
+            f"Site.{kind}: needs a switch, and the inventory has edges only; leave it out"
+            for kind in NAMED
+            if getattr(self, kind)
+        ]
+        out += [
+            f"Site.extensions[{index}].no_answer: needs a switch, and the inventory has edges "
+            "only; leave it out"
+            for index, extension in enumerate(self.extensions)
+            if extension.no_answer is not None
         ]
         if self.media.mode != "bypass":
             out.append(
