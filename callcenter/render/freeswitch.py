@@ -8,7 +8,7 @@ from collections.abc import Iterator
 
 from callcenter.render._files import File, Tree
 from callcenter.render._templates import plain, xml
-from callcenter.render.services import SERVICES, leads_on, name_of, numbers
+from callcenter.render.services import SERVICES, leads_on, name_of, numbers, records
 from callcenter.site import CODECS, Extension, Site, Switch
 
 __all__ = ["CLI_CONFIG", "PROFILE", "a1_hash", "configuration", "modules", "packages"]
@@ -67,6 +67,7 @@ def _files(site: Site, switch: Switch) -> Iterator[File]:
         "profile": PROFILE,
         "modules": modules(site),
         "leads_on": leads_on(site),
+        "records": records(site),
     }
 
     def rendered(path: str, **more: object) -> File:

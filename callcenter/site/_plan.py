@@ -105,6 +105,12 @@ def check_members(site: Site) -> None:
             check_member(site, "extensions", path, number)
             if number in group.members[:place]:
                 raise Problem(path, f"{number} is listed twice; list it once")
+    for index, extension in enumerate(site.extensions):
+        if extension.record and site.media.mode != "default":
+            raise Problem(
+                f"extensions[{index}].record",
+                f"nothing can be recorded with media.mode {site.media.mode!r}; use 'default'",
+            )
     for index, menu in enumerate(site.ivrs):
         for keys in menu.options if menu.direct_dial else ():
             for extension in site.extensions:

@@ -36,6 +36,9 @@ class Extension:
     """Where callers go when nobody answers, it is busy, or it has no phone. Default: they are told,
     and the call ends."""
 
+    record: Annotated[bool, Field(strict=True)] = False
+    """Whether its calls, to it and from it, are recorded: see Site.recording."""
+
     @field_validator("number")
     @classmethod
     def _digits(cls, number: str) -> str:
@@ -53,6 +56,7 @@ class Extension:
             password: Secret = ...,
             ring_seconds: int = 30,
             no_answer: Destination | None = None,
+            record: bool = False,
         ) -> None: ...
 
     def __post_init__(self) -> None:

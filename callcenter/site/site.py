@@ -37,6 +37,7 @@ from callcenter.site.maintenance import Maintenance
 from callcenter.site.media import Media
 from callcenter.site.network import Firewall, Network
 from callcenter.site.packages import LocalPackages, Msi, Packages
+from callcenter.site.recordings import Recording
 from callcenter.site.ring_groups import RingGroup
 
 __all__ = ["Site"]
@@ -131,6 +132,8 @@ class Site:
     """Menus that callers steer by keys."""
     ring_groups: Many[RingGroup] = ()
     """Several extensions under one number."""
+    recording: Recording = Field(default_factory=Recording, kw_only=True)
+    """How the calls are recorded of those who say so."""
     maintenance: Maintenance = Field(default_factory=Maintenance, kw_only=True)
     """What a deploy may do to live calls."""
     secret_file: Path | None = None

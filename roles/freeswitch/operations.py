@@ -20,7 +20,7 @@ from callcenter.site import Maintenance
 from roles.files import payload_command, show_difference
 from roles.freeswitch.facts import ReleaseState
 
-__all__ = ["no_other_modules", "packages", "release", "source_answers"]
+__all__ = ["no_other_modules", "packages", "release", "source_answers", "timer"]
 
 _OURS = ("freeswitch", "libfreeswitch")
 
@@ -190,6 +190,18 @@ def no_other_modules(
             "DEBIAN_FRONTEND=noninteractive apt-get -y -qq -o DPkg::Lock::Timeout=300 "
             f"-o Dpkg::Use-Pty=0 remove {' '.join(surplus)}"
         )
+
+
+def timer(path: str) -> dict[str, str]:
+    """What is to be run after the files of a timer came, changed or went. ``path``: without
+    ``.timer``."""
+    name = f"{path.rpartition('/')[2]}.timer"
+    command = (
+        f"systemctl daemon-reload; if [ -e {path}.timer ]; then systemctl enable --quiet {name}; "
+        f"systemctl restart {name}; else systemctl stop {name} 2>/dev/null || :; "
+        f"rm -f /etc/systemd/system/timers.target.wants/{name}; fi"
+    )
+    return {f"{path}.timer": command, f"{path}.service": command}
 
 
 def _ours(names: Sequence[str]) -> list[str]:

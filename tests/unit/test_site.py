@@ -26,6 +26,7 @@ from callcenter.site import (
     Media,
     Msi,
     Network,
+    Recording,
     RingGroup,
     SignalWire,
     Site,
@@ -86,6 +87,8 @@ ivrs:
       "9": {ivr: main}
 ring_groups:
   - {name: sales, members: [1000, "1001"], strategy: in-turn, otherwise: {ivr: main}}
+recording:
+  {keep_days: 30, announcement: {say: Recorded.}, stereo: false, pause: 1, resume: 2}
 maintenance: {live_calls: stop, drain_seconds: 60}
 secret_file: /nowhere/secrets.json
 """
@@ -139,6 +142,9 @@ def twin() -> Site:
         ring_groups=[
             RingGroup("sales", ["1000", "1001"], strategy="in-turn", otherwise=ivr("main"))
         ],
+        recording=Recording(
+            keep_days=30, announcement=say("Recorded."), stereo=False, pause=1, resume=2
+        ),
         maintenance=Maintenance(live_calls="stop", drain_seconds=60),
         secret_file=Path("/nowhere/secrets.json"),
     )

@@ -11,11 +11,11 @@ from collections.abc import Iterator
 from typing import Final, Protocol
 
 from callcenter.render._files import File
-from callcenter.render.services import extensions, hours, ivrs, ring_groups
-from callcenter.render.services._way import CONTEXT, leads_on, name_of, numbers
+from callcenter.render.services import extensions, hours, ivrs, recordings, ring_groups
+from callcenter.render.services._way import CONTEXT, leads_on, name_of, numbers, records
 from callcenter.site import Site
 
-__all__ = ["CONTEXT", "SERVICES", "Service", "leads_on", "name_of", "numbers"]
+__all__ = ["CONTEXT", "SERVICES", "Service", "leads_on", "name_of", "numbers", "records"]
 
 
 class Service(Protocol):
@@ -28,4 +28,4 @@ class Service(Protocol):
         """Its files below the configuration folder."""
 
 
-SERVICES: Final[tuple[Service, ...]] = (extensions, hours, ivrs, ring_groups)
+SERVICES: Final[tuple[Service, ...]] = (extensions, hours, ivrs, recordings, ring_groups)
