@@ -54,6 +54,8 @@ _BY_PATH: tuple[tuple[str, Action | None], ...] = (
     (".fs_cli_conf", None),
     ("autoload_configs/sofia.conf.xml", None),
     ("autoload_configs/ivr.conf.xml", None),
+    ("lang/", None),
+    ("sounds/", None),
     ("autoload_configs/timezones.conf.xml", None),
     ("autoload_configs/acl.conf.xml", Action(Severity.RELOAD, "reloadacl")),
     ("autoload_configs/opus.conf.xml", Action(Severity.MODULE, "reload mod_opus")),

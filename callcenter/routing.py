@@ -16,6 +16,7 @@ from callcenter.site import (
     ToExtension,
     ToHangUp,
     ToIvr,
+    ToNotice,
     ToRingGroup,
 )
 from callcenter.site._plan import dialled_numbers
@@ -69,7 +70,11 @@ def service_of(site: Site, number: str) -> tuple[str, Destination | None]:
     raise SiteError([f"{number} is nothing that can be dialled; see extensions, ivrs and features"])
 
 
-_KINDS: dict[str, Callable[[str], Destination]] = {"ivrs": ToIvr, "ring_groups": ToRingGroup}
+_KINDS: dict[str, Callable[[str], Destination]] = {
+    "ivrs": ToIvr,
+    "notices": ToNotice,
+    "ring_groups": ToRingGroup,
+}
 
 
 def explain(

@@ -8,10 +8,12 @@ from callcenter.site.destinations import (
     ToExtension,
     ToHangUp,
     ToIvr,
+    ToNotice,
     ToRingGroup,
     extension,
     hang_up,
     ivr,
+    notice,
     open_during,
     ring_group,
 )
@@ -23,11 +25,12 @@ from callcenter.site.ivrs import Ivr
 from callcenter.site.maintenance import Maintenance
 from callcenter.site.media import CODECS, Media
 from callcenter.site.network import Firewall, Network
+from callcenter.site.notices import Notice
 from callcenter.site.packages import AptRepository, LocalPackages, Msi, Packages, SignalWire
 from callcenter.site.recordings import Recording
 from callcenter.site.ring_groups import RingGroup
 from callcenter.site.site import Site
-from callcenter.site.sounds import Announcement, Say, say
+from callcenter.site.sounds import Announcement, Language, Say, Sound, Speech, say
 from callcenter.site.switch import Switch, hosts
 
 __all__ = [
@@ -41,11 +44,13 @@ __all__ = [
     "Firewall",
     "Hours",
     "Ivr",
+    "Language",
     "LocalPackages",
     "Maintenance",
     "Media",
     "Msi",
     "Network",
+    "Notice",
     "OpenDuring",
     "Packages",
     "Recording",
@@ -55,15 +60,19 @@ __all__ = [
     "SignalWire",
     "Site",
     "SiteError",
+    "Sound",
+    "Speech",
     "Switch",
     "ToExtension",
     "ToHangUp",
     "ToIvr",
+    "ToNotice",
     "ToRingGroup",
     "extension",
     "hang_up",
     "hosts",
     "ivr",
+    "notice",
     "open_during",
     "ring_group",
     "say",

@@ -27,7 +27,7 @@ __all__ = [
     "dialled_numbers",
 ]
 
-NAMED = ("hours", "ivrs", "ring_groups")
+NAMED = ("hours", "ivrs", "notices", "ring_groups")
 """The Site's fields whose members have a name and may have a number."""
 
 

@@ -17,11 +17,13 @@ __all__ = [
     "ToExtension",
     "ToHangUp",
     "ToIvr",
+    "ToNotice",
     "ToRingGroup",
     "destinations_in",
     "extension",
     "hang_up",
     "ivr",
+    "notice",
     "open_during",
     "ring_group",
     "target_of",
@@ -53,6 +55,15 @@ class ToRingGroup:
     names: ClassVar = "ring_groups"
     ring_group: Name
     """The name of one of the Site's ring groups."""
+
+
+@model
+class ToNotice:
+    """Plays a notice."""
+
+    names: ClassVar = "notices"
+    notice: Name
+    """The name of one of the Site's notices."""
 
 
 @model
@@ -97,6 +108,7 @@ Destination = Annotated[
     Annotated[ToExtension, Tag("ToExtension")]
     | Annotated[ToIvr, Tag("ToIvr")]
     | Annotated[ToRingGroup, Tag("ToRingGroup")]
+    | Annotated[ToNotice, Tag("ToNotice")]
     | Annotated[ToHangUp, Tag("ToHangUp")]
     | Annotated[OpenDuring, Tag("OpenDuring")],
     Discriminator(
@@ -128,6 +140,11 @@ def ivr(name: str) -> ToIvr:
 def ring_group(name: str) -> ToRingGroup:
     """Ring a group: ``ring_group("sales")``."""
     return ToRingGroup(name)
+
+
+def notice(name: str) -> ToNotice:
+    """Play a notice: ``notice("closed")``."""
+    return ToNotice(name)
 
 
 def hang_up(cause: str = "NORMAL_CLEARING") -> ToHangUp:

@@ -36,9 +36,11 @@ from callcenter.site.ivrs import Ivr
 from callcenter.site.maintenance import Maintenance
 from callcenter.site.media import Media
 from callcenter.site.network import Firewall, Network
+from callcenter.site.notices import Notice
 from callcenter.site.packages import LocalPackages, Msi, Packages
 from callcenter.site.recordings import Recording
 from callcenter.site.ring_groups import RingGroup
+from callcenter.site.sounds import Announcement, Language, Speech
 
 __all__ = ["Site"]
 
@@ -109,8 +111,8 @@ class Site:
     """Who can be called. At least one."""
     timezone: Timezone = "UTC"
     """IANA name, for logs and announcements."""
-    language: Literal["en", "zh"] = "en"
-    """Of prompts: FreeSWITCH's default_language."""
+    language: Language = "en"
+    """Of announcements and prompts, where they name no other."""
     packages: Packages = Field(default_factory=LocalPackages, kw_only=True)
     """Where FreeSWITCH comes from. Default: a local folder of packages."""
     windows: Msi | None = None
@@ -130,8 +132,15 @@ class Site:
     """Opening hours, by which destinations differ."""
     ivrs: Many[Ivr] = ()
     """Menus that callers steer by keys."""
+    notices: Many[Notice] = ()
+    """Announcements with a name: destinations, and what people are called with."""
     ring_groups: Many[RingGroup] = ()
     """Several extensions under one number."""
+    speech: Speech = Field(default_factory=Speech, kw_only=True)
+    """What speaks the Site's announcements."""
+    hold_music: Announcement | Literal["tune"] | None = "tune"
+    """What a caller on hold hears, over and over. Default: a quiet tune of our own. None:
+    silence."""
     recording: Recording = Field(default_factory=Recording, kw_only=True)
     """How the calls are recorded of those who say so."""
     maintenance: Maintenance = Field(default_factory=Maintenance, kw_only=True)

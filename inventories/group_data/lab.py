@@ -6,6 +6,7 @@ from callcenter.site import (
     Ivr,
     LocalPackages,
     Media,
+    Notice,
     RingGroup,
     Site,
     extension,
@@ -55,6 +56,7 @@ site = Site(
             wait_seconds=2,
         ),
     ],
+    notices=[Notice("storm", say("A storm is coming. Stay at home."), number=6200)],
     ring_groups=[
         RingGroup(
             "sales", ["1000", "1001"], number=6100, ring_seconds=5, otherwise=extension(2000)

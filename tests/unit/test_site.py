@@ -26,10 +26,12 @@ from callcenter.site import (
     Media,
     Msi,
     Network,
+    Notice,
     Recording,
     RingGroup,
     SignalWire,
     Site,
+    Speech,
     Switch,
     extension,
     hang_up,
@@ -85,8 +87,12 @@ ivrs:
       "1": {extension: 1000}
       "2": {hours: office, open: {ring_group: sales}, closed: {hang_up: USER_BUSY}}
       "9": {ivr: main}
+notices:
+  - {name: storm, announcement: {say: Stay at home.}, number: 6200, otherwise: {ivr: main}}
 ring_groups:
   - {name: sales, members: [1000, "1001"], strategy: in-turn, otherwise: {ivr: main}}
+speech: {command: [cat, "{language}"]}
+hold_music: {say: Please hold., language: en}
 recording:
   {keep_days: 30, announcement: {say: Recorded.}, stereo: false, pause: 1, resume: 2}
 maintenance: {live_calls: stop, drain_seconds: 60}
@@ -139,9 +145,12 @@ def twin() -> Site:
                 },
             )
         ],
+        notices=[Notice("storm", say("Stay at home."), number="6200", otherwise=ivr("main"))],
         ring_groups=[
             RingGroup("sales", ["1000", "1001"], strategy="in-turn", otherwise=ivr("main"))
         ],
+        speech=Speech(command=["cat", "{language}"]),
+        hold_music=say("Please hold.", language="en"),
         recording=Recording(
             keep_days=30, announcement=say("Recorded."), stereo=False, pause=1, resume=2
         ),

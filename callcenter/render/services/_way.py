@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import functools
 import hashlib
 from collections.abc import Iterator
 
 from markupsafe import Markup
 
+from callcenter.render import sounds
 from callcenter.render._files import File
 from callcenter.render._templates import xml, xml_escape
 from callcenter.site import Destination, OpenDuring, Site
@@ -17,7 +19,7 @@ __all__ = ["CONTEXT", "action", "config", "leads_on", "name_of", "numbers", "rec
 CONTEXT = "services"
 """The dialplan context of all destinations. No caller enters it but by a transfer of ours."""
 
-_PREFIXES = {"ivrs": "ivr", "ring_groups": "ring-group"}
+_PREFIXES = {"ivrs": "ivr", "notices": "notice", "ring_groups": "ring-group"}
 
 
 def name_of(destination: Destination) -> str:
@@ -66,4 +68,6 @@ def numbers(site: Site) -> Iterator[tuple[str, str]]:
 
 def config(path: str, site: Site, **values: object) -> File:
     """A file of the configuration, from the template of the same place."""
-    return File(path, xml(f"freeswitch/{path}.j2", site=site, action=action, **values), 0o640)
+    sound = functools.partial(sounds.path, site)
+    made = xml(f"freeswitch/{path}.j2", site=site, action=action, sound=sound, **values)
+    return File(path, made, 0o640)
