@@ -17,6 +17,7 @@ from callcenter.site import (
     ToHangUp,
     ToIvr,
     ToNotice,
+    ToQueue,
     ToRingGroup,
 )
 from callcenter.site._plan import dialled_numbers
@@ -73,6 +74,7 @@ def service_of(site: Site, number: str) -> tuple[str, Destination | None]:
 _KINDS: dict[str, Callable[[str], Destination]] = {
     "ivrs": ToIvr,
     "notices": ToNotice,
+    "queues": ToQueue,
     "ring_groups": ToRingGroup,
 }
 

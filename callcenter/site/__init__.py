@@ -9,12 +9,14 @@ from callcenter.site.destinations import (
     ToHangUp,
     ToIvr,
     ToNotice,
+    ToQueue,
     ToRingGroup,
     extension,
     hang_up,
     ivr,
     notice,
     open_during,
+    queue,
     ring_group,
 )
 from callcenter.site.event_socket import EventSocket
@@ -27,6 +29,7 @@ from callcenter.site.media import CODECS, Media
 from callcenter.site.network import Firewall, Network
 from callcenter.site.notices import Notice
 from callcenter.site.packages import AptRepository, LocalPackages, Msi, Packages, SignalWire
+from callcenter.site.queues import Agent, AgentCodes, Queue
 from callcenter.site.recordings import Recording
 from callcenter.site.ring_groups import RingGroup
 from callcenter.site.site import Site
@@ -35,6 +38,8 @@ from callcenter.site.switch import Switch, hosts
 
 __all__ = [
     "CODECS",
+    "Agent",
+    "AgentCodes",
     "Announcement",
     "AptRepository",
     "Destination",
@@ -53,6 +58,7 @@ __all__ = [
     "Notice",
     "OpenDuring",
     "Packages",
+    "Queue",
     "Recording",
     "RingGroup",
     "Say",
@@ -67,6 +73,7 @@ __all__ = [
     "ToHangUp",
     "ToIvr",
     "ToNotice",
+    "ToQueue",
     "ToRingGroup",
     "extension",
     "hang_up",
@@ -74,6 +81,7 @@ __all__ = [
     "ivr",
     "notice",
     "open_during",
+    "queue",
     "ring_group",
     "say",
     "secret",

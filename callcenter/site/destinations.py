@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import KW_ONLY, fields, is_dataclass
 from typing import Annotated, Any, ClassVar, get_args
 
-from pydantic import AfterValidator, Discriminator, Tag
+from pydantic import AfterValidator, Discriminator, Field, Tag
 
 from callcenter.site._model import model
 from callcenter.site._types import Name, Number
@@ -18,6 +18,7 @@ __all__ = [
     "ToHangUp",
     "ToIvr",
     "ToNotice",
+    "ToQueue",
     "ToRingGroup",
     "destinations_in",
     "extension",
@@ -25,6 +26,7 @@ __all__ = [
     "ivr",
     "notice",
     "open_during",
+    "queue",
     "ring_group",
     "target_of",
 ]
@@ -46,6 +48,18 @@ class ToIvr:
     names: ClassVar = "ivrs"
     ivr: Name
     """The name of one of the Site's IVR menus."""
+
+
+@model
+class ToQueue:
+    """Waits in a queue."""
+
+    names: ClassVar = "queues"
+    queue: Name
+    """The name of one of the Site's queues."""
+    _: KW_ONLY
+    priority: Annotated[int, Field(strict=True, ge=0, le=86_400)] = 0
+    """Callers who come this way are served as if they had waited so many seconds already."""
 
 
 @model
@@ -107,6 +121,7 @@ def _kind(given: Any) -> str | None:
 Destination = Annotated[
     Annotated[ToExtension, Tag("ToExtension")]
     | Annotated[ToIvr, Tag("ToIvr")]
+    | Annotated[ToQueue, Tag("ToQueue")]
     | Annotated[ToRingGroup, Tag("ToRingGroup")]
     | Annotated[ToNotice, Tag("ToNotice")]
     | Annotated[ToHangUp, Tag("ToHangUp")]
@@ -135,6 +150,11 @@ def extension(number: str | int) -> ToExtension:
 def ivr(name: str) -> ToIvr:
     """Play an IVR menu: ``ivr("main")``."""
     return ToIvr(name)
+
+
+def queue(name: str, *, priority: int = 0) -> ToQueue:
+    """Wait in a queue: ``queue("sales")``."""
+    return ToQueue(name, priority=priority)
 
 
 def ring_group(name: str) -> ToRingGroup:

@@ -38,6 +38,7 @@ from callcenter.site.media import Media
 from callcenter.site.network import Firewall, Network
 from callcenter.site.notices import Notice
 from callcenter.site.packages import LocalPackages, Msi, Packages
+from callcenter.site.queues import Agent, AgentCodes, Queue
 from callcenter.site.recordings import Recording
 from callcenter.site.ring_groups import RingGroup
 from callcenter.site.sounds import Announcement, Language, Speech
@@ -134,6 +135,12 @@ class Site:
     """Menus that callers steer by keys."""
     notices: Many[Notice] = ()
     """Announcements with a name: destinations, and what people are called with."""
+    queues: Many[Queue] = ()
+    """Where callers wait for agents."""
+    agents: Many[Agent] = ()
+    """Who answers the queues. Logged out until they log in."""
+    agent_codes: AgentCodes = Field(default_factory=AgentCodes, kw_only=True)
+    """What agents dial to log in, to log out, and for a pause."""
     ring_groups: Many[RingGroup] = ()
     """Several extensions under one number."""
     speech: Speech = Field(default_factory=Speech, kw_only=True)

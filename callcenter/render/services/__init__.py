@@ -11,7 +11,15 @@ from collections.abc import Iterator
 from typing import Final, Protocol
 
 from callcenter.render._files import File
-from callcenter.render.services import extensions, hours, ivrs, notices, recordings, ring_groups
+from callcenter.render.services import (
+    extensions,
+    hours,
+    ivrs,
+    notices,
+    queues,
+    recordings,
+    ring_groups,
+)
 from callcenter.render.services._way import CONTEXT, leads_on, name_of, numbers, records
 from callcenter.site import Site
 
@@ -28,4 +36,12 @@ class Service(Protocol):
         """Its files below the configuration folder."""
 
 
-SERVICES: Final[tuple[Service, ...]] = (extensions, hours, ivrs, notices, recordings, ring_groups)
+SERVICES: Final[tuple[Service, ...]] = (
+    extensions,
+    hours,
+    ivrs,
+    notices,
+    queues,
+    recordings,
+    ring_groups,
+)
