@@ -172,7 +172,9 @@ class _Campaign:
             )
         said = await waiting
         if not said.startswith("+OK"):
-            return said.removeprefix("-ERR ").strip()
+            cause = said.removeprefix("-ERR ").strip()
+            # Answered and hung up before the notice began.
+            return "hung up" if cause == "NORMAL_CLEARING" else cause
         return "heard" if await ended else "hung up"
 
 
