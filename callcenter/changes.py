@@ -90,6 +90,9 @@ _PROFILE_BY_RESCAN = frozenset(
     }
 )
 
+_KEPT = frozenset({"mod_lua"})
+"""Modules that FreeSWITCH never unloads while it runs."""
+
 _PARAM = re.compile(r'<param name="([^"]+)" value="([^"]*)"')
 _LOAD = re.compile(r'<load module="(mod_[a-z0-9_]+)"')
 _PROFILE_NAME = re.compile(r"sip_profiles/([a-z0-9_-]+)\.xml")
@@ -121,7 +124,11 @@ def _for_path(path: str, before: str | None, after: str | None) -> Iterator[Acti
     if path == MODULES and before is not None and after is not None:
         running, wanted = _LOAD.findall(before), _LOAD.findall(after)
         yield from (Action(Severity.MODULE, f"load {m}") for m in wanted if m not in running)
-        yield from (Action(Severity.MODULE, f"unload {m}") for m in running if m not in wanted)
+        for module in running:
+            if module in _KEPT and module not in wanted:
+                yield RESTART
+            elif module not in wanted:
+                yield Action(Severity.MODULE, f"unload {module}")
     elif path == SWITCH and before is not None and after is not None:
         old, new = dict(_PARAM.findall(before)), dict(_PARAM.findall(after))
         for name in sorted(_differing(old, new)):
