@@ -51,7 +51,12 @@ cd "$root"
 mkdir -p outer
 pivot_root . outer
 umount --lazy outer
-exec chroot . /usr/bin/env -i - $variables sh -c "cd /root/repository && $command"
+code=0
+chroot . /usr/bin/env -i $variables sh -c "cd /root/repository && $command" || code=$?
+# cgroups are the kernel's, not the root's. One that still holds a process stays, and fails this.
+lab=callcenter-lab-$(stat -c %d-%i run)
+find sys/fs/cgroup -depth -type d -path "*/$lab*" -exec rmdir {} +
+exit $code
 """
 
 

@@ -320,3 +320,25 @@ def test_nobody_elses_code_sees_a_secret() -> None:
         # An expression would be pasted into the script before a shell reads it.
         assert [text for text in job if "${{" in text] == []
     assert load("gitlab")["comment"]["variables"] == {"GIT_STRATEGY": "none"}
+
+
+@pytest.mark.parametrize(
+    ("words", "refusal"),
+    [
+        (["inventories/nope"], "cannot be read"),
+        (["inventories/prod", "--limit", "nobody"], "no host was looked at"),
+    ],
+)
+def test_looking_at_no_host_is_not_no_drift(
+    words: list[str], refusal: str, unreachable: Path
+) -> None:
+    done = subprocess.run(
+        [sys.executable, "-m", "callcenter", "drift", *words],
+        cwd=unreachable,
+        env=ENVIRONMENT,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert (done.returncode, done.stdout) == (1, "")
+    assert refusal in done.stderr
