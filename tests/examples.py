@@ -56,7 +56,7 @@ def scripts(tool: str) -> dict[str, list[str]]:
         found = {job: lines for job, lines in found.items() if not job.startswith(".")}
         found[".host"] = _flat(file, file[".host"]["before_script"])
     return {
-        job: [line for line in lines if not line.startswith("pip install")]
+        job: [line for line in lines if "pip install" not in line and "apt-get" not in line]
         for job, lines in found.items()
     }
 
