@@ -54,7 +54,7 @@ umount --lazy outer
 code=0
 chroot . /usr/bin/env -i $variables sh -c "cd /root/repository && $command" || code=$?
 # cgroups are the kernel's, not the root's. One that still holds a process stays, and fails this.
-lab=callcenter-lab-$(stat -c %d-%i run)
+lab=callcenter-lab-$(stat -c %d run)-
 find sys/fs/cgroup -depth -type d -path "*/$lab*" -exec rmdir {} +
 exit $code
 """
