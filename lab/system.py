@@ -54,7 +54,6 @@ def as_root() -> None:
 
 
 PACKAGES = {
-    "bin/systemd-nspawn": "systemd-container",
     "bin/mmdebstrap": "mmdebstrap",
     "bin/socat": "socat",
     "sbin/ip": "iproute2",
