@@ -39,6 +39,8 @@ CAPABILITIES = [
     "SYS_ADMIN",
     # systemd-networkd sets the address, the role the packet filter.
     "NET_ADMIN",
+    # root sees whose a socket is, as the preflight and the tests of any host ask.
+    "SYS_PTRACE",
 ]
 
 # cgroup2 as systemd needs it, instead of Docker's, which is read-only or v1; and the host's own
