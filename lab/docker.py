@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING
 
 from lab import network
 from lab.host import disk, files, listen, machine, notices
-from lab.system import RUN, LabError, single, tail
+from lab.system import RUN, LabError, single, tail, write
 
 if TYPE_CHECKING:
     from docker import DockerClient
@@ -54,9 +54,13 @@ exec /sbin/init
 """
 
 
+def _kept(state: Path) -> Path:
+    return state / "docker"
+
+
 def _address(state: Path) -> str:
     # The daemon that has the lab's hosts, whatever the environment says now.
-    kept = state / "docker"
+    kept = _kept(state)
     return kept.read_text() if kept.exists() else os.environ.get("DOCKER_HOST") or SOCKET
 
 
@@ -77,15 +81,20 @@ def _daemon(state: Path) -> Iterator[DockerClient]:
     try:
         client = docker.DockerClient(base_url=address)
     except DockerException:
+        other = "set DOCKER_HOST to another"
+        if _kept(state).exists():
+            other = f"remove {state} if it is gone for good, with the lab's containers"
         raise LabError(
             f"no Docker daemon answers at {address.removeprefix('unix://')}; start it (systemctl "
-            "start docker, or apt-get install docker.io), or set DOCKER_HOST, and try again"
+            f"start docker), or {other}, and try again"
         ) from None
     try:
         yield client
     except (DockerException, RequestException) as refused:
-        said = refused.explanation if isinstance(refused, APIError) else None
-        raise LabError(f"Docker refused: {said or refused}; mend it, or run down") from None
+        said = (isinstance(refused, APIError) and refused.explanation) or str(refused)
+        full = "no space left on device" in said
+        mend = "make room in Docker's data-root" if full else "mend that"
+        raise LabError(f"Docker refused: {said}; {mend}, and run up again, or down") from None
     finally:
         client.close()
 
@@ -134,7 +143,7 @@ def boot(name: str, state: Path, host: str, address: str, image: Path) -> None:
             shutil.rmtree(folder, ignore_errors=True)
             folder.mkdir(parents=True)
             (folder / "image").symlink_to(image)
-            (state / "docker").write_text(_address(state))
+            write(_kept(state), _address(state))
             container = _make(docker, name, state, host, image)
             container.put_archive("/", _archive(files(state, host, address)))
         elif container is None:
@@ -167,6 +176,8 @@ def _make(docker: DockerClient, name: str, state: Path, host: str, image: Path) 
         environment={"container": "docker", "NOTIFY_SOCKET": NOTICES, "TERM": "dumb"},
         # Else systemd has no console to say on what goes wrong.
         tty=True,
+        # What systemd takes for a power button.
+        stop_signal="SIGRTMIN+3",
     )
 
 

@@ -12,7 +12,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from lab import network, packages
-from lab.system import RUN, LabError, run
+from lab.system import RUN, LabError, run, write
 
 __all__ = ["Ready", "disk", "files", "listen", "machine", "notices"]
 
@@ -48,10 +48,7 @@ def files(state: Path, host: str, address: str) -> dict[str, tuple[str, int]]:
     )
     public = own.with_suffix(".pub").read_text()
     kind, key, *_ = public.split()
-    known = folder / "known_host"
-    # Others read the host's address here, and must not find half of it.
-    known.with_suffix(".new").write_text(f"{address} {kind} {key}\n")
-    known.with_suffix(".new").rename(known)
+    write(folder / "known_host", f"{address} {kind} {key}\n")
     made = {
         "etc/hostname": (f"{host}\n", 0o644),
         "etc/hosts": (f"127.0.0.1 localhost\n{address} {host}\n", 0o644),

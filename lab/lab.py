@@ -14,7 +14,7 @@ from typing import Any, Protocol
 from lab import docker, network, nspawn, packages
 from lab.host import disk
 from lab.image import RELEASES, image
-from lab.system import PACKAGES, RUN, LabError, as_root, require, run, single
+from lab.system import PACKAGES, RUN, LabError, as_root, require, run, single, write
 
 __all__ = ["DEFAULT_DRIVER", "DEFAULT_HOSTS", "DRIVERS", "Lab", "LabHost", "enter", "find"]
 
@@ -137,8 +137,7 @@ class Lab:
             DRIVERS[chosen].check(self.state)
             require({**PACKAGES, **DRIVERS[chosen].PACKAGES})
             self.state.mkdir(parents=True, exist_ok=True, mode=0o700)
-            (self.state / "driver.new").write_text(chosen)
-            (self.state / "driver.new").rename(self.state / "driver")
+            write(self.state / "driver", chosen)
             network.make(self.name)
             packages.serve(self.name, self.state, self.cache)
             self._make_key()

@@ -9,7 +9,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
-__all__ = ["RUN", "LabError", "as_root", "require", "run", "single", "tail"]
+__all__ = ["RUN", "LabError", "as_root", "require", "run", "single", "tail", "write"]
 
 RUN = Path("/run/callcenter-lab")
 
@@ -33,6 +33,13 @@ def run(command: Sequence[str], *, say: str) -> str:
 def tail(text: str, lines: int = 8) -> str:
     """The last lines of what a program said."""
     return "\n".join(text.strip().splitlines()[-lines:])
+
+
+def write(path: Path, text: str) -> None:
+    """Write a file so that nobody finds half of it, also after a kill."""
+    new = path.with_suffix(".new")
+    new.write_text(text)
+    new.rename(path)
 
 
 @contextmanager

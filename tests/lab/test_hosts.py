@@ -74,9 +74,9 @@ def until(event: Callable[[], object], seconds: float = 60) -> None:
         time.sleep(0.005)
 
 
-def kill_up_when(command: Command, event: Callable[[], object]) -> None:
+def kill_up_when(command: Command, event: Callable[[], object], *words: str) -> None:
     """Kill an ``up`` as soon as the event has happened."""
-    process = subprocess.Popen([*command.words, "up", "cc1", "cc2"], stderr=subprocess.PIPE)
+    process = subprocess.Popen([*command.words, "up", *words, "cc1", "cc2"], stderr=subprocess.PIPE)
     try:
         until(lambda: event() or process.poll() is not None)
         assert process.poll() is None, process.communicate()[1]
