@@ -13,13 +13,12 @@ from pathlib import Path
 
 import pytest
 
-docker = pytest.importorskip("docker")
-
 LOCAL = "unix:///var/run/docker.sock"
 
 
 def answers(address: str) -> bool:
     """Whether a daemon does."""
+    docker = pytest.importorskip("docker")
     try:
         docker.DockerClient(base_url=address).close()
     except docker.errors.DockerException:
