@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import errno
 import os
 import sys
 
@@ -35,6 +36,11 @@ def main(arguments: list[str] | None = None) -> int:
             os.execvp(command[0], command)
     except (LabError, OSError) as refused:
         print(f"lab: {refused}", file=sys.stderr)
+        if os.strerror(errno.ENOSPC) in str(refused):
+            said = (
+                f"make room for {lab.state} or {lab.cache}, and run it again, or down to clean up"
+            )
+            print(f"lab: {said}", file=sys.stderr)
         return 1
     except KeyboardInterrupt:
         print("lab: interrupted; run it again to go on, or down to clean up", file=sys.stderr)

@@ -220,9 +220,10 @@ def _archive(texts: dict[str, tuple[str, int]]) -> bytes:
 
 def halt(name: str, state: Path) -> None:
     """End all hosts of a lab, at once, and remove their containers. Images stay."""
-    with _daemon(state) as docker:
-        for container in _containers(docker, name):
-            container.remove(force=True, v=True)
+    if _kept(state).exists():  # else no container was begun
+        with _daemon(state) as docker:
+            for container in _containers(docker, name):
+                container.remove(force=True, v=True)
     hosts = state / "hosts"
     for folder in hosts.iterdir() if hosts.is_dir() else ():
         notices(name, folder.name).unlink(missing_ok=True)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 import subprocess
 import time
 from collections.abc import Callable, Iterator
@@ -18,7 +19,7 @@ from lab.lab import find
 from lab.system import LabError
 from tests.dockerd import docker_host, dockerd  # noqa: F401
 from tests.lab.conftest import Command
-from tests.lab.test_hosts import kill_up_when, outer_network, traces, until
+from tests.lab.test_hosts import end_up_when, outer_network, traces, until
 
 docker = pytest.importorskip("docker")
 
@@ -100,7 +101,7 @@ def test_a_host_has_few_rights(up: Command) -> None:
     assert Path("/proc/sys/kernel/panic").read_text() != "33\n"
 
 
-def test_a_lab_keeps_its_driver(up: Command, make: Callable[[], Command]) -> None:
+def test_a_lab_keeps_its_driver(up: Command) -> None:
     refused = up.run("up", "--driver", "nspawn")
     assert (refused.returncode, refused.stderr) == (
         1,
@@ -156,21 +157,41 @@ MOMENTS: dict[str, Callable[[Command], object]] = {
     "it is made": containers,
     "it gets its files": lambda command: (command.lab.state / "hosts/cc1/known_host").exists(),
     "the host boots": lambda command: "running" in containers(command).values(),
-    "the host is up": lambda command: (command.lab.state / "hosts/cc1/booted").exists(),
 }
 
 
-@pytest.mark.parametrize("moment", MOMENTS)
-@pytest.mark.parametrize("verb", ["up", "down"])
+@pytest.mark.parametrize(
+    ("moment", "verb"),
+    [
+        ("a container is asked for", "down"),
+        ("it is made", "down"),
+        ("it is made", "up"),
+        ("it gets its files", "up"),
+        ("the host boots", "down"),
+        ("the host boots", "up"),
+    ],
+)
 @pytest.mark.usefixtures("docker_host")
 def test_a_killed_up_is_gone_on_with_or_cleaned(
     make: Callable[[], Command], moment: str, verb: str
 ) -> None:
     command = make()
-    kill_up_when(command, lambda: MOMENTS[moment](command), *UP[1:])
+    end_up_when(command, lambda: MOMENTS[moment](command), *UP[1:])
     if verb == "up":
         assert command("up", "cc1", "cc2") == BOTH
         assert command("ssh", "cc1", "systemctl is-system-running --wait") == "running\n"
+    command("down")
+    assert left(command) == []
+
+
+@pytest.mark.usefixtures("docker_host")
+def test_an_interrupted_up_says_what_to_do(make: Callable[[], Command]) -> None:
+    command = make()
+    booting = MOMENTS["the host boots"]
+    assert end_up_when(command, lambda: booting(command), *UP[1:], by=signal.SIGINT) == (
+        130,
+        "lab: interrupted; run it again to go on, or down to clean up\n",
+    )
     command("down")
     assert left(command) == []
 
@@ -185,7 +206,7 @@ def test_a_killed_import_leaves_no_image(
         ours = ["pgrep", "--full", f"tar -C {base} --create"]
         return subprocess.run(ours, capture_output=True, text=True, check=False).stdout
 
-    kill_up_when(command, imports, *UP[1:])
+    end_up_when(command, imports, *UP[1:])
     until(lambda: not imports(), 5)
     command("down")
     assert left(command) == []
