@@ -23,6 +23,7 @@ from lab.system import RUN, LabError, single, tail, write
 if TYPE_CHECKING:
     from docker import DockerClient
     from docker.models.containers import Container
+    from docker.models.images import Image
 
 __all__ = ["PACKAGES", "boot", "check", "halt", "running"]
 
@@ -49,7 +50,9 @@ INIT = """\
 set -e
 umount -R /sys/fs/cgroup
 mount -t cgroup2 cgroup2 /sys/fs/cgroup
-umount /etc/hostname /etc/hosts /etc/resolv.conf
+for file in /etc/hostname /etc/hosts /etc/resolv.conf; do
+    if mountpoint -q $file; then umount $file; fi  # podman has no resolv.conf there
+done
 exec /sbin/init
 """
 
@@ -181,12 +184,14 @@ def _make(docker: DockerClient, name: str, state: Path, host: str, image: Path) 
     )
 
 
-def _image(docker: DockerClient, image: Path) -> str:
+def _image(docker: DockerClient, image: Path) -> Image:
     """Docker's copy of an image, made if it is not there (some seconds)."""
-    tag = f"{LABEL}:{image.name}"
+    # "localhost" is no registry to ask for it; podman has no other tag for an import.
+    named = f"localhost/{LABEL}-{image.name}"
+    tagged = {"reference": f"{named}:latest"}
     with single(RUN / "docker-images.lock"):
-        if docker.images.list(filters={"reference": tag}):
-            return tag
+        if found := docker.images.list(filters=tagged):
+            return found[0]
         root = docker.info()["DockerRootDir"]
         free = shutil.disk_usage(root).free // 2**20
         if free < ROOM_MEGABYTES:
@@ -197,12 +202,14 @@ def _image(docker: DockerClient, image: Path) -> str:
         command = ["tar", "-C", str(image), "--create", "--numeric-owner", "--xattrs", "."]
         with subprocess.Popen(command, stdout=subprocess.PIPE) as tar:
             said = docker.api.import_image(
-                src=tar.stdout, stream_src=True, repository=LABEL, tag=image.name
+                src=tar.stdout, stream_src=True, repository=named, tag="latest"
             )
-        # What fails while the image is read comes as a line of the answer.
-        if tar.returncode or "errorDetail" in said:
+        found = docker.images.list(filters=tagged)
+        if tar.returncode or not found:
+            for half in found:
+                docker.images.remove(str(half.id), force=True)
             raise LabError(f"could not import {image} to Docker:\n{tail(said)}")
-    return tag
+        return found[0]
 
 
 def _archive(texts: dict[str, tuple[str, int]]) -> bytes:
