@@ -8,10 +8,14 @@ import subprocess
 import tempfile
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from pathlib import Path
 
 import pytest
+
+from lab import docker as driver
+from lab.image import RELEASES, image
+from lab.lab import find
 
 LOCAL = "unix:///var/run/docker.sock"
 
@@ -67,4 +71,16 @@ def docker_host(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
         return
     with dockerd(tmp_path_factory.mktemp("docker")) as address, pytest.MonkeyPatch.context() as set:
         set.setenv("DOCKER_HOST", address)
+        _runs_containers(address)
         yield address
+
+
+def _runs_containers(address: str) -> None:
+    # In a container or a chroot the daemon starts, but not what it is for.
+    docker = pytest.importorskip("docker")
+    with closing(docker.DockerClient(base_url=address)) as client:
+        try:
+            base = driver._image(client, image(find().cache, RELEASES[0]))
+            client.containers.run(base, ["true"], remove=True, network_mode="none")
+        except docker.errors.DockerException as refused:
+            pytest.skip(f"Docker runs no containers here: {refused}")

@@ -216,7 +216,8 @@ def test_a_killed_import_leaves_no_image(
 
 @pytest.fixture
 def make_with(
-    request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch
+    docker_host: str,  # noqa: F811
+    monkeypatch: pytest.MonkeyPatch,
 ) -> Iterator[Callable[[Path], Command]]:
     """A lab on a daemon of its own, with its data in a folder; both are gone after the test."""
     ends: list[Callable[[], object]] = []
@@ -283,6 +284,7 @@ def test_without_a_daemon_nothing_is_begun(
     assert traces(command) == []
 
 
+@pytest.mark.usefixtures("docker_host")
 def test_a_daemon_that_went_away(
     tmp_path: Path, make: Callable[[], Command], monkeypatch: pytest.MonkeyPatch
 ) -> None:
