@@ -83,4 +83,5 @@ def _runs_containers(address: str) -> None:
             base = driver._image(client, image(find().cache, RELEASES[0]))
             client.containers.run(base, ["true"], remove=True, network_mode="none")
         except docker.errors.DockerException as refused:
-            pytest.skip(f"Docker runs no containers here: {refused}")
+            said = getattr(refused, "explanation", None) or refused
+            pytest.skip(f"Docker runs no containers here: {said}")
