@@ -15,6 +15,7 @@ from callcenter import paths
 from callcenter.render._files import File, Tree
 from callcenter.render._templates import plain
 from callcenter.render.freeswitch import CLI_CONFIG
+from callcenter.render.services import voicemails
 from callcenter.site import AptRepository, SignalWire, Site, SiteError
 
 __all__ = ["PackageSource", "apt", "firewall", "package_source", "unit"]
@@ -148,8 +149,33 @@ def unit(site: Site, *, realtime: bool) -> Tree:
             File(paths.RELEASE_TOOL, plain("system/freeswitch-release.j2", **values), 0o755),
             File(paths.UNIT_DROP_IN, plain("system/freeswitch-unit.conf.j2", **values)),
             File(paths.LOGROTATE, plain("system/logrotate.j2", **values)),
+            *_voicemail(site),
         ]
     )
+
+
+def _voicemail(site: Site) -> Iterator[File]:
+    """What becomes of old messages, and how new ones are sent."""
+    if not site.mailboxes:
+        return
+    values = {
+        "site": site,
+        "paths": paths,
+        "days": site.voicemail.retention_days,
+        "folder": f"{paths.VOICEMAIL}/{voicemails.PROFILE}/{site.domain}",
+    }
+    if site.voicemail.retention_days is not None:
+        tool = plain("system/voicemail-retention.j2", **values)
+        yield File(paths.VOICEMAIL_RETENTION, tool, 0o755)
+        yield File(paths.VOICEMAIL_SERVICE, plain("system/voicemail.service.j2", **values))
+        yield File(paths.VOICEMAIL_TIMER, plain("system/voicemail.timer.j2", **values))
+    if (smtp := site.smtp) is not None:
+        yield File(paths.SMTP_CONFIG, plain("system/msmtprc.j2", smtp=smtp, **values))
+        if smtp.password is not None:
+            text = site.reveal(smtp.password) + "\n"
+            yield File(paths.SMTP_PASSWORD, text.encode(), 0o640, "freeswitch")
+        if smtp.ca_file is not None:
+            yield File(paths.SMTP_CA, smtp.ca_file.read_bytes())
 
 
 def firewall(site: Site, ssh_ports: Iterable[int], *, rtp: bool = True) -> Tree:

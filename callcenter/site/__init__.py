@@ -9,11 +9,13 @@ from callcenter.site.destinations import (
     ToHangUp,
     ToIvr,
     ToRingGroup,
+    ToVoicemail,
     extension,
     hang_up,
     ivr,
     open_during,
     ring_group,
+    voicemail,
 )
 from callcenter.site.event_socket import EventSocket
 from callcenter.site.extensions import Extension
@@ -26,8 +28,10 @@ from callcenter.site.network import Firewall, Network
 from callcenter.site.packages import AptRepository, LocalPackages, Msi, Packages, SignalWire
 from callcenter.site.ring_groups import RingGroup
 from callcenter.site.site import Site
+from callcenter.site.smtp import Smtp
 from callcenter.site.sounds import Announcement, Say, say
 from callcenter.site.switch import Switch, hosts
+from callcenter.site.voicemails import Mailbox, Voicemail
 
 __all__ = [
     "CODECS",
@@ -41,6 +45,7 @@ __all__ = [
     "Hours",
     "Ivr",
     "LocalPackages",
+    "Mailbox",
     "Maintenance",
     "Media",
     "Msi",
@@ -53,11 +58,14 @@ __all__ = [
     "SignalWire",
     "Site",
     "SiteError",
+    "Smtp",
     "Switch",
     "ToExtension",
     "ToHangUp",
     "ToIvr",
     "ToRingGroup",
+    "ToVoicemail",
+    "Voicemail",
     "extension",
     "hang_up",
     "hosts",
@@ -66,4 +74,5 @@ __all__ = [
     "ring_group",
     "say",
     "secret",
+    "voicemail",
 ]

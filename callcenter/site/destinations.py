@@ -18,6 +18,7 @@ __all__ = [
     "ToHangUp",
     "ToIvr",
     "ToRingGroup",
+    "ToVoicemail",
     "destinations_in",
     "extension",
     "hang_up",
@@ -25,6 +26,7 @@ __all__ = [
     "open_during",
     "ring_group",
     "target_of",
+    "voicemail",
 ]
 
 
@@ -53,6 +55,15 @@ class ToRingGroup:
     names: ClassVar = "ring_groups"
     ring_group: Name
     """The name of one of the Site's ring groups."""
+
+
+@model
+class ToVoicemail:
+    """Takes a message for an extension."""
+
+    names: ClassVar = "mailboxes"
+    voicemail: Number
+    """The number of an extension that has a mailbox."""
 
 
 @model
@@ -97,6 +108,7 @@ Destination = Annotated[
     Annotated[ToExtension, Tag("ToExtension")]
     | Annotated[ToIvr, Tag("ToIvr")]
     | Annotated[ToRingGroup, Tag("ToRingGroup")]
+    | Annotated[ToVoicemail, Tag("ToVoicemail")]
     | Annotated[ToHangUp, Tag("ToHangUp")]
     | Annotated[OpenDuring, Tag("OpenDuring")],
     Discriminator(
@@ -128,6 +140,11 @@ def ivr(name: str) -> ToIvr:
 def ring_group(name: str) -> ToRingGroup:
     """Ring a group: ``ring_group("sales")``."""
     return ToRingGroup(name)
+
+
+def voicemail(number: str | int) -> ToVoicemail:
+    """Take a message for an extension: ``voicemail(2000)``."""
+    return ToVoicemail(number)  # type: ignore[arg-type]
 
 
 def hang_up(cause: str = "NORMAL_CLEARING") -> ToHangUp:

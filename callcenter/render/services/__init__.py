@@ -11,11 +11,13 @@ from collections.abc import Iterator
 from typing import Final, Protocol
 
 from callcenter.render._files import File
-from callcenter.render.services import extensions, hours, ivrs, ring_groups
+from callcenter.render.services import extensions, hours, ivrs, ring_groups, voicemails
 from callcenter.render.services._way import CONTEXT, leads_on, name_of, numbers
+from callcenter.render.services.voicemails import pin_hash
 from callcenter.site import Site
 
 __all__ = ["CONTEXT", "SERVICES", "Service", "leads_on", "name_of", "numbers"]
+__all__ += ["pin_hash"]
 
 
 class Service(Protocol):
@@ -28,4 +30,4 @@ class Service(Protocol):
         """Its files below the configuration folder."""
 
 
-SERVICES: Final[tuple[Service, ...]] = (extensions, hours, ivrs, ring_groups)
+SERVICES: Final[tuple[Service, ...]] = (extensions, hours, ivrs, ring_groups, voicemails)
