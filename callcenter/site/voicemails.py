@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import KW_ONLY
-from typing import Annotated, Self
+from typing import Annotated, Literal, Self
 
 from pydantic import AfterValidator, Field, WithJsonSchema, model_validator
 
@@ -65,8 +65,11 @@ class Voicemail:
     """What is shorter is taken for a caller who hung up, and dropped. Seconds, 1 to 60."""
     silence_seconds: Annotated[int, Field(strict=True, ge=1, le=60)] = 6
     """After how much silence a message is taken to be over. Seconds, 1 to 60."""
+    sample_rate: Literal[8000, 16000] = 8000
+    """Of the WAV files in which messages are kept and sent, whatever the caller's codec. Hz; a
+    minute is 1 MB at 8000, 2 MB at 16000."""
     mailbox_minutes: Annotated[int, Field(strict=True, ge=1, le=10_000)] = 60
-    """How much a mailbox holds before it takes no more. Minutes, 1 to 10000; a minute is 1 MB."""
+    """How much a mailbox holds before it takes no more. Minutes, 1 to 10000."""
     attach: Annotated[bool, Field(strict=True)] = True
     """Whether an e-mail carries the message as a WAV file, or only says that there is one."""
 
