@@ -13,6 +13,7 @@ from __future__ import annotations
 import fcntl
 import functools
 import hashlib
+import itertools
 import json
 import os
 import re
@@ -159,7 +160,7 @@ def pin_weakness(value: str, *, related: Iterable[str] = ()) -> str | None:
         return "is longer than 20 digits"
     if any(word and (word * len(value)).startswith(value) for word in related):
         return "is made of the extension's own number"
-    steps = {(int(after) - int(before)) % 10 for before, after in zip(value, value[1:])}
+    steps = {(int(after) - int(before)) % 10 for before, after in itertools.pairwise(value)}
     if len(steps) == 1:
         return "is one digit repeated or digits in order"
     if any(value == value[:size] * (len(value) // size) for size in (2, 3)):

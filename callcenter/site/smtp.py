@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import ipaddress
 import re
 from dataclasses import KW_ONLY
 from pathlib import Path
@@ -56,7 +55,9 @@ class Smtp:
             try:
                 text = self.ca_file.read_text()
             except (OSError, UnicodeDecodeError):
-                raise Problem("ca_file", f"{self.ca_file} cannot be read; give a PEM file") from None
+                raise Problem(
+                    "ca_file", f"{self.ca_file} cannot be read; give a PEM file"
+                ) from None
             if "-----BEGIN CERTIFICATE-----" not in text or "PRIVATE KEY" in text:
                 raise Problem("ca_file", f"{self.ca_file} is no certificate; give it as PEM")
         return self

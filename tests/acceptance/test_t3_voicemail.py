@@ -160,7 +160,8 @@ def test_wrong_pin(box: Box, caller: Phone, phone: MakePhone) -> None:
     light(owner, on=True)
     call = owner.call(box.check)
     call.wait_established()
-    call.send_dtmf(f"{str(int(box.pin[0]) ^ 1)}{box.pin[1:]}#")
+    other = int(box.pin[0]) ^ 1
+    call.send_dtmf(f"{other}{box.pin[1:]}#")
     assert call.wait_ended(timeout=3 * PROMPT_SECONDS).by == "them"
     assert_not_heard(call, CALLER_HZ)
     [message] = box.messages()
