@@ -325,8 +325,9 @@ class Site:
         definitions = schema["$defs"]
         for source in ("SignalWire", "AptRepository", "LocalPackages"):
             definitions[source].setdefault("required", []).append("source")
-        # An extension's own secret is named after its number: no one value is the default.
+        # An extension's own secrets are named after its number: no one value is the default.
         del definitions["Extension"]["properties"]["password"]["default"]
+        del definitions["Mailbox"]["properties"]["pin"]["default"]
         definitions["EventSocket"]["properties"]["password"]["default"] = {"secret": "esl"}
         return schema
 

@@ -22,6 +22,7 @@ from callcenter.site import (
     Hours,
     Ivr,
     LocalPackages,
+    Mailbox,
     Maintenance,
     Media,
     Msi,
@@ -29,7 +30,9 @@ from callcenter.site import (
     RingGroup,
     SignalWire,
     Site,
+    Smtp,
     Switch,
+    Voicemail,
     extension,
     hang_up,
     hosts,
@@ -38,6 +41,7 @@ from callcenter.site import (
     ring_group,
     say,
     secret,
+    voicemail,
 )
 
 pytestmark = pytest.mark.usefixtures("own_folder")
@@ -63,6 +67,10 @@ extensions:
     name: Front desk
     ring_seconds: 20
     password: {secret: front-desk}
+    voicemail: {email: desk@Example.net, pin: {secret: desk-pin}}
+  - {number: 2001, voicemail: true, no_answer: {voicemail: 2000}}
+voicemail: {check: "*97", check_any: null, retention_days: 30, attach: false}
+smtp: {host: mail.example.net, sender: pbx@example.net, user: pbx, password: {secret: mail}}
 network:
   sip_port: 5080
   transports: [tcp]
@@ -101,7 +109,18 @@ def twin() -> Site:
         windows=Msi("https://files.example.net/fs.msi", sha256="ab" * 32),
         extensions=(
             *Extension.range(1000, 1004),
-            Extension("2000", name="Front desk", ring_seconds=20, password=secret("front-desk")),
+            Extension(
+                "2000",
+                name="Front desk",
+                ring_seconds=20,
+                password=secret("front-desk"),
+                voicemail=Mailbox(email="desk@example.net", pin=secret("desk-pin")),
+            ),
+            Extension(2001, voicemail=True, no_answer=voicemail(2000)),
+        ),
+        voicemail=Voicemail(check="*97", check_any=None, retention_days=30, attach=False),
+        smtp=Smtp(
+            "mail.example.net", sender="pbx@example.net", user="pbx", password=secret("mail")
         ),
         network=Network(
             sip_port=5080,
