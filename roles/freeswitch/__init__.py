@@ -132,9 +132,10 @@ def _timer(path: str) -> str:
     """Start a timer that is there, or let go of one that has been removed."""
     name = PurePosixPath(path).name
     return (
-        f"systemctl daemon-reload; if [ -e {path} ]; then systemctl enable --quiet {name}; "
-        f"systemctl restart {name}; else systemctl stop {name} 2>/dev/null || true; "
-        f"rm -f /etc/systemd/system/timers.target.wants/{name}; systemctl daemon-reload; fi"
+        f"if [ -e {path} ]; then systemctl daemon-reload; systemctl enable --quiet {name}; "
+        f"systemctl restart {name}; else systemctl stop {name} || true; "
+        f"rm -f /etc/systemd/system/timers.target.wants/{name} "
+        f"/var/lib/systemd/timers/stamp-{name}; systemctl daemon-reload; fi"
     )
 
 
