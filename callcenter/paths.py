@@ -24,9 +24,11 @@ __all__ = [
     "LOCAL_REPOSITORY",
     "LOGROTATE",
     "MANAGED",
+    "RECORDINGS",
     "RELEASES",
     "RELEASE_TOOL",
     "RESTART_NEEDED",
+    "RETENTION",
     "SMTP_CA",
     "SMTP_CONFIG",
     "SMTP_PASSWORD",
@@ -35,8 +37,7 @@ __all__ = [
     "UNIT_DROP_IN",
     "VOICEMAIL",
     "VOICEMAIL_RETENTION",
-    "VOICEMAIL_SERVICE",
-    "VOICEMAIL_TIMER",
+    "VOICEMAIL_TOOL",
 ]
 
 CONFIG: Final = "/etc/freeswitch"
@@ -50,6 +51,10 @@ UNIT: Final = "freeswitch.service"
 UNIT_DROP_IN: Final = f"/etc/systemd/system/{UNIT}.d/callcenter.conf"
 LOGROTATE: Final = "/etc/logrotate.d/freeswitch"
 
+RECORDINGS: Final = "/var/lib/freeswitch/recordings"
+RETENTION: Final = "/etc/systemd/system/callcenter-retention"
+"""Without .service and .timer."""
+
 STATE: Final = "/var/lib/callcenter"
 MANAGED: Final = f"{STATE}/managed"
 """Lists of the files that deploys have put on the host, so that what is not wanted goes away."""
@@ -60,9 +65,9 @@ RESTART_NEEDED: Final = "/run/callcenter-restart"
 
 VOICEMAIL: Final = "/var/lib/freeswitch/storage/voicemail"
 """Messages and greetings, in the place of FreeSWITCH's packages. No deploy deletes any."""
-VOICEMAIL_RETENTION: Final = "/usr/lib/callcenter/voicemail-retention"
-VOICEMAIL_SERVICE: Final = "/etc/systemd/system/callcenter-voicemail.service"
-VOICEMAIL_TIMER: Final = "/etc/systemd/system/callcenter-voicemail.timer"
+VOICEMAIL_RETENTION: Final = "/etc/systemd/system/callcenter-voicemail"
+"""Without .service and .timer."""
+VOICEMAIL_TOOL: Final = "/usr/lib/callcenter/voicemail-retention"
 
 SMTP_CONFIG: Final = "/etc/callcenter/msmtprc"
 SMTP_PASSWORD: Final = "/etc/callcenter/smtp-password"

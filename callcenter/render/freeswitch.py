@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from callcenter import paths
 from callcenter.render._files import File, Tree
 from callcenter.render._templates import plain, xml
-from callcenter.render.services import SERVICES, leads_on, name_of, numbers, pin_hash
+from callcenter.render.services import SERVICES, leads_on, name_of, numbers, pin_hash, records
 from callcenter.site import CODECS, Extension, Site, Switch
 
 __all__ = ["CLI_CONFIG", "MAILER", "PROFILE", "a1_hash", "configuration", "modules", "packages"]
@@ -73,6 +73,7 @@ def _files(site: Site, switch: Switch) -> Iterator[File]:
         "leads_on": leads_on(site),
         "mailer": MAILER,
         "mailer_config": paths.SMTP_CONFIG,
+        "records": records(site),
     }
 
     def rendered(path: str, **more: object) -> File:

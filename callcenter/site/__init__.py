@@ -26,6 +26,7 @@ from callcenter.site.maintenance import Maintenance
 from callcenter.site.media import CODECS, Media
 from callcenter.site.network import Firewall, Network
 from callcenter.site.packages import AptRepository, LocalPackages, Msi, Packages, SignalWire
+from callcenter.site.recordings import Recording
 from callcenter.site.ring_groups import RingGroup
 from callcenter.site.site import Site
 from callcenter.site.smtp import Smtp
@@ -52,6 +53,7 @@ __all__ = [
     "Network",
     "OpenDuring",
     "Packages",
+    "Recording",
     "RingGroup",
     "Say",
     "Secret",

@@ -19,7 +19,14 @@ from callcenter.site.destinations import (
 if TYPE_CHECKING:
     from callcenter.site.site import Site
 
-__all__ = ["check_destinations", "check_members", "check_names", "check_numbers", "dialled_numbers"]
+__all__ = [
+    "NAMED",
+    "check_destinations",
+    "check_members",
+    "check_names",
+    "check_numbers",
+    "dialled_numbers",
+]
 
 NAMED = ("hours", "ivrs", "ring_groups")
 """The Site's fields whose members have a name and may have a number."""
@@ -103,6 +110,12 @@ def check_members(site: Site) -> None:
             check_member(site, "extensions", path, number)
             if number in group.members[:place]:
                 raise Problem(path, f"{number} is listed twice; list it once")
+    for index, extension in enumerate(site.extensions):
+        if extension.record and site.media.mode != "default":
+            raise Problem(
+                f"extensions[{index}].record",
+                f"nothing can be recorded with media.mode {site.media.mode!r}; use 'default'",
+            )
     for index, menu in enumerate(site.ivrs):
         for keys in menu.options if menu.direct_dial else ():
             for extension in site.extensions:

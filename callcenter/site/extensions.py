@@ -39,6 +39,9 @@ class Extension:
     voicemail: Mailbox | Annotated[bool, Field(strict=True)] = False
     """Whether it has a mailbox; a Mailbox says more about it."""
 
+    record: Annotated[bool, Field(strict=True)] = False
+    """Whether its calls, to it and from it, are recorded: see Site.recording."""
+
     @field_validator("number")
     @classmethod
     def _digits(cls, number: str) -> str:
@@ -57,6 +60,7 @@ class Extension:
             ring_seconds: int = 30,
             no_answer: Destination | None = None,
             voicemail: Mailbox | bool = False,
+            record: bool = False,
         ) -> None: ...
 
     def __post_init__(self) -> None:

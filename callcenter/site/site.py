@@ -20,7 +20,13 @@ from pydantic import (
 
 from callcenter.secrets import Secret, Vault, pin_weakness, weakness
 from callcenter.site._model import Problem, SiteError, describe, model
-from callcenter.site._plan import check_destinations, check_members, check_names, check_numbers
+from callcenter.site._plan import (
+    NAMED,
+    check_destinations,
+    check_members,
+    check_names,
+    check_numbers,
+)
 from callcenter.site._types import Domain, Many, Timezone, dialled
 from callcenter.site.event_socket import EventSocket
 from callcenter.site.extensions import Extension
@@ -31,6 +37,7 @@ from callcenter.site.maintenance import Maintenance
 from callcenter.site.media import Media
 from callcenter.site.network import Firewall, Network
 from callcenter.site.packages import LocalPackages, Msi, Packages
+from callcenter.site.recordings import Recording
 from callcenter.site.ring_groups import RingGroup
 from callcenter.site.smtp import Smtp
 from callcenter.site.voicemails import Voicemail
@@ -131,6 +138,8 @@ class Site:
     """What holds for all mailboxes; extensions say whether they have one."""
     smtp: Smtp | None = None
     """The mail server that messages are sent through. Default: the switch sends no mail."""
+    recording: Recording = Field(default_factory=Recording, kw_only=True)
+    """How the calls are recorded of those who say so."""
     maintenance: Maintenance = Field(default_factory=Maintenance, kw_only=True)
     """What a deploy may do to live calls."""
     secret_file: Path | None = None
@@ -239,10 +248,16 @@ class Site:
             for name, code in self.features.items()
         ]
         out += [
-            f"Site.extensions[{index}].voicemail: needs a switch, and the inventory has edges "
-            "only; leave it out"
+            f"Site.{kind}: needs a switch, and the inventory has edges only; leave it out"
+            for kind in NAMED
+            if getattr(self, kind)
+        ]
+        out += [
+            f"Site.extensions[{index}].{field}: needs a switch, and the inventory has edges only; "
+            "leave it out"
             for index, extension in enumerate(self.extensions)
-            if extension.mailbox is not None
+            for field in ("no_answer", "voicemail")
+            if getattr(extension, field)
         ]
         if self.media.mode != "bypass":
             out.append(

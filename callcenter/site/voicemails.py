@@ -56,9 +56,9 @@ class Voicemail:
     """What an extension dials for its own mailbox; its PIN is asked for. None: no such number."""
     check_any: Number | None = "*98"
     """What any extension dials for a mailbox whose number it types. None: no such number."""
-    retention_days: Annotated[int, Field(strict=True, ge=1, le=3650)] | None = 90
-    """After how many days messages are deleted, heard or not, every night on the host. Days, 1 to
-    3650; None keeps them for ever."""
+    keep_days: Annotated[int, Field(strict=True, ge=1, le=3650)] | None = 90
+    """After how many days a message is deleted from the host, heard or not. Once a day. None:
+    never."""
     max_seconds: Annotated[int, Field(strict=True, ge=10, le=1000)] = 300
     """How long a message may be. Seconds, 10 to 1000, which is FreeSWITCH's own limit."""
     min_seconds: Annotated[int, Field(strict=True, ge=1, le=60)] = 2

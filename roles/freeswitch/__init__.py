@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import PurePosixPath
-
 from pyinfra import host, logger
 from pyinfra.api import deploy
 
@@ -123,19 +121,9 @@ def configure(site: Site, found: State) -> None:
         after={
             paths.UNIT_DROP_IN: "systemctl daemon-reload; "
             f"! systemctl is-active --quiet {paths.UNIT} || touch {paths.RESTART_NEEDED}",
-            paths.VOICEMAIL_TIMER: _timer(paths.VOICEMAIL_TIMER),
+            **operations.timer(paths.RETENTION),
+            **operations.timer(paths.VOICEMAIL_RETENTION),
         },
-    )
-
-
-def _timer(path: str) -> str:
-    """Start a timer that is there, or let go of one that has been removed."""
-    name = PurePosixPath(path).name
-    return (
-        f"if [ -e {path} ]; then systemctl daemon-reload; systemctl enable --quiet {name}; "
-        f"systemctl restart {name}; else systemctl stop {name} || true; "
-        f"rm -f /etc/systemd/system/timers.target.wants/{name} "
-        f"/var/lib/systemd/timers/stamp-{name}; systemctl daemon-reload; fi"
     )
 
 

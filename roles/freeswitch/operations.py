@@ -20,7 +20,7 @@ from callcenter.site import Maintenance
 from roles.files import payload_command, show_difference
 from roles.freeswitch.facts import ReleaseState
 
-__all__ = ["no_other_modules", "packages", "release", "source_answers"]
+__all__ = ["no_other_modules", "packages", "release", "source_answers", "timer"]
 
 _OURS = ("freeswitch", "libfreeswitch")
 
@@ -208,6 +208,20 @@ _SPARE = (
     "apt-get -s -o APT::AutoRemove::SuggestsImportant=false "
     "-o APT::AutoRemove::RecommendsImportant=false autoremove"
 )
+
+
+def timer(path: str) -> dict[str, str]:
+    """What is to be run after the files of a timer came, changed or went. ``path``: without
+    ``.timer``."""
+    name = f"{path.rpartition('/')[2]}.timer"
+    command = (
+        f"if [ -e {path}.timer ]; then systemctl daemon-reload; systemctl enable --quiet {name}; "
+        # Stopped before systemd forgets what it was, or its name stays in the list of timers.
+        f"systemctl restart {name}; else systemctl stop {name} 2>/dev/null || :; "
+        f"rm -f /etc/systemd/system/timers.target.wants/{name} "
+        f"/var/lib/systemd/timers/stamp-{name}; systemctl daemon-reload; fi"
+    )
+    return {f"{path}.timer": command, f"{path}.service": command}
 
 
 def _ours(names: Sequence[str]) -> list[str]:

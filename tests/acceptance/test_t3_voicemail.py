@@ -207,8 +207,8 @@ def test_no_mailbox(site: Site, numbers: list[str], phone: MakePhone, box: Box) 
 
 def test_timer(site: Site, host: Any) -> None:
     """Old messages are deleted by a timer, where the Site says so"""
-    wanted = bool(site.mailboxes) and site.voicemail.retention_days is not None
-    timer = host.service(paths.VOICEMAIL_TIMER.rpartition("/")[2])
+    wanted = bool(site.mailboxes) and site.voicemail.keep_days is not None
+    timer = host.service(paths.VOICEMAIL_RETENTION.rpartition("/")[2] + ".timer")
     assert timer.is_running == wanted
     assert timer.is_enabled == wanted
 

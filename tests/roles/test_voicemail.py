@@ -232,7 +232,7 @@ def test_retention(operator: Operator, phone: Callable[[str], Phone]) -> None:
     leave(caller)
     assert len(left(operator, 2)) == 2
     make_old(operator, old[6])
-    service = Path(paths.VOICEMAIL_SERVICE).name
+    service = f"{Path(paths.VOICEMAIL_RETENTION).name}.service"
     assert operator.ssh(HOST, f"systemctl start {service}") == ""
     [kept] = messages(operator)
     assert kept[6] != old[6]
@@ -241,7 +241,7 @@ def test_retention(operator: Operator, phone: Callable[[str], Phone]) -> None:
     # The last goes, too, and a phone that is there is told.
     owner = phone("1009")
     lit = light(owner, on=True)
-    operator.describe(PLAIN.replace("media=", "voicemail=Voicemail(retention_days=1), media="))
+    operator.describe(PLAIN.replace("media=", "voicemail=Voicemail(keep_days=1), media="))
     operator.succeed()
     make_old(operator, kept[6])
     assert operator.ssh(HOST, f"systemctl start {service}") == ""
@@ -284,7 +284,7 @@ def test_off_and_on(operator: Operator, phone: Callable[[str], Phone]) -> None:
     assert caller.call("1009").wait_ended().code == 480
     found = operator.ssh(
         HOST,
-        f"ls {paths.VOICEMAIL_TIMER} {paths.VOICEMAIL_SERVICE} {paths.VOICEMAIL_RETENTION}; "
+        f"ls {paths.VOICEMAIL_TOOL}; "
         "systemctl list-timers --all --no-pager | grep callcenter-voicemail; "
         "find /etc/systemd -name 'callcenter-voicemail*'; "
         f"find {paths.CURRENT}/ -name '*voicemail*'",

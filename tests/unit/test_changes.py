@@ -169,7 +169,7 @@ def test_voicemail_is_read_anew_without_ending_a_call() -> None:
     for fields, commands in (
         ({"voicemail": Voicemail(max_seconds=60)}, ["reloadxml", "voicemail default"]),
         ({"voicemail": Voicemail(check="*77")}, ["reloadxml"]),
-        ({"voicemail": Voicemail(retention_days=1)}, []),
+        ({"voicemail": Voicemail(keep_days=1)}, []),
         ({"smtp": Smtp("m.b.net", sender="a@b.net")}, ["reloadxml", "voicemail default"]),
     ):
         after = tree(**boxes, **fields)

@@ -158,7 +158,7 @@ SCRIPTS: dict[str, Callable[[Path], list[str]]] = {
     "packages": install,
     "packages of a folder": local,
     "the end of old voicemail": lambda _: [
-        system.unit(MAILBOX, realtime=True)[paths.VOICEMAIL_RETENTION].content.decode()
+        system.unit(MAILBOX, realtime=True)[paths.VOICEMAIL_TOOL].content.decode()
     ],
     "voicemail to go": lambda _: [
         line if line.startswith("DEBIAN") else inner(line)

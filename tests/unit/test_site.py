@@ -27,6 +27,7 @@ from callcenter.site import (
     Media,
     Msi,
     Network,
+    Recording,
     RingGroup,
     SignalWire,
     Site,
@@ -69,7 +70,7 @@ extensions:
     password: {secret: front-desk}
     voicemail: {email: desk@Example.net, pin: {secret: desk-pin}}
   - {number: 2001, voicemail: true, no_answer: {voicemail: 2000}}
-voicemail: {check: "*97", check_any: null, retention_days: 30, attach: false}
+voicemail: {check: "*97", check_any: null, keep_days: 30, attach: false}
 smtp: {host: mail.example.net, sender: pbx@example.net, user: pbx, password: {secret: mail}}
 network:
   sip_port: 5080
@@ -94,6 +95,8 @@ ivrs:
       "9": {ivr: main}
 ring_groups:
   - {name: sales, members: [1000, "1001"], strategy: in-turn, otherwise: {ivr: main}}
+recording:
+  {keep_days: 30, announcement: {say: Recorded.}, stereo: false, pause: 1, resume: 2}
 maintenance: {live_calls: stop, drain_seconds: 60}
 secret_file: /nowhere/secrets.json
 """
@@ -118,7 +121,7 @@ def twin() -> Site:
             ),
             Extension(2001, voicemail=True, no_answer=voicemail(2000)),
         ),
-        voicemail=Voicemail(check="*97", check_any=None, retention_days=30, attach=False),
+        voicemail=Voicemail(check="*97", check_any=None, keep_days=30, attach=False),
         smtp=Smtp(
             "mail.example.net", sender="pbx@example.net", user="pbx", password=secret("mail")
         ),
@@ -158,6 +161,9 @@ def twin() -> Site:
         ring_groups=[
             RingGroup("sales", ["1000", "1001"], strategy="in-turn", otherwise=ivr("main"))
         ],
+        recording=Recording(
+            keep_days=30, announcement=say("Recorded."), stereo=False, pause=1, resume=2
+        ),
         maintenance=Maintenance(live_calls="stop", drain_seconds=60),
         secret_file=Path("/nowhere/secrets.json"),
     )

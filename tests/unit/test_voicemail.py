@@ -80,8 +80,10 @@ def test_it_is_there_with_the_first_mailbox_only() -> None:
 
 
 def test_messages_that_are_kept_for_ever_have_no_timer() -> None:
-    kept = system.unit(site(voicemail=Voicemail(retention_days=None)), realtime=True)
-    assert not {paths.VOICEMAIL_TIMER, paths.VOICEMAIL_RETENTION} & {one.path for one in kept}
+    kept = system.unit(site(voicemail=Voicemail(keep_days=None)), realtime=True)
+    assert not {f"{paths.VOICEMAIL_RETENTION}.timer", paths.VOICEMAIL_TOOL} & {
+        one.path for one in kept
+    }
 
 
 def test_the_mail_password_is_in_a_file_of_its_own() -> None:

@@ -11,12 +11,12 @@ from collections.abc import Iterator
 from typing import Final, Protocol
 
 from callcenter.render._files import File
-from callcenter.render.services import extensions, hours, ivrs, ring_groups, voicemails
-from callcenter.render.services._way import CONTEXT, leads_on, name_of, numbers
+from callcenter.render.services import extensions, hours, ivrs, recordings, ring_groups, voicemails
+from callcenter.render.services._way import CONTEXT, leads_on, name_of, numbers, records
 from callcenter.render.services.voicemails import pin_hash
 from callcenter.site import Site
 
-__all__ = ["CONTEXT", "SERVICES", "Service", "leads_on", "name_of", "numbers"]
+__all__ = ["CONTEXT", "SERVICES", "Service", "leads_on", "name_of", "numbers", "records"]
 __all__ += ["pin_hash"]
 
 
@@ -30,4 +30,11 @@ class Service(Protocol):
         """Its files below the configuration folder."""
 
 
-SERVICES: Final[tuple[Service, ...]] = (extensions, hours, ivrs, ring_groups, voicemails)
+SERVICES: Final[tuple[Service, ...]] = (
+    extensions,
+    hours,
+    ivrs,
+    recordings,
+    ring_groups,
+    voicemails,
+)

@@ -12,7 +12,7 @@ from callcenter.render._templates import xml, xml_escape
 from callcenter.site import Destination, OpenDuring, Site
 from callcenter.site.destinations import target_of
 
-__all__ = ["CONTEXT", "action", "config", "leads_on", "name_of", "numbers", "way"]
+__all__ = ["CONTEXT", "action", "config", "leads_on", "name_of", "numbers", "records", "way"]
 
 CONTEXT = "services"
 """The dialplan context of all destinations. No caller enters it but by a transfer of ours."""
@@ -46,6 +46,11 @@ def action(destination: Destination | None) -> Markup:
 def leads_on(site: Site) -> bool:
     """Whether a call that an extension does not answer goes anywhere."""
     return any(one.unanswered is not None for one in site.extensions)
+
+
+def records(site: Site) -> bool:
+    """Whether any call is recorded."""
+    return any(one.record for one in site.extensions)
 
 
 def numbers(site: Site) -> Iterator[tuple[str, str]]:

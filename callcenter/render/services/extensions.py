@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from callcenter.render._files import File
-from callcenter.render.services._way import config, leads_on
+from callcenter.render.services._way import config, leads_on, records
 from callcenter.site import Site
 
 __all__ = ["files", "modules"]
@@ -18,4 +18,6 @@ def modules(site: Site) -> tuple[str, ...]:
 
 def files(site: Site) -> Iterator[File]:
     """The dialplan that rings an extension for a service."""
-    yield config("dialplan/services/extensions.xml", site, leads_on=leads_on(site))
+    yield config(
+        "dialplan/services/extensions.xml", site, leads_on=leads_on(site), records=records(site)
+    )
