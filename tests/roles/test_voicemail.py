@@ -26,7 +26,7 @@ from lab.lab import Lab
 from tests.acceptance.support.audio import assert_heard, read_wav
 from tests.acceptance.support.phones import Exchange, Phone
 from tests.acceptance.test_t2_call import CALLER_HZ
-from tests.acceptance.test_t3_voicemail import await_beep, light, speak_after_beep
+from tests.acceptance.test_t3_voicemail import LOG, await_beep, light, speak_after_beep
 from tests.roles.conftest import SITE, Operator
 
 HOST = "voicemail1"
@@ -125,11 +125,11 @@ def mail_server(lab: Lab, tmp_path_factory: pytest.TempPathFactory) -> Iterator[
 @pytest.fixture(scope="module")
 def operator(operator_of: Callable[..., Operator], lab: Lab) -> Operator:
     made = operator_of(HOST)
-    made.ssh(HOST, f"echo '{lab.gateway} {MAIL_SERVER}' >>/etc/hosts")
     made.secrets.write_text(json.dumps({"mail": LOGIN[1]}))
     made.secrets.chmod(0o600)
     made.describe(PLAIN)
     made.succeed()
+    assert made.ssh(HOST, f"echo '{lab.gateway} {MAIL_SERVER}' >>/etc/hosts") == ""
     return made
 
 
@@ -175,6 +175,15 @@ def left(operator: Operator, count: int) -> list[list[str]]:
     return found
 
 
+def arrived(operator: Operator, server: MailServer) -> tuple[str, list[str], bytes]:
+    """The next mail, or what the host says about it."""
+    try:
+        return server.mails.get(timeout=60)
+    except queue.Empty:
+        said = operator.ssh(HOST, "journalctl --no-pager -t msmtp; tail -n 40 " + LOG)
+        raise AssertionError(f"no mail came; {messages(operator)}\n{said}") from None
+
+
 def make_old(operator: Operator, uuid: str) -> None:
     """Let a message have been left 91 days earlier."""
     script = (
@@ -192,7 +201,7 @@ def test_mail(operator: Operator, mail_server: MailServer, phone: Callable[[str]
     assert LOGIN[1] not in shown
     assert operator.succeed().changes == 0
     leave(phone("1000"))
-    sender, recipients, content = mail_server.mails.get(timeout=30)
+    sender, recipients, content = arrived(operator, mail_server)
     assert (sender, recipients) == ("pbx@callcenter.test", ["desk@callcenter.test"])
     message = email.message_from_bytes(content, policy=email.policy.default)
     assert isinstance(message, EmailMessage)
