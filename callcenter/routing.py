@@ -16,6 +16,8 @@ from callcenter.site import (
     ToExtension,
     ToHangUp,
     ToIvr,
+    ToNotice,
+    ToQueue,
     ToRingGroup,
     ToVoicemail,
 )
@@ -70,7 +72,12 @@ def service_of(site: Site, number: str) -> tuple[str, Destination | None]:
     raise SiteError([f"{number} is nothing that can be dialled; see extensions, ivrs and features"])
 
 
-_KINDS: dict[str, Callable[[str], Destination]] = {"ivrs": ToIvr, "ring_groups": ToRingGroup}
+_KINDS: dict[str, Callable[[str], Destination]] = {
+    "ivrs": ToIvr,
+    "notices": ToNotice,
+    "queues": ToQueue,
+    "ring_groups": ToRingGroup,
+}
 
 
 def explain(

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import functools
 import hashlib
 import itertools
 from collections.abc import Iterator
 
-from callcenter import paths
+from callcenter import paths, phrases
+from callcenter.render import sounds
 from callcenter.render._files import File, Tree
 from callcenter.render._templates import plain, xml
 from callcenter.render.services import SERVICES, leads_on, name_of, numbers, pin_hash, records
-from callcenter.site import CODECS, Extension, Site, Switch
+from callcenter.site import CODECS, Extension, Say, Site, Switch
 
 __all__ = ["CLI_CONFIG", "MAILER", "PROFILE", "a1_hash", "configuration", "modules", "packages"]
 
@@ -28,6 +30,7 @@ _BASE_MODULES = (
     "mod_event_socket",
     "mod_commands",
     "mod_dptools",
+    "mod_sndfile",
     "mod_dialplan_xml",
     "mod_sofia",
 )
@@ -40,6 +43,8 @@ def modules(site: Site) -> tuple[str, ...]:
         wanted.append("mod_tone_stream")
     wanted += sorted({module for codec in site.media.codecs if (module := CODECS[codec])})
     wanted += sorted({module for service in SERVICES for module in service.modules(site)})
+    if any(module in phrases.PHRASES for module in wanted):
+        wanted.append(f"mod_say_{site.language}")
     return tuple(dict.fromkeys(wanted))
 
 
@@ -61,7 +66,8 @@ def a1_hash(site: Site, extension: Extension) -> str:
 
 def configuration(site: Site, switch: Switch) -> Tree:
     """The tree below FreeSWITCH's configuration folder. The same Site gives the same bytes."""
-    return Tree(_files(site, switch))
+    rendered = list(_files(site, switch))
+    return Tree([*rendered, *sounds.files(site, rendered)])
 
 
 def _files(site: Site, switch: Switch) -> Iterator[File]:
@@ -79,7 +85,12 @@ def _files(site: Site, switch: Switch) -> Iterator[File]:
     def rendered(path: str, **more: object) -> File:
         return File(path, xml(f"freeswitch/{path}.j2", **values, **more), 0o640)
 
-    yield rendered("freeswitch.xml")
+    said = {m: phrases.PHRASES[m][site.language] for m in modules(site) if m in phrases.PHRASES}
+    hold_music = sounds.HOLD_MUSIC if site.hold_music is not None else "silence"
+    yield rendered("freeswitch.xml", said=said, hold_music=hold_music)
+    if said:
+        sound = functools.partial(sounds.path, site)
+        yield rendered("lang/phrases.xml", said=said, prompts=sounds.PROMPTS, sound=sound, Say=Say)
     for name in ("acl", "event_socket", "logfile", "modules", "sofia", "switch"):
         more = (
             {"password": site.reveal(site.event_socket.password)} if name == "event_socket" else {}

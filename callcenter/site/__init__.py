@@ -8,12 +8,16 @@ from callcenter.site.destinations import (
     ToExtension,
     ToHangUp,
     ToIvr,
+    ToNotice,
+    ToQueue,
     ToRingGroup,
     ToVoicemail,
     extension,
     hang_up,
     ivr,
+    notice,
     open_during,
+    queue,
     ring_group,
     voicemail,
 )
@@ -25,17 +29,21 @@ from callcenter.site.ivrs import Ivr
 from callcenter.site.maintenance import Maintenance
 from callcenter.site.media import CODECS, Media
 from callcenter.site.network import Firewall, Network
+from callcenter.site.notices import Notice
 from callcenter.site.packages import AptRepository, LocalPackages, Msi, Packages, SignalWire
+from callcenter.site.queues import Agent, AgentCodes, Queue
 from callcenter.site.recordings import Recording
 from callcenter.site.ring_groups import RingGroup
 from callcenter.site.site import Site
 from callcenter.site.smtp import Smtp
-from callcenter.site.sounds import Announcement, Say, say
+from callcenter.site.sounds import Announcement, Language, Say, Sound, Speech, say
 from callcenter.site.switch import Switch, hosts
 from callcenter.site.voicemails import Mailbox, Voicemail
 
 __all__ = [
     "CODECS",
+    "Agent",
+    "AgentCodes",
     "Announcement",
     "AptRepository",
     "Destination",
@@ -45,14 +53,17 @@ __all__ = [
     "Firewall",
     "Hours",
     "Ivr",
+    "Language",
     "LocalPackages",
     "Mailbox",
     "Maintenance",
     "Media",
     "Msi",
     "Network",
+    "Notice",
     "OpenDuring",
     "Packages",
+    "Queue",
     "Recording",
     "RingGroup",
     "Say",
@@ -61,10 +72,14 @@ __all__ = [
     "Site",
     "SiteError",
     "Smtp",
+    "Sound",
+    "Speech",
     "Switch",
     "ToExtension",
     "ToHangUp",
     "ToIvr",
+    "ToNotice",
+    "ToQueue",
     "ToRingGroup",
     "ToVoicemail",
     "Voicemail",
@@ -72,7 +87,9 @@ __all__ = [
     "hang_up",
     "hosts",
     "ivr",
+    "notice",
     "open_during",
+    "queue",
     "ring_group",
     "say",
     "secret",

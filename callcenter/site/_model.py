@@ -83,6 +83,12 @@ def describe(refused: ValidationError, root: type) -> list[str]:
             for other in errors
         ):
             continue
+        # A word that would do as well is not what somebody meant who wrote something else.
+        if "".join(map(str, error["loc"][-1:])).startswith("literal[") and any(
+            other is not error and other["loc"][: len(error["loc"]) - 1] == error["loc"][:-1]
+            for other in errors
+        ):
+            continue
         # A union reports one error for each of its members at the same path.
         for line in _lines(error, root):
             if line not in lines:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import difflib
 from collections.abc import Iterator
+from dataclasses import fields
 from typing import TYPE_CHECKING, Any
 
 from callcenter.site._model import Problem
@@ -28,7 +29,7 @@ __all__ = [
     "dialled_numbers",
 ]
 
-NAMED = ("hours", "ivrs", "ring_groups")
+NAMED = ("hours", "ivrs", "notices", "queues", "ring_groups")
 """The Site's fields whose members have a name and may have a number."""
 
 
@@ -45,6 +46,13 @@ def dialled_numbers(site: Site) -> Iterator[tuple[str, str]]:
         for field in ("check", "check_any"):
             if (number := getattr(site.voicemail, field)) is not None:
                 yield f"voicemail.{field}", number
+    yield from _agent_codes(site)
+
+
+def _agent_codes(site: Site) -> Iterator[tuple[str, str]]:
+    for field in fields(site.agent_codes) if site.agents else ():
+        if (code := getattr(site.agent_codes, field.name)) is not None:
+            yield f"agent_codes.{field.name}", code
 
 
 def check_numbers(site: Site) -> None:
@@ -110,6 +118,28 @@ def check_members(site: Site) -> None:
             check_member(site, "extensions", path, number)
             if number in group.members[:place]:
                 raise Problem(path, f"{number} is listed twice; list it once")
+    for index, queue in enumerate(site.queues):
+        if not any(queue.name in agent.skills for agent in site.agents):
+            raise Problem(
+                f"queues[{index}].name",
+                f"{queue.name!r} is in no agent's skills, so nobody would answer; give it an agent",
+            )
+        if queue.record and site.media.mode != "default":
+            raise Problem(
+                f"queues[{index}].record",
+                f"nothing can be recorded with media.mode {site.media.mode!r}; use 'default'",
+            )
+    seen: set[str] = set()
+    for index, agent in enumerate(site.agents):
+        check_member(site, "extensions", f"agents[{index}].extension", agent.extension)
+        if agent.extension in seen:
+            raise Problem(
+                f"agents[{index}].extension",
+                f"{agent.extension} is an agent already; give that one all skills",
+            )
+        seen.add(agent.extension)
+        for name in agent.skills:
+            check_member(site, "queues", f"agents[{index}].skills[{name!r}]", name)
     for index, extension in enumerate(site.extensions):
         if extension.record and site.media.mode != "default":
             raise Problem(

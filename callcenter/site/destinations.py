@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import KW_ONLY, fields, is_dataclass
 from typing import Annotated, Any, ClassVar, get_args
 
-from pydantic import AfterValidator, Discriminator, Tag
+from pydantic import AfterValidator, Discriminator, Field, Tag
 
 from callcenter.site._model import model
 from callcenter.site._types import Name, Number
@@ -17,13 +17,17 @@ __all__ = [
     "ToExtension",
     "ToHangUp",
     "ToIvr",
+    "ToNotice",
+    "ToQueue",
     "ToRingGroup",
     "ToVoicemail",
     "destinations_in",
     "extension",
     "hang_up",
     "ivr",
+    "notice",
     "open_during",
+    "queue",
     "ring_group",
     "target_of",
     "voicemail",
@@ -49,6 +53,18 @@ class ToIvr:
 
 
 @model
+class ToQueue:
+    """Waits in a queue."""
+
+    names: ClassVar = "queues"
+    queue: Name
+    """The name of one of the Site's queues."""
+    _: KW_ONLY
+    priority: Annotated[int, Field(strict=True, ge=0, le=86_400)] = 0
+    """Callers who come this way are served as if they had waited so many seconds already."""
+
+
+@model
 class ToRingGroup:
     """Rings the members of a ring group."""
 
@@ -64,6 +80,14 @@ class ToVoicemail:
     names: ClassVar = "mailboxes"
     voicemail: Number
     """The number of an extension that has a mailbox."""
+
+
+class ToNotice:
+    """Plays a notice."""
+
+    names: ClassVar = "notices"
+    notice: Name
+    """The name of one of the Site's notices."""
 
 
 @model
@@ -107,8 +131,10 @@ def _kind(given: Any) -> str | None:
 Destination = Annotated[
     Annotated[ToExtension, Tag("ToExtension")]
     | Annotated[ToIvr, Tag("ToIvr")]
+    | Annotated[ToQueue, Tag("ToQueue")]
     | Annotated[ToRingGroup, Tag("ToRingGroup")]
     | Annotated[ToVoicemail, Tag("ToVoicemail")]
+    | Annotated[ToNotice, Tag("ToNotice")]
     | Annotated[ToHangUp, Tag("ToHangUp")]
     | Annotated[OpenDuring, Tag("OpenDuring")],
     Discriminator(
@@ -137,6 +163,11 @@ def ivr(name: str) -> ToIvr:
     return ToIvr(name)
 
 
+def queue(name: str, *, priority: int = 0) -> ToQueue:
+    """Wait in a queue: ``queue("sales")``."""
+    return ToQueue(name, priority=priority)
+
+
 def ring_group(name: str) -> ToRingGroup:
     """Ring a group: ``ring_group("sales")``."""
     return ToRingGroup(name)
@@ -145,6 +176,11 @@ def ring_group(name: str) -> ToRingGroup:
 def voicemail(number: str | int) -> ToVoicemail:
     """Take a message for an extension: ``voicemail(2000)``."""
     return ToVoicemail(number)  # type: ignore[arg-type]
+
+
+def notice(name: str) -> ToNotice:
+    """Play a notice: ``notice("closed")``."""
+    return ToNotice(name)
 
 
 def hang_up(cause: str = "NORMAL_CLEARING") -> ToHangUp:

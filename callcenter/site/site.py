@@ -36,10 +36,13 @@ from callcenter.site.ivrs import Ivr
 from callcenter.site.maintenance import Maintenance
 from callcenter.site.media import Media
 from callcenter.site.network import Firewall, Network
+from callcenter.site.notices import Notice
 from callcenter.site.packages import LocalPackages, Msi, Packages
+from callcenter.site.queues import Agent, AgentCodes, Queue
 from callcenter.site.recordings import Recording
 from callcenter.site.ring_groups import RingGroup
 from callcenter.site.smtp import Smtp
+from callcenter.site.sounds import Announcement, Language, Speech
 from callcenter.site.voicemails import Voicemail
 
 __all__ = ["Site"]
@@ -111,8 +114,8 @@ class Site:
     """Who can be called. At least one."""
     timezone: Timezone = "UTC"
     """IANA name, for logs and announcements."""
-    language: Literal["en", "zh"] = "en"
-    """Of prompts: FreeSWITCH's default_language."""
+    language: Language = "en"
+    """Of announcements and prompts, where they name no other."""
     packages: Packages = Field(default_factory=LocalPackages, kw_only=True)
     """Where FreeSWITCH comes from. Default: a local folder of packages."""
     windows: Msi | None = None
@@ -132,12 +135,25 @@ class Site:
     """Opening hours, by which destinations differ."""
     ivrs: Many[Ivr] = ()
     """Menus that callers steer by keys."""
+    notices: Many[Notice] = ()
+    """Announcements with a name: destinations, and what people are called with."""
+    queues: Many[Queue] = ()
+    """Where callers wait for agents."""
+    agents: Many[Agent] = ()
+    """Who answers the queues. Logged out until they log in."""
+    agent_codes: AgentCodes = Field(default_factory=AgentCodes, kw_only=True)
+    """What agents dial to log in, to log out, and for a pause."""
     ring_groups: Many[RingGroup] = ()
     """Several extensions under one number."""
     voicemail: Voicemail = Field(default_factory=Voicemail, kw_only=True)
     """What holds for all mailboxes; extensions say whether they have one."""
     smtp: Smtp | None = None
     """The mail server that messages are sent through. Default: the switch sends no mail."""
+    speech: Speech = Field(default_factory=Speech, kw_only=True)
+    """What speaks the Site's announcements."""
+    hold_music: Announcement | Literal["tune"] | None = "tune"
+    """What a caller on hold hears, over and over. Default: a quiet tune of our own. None:
+    silence."""
     recording: Recording = Field(default_factory=Recording, kw_only=True)
     """How the calls are recorded of those who say so."""
     maintenance: Maintenance = Field(default_factory=Maintenance, kw_only=True)

@@ -1,11 +1,14 @@
 """The lab's Site: small, with the packages that FREESWITCH_APT or /srv/freeswitch-apt holds."""
 
 from callcenter.site import (
+    Agent,
     Extension,
     Hours,
     Ivr,
     LocalPackages,
     Media,
+    Notice,
+    Queue,
     RingGroup,
     Site,
     extension,
@@ -57,6 +60,22 @@ site = Site(
             wait_seconds=2,
         ),
     ],
+    queues=[
+        Queue(
+            "sales",
+            number=7000,
+            announce_position=True,
+            max_wait=60,
+            max_wait_without_agents=5,
+            otherwise=extension(2000),
+            record=True,
+        )
+    ],
+    agents=[
+        Agent("1002", skills={"sales": 1}, ring_seconds=5, wrap_up=3),
+        Agent("1003", skills={"sales": 1}, ring_seconds=5, wrap_up=3),
+    ],
+    notices=[Notice("storm", say("A storm is coming. Stay at home."), number=6200)],
     ring_groups=[
         RingGroup(
             "sales", ["1000", "1001"], number=6100, ring_seconds=5, otherwise=extension(2000)

@@ -21,6 +21,9 @@ from roles.files.facts import MASK_SED, ManagedFiles, MaskedContents
 
 __all__ = ["payload_command", "show_difference", "tree"]
 
+BINARY = ".wav"
+"""What a diff does not show."""
+
 _UNPACK = (
     'umask 077; d=$(mktemp -d) && trap "rm -rf $d" EXIT && base64 -d | tar -xz -C "$d" && {run}'
 )
@@ -91,9 +94,12 @@ def show_difference(wanted: Tree, difference: Difference, below: str = "") -> No
     """With ``--diff``, print what changes, without secrets. ``below`` is the tree's folder."""
     if not state.config.DIFF or (state.is_executing and state.should_check_for_changes()):
         return
-    paths_now = [*difference.changed, *difference.removed]
+    paths_now = [p for p in (*difference.changed, *difference.removed) if not p.endswith(BINARY)]
     old = host.get_fact(MaskedContents, names=paths_now, below=below) if paths_now else {}
     for path in difference.paths:
+        if path.endswith(BINARY):
+            logger.info(f"{host.print_prefix}{path}: {'sound' if path in wanted else 'removed'}")
+            continue
         before = old.get(f"{below}{path}", "").splitlines(keepends=True)
         after = masked(wanted[path].content).splitlines(keepends=True) if path in wanted else []
         shown = list(difflib.unified_diff(before, after, path, path, n=2))

@@ -12,7 +12,7 @@ from pyinfra import host
 from pyinfra.api import FileUploadCommand, StringCommand, operation
 
 from callcenter import paths
-from callcenter.changes import RESTART, plan
+from callcenter.changes import COMPARED, RESTART, plan
 from callcenter.debian import Package, closure, index_of, version_matches
 from callcenter.render import File, Tree
 from callcenter.render.system import PackageSource
@@ -294,7 +294,7 @@ def release(
     if not difference and healthy and not present.restart_needed:
         return
     show_difference(wanted, difference, below=f"{paths.APPLIED}/")
-    texts = {file.path: file.content.decode() for file in wanted}
+    texts = {file.path: file.text for file in wanted if file.path.startswith(COMPARED)}
     actions = plan(difference.paths, present.contents, texts)
     if present.restart_needed and RESTART not in actions:
         actions = (*actions[:1], RESTART)

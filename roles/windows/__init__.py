@@ -122,7 +122,7 @@ def activate(site: Site, switch: Switch) -> None:
     if difference and found is not None and found.running:
         compared = [one for one in difference.paths if one.startswith(COMPARED)]
         before = host.get_fact(facts.Texts, folder=paths.CONFIG, names=compared) if compared else {}
-        after = {file.path: file.content.decode() for file in wanted}
+        after = {file.path: file.text for file in wanted}
         chosen = plan(difference.paths, before, after)
         actions = tuple(one.command for one in chosen)
         if any(one.severity >= Severity.PROFILE for one in chosen):

@@ -13,6 +13,7 @@ import pytest
 from callcenter import paths
 from callcenter.inventory import Host, Inventory, load
 from callcenter.site import Extension, Site, Switch
+from callcenter.ssh import ssh_config as ssh_config_of
 from tests.acceptance.support.phones import Codec, DtmfMode, Exchange, Phone, Transport
 from tests.acceptance.support.report import Evidence
 
@@ -59,20 +60,8 @@ def switch(node: Host) -> Switch:
 @pytest.fixture(scope="session")
 def ssh_config(tmp_path_factory: pytest.TempPathFactory, request: pytest.FixtureRequest) -> Path:
     """pyinfra's ssh data of all hosts, as OpenSSH reads it: verification logs in as deploys do."""
-    words = {
-        "ssh_hostname": "HostName",
-        "ssh_user": "User",
-        "ssh_port": "Port",
-        "ssh_key": "IdentityFile",
-        "ssh_known_hosts_file": "UserKnownHostsFile",
-    }
-    lines = []
-    for host in _inventory(request.config.getoption("--inventory")).hosts:
-        lines.append(f"Host {host.name}")
-        lines += [f"  {word} {host.data[key]}" for key, word in words.items() if key in host.data]
-        lines += ["  BatchMode yes", "  LogLevel ERROR"]
     path = tmp_path_factory.mktemp("ssh") / "config"
-    path.write_text("\n".join(lines) + "\n")
+    path.write_text(ssh_config_of(_inventory(request.config.getoption("--inventory"))))
     return path
 
 

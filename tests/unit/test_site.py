@@ -15,6 +15,8 @@ from callcenter.__main__ import check, main, schema
 from callcenter.reference import markdown
 from callcenter.secrets import Secret
 from callcenter.site import (
+    Agent,
+    AgentCodes,
     EventSocket,
     Extension,
     FeatureCodes,
@@ -27,11 +29,14 @@ from callcenter.site import (
     Media,
     Msi,
     Network,
+    Notice,
+    Queue,
     Recording,
     RingGroup,
     SignalWire,
     Site,
     Smtp,
+    Speech,
     Switch,
     Voicemail,
     extension,
@@ -93,8 +98,31 @@ ivrs:
       "1": {extension: 1000}
       "2": {hours: office, open: {ring_group: sales}, closed: {hang_up: USER_BUSY}}
       "9": {ivr: main}
+queues:
+  - name: sales
+    number: 7000
+    strategy: round-robin
+    hold_music: {say: Please wait.}
+    announcement: {say: Still there.}
+    announce_position: true
+    announce_seconds: 20
+    next_level_seconds: 15
+    progressive_seconds: 5
+    max_wait: 300
+    max_wait_without_agents: 30
+    otherwise: {ivr: main}
+    record: false
+agents:
+  - {extension: 1000, skills: {sales: 1}}
+  - {extension: "1001", skills: {sales: 2}, ring_seconds: 15, wrap_up: 5, reject_delay: 1,
+     busy_delay: 2, no_answer_delay: 3, max_no_answer: 0}
+agent_codes: {log_in: "*31", log_out: "*32", pause: null}
+notices:
+  - {name: storm, announcement: {say: Stay at home.}, number: 6200, otherwise: {ivr: main}}
 ring_groups:
   - {name: sales, members: [1000, "1001"], strategy: in-turn, otherwise: {ivr: main}}
+speech: {command: [cat, "{language}"]}
+hold_music: {say: Please hold., language: en}
 recording:
   {keep_days: 30, announcement: {say: Recorded.}, stereo: false, pause: 1, resume: 2}
 maintenance: {live_calls: stop, drain_seconds: 60}
@@ -158,9 +186,42 @@ def twin() -> Site:
                 },
             )
         ],
+        queues=[
+            Queue(
+                "sales",
+                number="7000",
+                strategy="round-robin",
+                hold_music=say("Please wait."),
+                announcement=say("Still there."),
+                announce_position=True,
+                announce_seconds=20,
+                next_level_seconds=15,
+                progressive_seconds=5,
+                max_wait=300,
+                max_wait_without_agents=30,
+                otherwise=ivr("main"),
+            )
+        ],
+        agents=[
+            Agent("1000", skills={"sales": 1}),
+            Agent(
+                "1001",
+                skills={"sales": 2},
+                ring_seconds=15,
+                wrap_up=5,
+                reject_delay=1,
+                busy_delay=2,
+                no_answer_delay=3,
+                max_no_answer=0,
+            ),
+        ],
+        agent_codes=AgentCodes(log_in="*31", log_out="*32", pause=None),
+        notices=[Notice("storm", say("Stay at home."), number="6200", otherwise=ivr("main"))],
         ring_groups=[
             RingGroup("sales", ["1000", "1001"], strategy="in-turn", otherwise=ivr("main"))
         ],
+        speech=Speech(command=["cat", "{language}"]),
+        hold_music=say("Please hold.", language="en"),
         recording=Recording(
             keep_days=30, announcement=say("Recorded."), stereo=False, pause=1, resume=2
         ),

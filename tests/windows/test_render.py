@@ -30,10 +30,10 @@ def test_the_trees_differ_in_nothing_but_paths(site: Site) -> None:
     linux, ours = freeswitch.configuration(site, switch), windows.configuration(site, switch)
     assert [file.path for file in linux] == [file.path for file in ours]
     for file in ours:
-        text = file.content.decode()
+        text = file.text
         for unix, there in windows.PATHS.items():
             text = text.replace(there, unix)
-        assert text == linux[file.path].content.decode()
+        assert text == linux[file.path].text
     assert linux.digest != ours.digest
 
 

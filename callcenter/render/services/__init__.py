@@ -11,7 +11,16 @@ from collections.abc import Iterator
 from typing import Final, Protocol
 
 from callcenter.render._files import File
-from callcenter.render.services import extensions, hours, ivrs, recordings, ring_groups, voicemails
+from callcenter.render.services import (
+    extensions,
+    hours,
+    ivrs,
+    notices,
+    queues,
+    recordings,
+    ring_groups,
+    voicemails,
+)
 from callcenter.render.services._way import CONTEXT, leads_on, name_of, numbers, records
 from callcenter.render.services.voicemails import pin_hash
 from callcenter.site import Site
@@ -34,6 +43,8 @@ SERVICES: Final[tuple[Service, ...]] = (
     extensions,
     hours,
     ivrs,
+    notices,
+    queues,
     recordings,
     ring_groups,
     voicemails,

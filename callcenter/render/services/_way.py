@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import functools
 import hashlib
 from collections.abc import Iterator
+from dataclasses import fields
 
 from markupsafe import Markup
 
+from callcenter.render import sounds
 from callcenter.render._files import File
 from callcenter.render._templates import xml, xml_escape
-from callcenter.site import Destination, OpenDuring, Site
+from callcenter.site import Announcement, Destination, OpenDuring, Say, Site, ToQueue
 from callcenter.site.destinations import target_of
 
 __all__ = ["CONTEXT", "action", "config", "leads_on", "name_of", "numbers", "records", "way"]
@@ -17,7 +20,7 @@ __all__ = ["CONTEXT", "action", "config", "leads_on", "name_of", "numbers", "rec
 CONTEXT = "services"
 """The dialplan context of all destinations. No caller enters it but by a transfer of ours."""
 
-_PREFIXES = {"ivrs": "ivr", "ring_groups": "ring-group"}
+_PREFIXES = {"ivrs": "ivr", "notices": "notice", "queues": "queue", "ring_groups": "ring-group"}
 
 
 def name_of(destination: Destination) -> str:
@@ -27,6 +30,8 @@ def name_of(destination: Destination) -> str:
         # The same hours may lead to other places elsewhere.
         ways = hashlib.sha256(repr((destination.open, destination.closed)).encode()).hexdigest()
         return f"during-{target}-{ways[:8]}"
+    if isinstance(destination, ToQueue) and destination.priority:
+        return f"queue-{target}-priority-{destination.priority}"
     return f"{field.replace('_', '-')}-{target}"
 
 
@@ -50,7 +55,7 @@ def leads_on(site: Site) -> bool:
 
 def records(site: Site) -> bool:
     """Whether any call is recorded."""
-    return any(one.record for one in site.extensions)
+    return any(one.record for one in site.extensions) or any(one.record for one in site.queues)
 
 
 def numbers(site: Site) -> Iterator[tuple[str, str]]:
@@ -59,6 +64,9 @@ def numbers(site: Site) -> Iterator[tuple[str, str]]:
         for member in getattr(site, kind):
             if member.number is not None:
                 yield member.number, f"{prefix}-{member.name}"
+    for field in fields(site.agent_codes) if site.agents else ():
+        if (code := getattr(site.agent_codes, field.name)) is not None:
+            yield code, f"agent-{field.name.replace('_', '-')}"
     for hours in site.hours:
         if hours.night is not None:
             yield hours.night, f"night-{hours.name}"
@@ -73,4 +81,11 @@ def numbers(site: Site) -> Iterator[tuple[str, str]]:
 
 def config(path: str, site: Site, **values: object) -> File:
     """A file of the configuration, from the template of the same place."""
-    return File(path, xml(f"freeswitch/{path}.j2", site=site, action=action, **values), 0o640)
+    sound = functools.partial(sounds.path, site)
+
+    def say(english: str, chinese: str) -> Announcement:
+        return Say({"en": english, "zh": chinese}[site.language], language=site.language)
+
+    values = {"site": site, "action": action, "sound": sound, "say": say, **values}
+    made = xml(f"freeswitch/{path}.j2", **values)
+    return File(path, made, 0o640)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from callcenter.render import sounds
 from callcenter.render._files import File
 from callcenter.render.services._way import config, way
 from callcenter.site import Destination, Ivr, Site
@@ -14,16 +13,14 @@ __all__ = ["files", "modules"]
 
 def modules(site: Site) -> tuple[str, ...]:
     """Recorded announcements, and the tone after a wrong key."""
-    return ("mod_sndfile", "mod_tone_stream") if site.ivrs else ()
+    return ("mod_tone_stream",) if site.ivrs else ()
 
 
 def files(site: Site) -> Iterator[File]:
     """The menus, and the dialplan that leads into them and on."""
     if not site.ivrs:
         return
-    yield config(
-        "autoload_configs/ivr.conf.xml", site, sound=sounds.path, digits=digits, command=command
-    )
+    yield config("autoload_configs/ivr.conf.xml", site, digits=digits, command=command)
     yield config("dialplan/services/ivrs.xml", site)
 
 

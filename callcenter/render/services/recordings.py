@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from callcenter import paths
-from callcenter.render import sounds
 from callcenter.render._files import File
 from callcenter.render.services._way import config, records
 from callcenter.site import Site
@@ -21,6 +20,4 @@ def modules(site: Site) -> tuple[str, ...]:
 def files(site: Site) -> Iterator[File]:
     """The dialplan that begins a recording where the caller or the called says so."""
     if records(site):
-        yield config(
-            "dialplan/services/recordings.xml", site, folder=paths.RECORDINGS, sound=sounds.path
-        )
+        yield config("dialplan/services/recordings.xml", site, folder=paths.RECORDINGS)

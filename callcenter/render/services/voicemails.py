@@ -14,41 +14,6 @@ __all__ = ["PROFILE", "files", "modules", "pin_hash"]
 PROFILE = "default"
 """mod_voicemail's profile: a folder of the storage and a database are called after it."""
 
-MACROS = (
-    "abort",
-    "ack",
-    "change_pass_fail",
-    "change_pass_success",
-    "choose_greeting",
-    "choose_greeting_fail",
-    "config_menu",
-    "disk_quota_exceeded",
-    "enter_id",
-    "enter_pass",
-    "fail_auth",
-    "forward_message_enter_extension",
-    "forward_prepend",
-    "goodbye",
-    "greeting_selected",
-    "hello",
-    "invalid_extension",
-    "listen_file_check",
-    "menu",
-    "message_count",
-    "play_greeting",
-    "record_file_check",
-    "record_greeting",
-    "record_message",
-    "record_name",
-    "record_urgent_check",
-    "say_date",
-    "say_message_number",
-    "say_name",
-    "say_number",
-    "say_phone_number",
-)
-"""The phrases that mod_voicemail asks for; it gives a call up where it finds one missing."""
-
 
 def modules(site: Site) -> tuple[str, ...]:
     """Voicemail itself, and what records and plays WAV."""
@@ -62,7 +27,6 @@ def files(site: Site) -> Iterator[File]:
     values = {"profile": PROFILE, "voicemail": site.voicemail}
     yield config("autoload_configs/voicemail.conf.xml", site, **values)
     yield config("dialplan/services/voicemails.xml", site, **values)
-    yield config("lang/voicemail.xml", site, macros=MACROS)
 
 
 def pin_hash(site: Site, extension: Extension) -> str | None:
