@@ -82,6 +82,7 @@ class ToVoicemail:
     """The number of an extension that has a mailbox."""
 
 
+@model
 class ToNotice:
     """Plays a notice."""
 

@@ -211,7 +211,7 @@ def test_mail(operator: Operator, mail_server: MailServer, phone: Callable[[str]
     text, sound = message.iter_parts()
     assert "1000 (1000) left a message for 1009." in text.get_content()
     [recorded] = read_wav(sound.get_payload(decode=True))  # type: ignore[arg-type]
-    assert_heard(recorded, CALLER_HZ, 3)
+    assert_heard(recorded, CALLER_HZ, 2)
     # It is in the mailbox all the same.
     assert len(left(operator, 1)) == 1
     held = operator.ssh(HOST, f"grep -rlF '{LOGIN[1]}' /etc /usr/lib/callcenter /var/log")
@@ -309,5 +309,5 @@ def test_off_and_on(operator: Operator, phone: Callable[[str], Phone]) -> None:
     call = phone("1009").call("*97")
     call.wait_established()
     call.send_dtmf(f"{pin}#")
-    assert_heard(call, CALLER_HZ, 3, wait=40)
+    assert_heard(call, CALLER_HZ, 2, wait=40)
     call.hangup()
