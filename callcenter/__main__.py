@@ -48,6 +48,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     phones.add_argument("path", type=Path, help="inventories/prod")
     phones.add_argument("--number", help="the extension (default: the first)")
     phones.add_argument("--password", action="store_true", help="print its password only")
+    phones.add_argument("--pin", action="store_true", help="print its voicemail PIN only")
     routed = commands.add_parser("route", help="the way that a call takes, and why")
     routed.add_argument("when", help="such as 2026-12-25T10:00, of the Site's clock")
     routed.add_argument("number", help="what an extension dials")
@@ -90,7 +91,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     if given.command in ("phone", "route"):
         try:
             if given.command == "phone":
-                print(phone(given.path, given.number, given.password))
+                print(phone(given.path, given.number, given.password, given.pin))
             else:
                 print(route(given.path, given.when, given.number, given.night))
         except SiteError as refused:
@@ -130,7 +131,7 @@ def check(path: Path) -> list[str]:
     return []
 
 
-def phone(path: Path, number: str | None, show_password: bool) -> str:
+def phone(path: Path, number: str | None, show_password: bool, show_pin: bool = False) -> str:
     """How to point a Linphone, or any SIP phone, at an inventory's first switch."""
     inventory = load(path)
     site, switch = inventory.site, inventory.hosts[0].switch
@@ -141,9 +142,17 @@ def phone(path: Path, number: str | None, show_password: bool) -> str:
         extension = site.extension_by_number[number]
     if show_password:
         return site.reveal(extension.password)
+    if show_pin:
+        if extension.mailbox is None:
+            raise SiteError([f"{extension.number} has no mailbox; set voicemail=True for it"])
+        return site.reveal(extension.mailbox.pin)
     proxy = f"sip:{switch.announced_address}:{site.network.sip_port}"
     dial = ", ".join(f"{code} ({name})" for name, code in site.features.items())
     command = f"python -m callcenter phone {path} --number {extension.number} --password"
+    voicemail = []
+    if extension.mailbox is not None and site.voicemail.check is not None:
+        by = f"python -m callcenter phone {path} --number {extension.number} --pin"
+        voicemail = [f"  voicemail    {site.voicemail.check}, its PIN printed by: {by}"]
     return "\n".join(
         [
             "To point a Linphone at it (Use a SIP account):",
@@ -152,6 +161,7 @@ def phone(path: Path, number: str | None, show_password: bool) -> str:
             f"  password     printed by: {command}",
             f"  SIP proxy    {proxy};transport={site.network.transports[0]}",
             f"  then dial    {dial or site.extensions[-1].number}",
+            *voicemail,
         ]
     )
 

@@ -57,10 +57,11 @@ _BY_PATH: tuple[tuple[str, Action | None], ...] = (
     (".fs_cli_conf", None),
     ("autoload_configs/sofia.conf.xml", None),
     ("autoload_configs/ivr.conf.xml", None),
-    ("lang/", None),
     ("sounds/", None),
     ("scripts/", None),
     ("autoload_configs/timezones.conf.xml", None),
+    ("lang/", None),
+    ("autoload_configs/voicemail.conf.xml", Action(Severity.RELOAD, "voicemail default")),
     ("autoload_configs/acl.conf.xml", Action(Severity.RELOAD, "reloadacl")),
     ("autoload_configs/opus.conf.xml", Action(Severity.MODULE, "reload mod_opus")),
     ("autoload_configs/logfile.conf.xml", Action(Severity.MODULE, "reload mod_logfile")),
@@ -116,7 +117,10 @@ def plan(
     moved = {
         one.command.split()[1] for one in actions if one.command.startswith(("load", "unload"))
     }
-    kept = (one for one in actions if one.command not in {f"reload {m}" for m in moved})
+    read = {f"reload {m}" for m in moved}
+    if "mod_voicemail" in moved:
+        read.add("voicemail default")
+    kept = (one for one in actions if one.command not in read)
     return tuple(sorted(kept, key=lambda one: (one != RELOADXML, one)))
 
 

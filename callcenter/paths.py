@@ -29,9 +29,15 @@ __all__ = [
     "RELEASE_TOOL",
     "RESTART_NEEDED",
     "RETENTION",
+    "SMTP_CA",
+    "SMTP_CONFIG",
+    "SMTP_PASSWORD",
     "STATE",
     "UNIT",
     "UNIT_DROP_IN",
+    "VOICEMAIL",
+    "VOICEMAIL_RETENTION",
+    "VOICEMAIL_TOOL",
 ]
 
 CONFIG: Final = "/etc/freeswitch"
@@ -56,6 +62,17 @@ RELEASE_TOOL: Final = "/usr/lib/callcenter/freeswitch-release"
 
 RESTART_NEEDED: Final = "/run/callcenter-restart"
 """There while a running FreeSWITCH is older than its packages or unit; a reboot clears it."""
+
+VOICEMAIL: Final = "/var/lib/freeswitch/storage/voicemail"
+"""Messages and greetings, in the place of FreeSWITCH's packages. No deploy deletes any."""
+VOICEMAIL_RETENTION: Final = "/etc/systemd/system/callcenter-voicemail"
+"""Without .service and .timer."""
+VOICEMAIL_TOOL: Final = "/usr/lib/callcenter/voicemail-retention"
+
+SMTP_CONFIG: Final = "/etc/callcenter/msmtprc"
+SMTP_PASSWORD: Final = "/etc/callcenter/smtp-password"
+"""Beside the configuration, since msmtp takes a password in it from its owner alone."""
+SMTP_CA: Final = "/etc/callcenter/smtp-ca.pem"
 
 APT_SOURCES: Final = "/etc/apt/sources.list.d/freeswitch.sources"
 APT_KEY: Final = "/etc/apt/keyrings/freeswitch.gpg"

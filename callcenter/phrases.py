@@ -170,8 +170,7 @@ PHRASES: Final[dict[str, dict[Language, dict[str, tuple[Phrase, ...]]]]] = {
                     _ANY,
                     (
                         "To record a greeting, press 1. To choose a greeting, press 2. To record "
-                        "your name, press 3. To change your PIN, press 6. For the main menu, "
-                        "press 0.",
+                        "your name, press 3. For the main menu, press 0.",
                     ),
                 ),
             ),
@@ -263,10 +262,7 @@ PHRASES: Final[dict[str, dict[Language, dict[str, tuple[Phrase, ...]]]]] = {
             "voicemail_config_menu": (
                 (
                     _ANY,
-                    (
-                        "录制问候语请按一，选择问候语请按二，录制姓名请按三，"
-                        "更改密码请按六，返回主菜单请按零。",
-                    ),
+                    ("录制问候语请按一，选择问候语请按二，录制姓名请按三，返回主菜单请按零。",),
                 ),
             ),
             "voicemail_disk_quota_exceeded": ((_ANY, ("该信箱已满。",)),),

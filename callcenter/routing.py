@@ -19,6 +19,7 @@ from callcenter.site import (
     ToNotice,
     ToQueue,
     ToRingGroup,
+    ToVoicemail,
 )
 from callcenter.site._plan import dialled_numbers
 from callcenter.site.destinations import target_of
@@ -104,10 +105,13 @@ def _onward(
         case ToHangUp():
             yield f"the call ends ({here.hang_up})"
             return
+        case ToVoicemail():
+            yield f"the mailbox of {here.voicemail} takes a message"
+            return
         case ToExtension():
             called = site.extension_by_number[here.extension]
             yield f"extension {called.number} rings for {called.ring_seconds} s"
-            after = called.no_answer
+            after = called.unanswered
         case ToRingGroup():
             group: RingGroup = site.named("ring_groups", here.ring_group)
             members = ", ".join(group.members)

@@ -7,20 +7,23 @@ import hashlib
 import itertools
 from collections.abc import Iterator
 
-from callcenter import phrases
+from callcenter import paths, phrases
 from callcenter.render import sounds
 from callcenter.render._files import File, Tree
 from callcenter.render._templates import plain, xml
-from callcenter.render.services import SERVICES, leads_on, name_of, numbers, records
+from callcenter.render.services import SERVICES, leads_on, name_of, numbers, pin_hash, records
 from callcenter.site import CODECS, Extension, Say, Site, Switch
 
-__all__ = ["CLI_CONFIG", "PROFILE", "a1_hash", "configuration", "modules", "packages"]
+__all__ = ["CLI_CONFIG", "MAILER", "PROFILE", "a1_hash", "configuration", "modules", "packages"]
 
 PROFILE = "internal"
 """The sofia profile that phones register with."""
 
 CLI_CONFIG = ".fs_cli_conf"
 """How fs_cli logs in. It belongs to a release, since a release may change port and password."""
+
+MAILER = "msmtp"
+"""Debian's: it hands a mail to one server and keeps nothing."""
 
 _BASE_MODULES = (
     "mod_logfile",
@@ -74,6 +77,8 @@ def _files(site: Site, switch: Switch) -> Iterator[File]:
         "profile": PROFILE,
         "modules": modules(site),
         "leads_on": leads_on(site),
+        "mailer": MAILER,
+        "mailer_config": paths.SMTP_CONFIG,
         "records": records(site),
     }
 
@@ -107,7 +112,7 @@ def _files(site: Site, switch: Switch) -> Iterator[File]:
                 "freeswitch/directory/users.xml.j2",
                 **values,
                 name_of=name_of,
-                users=[(extension, a1_hash(site, extension)) for extension in extensions],
+                users=[(one, a1_hash(site, one), pin_hash(site, one)) for one in extensions],
             ),
             0o640,
         )

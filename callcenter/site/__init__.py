@@ -11,6 +11,7 @@ from callcenter.site.destinations import (
     ToNotice,
     ToQueue,
     ToRingGroup,
+    ToVoicemail,
     extension,
     hang_up,
     ivr,
@@ -18,6 +19,7 @@ from callcenter.site.destinations import (
     open_during,
     queue,
     ring_group,
+    voicemail,
 )
 from callcenter.site.event_socket import EventSocket
 from callcenter.site.extensions import Extension
@@ -33,8 +35,10 @@ from callcenter.site.queues import Agent, AgentCodes, Queue
 from callcenter.site.recordings import Recording
 from callcenter.site.ring_groups import RingGroup
 from callcenter.site.site import Site
+from callcenter.site.smtp import Smtp
 from callcenter.site.sounds import Announcement, Language, Say, Sound, Speech, say
 from callcenter.site.switch import Switch, hosts
+from callcenter.site.voicemails import Mailbox, Voicemail
 
 __all__ = [
     "CODECS",
@@ -51,6 +55,7 @@ __all__ = [
     "Ivr",
     "Language",
     "LocalPackages",
+    "Mailbox",
     "Maintenance",
     "Media",
     "Msi",
@@ -66,6 +71,7 @@ __all__ = [
     "SignalWire",
     "Site",
     "SiteError",
+    "Smtp",
     "Sound",
     "Speech",
     "Switch",
@@ -75,6 +81,8 @@ __all__ = [
     "ToNotice",
     "ToQueue",
     "ToRingGroup",
+    "ToVoicemail",
+    "Voicemail",
     "extension",
     "hang_up",
     "hosts",
@@ -85,4 +93,5 @@ __all__ = [
     "ring_group",
     "say",
     "secret",
+    "voicemail",
 ]

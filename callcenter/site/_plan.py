@@ -12,6 +12,7 @@ from callcenter.site.destinations import (
     Destination,
     OpenDuring,
     ToExtension,
+    ToVoicemail,
     destinations_in,
     target_of,
 )
@@ -41,6 +42,10 @@ def dialled_numbers(site: Site) -> Iterator[tuple[str, str]]:
             for field in ("number", "night"):
                 if (number := getattr(member, field, None)) is not None:
                     yield f"{kind}[{index}].{field}", number
+    if site.mailboxes:
+        for field in ("check", "check_any"):
+            if (number := getattr(site.voicemail, field)) is not None:
+                yield f"voicemail.{field}", number
     yield from _agent_codes(site)
 
 
@@ -158,6 +163,13 @@ def check_member(site: Site, kind: str, path: str, target: str) -> None:
         if target not in site.extension_by_number:
             raise Problem(path, f"{target} is no extension of the Site; give one in extensions")
         return
+    if kind == "mailboxes":
+        if target not in {extension.number for extension in site.mailboxes}:
+            right = f"set voicemail=True in extension {target}"
+            if target not in site.extension_by_number:
+                right = "give the number of one in extensions"
+            raise Problem(path, f"{target} has no mailbox; {right}")
+        return
     known = [member.name for member in getattr(site, kind)]
     if target not in known:
         close = difflib.get_close_matches(target, known, n=1) or known
@@ -169,6 +181,8 @@ def onward(site: Site, destination: Destination) -> list[Destination]:
     """Where a call may go on from a destination without anybody doing anything."""
     if isinstance(destination, OpenDuring):
         return [destination.open, destination.closed]
+    if isinstance(destination, ToVoicemail):
+        return []
     if isinstance(destination, ToExtension):
         owner: Any = site.extension_by_number[destination.extension]
     elif kind := getattr(destination, "names", ""):

@@ -15,6 +15,7 @@ __all__ = [
     "Address",
     "DisplayName",
     "Domain",
+    "Email",
     "Many",
     "Map",
     "Name",
@@ -110,6 +111,17 @@ def _domain(text: str) -> str:
 
 Domain = Annotated[str, AfterValidator(_domain)]
 """A DNS name. It is the realm of every phone's digest, so changing it changes every a1-hash."""
+
+
+def _email(text: str) -> str:
+    local, _, domain = text.rpartition("@")
+    if not re.fullmatch(r"[A-Za-z0-9_][A-Za-z0-9._%+-]{0,63}", local):
+        raise ValueError("is no e-mail address; use one such as 'desk@example.net'")
+    return f"{local}@{_domain(domain)}"
+
+
+Email = Annotated[str, AfterValidator(_email)]
+"""An e-mail address of plain signs: FreeSWITCH hands it to a shell."""
 
 _DIALLED = re.compile(r"[0-9*#]{2,15}")
 

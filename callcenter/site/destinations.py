@@ -20,6 +20,7 @@ __all__ = [
     "ToNotice",
     "ToQueue",
     "ToRingGroup",
+    "ToVoicemail",
     "destinations_in",
     "extension",
     "hang_up",
@@ -29,6 +30,7 @@ __all__ = [
     "queue",
     "ring_group",
     "target_of",
+    "voicemail",
 ]
 
 
@@ -69,6 +71,15 @@ class ToRingGroup:
     names: ClassVar = "ring_groups"
     ring_group: Name
     """The name of one of the Site's ring groups."""
+
+
+@model
+class ToVoicemail:
+    """Takes a message for an extension."""
+
+    names: ClassVar = "mailboxes"
+    voicemail: Number
+    """The number of an extension that has a mailbox."""
 
 
 @model
@@ -123,6 +134,7 @@ Destination = Annotated[
     | Annotated[ToIvr, Tag("ToIvr")]
     | Annotated[ToQueue, Tag("ToQueue")]
     | Annotated[ToRingGroup, Tag("ToRingGroup")]
+    | Annotated[ToVoicemail, Tag("ToVoicemail")]
     | Annotated[ToNotice, Tag("ToNotice")]
     | Annotated[ToHangUp, Tag("ToHangUp")]
     | Annotated[OpenDuring, Tag("OpenDuring")],
@@ -160,6 +172,11 @@ def queue(name: str, *, priority: int = 0) -> ToQueue:
 def ring_group(name: str) -> ToRingGroup:
     """Ring a group: ``ring_group("sales")``."""
     return ToRingGroup(name)
+
+
+def voicemail(number: str | int) -> ToVoicemail:
+    """Take a message for an extension: ``voicemail(2000)``."""
+    return ToVoicemail(number)  # type: ignore[arg-type]
 
 
 def notice(name: str) -> ToNotice:

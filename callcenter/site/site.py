@@ -18,7 +18,7 @@ from pydantic import (
     model_validator,
 )
 
-from callcenter.secrets import Secret, Vault, weakness
+from callcenter.secrets import Secret, Vault, pin_weakness, weakness
 from callcenter.site._model import Problem, SiteError, describe, model
 from callcenter.site._plan import (
     NAMED,
@@ -41,7 +41,9 @@ from callcenter.site.packages import LocalPackages, Msi, Packages
 from callcenter.site.queues import Agent, AgentCodes, Queue
 from callcenter.site.recordings import Recording
 from callcenter.site.ring_groups import RingGroup
+from callcenter.site.smtp import Smtp
 from callcenter.site.sounds import Announcement, Language, Speech
+from callcenter.site.voicemails import Voicemail
 
 __all__ = ["Site"]
 
@@ -143,6 +145,10 @@ class Site:
     """What agents dial to log in, to log out, and for a pause."""
     ring_groups: Many[RingGroup] = ()
     """Several extensions under one number."""
+    voicemail: Voicemail = Field(default_factory=Voicemail, kw_only=True)
+    """What holds for all mailboxes; extensions say whether they have one."""
+    smtp: Smtp | None = None
+    """The mail server that messages are sent through. Default: the switch sends no mail."""
     speech: Speech = Field(default_factory=Speech, kw_only=True)
     """What speaks the Site's announcements."""
     hold_music: Announcement | Literal["tune"] | None = "tune"
@@ -165,8 +171,18 @@ class Site:
         check_members(self)
         check_destinations(self)
         self._check_ports()
+        self._check_mail()
         self._check_secrets()
         return self
+
+    def _check_mail(self) -> None:
+        for index, extension in enumerate(self.extensions):
+            mailbox = extension.mailbox
+            if mailbox is not None and mailbox.email is not None and self.smtp is None:
+                raise Problem(
+                    f"extensions[{index}].voicemail.email",
+                    "needs a mail server; give smtp=Smtp(…), or leave it out",
+                )
 
     def _check_ports(self) -> None:
         first, last = self.network.rtp_ports
@@ -197,11 +213,19 @@ class Site:
 
     def _check_secrets(self) -> None:
         owners: dict[object, str] = {}
-        numbers = {f"extensions[{i}].password": e.number for i, e in enumerate(self.extensions)}
+        numbers = {
+            f"extensions[{index}].{field}": extension.number
+            for index, extension in enumerate(self.extensions)
+            for field in ("password", "voicemail.pin")
+        }
         for path, wanted in self.secrets():
             value = self.vault.known(wanted)
-            # One that is still to be made is known by its name.
-            same: object = wanted if value is None else value
+            is_pin = wanted.kind == "pin"
+            # One that is still to be made is known by its name. PINs are short enough for two
+            # people to have the same by chance.
+            same: object = wanted if value is None or is_pin else value
+            if is_pin and wanted.literal is not None:
+                same = path
             if same in owners:
                 raise Problem(path, f"the secret is also that of {owners[same]}; give each its own")
             owners[same] = path
@@ -210,6 +234,14 @@ class Site:
             if path.startswith("packages.") and " " in value:
                 raise Problem(path, "the secret holds a space, which apt's login file cannot")
             related = [numbers[path]] if path in numbers else []
+            if is_pin:
+                if (wrong := pin_weakness(value, related=related)) is not None:
+                    raise Problem(
+                        path,
+                        f"the PIN {wrong}; leave the field out, and a random one is made, or use "
+                        "6 digits or more that nobody can guess",
+                    )
+                continue
             if (wrong := weakness(value, related=related)) is not None:
                 raise Problem(
                     path,
@@ -237,10 +269,11 @@ class Site:
             if getattr(self, kind)
         ]
         out += [
-            f"Site.extensions[{index}].no_answer: needs a switch, and the inventory has edges "
-            "only; leave it out"
+            f"Site.extensions[{index}].{field}: needs a switch, and the inventory has edges only; "
+            "leave it out"
             for index, extension in enumerate(self.extensions)
-            if extension.no_answer is not None
+            for field in ("no_answer", "voicemail")
+            if getattr(extension, field)
         ]
         if self.media.mode != "bypass":
             out.append(
@@ -269,6 +302,11 @@ class Site:
     def extension_by_number(self) -> dict[str, Extension]:
         """Look-up by the number that is dialled."""
         return {extension.number: extension for extension in self.extensions}
+
+    @cached_property
+    def mailboxes(self) -> tuple[Extension, ...]:
+        """The extensions that have a mailbox."""
+        return tuple(one for one in self.extensions if one.mailbox is not None)
 
     def named(self, kind: str, name: str) -> Any:
         """One of the Site's hours, IVR menus, … by the field that they are in and its name."""
@@ -318,8 +356,9 @@ class Site:
         definitions = schema["$defs"]
         for source in ("SignalWire", "AptRepository", "LocalPackages"):
             definitions[source].setdefault("required", []).append("source")
-        # An extension's own secret is named after its number: no one value is the default.
+        # An extension's own secrets are named after its number: no one value is the default.
         del definitions["Extension"]["properties"]["password"]["default"]
+        del definitions["Mailbox"]["properties"]["pin"]["default"]
         definitions["EventSocket"]["properties"]["password"]["default"] = {"secret": "esl"}
         return schema
 

@@ -26,7 +26,9 @@ site = Site(
     extensions=[
         *Extension.range(1000, 1009, ring_seconds=5),
         Extension(2001, name="Recorded", ring_seconds=5, record=True),
-        *Extension.range(1010, 1019, ring_seconds=5),
+        *Extension.range(1010, 1017, ring_seconds=5),
+        Extension(1018, ring_seconds=5, voicemail=True),
+        Extension(1019, ring_seconds=5),
         Extension(2000, name="Front desk", ring_seconds=5),
     ],
     media=Media(max_calls=100),

@@ -30,6 +30,11 @@ def phone(password: str) -> Site:
     return site(extensions=[m.Extension(1000, password=Secret(literal=password))])
 
 
+def mailbox(pin: str) -> Site:
+    box = m.Mailbox(pin=Secret(literal=pin))
+    return site(extensions=[m.Extension(1000, voicemail=box)])
+
+
 @pytest.fixture(autouse=True)
 def _no_secrets_of_this_machine(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
@@ -57,6 +62,62 @@ PYTHON: list[tuple[str, Described, str, list[str]]] = [
      "Site.extensions[11].number", ["1010 is already extensions[10]"]),
     ("an extension that is a feature code", lambda: site(extensions=[9196]),
      "Site.extensions[0].number", ["feature code 'echo'", "features.echo"]),
+    ("a voicemail number that is an extension",
+     lambda: site(extensions=[m.Extension(1000, voicemail=True)],
+                  voicemail=m.Voicemail(check=1000)),
+     "Site.extensions[0].number", ["1000 is already voicemail.check", "give each its own"]),
+    ("a voicemail number that is a feature code",
+     lambda: site(extensions=[m.Extension(1000, voicemail=True)],
+                  voicemail=m.Voicemail(check="9196")),
+     "Site.voicemail.check", ["9196 is already features.echo"]),
+    ("two voicemail numbers that are one",
+     lambda: site(voicemail=m.Voicemail(check="*97", check_any="*97")),
+     "Voicemail.check_any", ["*97 is already check", "another code"]),
+    ("messages that are shorter than the shortest",
+     lambda: m.Voicemail(min_seconds=20, max_seconds=10), "Voicemail.min_seconds",
+     ["not below max_seconds 10"]),
+    ("a mailbox that is not there", lambda: site(
+        extensions=[m.Extension(1000), m.Extension(1001, no_answer=m.voicemail(1000))]),
+     "Site.extensions[1].no_answer.voicemail", ["1000 has no mailbox", "voicemail=True"]),
+    ("a mailbox of nobody", lambda: site(
+        extensions=[m.Extension(1001, no_answer=m.voicemail(1009))]),
+     "Site.extensions[0].no_answer.voicemail", ["1009 has no mailbox", "in extensions"]),
+    ("a mailbox that is a number", lambda: site(extensions=[{"number": 1000, "voicemail": 7}]),
+     "Site.extensions[0].voicemail", ["Mailbox(…)"]),
+    ("an e-mail address that is none",
+     lambda: m.Mailbox(email="desk"), "Mailbox.email", ["no e-mail address", "desk@example.net"]),
+    ("an e-mail address that is a command",
+     lambda: m.Mailbox(email="-f$(id)@a.b"), "Mailbox.email", ["no e-mail address"]),
+    ("mail without a mail server",
+     lambda: site(extensions=[m.Extension(1000, voicemail=m.Mailbox(email="a@b.net"))]),
+     "Site.extensions[0].voicemail.email", ["needs a mail server", "smtp=Smtp(…)"]),
+    ("a mail password in clear text",
+     lambda: m.Smtp("m.b.net", sender="a@b.net", tls="none", user="u", password=secret("m")),
+     "Smtp.tls", ["clear text", "'starttls'"]),
+    ("a mail login without a password",
+     lambda: m.Smtp("m.b.net", sender="a@b.net", user="u"), "Smtp.password",
+     ["is missing", "or neither"]),
+    ("a mail authority that is not there",
+     lambda: m.Smtp("m.b.net", sender="a@b.net", ca_file="no.pem"), "Smtp.ca_file",
+     ["no.pem cannot be read"]),
+    *[
+        (f"the PIN {value}", lambda value=value: mailbox(value),
+         "Site.extensions[0].voicemail.pin", ["the PIN", *words])
+        for value, *words in (
+            ("1234", "shorter than 6 digits"),
+            ("100010", "the extension's own number"),
+            ("777777", "one digit repeated or digits in order"),
+            ("234567", "digits in order"),
+            ("987654", "digits in order"),
+            ("890123", "digits in order"),
+            ("121212", "repeats itself"),
+            ("48a913", "other than digits"),
+            ("4" * 10 + "5" * 11, "longer than 20"),
+        )
+    ],
+    ("one PIN for two mailboxes", lambda: site(extensions=[
+        m.Extension(number, voicemail=m.Mailbox(pin=secret("all"))) for number in (1000, 1001)]),
+     "Site.extensions[1].voicemail.pin", ["also that of extensions[0].voicemail.pin"]),
     ("an extension that begins with another", lambda: site(extensions=[100, 1005]),
      "Site.extensions[1].number", ["begins with 100", "one length"]),
     ("an extension that begins with a feature code",

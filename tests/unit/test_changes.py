@@ -20,7 +20,9 @@ from callcenter.site import (
     Media,
     Network,
     Site,
+    Smtp,
     Switch,
+    Voicemail,
 )
 
 pytestmark = pytest.mark.usefixtures("own_folder")
@@ -111,6 +113,11 @@ GENTLE: list[tuple[str, dict[str, Any], list[str]]] = [
         {"event_socket": esl},
         ["reloadxml", "reload mod_event_socket"],
     ),
+    (
+        "the first mailbox",
+        {"extensions": named(1005, voicemail=True)},
+        ["reloadxml", "load mod_say_en", "load mod_voicemail"],
+    ),
     ("another network for phones", {"network": Network(sip_from=("192.0.2.0/24",))}, []),
     ("the firewall", {"firewall": Firewall(enabled=False)}, []),
     ("the packages", {"packages": LocalPackages(version="1.10.11")}, []),
@@ -154,6 +161,21 @@ def test_a_gentle_change_ends_no_call(fields: dict[str, Any], commands: list[str
     made = plan(difference(before, after).paths, contents(before), contents(after))
     assert [action.command for action in made] == commands
     assert all(action.severity < Severity.PROFILE for action in made)
+
+
+def test_voicemail_is_read_anew_without_ending_a_call() -> None:
+    boxes = {"extensions": named(1005, voicemail=True)}
+    before = tree(**boxes)
+    for fields, commands in (
+        ({"voicemail": Voicemail(max_seconds=60)}, ["reloadxml", "voicemail default"]),
+        ({"voicemail": Voicemail(check="*77")}, ["reloadxml"]),
+        ({"voicemail": Voicemail(keep_days=1)}, []),
+        ({"smtp": Smtp("m.b.net", sender="a@b.net")}, ["reloadxml", "voicemail default"]),
+    ):
+        after = tree(**boxes, **fields)
+        made = plan(difference(before, after).paths, contents(before), contents(after))
+        assert [action.command for action in made] == commands
+        assert all(action.severity == Severity.RELOAD for action in made)
 
 
 @pytest.mark.parametrize(

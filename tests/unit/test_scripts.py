@@ -36,6 +36,7 @@ SITE = Site(
     event_socket=EventSocket(password=Secret(literal="third-Horse-7battery")),
     packages=SignalWire(token=Secret(literal="pat_Horse7battery")),
 )
+MAILBOX = Site("cc.example.net", extensions=(Extension("1000", voicemail=True),))
 CONFIGURATION = freeswitch.configuration(SITE, Switch("cc1", public_ip="203.0.113.10"))
 
 
@@ -154,6 +155,15 @@ SCRIPTS: dict[str, Callable[[Path], list[str]]] = {
     "the probe of a repository": lambda folder: probe(repository(folder)),
     "packages": install,
     "packages of a folder": local,
+    "the end of old voicemail": lambda _: [
+        system.unit(MAILBOX, realtime=True)[paths.VOICEMAIL_TOOL].content.decode()
+    ],
+    "voicemail to go": lambda _: [
+        line if line.startswith("DEBIAN") else inner(line)
+        for line in scripts_of(
+            commands(operations.no_other_modules, (), {"freeswitch-mod-voicemail": "1"})
+        )
+    ],
     "modules to go": lambda _: list(
         scripts_of(commands(operations.no_other_modules, (), {"freeswitch-mod-opus": "1"}))
     ),

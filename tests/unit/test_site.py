@@ -24,6 +24,7 @@ from callcenter.site import (
     Hours,
     Ivr,
     LocalPackages,
+    Mailbox,
     Maintenance,
     Media,
     Msi,
@@ -34,8 +35,10 @@ from callcenter.site import (
     RingGroup,
     SignalWire,
     Site,
+    Smtp,
     Speech,
     Switch,
+    Voicemail,
     extension,
     hang_up,
     hosts,
@@ -44,6 +47,7 @@ from callcenter.site import (
     ring_group,
     say,
     secret,
+    voicemail,
 )
 
 pytestmark = pytest.mark.usefixtures("own_folder")
@@ -69,6 +73,10 @@ extensions:
     name: Front desk
     ring_seconds: 20
     password: {secret: front-desk}
+    voicemail: {email: desk@Example.net, pin: {secret: desk-pin}}
+  - {number: 2001, voicemail: true, no_answer: {voicemail: 2000}}
+voicemail: {check: "*97", check_any: null, keep_days: 30, attach: false}
+smtp: {host: mail.example.net, sender: pbx@example.net, user: pbx, password: {secret: mail}}
 network:
   sip_port: 5080
   transports: [tcp]
@@ -132,7 +140,18 @@ def twin() -> Site:
         windows=Msi("https://files.example.net/fs.msi", sha256="ab" * 32),
         extensions=(
             *Extension.range(1000, 1004),
-            Extension("2000", name="Front desk", ring_seconds=20, password=secret("front-desk")),
+            Extension(
+                "2000",
+                name="Front desk",
+                ring_seconds=20,
+                password=secret("front-desk"),
+                voicemail=Mailbox(email="desk@example.net", pin=secret("desk-pin")),
+            ),
+            Extension(2001, voicemail=True, no_answer=voicemail(2000)),
+        ),
+        voicemail=Voicemail(check="*97", check_any=None, keep_days=30, attach=False),
+        smtp=Smtp(
+            "mail.example.net", sender="pbx@example.net", user="pbx", password=secret("mail")
         ),
         network=Network(
             sip_port=5080,

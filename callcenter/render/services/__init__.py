@@ -19,11 +19,14 @@ from callcenter.render.services import (
     queues,
     recordings,
     ring_groups,
+    voicemails,
 )
 from callcenter.render.services._way import CONTEXT, leads_on, name_of, numbers, records
+from callcenter.render.services.voicemails import pin_hash
 from callcenter.site import Site
 
 __all__ = ["CONTEXT", "SERVICES", "Service", "leads_on", "name_of", "numbers", "records"]
+__all__ += ["pin_hash"]
 
 
 class Service(Protocol):
@@ -44,4 +47,5 @@ SERVICES: Final[tuple[Service, ...]] = (
     queues,
     recordings,
     ring_groups,
+    voicemails,
 )

@@ -50,7 +50,7 @@ def action(destination: Destination | None) -> Markup:
 
 def leads_on(site: Site) -> bool:
     """Whether a call that an extension does not answer goes anywhere."""
-    return any(one.no_answer is not None for one in site.extensions)
+    return any(one.unanswered is not None for one in site.extensions)
 
 
 def records(site: Site) -> bool:
@@ -70,6 +70,13 @@ def numbers(site: Site) -> Iterator[tuple[str, str]]:
     for hours in site.hours:
         if hours.night is not None:
             yield hours.night, f"night-{hours.name}"
+    if site.mailboxes:
+        for number, name in (
+            (site.voicemail.check, "check-voicemail"),
+            (site.voicemail.check_any, "check-any-voicemail"),
+        ):
+            if number is not None:
+                yield number, name
 
 
 def config(path: str, site: Site, **values: object) -> File:
