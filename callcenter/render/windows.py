@@ -18,6 +18,8 @@ PATHS: Final = {
     linux: there.replace("\\", "/") + "/"
     for linux, there in {
         f"{paths.CURRENT}/": windows_paths.CONFIG,
+        # Of the mail program alone, which no Windows host has.
+        "/etc/callcenter/": windows_paths.STATE,
         f"{paths.RECORDINGS}/": f"{windows_paths.INSTALLATION}\\recordings",
         "/run/freeswitch/": windows_paths.DATABASE,
     }.items()
