@@ -104,6 +104,13 @@ def test_a_host_that_does_not_answer_is_named(machine: Machine) -> None:
         machine.connector(**{port: 1}).connect()
 
 
+def test_a_linux_host_is_told_from_a_windows_one(machine: Machine) -> None:
+    if machine.real or machine.door != "winssh":
+        pytest.skip("needs a Linux host at the same door; WinRM is no door of one")
+    with pytest.raises(ConnectError, match="is a Linux host, not Windows; leave out the connector"):
+        machine.connector(**machine.wine.linux().data).connect()
+
+
 def test_paths_for_sftp() -> None:
     assert sftp_path(r"C:\a b\c") == "/C:/a b/c"
 

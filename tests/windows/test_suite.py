@@ -114,6 +114,27 @@ def test_a_failed_installation_shows_its_log_and_a_later_run_mends_it(machine: M
     assert machine.deploy(full(machine, "1.10.12")).code == 0
 
 
+def test_a_busy_installer_is_waited_for(machine: Machine) -> None:
+    """wine's installer is never busy, so a program of ours says so in its place, then lets the
+    real one through. The waiting, and what comes after, are real."""
+    if machine.real:
+        pytest.skip("a real host's installer is not ours to replace")
+    machine.deploy(f"{HEAD}\ninstalled('0', '-', present=False)\n")
+    install = f"{HEAD}\ninstalled('1.10.12', {msi(machine, '1.10.12')!r}, busy_seconds=%s)\n"
+    with machine.wine.busy(times=100) as left:
+        run = machine.deploy(install % 0)
+        assert left() == 99
+    assert run.code != 0
+    assert "another installation was still running after 0 s; try again" in run.output, run.output
+    assert not machine.exists(paths.PROGRAM)
+    with machine.wine.busy(times=1) as left:
+        run = machine.deploy(install % 60)
+        assert left() == 0
+    assert run.code == 0, run.output
+    assert "another installation is running; waiting for it" in run.output
+    assert machine.exists(paths.PROGRAM)
+
+
 def test_it_is_uninstalled(machine: Machine) -> None:
     run = machine.deploy(f"{HEAD}\ninstalled('0', '-', present=False)\n")
     assert run.code == 0, run.output

@@ -5,6 +5,7 @@ What is not real there is never believed: see docs/windows.md for the list.
 
 from __future__ import annotations
 
+import contextlib
 import datetime
 import hashlib
 import ipaddress
@@ -12,6 +13,7 @@ import os
 import shutil
 import subprocess
 import sys
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -69,6 +71,7 @@ class Wine:
         self.drive = folder / "jail" / "C:"
         self.log = folder / "commands"
         self._running: list[subprocess.Popen[bytes]] = []
+        self._linux: Door | None = None
         self.environment = {
             **os.environ,
             "CALLCENTER_WINE": str(folder),
@@ -105,7 +108,7 @@ class Wine:
             f'"{self.folder}/jail"',
         )
         self.log.touch()
-        self._open_ssh(run)
+        self.ssh = self._open_ssh("ssh", f"ForceCommand {run}")
         self._open_winrm(run)
 
     def stop(self) -> None:
@@ -154,6 +157,27 @@ class Wine:
             )
         return made
 
+    @contextlib.contextmanager
+    def busy(self, times: int) -> Iterator[Callable[[], int]]:
+        """The installer answers so many times that another installation is running; how many are
+        left is told."""
+        installer = self.drive / "windows/system32/msiexec.exe"
+        counter, kept = self.drive / "busy", self.drive / "real/msiexec.exe"
+        self._compile("busy.c", self.folder / "busy.exe", "-municode")
+        kept.parent.mkdir(exist_ok=True)
+        installer.rename(kept)
+        shutil.copy(self.folder / "busy.exe", installer)
+        counter.write_text(str(times))
+        # Without it, wine takes its own for every program of that name.
+        override = r"HKCU\Software\Wine\DllOverrides /v msiexec.exe"
+        self.line(f"reg add {override} /d native,builtin /f")
+        try:
+            yield lambda: int(counter.read_text())
+        finally:
+            self.line(f"reg delete {override} /f")
+            kept.rename(installer)
+            counter.unlink()
+
     # How it is made.
 
     def _compile(self, source: str, target: Path, *options: str) -> None:
@@ -192,13 +216,19 @@ class Wine:
         assert holder.stdout is not None
         holder.stdout.read(1)
 
-    def _open_ssh(self, run: Path) -> None:
+    def linux(self) -> Door:
+        """sshd again, without wine behind it: what a wrong inventory reaches."""
+        if self._linux is None:
+            self._linux = self._open_ssh("linux", "")
+        return self._linux
+
+    def _open_ssh(self, name: str, command: str) -> Door:
         Path("/run/sshd").mkdir(mode=0o755, exist_ok=True)
-        keys = self.folder / "ssh"
+        keys = self.folder / name
         keys.mkdir(mode=0o700)
-        for name in ("host", "login"):
+        for key in ("host", "login"):
             subprocess.run(
-                ["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", keys / name], check=True
+                ["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", keys / key], check=True
             )
         shutil.copy(keys / "login.pub", keys / "authorized")
         port = _free_port()
@@ -206,7 +236,7 @@ class Wine:
         config.write_text(
             f"ListenAddress 127.0.0.1:{port}\nHostKey {keys}/host\nPidFile none\nUsePAM no\n"
             f"AuthorizedKeysFile {keys}/authorized\nStrictModes no\nPermitRootLogin yes\n"
-            f"Subsystem sftp {self.folder}/sftp-on-wine\nForceCommand {run}\nMaxSessions 20\n"
+            f"Subsystem sftp {self.folder}/sftp-on-wine\n{command}\nMaxSessions 20\n"
         )
         sshd = subprocess.Popen(
             ["/usr/sbin/sshd", "-D", "-e", "-f", config], stderr=(keys / "log").open("ab")
@@ -216,7 +246,7 @@ class Wine:
         known = keys / "known_hosts"
         public = (keys / "host.pub").read_text().split()
         known.write_text(f"[127.0.0.1]:{port} {public[0]} {public[1]}\n")
-        self.ssh = Door(
+        return Door(
             "@winssh/127.0.0.1",
             {
                 "ssh_port": port,
