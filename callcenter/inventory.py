@@ -26,8 +26,13 @@ class Host:
     data: Mapping[str, Any]
 
     @property
+    def is_edge(self) -> bool:
+        """Whether Kamailio runs on it rather than FreeSWITCH."""
+        return "edges" in self.groups
+
+    @property
     def switch(self) -> Switch:
-        """The addresses of the switch on this host."""
+        """The addresses of the switch, or edge, on this host."""
         return Switch.of(self.name, self.data)
 
 
@@ -50,6 +55,8 @@ class Inventory:
         (site,) = sites
         if not isinstance(site, Site):
             raise SiteError([f"{self.path}: site must be a Site; use Site(…) or Site.load('…')"])
+        if all(host.is_edge for host in self.hosts) and (lines := site.needs_switch()):
+            raise SiteError(lines)
         return site
 
 

@@ -16,6 +16,11 @@ __all__ = [
     "FIREWALL_TABLE",
     "FIREWALL_UNIT",
     "FS_CLI_CONFIG",
+    "KAMAILIO",
+    "KAMAILIO_APPLIED",
+    "KAMAILIO_CONFIG",
+    "KAMAILIO_DROP_IN",
+    "KAMAILIO_UNIT",
     "LOCAL_REPOSITORY",
     "LOGROTATE",
     "MANAGED",
@@ -51,6 +56,13 @@ APT_KEY: Final = "/etc/apt/keyrings/freeswitch.gpg"
 APT_AUTH: Final = "/etc/apt/auth.conf.d/freeswitch.conf"
 APT_PREFERENCES: Final = "/etc/apt/preferences.d/freeswitch"
 LOCAL_REPOSITORY: Final = "/var/lib/callcenter/packages"
+
+KAMAILIO: Final = "/etc/kamailio/callcenter"
+KAMAILIO_CONFIG: Final = f"{KAMAILIO}/kamailio.cfg"
+KAMAILIO_UNIT: Final = "kamailio.service"
+KAMAILIO_DROP_IN: Final = f"/etc/systemd/system/{KAMAILIO_UNIT}.d/callcenter.conf"
+KAMAILIO_APPLIED: Final = "/run/kamailio/applied"
+"""Digests of what the running Kamailio has read."""
 
 FIREWALL_RULES: Final = "/etc/callcenter/firewall.nft"
 FIREWALL_UNIT: Final = "callcenter-firewall.service"

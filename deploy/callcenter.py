@@ -3,23 +3,28 @@
 pyinfra inventories/prod deploy/callcenter.py
 """
 
-from pyinfra import host
+from pyinfra import host, inventory
 
 from callcenter.site import Site, Switch
-from roles import firewall, freeswitch, windows
+from roles import firewall, freeswitch, kamailio, windows
 from roles.host import HostState, preflight
 from roles.host.operations import passed
 
 site: Site = host.data.site
 switch = Switch.of(host.name, host.data)
+is_edge = "edges" in host.groups
 
 if switch.is_windows:
     windows.preflight(site=site)
 else:
     found = host.get_fact(HostState)
 
-    preflight(site=site, switch=switch, found=found)
-    freeswitch.preflight(site=site, found=found)
+    if is_edge:
+        preflight(site=site, switch=switch, found=found, service="kamailio")
+        kamailio.preflight(site=site, switches=len(inventory.get_group("switches", [])))
+    else:
+        preflight(site=site, switch=switch, found=found)
+        freeswitch.preflight(site=site, found=found)
 
 passed(name="Linux and Windows hosts alike")
 
@@ -27,6 +32,12 @@ if switch.is_windows:
     windows.install(site=site)
     windows.configure(site=site)
     windows.activate(site=site, switch=switch)
+elif is_edge:
+    kamailio.install(found=found)
+    kamailio.configure(site=site, switch=switch)
+
+    firewall.activate(site=site, found=found, rtp=False)
+    kamailio.activate(site=site, switch=switch)
 else:
     freeswitch.install(site=site, found=found)
     freeswitch.configure(site=site, found=found)

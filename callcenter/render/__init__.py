@@ -1,6 +1,6 @@
 """Site and host to files. Pure: knows nothing of pyinfra and asks no host."""
 
-from callcenter.render import freeswitch, system, windows
+from callcenter.render import freeswitch, kamailio, system, windows
 from callcenter.render._files import Difference, File, Tree
 
-__all__ = ["Difference", "File", "Tree", "freeswitch", "system", "windows"]
+__all__ = ["Difference", "File", "Tree", "freeswitch", "kamailio", "system", "windows"]

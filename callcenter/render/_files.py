@@ -19,6 +19,8 @@ class File:
     """Absolute, or relative to the tree's root."""
     content: bytes = field(repr=False)
     mode: int = 0o644
+    group: str = "root"
+    """Who else may read it; root owns it."""
 
     @property
     def digest(self) -> str:

@@ -152,8 +152,9 @@ def unit(site: Site, *, realtime: bool) -> Tree:
     )
 
 
-def firewall(site: Site, ssh_ports: Iterable[int]) -> Tree:
-    """The packet filter's rules and unit, or nothing where the Site switches it off."""
+def firewall(site: Site, ssh_ports: Iterable[int], *, rtp: bool = True) -> Tree:
+    """The packet filter's rules and unit, or nothing where the Site switches it off. ``rtp``:
+    whether voice comes to the host."""
     if not site.firewall.enabled:
         return Tree([])
     values = {
@@ -161,6 +162,7 @@ def firewall(site: Site, ssh_ports: Iterable[int]) -> Tree:
         "paths": paths,
         "table": paths.FIREWALL_TABLE,
         "ssh_ports": sorted(set(ssh_ports)),
+        "rtp": rtp,
         "matches": _source_matches,
     }
     return Tree(

@@ -229,6 +229,20 @@ class Site:
                 "and . _ ~ -",
             )
 
+    def needs_switch(self) -> list[str]:
+        """What of the Site an inventory without a switch cannot have: a line each, or nothing."""
+        out = [
+            f"Site.features.{name}: {code} needs a switch, and the inventory has edges only; "
+            "set it to None"
+            for name, code in self.features.items()
+        ]
+        if self.media.mode != "bypass":
+            out.append(
+                f"Site.media.mode: {self.media.mode!r} needs a switch, and the inventory has edges "
+                "only; use 'bypass'"
+            )
+        return out
+
     @property
     def vault(self) -> Vault:
         """Where the values of this site's secrets are."""

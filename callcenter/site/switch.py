@@ -105,38 +105,45 @@ class Switch:
         return cls(name, public_ip=data.get("public_ip"), address=data.get("address"))
 
 
-def hosts(*switches: tuple[str, Mapping[str, Any]]) -> list[tuple[str, dict[str, Any]]]:
-    """An inventory's group of switches, refused before a connection is opened where it is wrong.
+def hosts(
+    *members: tuple[str, Mapping[str, Any]], group: str = "switches"
+) -> list[tuple[str, dict[str, Any]]]:
+    """An inventory's group of hosts, refused before a connection is opened where it is wrong.
 
     Each is a name and pyinfra's host data (``ssh_user``, ``ssh_port``, …) with ``public_ip`` and
-    ``address``.
+    ``address``. ``group`` is the name of the inventory's variable: ``switches`` or ``edges``.
     """
-    if not switches:
-        raise SiteError(["switches: is empty; an inventory needs at least one switch"])
+    if not members:
+        raise SiteError([f"{group}: is empty; an inventory needs at least one host"])
     problems: list[str] = []
     taken: dict[str, str] = {}
     names: set[str] = set()
-    for name, data in switches:
+    for name, data in members:
         if name in names:
-            problems.append(f"switches[{name!r}]: is listed twice; give each switch once")
+            problems.append(f"{group}[{name!r}]: is listed twice; give each switch once")
             continue
         names.add(name)
         try:
             switch = Switch.of(name, data)
         except SiteError as refused:
             problems += [
-                f"switches[{name!r}]{line.removeprefix('Switch')}" for line in refused.problems
+                f"{group}[{name!r}]{line.removeprefix('Switch')}" for line in refused.problems
             ]
             continue
         if switch.is_windows:
+            if group == "edges":
+                problems.append(
+                    f"{group}[{name!r}]: is a Windows host, which Kamailio does not run on; "
+                    "give a Debian host"
+                )
             connectors.register()
         for address in {switch.bind_address, switch.announced_address}:
             if address in taken:
                 problems.append(
-                    f"switches[{name!r}]: {address} belongs to {taken[address]!r}; "
+                    f"{group}[{name!r}]: {address} belongs to {taken[address]!r}; "
                     "give each switch its own"
                 )
             taken[address] = name
     if problems:
         raise SiteError(problems)
-    return [(name, dict(data)) for name, data in switches]
+    return [(name, dict(data)) for name, data in members]

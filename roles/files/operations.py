@@ -67,9 +67,9 @@ def tree(
             "set -eu",
             # mv within a folder is atomic; a reader sees the old file or the new one.
             'put() { (umask 022; mkdir -p "$(dirname "$1")"); cp "$d/files$1" "$1.new"; '
-            'chmod "$2" "$1.new"; chown root:root "$1.new"; mv "$1.new" "$1"; }',
+            'chown "root:$3" "$1.new"; chmod "$2" "$1.new"; mv "$1.new" "$1"; }',
             "d=$1",
-            *(f"put '{path}' {wanted[path].mode:o}" for path in put),
+            *(f"put '{path}' {wanted[path].mode:o} {wanted[path].group}" for path in put),
             *(f"rm -f -- '{path}'" for path in difference.removed),
             f"(umask 022; mkdir -p {paths.MANAGED})",
             *commands,

@@ -12,11 +12,11 @@ __all__ = ["HostState", "State", "preflight", "problems"]
 
 
 @deploy("Preflight")
-def preflight(site: Site, switch: Switch, found: State) -> None:
+def preflight(site: Site, switch: Switch, found: State, service: str = "freeswitch") -> None:
     """Refuse the host by name and reason, and with it every other. Changes nothing."""
     # A host that could not even be looked at has its line already; every rule would add one.
     blind = found == State() and host in state.failed_hosts
-    wrong = [] if blind else problems(site, switch, found)
+    wrong = [] if blind else problems(site, switch, found, service)
     for line in wrong:
         logger.error(f"{host.print_prefix}{line}")
     refuse(name="This host can carry the site", problems=wrong)

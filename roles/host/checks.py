@@ -16,8 +16,9 @@ CLOCK_SECONDS = 60
 """TLS and package signatures fail on a wrong clock, and nobody can compare two hosts' logs."""
 
 
-def problems(site: Site, switch: Switch, found: State) -> list[str]:
-    """One sentence each: what is wrong with the host and what would be right."""
+def problems(site: Site, switch: Switch, found: State, service: str = "freeswitch") -> list[str]:
+    """One sentence each: what is wrong with the host and what would be right. ``service``: whose
+    the ports are to be."""
     out: list[str] = []
     if found.os != "debian" or found.codename not in SUPPORTED:
         names = " and ".join(SUPPORTED.values())
@@ -26,7 +27,7 @@ def problems(site: Site, switch: Switch, found: State) -> list[str]:
     if not found.root:
         out.append("the login is not root; set ssh_user='root', or run pyinfra with --sudo")
     if not found.systemd:
-        out.append("systemd does not run on it; FreeSWITCH's packages need it")
+        out.append("systemd does not run on it; the services need it")
     if switch.bind_address not in found.addresses:
         own = sorted(a for a in found.addresses if not ipaddress.ip_address(a).is_loopback)
         if switch.address is None and own:
@@ -37,11 +38,12 @@ def problems(site: Site, switch: Switch, found: State) -> list[str]:
         else:
             has = ", ".join(own) or "none"
             out.append(f"address {switch.bind_address} is on no interface; it has {has}")
-    wanted = [
+    wanted: list[tuple[str, int, str, tuple[str, ...]]] = [
         # The profile binds both, whatever the phones may use.
         ("network.sip_port", site.network.sip_port, switch.bind_address, ("udp", "tcp")),
-        ("event_socket.port", site.event_socket.port, "127.0.0.1", ("tcp",)),
     ]
+    if service == "freeswitch":
+        wanted.append(("event_socket.port", site.event_socket.port, "127.0.0.1", ("tcp",)))
     for listener in found.listeners:
         for field, port, address, protocols in wanted:
             taken = (
@@ -49,7 +51,7 @@ def problems(site: Site, switch: Switch, found: State) -> list[str]:
                 and listener.protocol in protocols
                 and listener.address in (address, "0.0.0.0", "::", "*")
             )
-            if taken and listener.process != "freeswitch":
+            if taken and listener.process != service:
                 out.append(
                     f"port {port}/{listener.protocol} ({field}) is taken by {listener.process}; "
                     "stop that service, or choose another port in the Site"

@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 
+from callcenter import paths
 from callcenter.inventory import Host, Inventory, load
 from callcenter.site import Extension, Site, Switch
 from tests.acceptance.support.phones import Codec, DtmfMode, Exchange, Phone, Transport
@@ -83,8 +84,10 @@ def host(node: Host, ssh_config: Path) -> Any:
 
 
 @pytest.fixture(scope="session")
-def fs_cli(host: Any) -> Callable[[str], str]:
+def fs_cli(host: Any, node: Host) -> Callable[[str], str]:
     """Ask FreeSWITCH on the host."""
+    if node.is_edge:
+        pytest.skip(f"{node.name} is an edge: there is no FreeSWITCH to ask")
 
     def ask(command: str) -> str:
         return str(host.check_output("fs_cli -x %s", command)).strip()
@@ -118,14 +121,17 @@ def local_address(switch: Switch) -> str:
 
 
 @pytest.fixture
-def exchange(switch: Switch, evidence: Evidence, host: Any) -> Iterator[Exchange]:
+def exchange(switch: Switch, evidence: Evidence, host: Any, node: Host) -> Iterator[Exchange]:
     """The phones of one test; what they said and the host's journal are kept for a failure."""
     with Exchange(local_address(switch)) as made:
         evidence.add("SIP ladder", made.ladder)
-        evidence.add(
-            "FreeSWITCH's log",
-            lambda: host.run("tail -n 60 /var/log/freeswitch/freeswitch.log").stdout,
+        journal = f"journalctl -u {paths.KAMAILIO_UNIT} -n 60 -o short-precise --no-pager"
+        name, command = (
+            ("Kamailio's log", journal)
+            if node.is_edge
+            else ("FreeSWITCH's log", "tail -n 60 /var/log/freeswitch/freeswitch.log")
         )
+        evidence.add(name, lambda: host.run(command).stdout)
         yield made
 
 

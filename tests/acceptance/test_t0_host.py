@@ -1,4 +1,4 @@
-"""T0: the host is what the Site says, and open to nobody else."""
+"""T0 of a switch: the host is what the Site says, and open to nobody else."""
 
 from __future__ import annotations
 
@@ -10,7 +10,14 @@ import pytest
 
 from callcenter import paths, render
 from callcenter.debian import version_matches
+from callcenter.inventory import Host
 from callcenter.site import Site, Switch
+
+
+@pytest.fixture(autouse=True)
+def switches_only(node: Host) -> None:
+    if node.is_edge:
+        pytest.skip(f"{node.name} is an edge")
 
 
 def test_packages(host: Any, site: Site) -> None:

@@ -56,8 +56,12 @@ def test_tcp(numbers: list[str], site: Site, phone: MakePhone) -> None:
     )
 
 
-def test_right_address_in_sdp(numbers: list[str], phone: MakePhone, switch: Switch) -> None:
+def test_right_address_in_sdp(
+    numbers: list[str], site: Site, phone: MakePhone, switch: Switch
+) -> None:
     """The switch announces an address where it can be reached"""
+    if site.media.mode == "bypass":
+        pytest.skip("media mode bypass: phones announce their own addresses")
     call, answered = connect(phone(numbers[0]), phone(numbers[1]))
     reachable = {switch.bind_address, switch.announced_address}
     assert call.remote_address[0] in reachable

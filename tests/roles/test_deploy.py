@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 
 import pytest
 
@@ -31,12 +31,6 @@ def _as_described(operator: Operator) -> None:
     """Each test begins with the plain Site, deployed."""
     operator.describe()
     operator.succeed()
-
-
-@pytest.fixture
-def exchange(operator: Operator) -> Iterator[Exchange]:
-    with Exchange(operator.lab.gateway) as made:
-        yield made
 
 
 def paused(operator: Operator, wanted: str) -> None:

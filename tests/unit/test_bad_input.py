@@ -242,7 +242,7 @@ PYTHON: list[tuple[str, Described, str, list[str]]] = [
     ("a switch without an address", lambda: m.Switch("a"), "Switch.address",
      ["is missing", "public_ip or both"]),
     ("an inventory without a switch", lambda: hosts(), "switches",
-     ["is empty", "at least one switch"]),
+     ["is empty", "at least one host"]),
     ("a switch without a name", lambda: m.Switch("", address="10.0.0.1"), "Switch.name",
      ["is empty", "what ssh connects to"]),
     ("a switch listed twice",

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import re
 import subprocess
 from pathlib import Path
@@ -10,23 +9,6 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).resolve().parents[2]
-
-
-@pytest.mark.skipif(os.geteuid() != 0, reason="bin/lab asks for root first")
-def test_lab_without_packages_names_the_three_ways(tmp_path: Path) -> None:
-    done = subprocess.run(
-        [ROOT / "bin/lab"],
-        env={**os.environ, "FREESWITCH_APT": str(tmp_path / "nothing")},
-        capture_output=True,
-        text=True,
-        timeout=20,
-        check=False,
-    )
-    assert done.returncode == 1
-    assert f"no FreeSWITCH packages in {tmp_path / 'nothing'}" in done.stderr
-    assert re.findall(r"^  ([123])\. ", done.stderr, re.MULTILINE) == ["1", "2", "3"]
-    for word in ("FREESWITCH_APT", "SignalWire(token=", "AptRepository(url="):
-        assert word in done.stderr
 
 
 def test_ci_runs_the_readmes_command() -> None:

@@ -71,7 +71,7 @@ def test_an_inventory_without_a_switch_stops_before_any_host_is_asked(
     )
     done = pyinfra(operators_folder, "inventories/prod", "deploy/callcenter.py", "--yes")
     assert done.returncode != 0
-    assert "an inventory needs at least one switch" in done.stdout + done.stderr
+    assert "an inventory needs at least one host" in done.stdout + done.stderr
 
 
 class TestCheck:

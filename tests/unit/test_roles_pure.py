@@ -287,7 +287,7 @@ REFUSED: list[tuple[str, dict[str, Any], str]] = [
     ("no root", {"root": False},
      "the login is not root; set ssh_user='root', or run pyinfra with --sudo"),
     ("no systemd", {"systemd": False},
-     "systemd does not run on it; FreeSWITCH's packages need it"),
+     "systemd does not run on it; the services need it"),
     ("a public address of a router", {"addresses": frozenset({"127.0.0.1", "10.0.0.5"})},
      "public_ip 203.0.113.10 is on no interface (it has 10.0.0.5): set address='10.0.0.5' and "
      "keep public_ip, if the host is behind NAT"),

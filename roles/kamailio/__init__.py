@@ -1,0 +1,51 @@
+"""Kamailio on an edge: extensions register with it and call each other, without a switch."""
+
+from __future__ import annotations
+
+from pyinfra import host, logger
+from pyinfra.api import deploy
+
+from callcenter import render
+from callcenter.site import Site, Switch
+from roles import files
+from roles.host import State
+from roles.host.operations import passed, refuse
+from roles.kamailio import operations
+from roles.kamailio.facts import KamailioState
+
+__all__ = ["KamailioState", "activate", "configure", "install", "operations", "preflight"]
+
+
+@deploy("Kamailio: preflight")
+def preflight(site: Site, switches: int) -> None:
+    """The Site asks for nothing that an edge alone cannot do."""
+    if switches:
+        wrong = ["edges in front of switches cannot be deployed yet; keep one of the two groups"]
+    else:
+        wrong = site.needs_switch()
+    for line in wrong:
+        logger.error(f"{host.print_prefix}{line}")
+    refuse(name="The site needs no switch", problems=wrong)
+    passed(name="For every host")
+
+
+@deploy("Kamailio: install")
+def install(found: State) -> None:
+    """Debian's packages, not started before they are configured."""
+    operations.packages(name="Packages", wanted=render.kamailio.PACKAGES, installed=found.packages)
+
+
+@deploy("Kamailio: configure")
+def configure(site: Site, switch: Switch) -> None:
+    """Configuration, extensions and unit."""
+    files.tree(
+        name="Configuration",
+        group="kamailio",
+        wanted=render.kamailio.configuration(site, switch),
+    )
+
+
+@deploy("Kamailio: activate")
+def activate(site: Site, switch: Switch) -> None:
+    """Make the running Kamailio that of the configuration: a new extension costs a reload."""
+    operations.running(name="Service", wanted=render.kamailio.configuration(site, switch))

@@ -1,0 +1,67 @@
+"""Kamailio's package and service."""
+
+from __future__ import annotations
+
+from collections.abc import Generator, Mapping, Sequence
+
+from pyinfra import host
+from pyinfra.api import StringCommand, operation
+
+from callcenter import paths
+from callcenter.render import Tree
+from callcenter.render.kamailio import TABLES
+from roles.kamailio.facts import KamailioState
+
+__all__ = ["packages", "running"]
+
+
+@operation()
+def packages(
+    wanted: Sequence[str], installed: Mapping[str, str]
+) -> Generator[StringCommand, None, None]:
+    """Install what is lacking. Masked meanwhile: Debian's package would start with its example."""
+    lacking = [name for name in wanted if name not in installed]
+    if not lacking:
+        return
+    yield StringCommand(
+        f"systemctl mask --runtime --quiet {paths.KAMAILIO_UNIT} && "
+        "export DEBIAN_FRONTEND=noninteractive && "
+        "apt-get -qq -o DPkg::Lock::Timeout=300 update && "
+        "apt-get -y -qq -o DPkg::Lock::Timeout=300 install --no-install-recommends "
+        f"{' '.join(lacking)} && {_GROUP}"
+    )
+
+
+# The table of hashes was written before the group was there, where a run was cut short.
+_GROUP = (
+    f"if [ -d {paths.KAMAILIO} ]; then chgrp kamailio "
+    + " ".join(f"{paths.KAMAILIO}/{name}" for name in TABLES.values())
+    + " 2>/dev/null; fi; true"
+)
+
+
+@operation()
+def running(wanted: Tree) -> Generator[StringCommand, None, None]:
+    """Start Kamailio with ``wanted``; reload where only extensions differ, restart where more does.
+
+    Calls that are up go on either way, since phones send their voice to each other.
+    """
+    present = host.get_fact(KamailioState)
+    tables = [f"{paths.KAMAILIO}/{name}" for name in TABLES.values()]
+    watched = [paths.KAMAILIO_CONFIG, *tables]
+    stale = [path for path in watched if present.applied.get(path) != wanted[path].digest]
+    unit, config = paths.KAMAILIO_UNIT, paths.KAMAILIO_CONFIG
+    if present.running and present.enabled and not stale:
+        return
+    if present.running and present.enabled and paths.KAMAILIO_CONFIG not in stale:
+        reload = " && ".join(f"kamcmd htable.reload {name} >/dev/null" for name in TABLES.values())
+        yield StringCommand(f"{reload} && sha256sum {' '.join(watched)} >{paths.KAMAILIO_APPLIED}")
+        return
+    # The old process serves on unless the new configuration can be read.
+    yield StringCommand(
+        f"systemctl unmask --runtime --quiet {unit}; systemctl daemon-reload; "
+        f"if ! said=$(kamailio -c -f {config} 2>&1); then "
+        'printf "%s\\n" "$said" | tail -n 20 >&2; exit 1; fi; '
+        f"systemctl enable --quiet {unit} && systemctl restart {unit} || "
+        f"{{ journalctl -u {unit} -n 20 --no-pager >&2; exit 1; }}"
+    )

@@ -1,0 +1,74 @@
+"""T0 of an edge: the host is what the Site says, and open to nobody else."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from callcenter import paths, render
+from callcenter.inventory import Host
+from callcenter.site import Site, Switch
+from tests.acceptance.support.phones import Exchange, Phone, RegistrationRefused
+
+
+@pytest.fixture(autouse=True)
+def edges_only(node: Host) -> None:
+    if not node.is_edge:
+        pytest.skip(f"{node.name} is a switch")
+
+
+def test_service(host: Any) -> None:
+    """Kamailio runs and starts at boot"""
+    unit = host.service(paths.KAMAILIO_UNIT.removesuffix(".service"))
+    assert unit.is_running
+    assert unit.is_enabled
+
+
+def test_listeners(host: Any, site: Site, switch: Switch) -> None:
+    """Kamailio listens where the Site says and nowhere else"""
+    lines = host.check_output("ss -Hlntup").splitlines()
+    found = {
+        (words[0], words[4]) for line in lines if '"kamailio"' in line and (words := line.split())
+    }
+    sip = f"{switch.bind_address}:{site.network.sip_port}"
+    assert found == {(transport, sip) for transport in site.network.transports}
+
+
+def test_no_drift(host: Any, site: Site, switch: Switch) -> None:
+    """Configuration and extensions are the Site's to the byte, and what runs has read them"""
+    applied = host.check_output(f"cat {paths.KAMAILIO_APPLIED}")
+    for file in render.kamailio.configuration(site, switch):
+        assert host.file(file.path).sha256sum == file.digest, f"{file.path} differs"
+        if file.path != paths.KAMAILIO_DROP_IN:
+            assert f"{file.digest}  {file.path}" in applied, f"{file.path} was not applied"
+
+
+def test_firewall(host: Any, site: Site) -> None:
+    """The packet filter is loaded; no port is open for voice, which goes from phone to phone"""
+    table = host.run(f"nft list table inet {paths.FIREWALL_TABLE}")
+    assert (table.rc == 0) == site.firewall.enabled
+    assert "rtp" not in table.stdout
+
+
+def test_secrets_are_not_readable(host: Any) -> None:
+    """Hashes of passwords are for root and Kamailio alone"""
+    file = host.file(f"{paths.KAMAILIO}/{render.kamailio.TABLES['ha1']}")
+    assert (file.mode, file.user, file.group) == (0o640, "root", render.kamailio.GROUP)
+
+
+def test_password_is_a_hash(host: Any, site: Site) -> None:
+    """No phone's password is on the edge, only its a1-hash"""
+    text = host.check_output(f"cat {paths.KAMAILIO}/*")
+    assert [e.number for e in site.extensions if site.reveal(e.password) in text] == []
+
+
+def test_refusals_name_the_address(
+    host: Any, numbers: list[str], phone: Callable[..., Phone], exchange: Exchange
+) -> None:
+    """A refused login leaves a line with the phone's address, for whoever bans guessers"""
+    with pytest.raises(RegistrationRefused):
+        phone(numbers[0], password="not-the-password-of-anybody")
+    said = host.check_output(f"journalctl -u {paths.KAMAILIO_UNIT} -n 20 -o cat --no-pager")
+    assert f"callcenter: refused {exchange.address}: wrong password" in said

@@ -1,0 +1,54 @@
+"""``molecule test`` on the lab's hosts, as a team that lives in Molecule types it."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from callcenter.site import LocalPackages
+from lab.lab import find
+from tests.roles.conftest import ROOT
+
+MOLECULE = shutil.which("molecule", path=str(Path(sys.executable).parent))
+
+pytestmark = [
+    pytest.mark.skipif(MOLECULE is None, reason="molecule is not installed"),
+    pytest.mark.skipif(os.geteuid() != 0, reason="lab hosts need root"),
+    pytest.mark.skipif(
+        not LocalPackages().index.is_file(),
+        reason=f"no FreeSWITCH packages in {LocalPackages().path} (or where FREESWITCH_APT says)",
+    ),
+]
+
+
+def molecule(**environment: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [str(MOLECULE), "test", "--scenario-name", "nspawn"],
+        cwd=ROOT,
+        env={**os.environ, "NO_COLOR": "1", "COLUMNS": "400", **environment},
+        capture_output=True,
+        text=True,
+        stdin=subprocess.DEVNULL,
+        check=False,
+    )
+
+
+def test_a_failed_converge_leaves_nothing_and_the_next_test_passes(tmp_path: Path) -> None:
+    failed = molecule(FREESWITCH_APT=str(tmp_path))
+    shown = failed.stdout + failed.stderr
+    assert failed.returncode != 0
+    assert f"there are no FreeSWITCH packages in {tmp_path}" in shown
+    assert find("molecule").hosts == ()
+
+    passed = molecule()
+    shown = passed.stdout + passed.stderr
+    assert passed.returncode == 0, shown
+    # The first converge changed something, by pyinfra's own count; the second did not.
+    assert "changed=1" in shown
+    assert "idempotence: Executed: Successful" in shown
+    assert find("molecule").hosts == ()

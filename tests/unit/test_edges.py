@@ -1,0 +1,133 @@
+"""A site without a switch: what Kamailio is given, and what is refused."""
+
+from __future__ import annotations
+
+import hashlib
+import re
+import shutil
+import subprocess
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from callcenter import paths
+from callcenter.__main__ import check
+from callcenter.render import Tree, kamailio, system
+from callcenter.secrets import Secret
+from callcenter.site import Extension, FeatureCodes, Media, Network, Site, SiteError, Switch, hosts
+
+KAMAILIO = shutil.which("kamailio", path="/usr/sbin:/usr/local/sbin:/usr/bin")
+EDGE = Switch("sip.example.net", address="192.0.2.7")
+PHONE = "correct-Horse-7battery"
+NO_SWITCH: dict[str, Any] = {
+    "media": Media(mode="bypass"),
+    "features": FeatureCodes(echo=None, tone=None),
+}
+
+
+def site(**fields: Any) -> Site:
+    described: dict[str, Any] = {
+        "domain": "sip.example.net",
+        "extensions": [Extension("1000", password=Secret(literal=PHONE), ring_seconds=20)],
+        **NO_SWITCH,
+    }
+    return Site(**(described | fields))
+
+
+def text(tree: Tree, path: str) -> str:
+    return tree[path].content.decode()
+
+
+def test_the_hash_is_there_and_the_password_is_not() -> None:
+    made = kamailio.configuration(site(), EDGE)
+    wanted = hashlib.md5(f"1000:sip.example.net:{PHONE}".encode()).hexdigest()
+    assert f"1000:0:0:{wanted}:0\n" in text(made, f"{paths.KAMAILIO}/ha1")
+    assert "1000:0:1:20000:0\n" in text(made, f"{paths.KAMAILIO}/ring")
+    assert not any(PHONE.encode() in file.content for file in made)
+    secret = made[f"{paths.KAMAILIO}/ha1"]
+    assert (secret.mode, secret.group) == (0o640, "kamailio")
+
+
+@pytest.mark.parametrize(
+    ("network", "edge", "listens"),
+    [
+        (Network(), EDGE, ["udp:192.0.2.7:5060", "tcp:192.0.2.7:5060"]),
+        (Network(transports=("udp",)), EDGE, ["udp:192.0.2.7:5060"]),
+        (
+            Network(sip_port=5070, transports=("tcp",)),
+            Switch("e", address="10.0.0.2", public_ip="203.0.113.9"),
+            ["tcp:10.0.0.2:5070 advertise 203.0.113.9:5070"],
+        ),
+        (
+            Network(transports=("udp",)),
+            Switch("e", address="2001:db8::2"),
+            ["udp:[2001:db8::2]:5060"],
+        ),
+    ],
+)
+def test_it_listens_where_the_site_says(network: Network, edge: Switch, listens: list[str]) -> None:
+    config = text(kamailio.configuration(site(network=network), edge), paths.KAMAILIO_CONFIG)
+    assert re.findall(r"^listen=(.*)$", config, re.MULTILINE) == listens
+    assert ("disable_tcp=yes" in config) == ("tcp" not in network.transports)
+
+
+@pytest.mark.skipif(KAMAILIO is None, reason="kamailio is not installed")
+@pytest.mark.parametrize("transports", [("udp",), ("tcp",), ("udp", "tcp")])
+def test_kamailio_reads_it(tmp_path: Path, transports: Any) -> None:
+    made = kamailio.configuration(site(network=Network(transports=transports)), EDGE)
+    for file in made:
+        (tmp_path / Path(file.path).name).write_bytes(
+            file.content.replace(paths.KAMAILIO.encode(), str(tmp_path).encode())
+        )
+
+    def said() -> subprocess.CompletedProcess[str]:
+        return subprocess.run(
+            [str(KAMAILIO), "-c", "-f", str(tmp_path / "kamailio.cfg")],
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+
+    good = said()
+    assert good.returncode == 0, good.stderr
+    config = tmp_path / "kamailio.cfg"
+    config.write_text(config.read_text().replace("t_relay()", "t_relay_it()"))
+    assert said().returncode != 0
+
+
+def test_no_port_is_open_for_voice() -> None:
+    rules = text(system.firewall(site(), [22], rtp=False), paths.FIREWALL_RULES)
+    assert "16384" not in rules
+    assert "udp dport 5060 accept" in rules
+
+
+def test_what_needs_a_switch_is_named() -> None:
+    assert site().needs_switch() == []
+    lines = site(media=Media(), features=FeatureCodes(tone=None)).needs_switch()
+    assert [line.partition(":")[0] for line in lines] == ["Site.features.echo", "Site.media.mode"]
+    assert all("needs a switch" in line and "; " in line for line in lines)
+
+
+def test_check_refuses_an_inventory_of_edges_that_needs_a_switch(own_folder: Path) -> None:
+    (own_folder / "group_data").mkdir()
+    inventory = own_folder / "office"
+    inventory.write_text(
+        "from callcenter.site import hosts\n"
+        "edges = hosts(('sip.example.net', {'public_ip': '203.0.113.20'}), group='edges')\n"
+    )
+    data = own_folder / "group_data" / "office.py"
+    start = "from callcenter.site import *\nsite = Site(domain='sip.example.net', extensions=[1000]"
+    data.write_text(f"{start})\n")
+    assert len(check(inventory)) == 3
+    data.write_text(
+        f"{start}, media=Media(mode='bypass'), features=FeatureCodes(echo=None, tone=None))\n"
+    )
+    assert check(inventory) == []
+
+
+def test_refusals_name_the_group() -> None:
+    with pytest.raises(SiteError, match=r"edges\['e'\]\.address: is missing"):
+        hosts(("e", {}), group="edges")
+    with pytest.raises(SiteError, match=r"'@winrm/e'\]: is a Windows host"):
+        hosts(("@winrm/e", {"address": "192.0.2.7"}), group="edges")
