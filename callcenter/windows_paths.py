@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Final
 
 __all__ = ["CLI", "CONFIG", "DATABASE", "INSTALLATION", "LOGS", "PROGRAM", "SERVICE", "SOUNDS"]
-__all__ += ["PRODUCT_CODE", "STATE"]
+__all__ += ["APPLIED", "PRODUCT_CODE", "RETENTION", "STATE"]
 
 INSTALLATION: Final = "C:\\Program Files\\FreeSWITCH"
 CONFIG: Final = f"{INSTALLATION}\\conf"
@@ -20,3 +20,7 @@ PRODUCT_CODE: Final = "{B004A325-1272-47E5-A415-A74E9FC99865}"
 
 STATE: Final = "C:\\ProgramData\\callcenter"
 """Ours: open to administrators and the system alone, since uploads pass through it."""
+APPLIED: Final = f"{STATE}\\applied"
+"""The digest of the configuration that FreeSWITCH has accepted."""
+RETENTION: Final = "FreeSWITCH-logs"
+"""The daily task, and its batch file in the folder above."""

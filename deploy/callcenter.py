@@ -15,7 +15,7 @@ switch = Switch.of(host.name, host.data)
 is_edge = "edges" in host.groups
 
 if switch.is_windows:
-    windows.preflight(site=site)
+    windows.preflight(site=site, switch=switch)
 else:
     found = host.get_fact(HostState)
 
@@ -30,8 +30,8 @@ passed(name="Linux and Windows hosts alike")
 
 if switch.is_windows:
     windows.install(site=site)
-    windows.configure(site=site)
     windows.activate(site=site, switch=switch)
+    windows.configure(site=site)
 elif is_edge:
     kamailio.install(found=found)
     kamailio.configure(site=site, switch=switch)

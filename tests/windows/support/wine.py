@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import contextlib
 import datetime
-import hashlib
 import ipaddress
 import os
 import shutil
@@ -22,6 +21,8 @@ from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import rsa
 from cryptography.x509.oid import NameOID
+
+from tests.windows.support import freeswitch
 
 __all__ = ["TAR", "Wine", "lacking"]
 
@@ -87,6 +88,7 @@ class Wine:
         self.folder.mkdir(parents=True, exist_ok=True)
         self._compile("launcher.c", self.folder / "launcher.exe")
         self._compile("service.c", self.folder / "service.exe", "-lws2_32")
+        self._compile("fs_cli.c", self.folder / "fs_cli.exe", "-lws2_32")
         self._run("wineboot", "--init")
         # The drive is moved below it.
         self._run("wineserver", "--kill")
@@ -108,6 +110,9 @@ class Wine:
             f'"{self.folder}/jail"',
         )
         self.log.touch()
+        self.no_freeswitch = freeswitch.unpack(self.folder / "unpacked")
+        if not self.no_freeswitch:
+            self._open_freeswitch()
         self.ssh = self._open_ssh("ssh", f"ForceCommand {run}")
         self._open_winrm(run)
 
@@ -115,7 +120,11 @@ class Wine:
         """End what was started, and only that."""
         subprocess.run(["wineserver", "--kill"], env=self.environment, check=False)
         for process in reversed(self._running):
-            process.terminate()
+            # Those that serve until then end by themselves, and end what they have started.
+            if process.stdin is not None:
+                process.stdin.close()
+            else:
+                process.terminate()
             process.wait()
 
     # The tests' own eyes and hands on the host.
@@ -144,18 +153,25 @@ class Wine:
         """Every command and transfer that came through a door."""
         return self.log.read_text().splitlines()
 
-    def msi(self, version: str, source: str = "freeswitch.wxs") -> Path:
+    def msi(self, version: str, *defined: str) -> Path:
         """An MSI with FreeSWITCH's codes."""
-        made = self.folder / f"FreeSWITCH-{version}-Release-x64.msi"
+        made = self.folder / "-".join(["FreeSWITCH", version, *defined, "Release-x64.msi"])
         if not made.exists():
             (self.folder / "vanilla.xml").write_text("<!-- vanilla -->\n")
+            words = [f"-DVERSION={version}", *(f"-D{one}=yes" for one in defined)]
             subprocess.run(
-                ["wixl", "-a", "x64", "-D", f"VERSION={version}", "-o", made, HERE / source],
+                ["wixl", "-a", "x64", *words, "-o", made, HERE / "freeswitch.wxs"],
                 cwd=self.folder,
                 check=True,
                 capture_output=True,
             )
         return made
+
+    def as_windows_does(self, *lines: str) -> None:
+        """Put into the registry what Windows' own programs would, and wine's do not."""
+        for line in lines:
+            done = self.line(line)
+            assert done.returncode == 0, done
 
     @contextlib.contextmanager
     def busy(self, times: int) -> Iterator[Callable[[], int]]:
@@ -258,6 +274,21 @@ class Wine:
             },
         )
 
+    def _open_freeswitch(self) -> None:
+        bridge = subprocess.Popen(
+            [
+                sys.executable,
+                *("-m", "tests.windows.support.freeswitch"),
+                *(self.folder / "jail", self.folder / "unpacked"),
+            ],
+            cwd=HERE.parents[2],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+        )
+        self._running.append(bridge)
+        assert bridge.stdout is not None
+        (self.drive / "freeswitch-port").write_bytes(bridge.stdout.readline())
+
     def _open_winrm(self, run: Path) -> None:
         place = self.folder / "winrm"
         place.mkdir(mode=0o700)
@@ -310,11 +341,6 @@ def certificate(folder: Path) -> None:
             serialization.NoEncryption(),
         )
     )
-
-
-def sha256(file: Path) -> str:
-    """Of a file on this machine."""
-    return hashlib.sha256(file.read_bytes()).hexdigest()
 
 
 def _free_port() -> int:
