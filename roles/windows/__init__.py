@@ -77,8 +77,8 @@ def log_rotation() -> list[str]:
         for day in range(KEEP_LOGS - 1, 0, -1)
     ]
     return [
-        f"cd /d {path(paths.LOGS)} || exit /b 1",
-        f"if not exist {log} exit /b 0",
+        f"if not exist {path(f'{paths.LOGS}{chr(92)}{log}')} exit /b 0",
+        f"cd /d {path(paths.LOGS)}",
         *older,
         f"move /y {log} {log}.1 >nul",
         f'set "HOME={paths.CONFIG[2:]}"'.replace("\\", "/"),

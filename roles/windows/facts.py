@@ -173,6 +173,8 @@ class ServiceState:
     """A service that exists."""
 
     running: bool
+    stopped: bool
+    """Neither is true while it starts or stops."""
     automatic: bool
     recovers: bool
     """Whether Windows does something when it fails."""
@@ -198,6 +200,7 @@ class Service(FactBase[ServiceState | None]):
         states = [match[1] for line in output if (match := _STATE.match(line))]
         return ServiceState(
             running=states == ["4"],
+            stopped=states == ["1"],
             automatic=values.get("Start") == "0x2",
             recovers="FailureActions" in values,
             program=values["ImagePath"],

@@ -23,8 +23,11 @@ from roles.windows.connectors import DIGESTS, Refused, digests_in
 from roles.windows.powershell import cmd_quote, path, property_value, quote, script
 
 __all__ = ["LOG_TAIL", "exchange", "fields_of", "file", "firewall_rules", "firewall_script"]
-__all__ += ["package", "put_back", "scheduled_task", "service", "state_folder", "template", "tree"]
+__all__ += ["package", "put_back", "scheduled_task", "service", "service_state", "state_folder"]
+__all__ += ["stop_service", "template", "tree"]
 
+STOP_SECONDS = 90
+"""How long a service may take to stop."""
 LOG_TAIL = 20
 """Lines of an installer's log that a failure shows."""
 
@@ -83,7 +86,6 @@ def package(
         return
     if found is not None and present and fields_of(found.version) == fields_of(version):
         return
-    before = [] if service is None else [f"net stop {cmd_quote(service)} >nul 2>&1"]
     given = [property_value(name, value) for name, value in (properties or {}).items()]
     if features:
         given.append(property_value("ADDLOCAL", ",".join(features)))
@@ -93,11 +95,13 @@ def package(
         # All that can go wrong with the file goes wrong before the old version is touched.
         yield from _fetched(source, sha256, msi)
     if found is not None:
-        yield FunctionCommand(_msiexec, (f"/x {code}", before, busy_seconds), {})
+        if service is not None:
+            yield FunctionCommand(_stopped, (service,), {})
+        yield FunctionCommand(_msiexec, (f"/x {code}", busy_seconds), {})
     if present:
         words = " ".join([f"/i {path(msi)}", "ALLUSERS=1", *given])
-        yield FunctionCommand(_msiexec, (words, [], busy_seconds), {})
-        yield FunctionCommand(_registered, (code, version), {})
+        yield FunctionCommand(_msiexec, (words, busy_seconds), {})
+        yield FunctionCommand(_registered, (code, version, service), {})
         yield StringCommand(f"del /q {path(msi)}")
 
 
@@ -131,12 +135,35 @@ def _download(state: State, host: Host, url: str, sha256: str, target: str) -> b
     return False
 
 
-def _msiexec(state: State, host: Host, words: str, before: list[str], busy_seconds: int) -> bool:
+def service_state(host: Host, service: str) -> facts.ServiceState | None:
+    """A service as it is now."""
+    fact = facts.Service()
+    _, output = host.run_shell_command(StringCommand(fact.command(service)))
+    return fact.process(output.stdout_lines)
+
+
+def stop_service(host: Host, service: str) -> None:
+    """Stop a service that may run, and wait until it has stopped (:class:`Refused` otherwise)."""
+    _, output = host.run_shell_command(StringCommand(f"net stop {cmd_quote(service)}"))
+    ends = time.monotonic() + STOP_SECONDS
+    # net waits for a while, and not at all for one that is stopping already.
+    while (found := service_state(host, service)) is not None and not found.stopped:
+        if time.monotonic() > ends:
+            said = " ".join(output.output.split())
+            raise Refused(f"the service {service} does not stop ({said})")
+        time.sleep(0.5)
+
+
+def _stopped(state: State, host: Host, service: str) -> bool:
+    stop_service(host, service)
+    return True
+
+
+def _msiexec(state: State, host: Host, words: str, busy_seconds: int) -> bool:
     """Run Windows Installer; say what its exit code means, and show its log where it failed."""
     run, log = f"{paths.STATE}\\msi.cmd", f"{paths.STATE}\\msi.log"
     lines = [
         "@echo off",
-        *before,
         # Without start, cmd.exe would not wait for a program with a window.
         f'start /wait "" msiexec {words} /qn /norestart /l*v {path(log)}',
         # The whole number: neither sshd nor cmd.exe's callers pass on more than they know.
@@ -171,13 +198,20 @@ def _msiexec(state: State, host: Host, words: str, before: list[str], busy_secon
     return False
 
 
-def _registered(state: State, host: Host, code: str, version: str) -> bool:
-    """The MSI held what its name said; otherwise every run would install it again."""
+def _registered(state: State, host: Host, code: str, version: str, service: str | None) -> bool:
+    """The MSI held what its name said, or every run would install it again; and it has made its
+    service, whose failure need not be the installer's."""
     fact = facts.MsiPackages()
     _, output = host.run_shell_command(StringCommand(fact.command()))
     found = fact.process(output.stdout_lines).get(code)
     if found is not None and fields_of(found.version) == fields_of(version):
-        return True
+        if service is None or service_state(host, service) is not None:
+            return True
+        logger.error(
+            f"{host.print_prefix}the MSI has not made the service {service}; restart the host, "
+            "uninstall FreeSWITCH there, and deploy again"
+        )
+        return False
     holds = "another product" if found is None else f"version {found.version}"
     logger.error(f"{host.print_prefix}the MSI holds {holds}, not version {version}; give that one")
     return False
@@ -318,11 +352,13 @@ def _packed(folder: str, wanted: Tree, present: Mapping[str, str]) -> bytes:
         # An exchange that was cut off between its two moves.
         f"if not exist {here} if exist {old} move {old} {here} >nul",
         f"if exist {new} rd /s /q {new}",
-        f"md {new} || exit /b 1",
-        f"icacls {new} {_CLOSED} /q >nul || exit /b 1",
+        f"md {new}",
+        "if errorlevel 1 exit /b 1",
+        f"icacls {new} {_CLOSED} /q >nul",
+        "if errorlevel 1 exit /b 1",
     ]
     if len(put) < len(wanted):
-        lines.append(f"xcopy {here} {new} /e /i /q /y /h >nul || exit /b 1")
+        lines += [f"xcopy {here} {new} /e /i /q /y /h >nul", "if errorlevel 1 exit /b 1"]
         lines += [f"del /f /q {_below(f'{folder}.new', name)}" for name in difference.removed]
     folders = {name.rpartition("/")[0] for name in put} - {""}
     lines += [
@@ -426,3 +462,14 @@ def scheduled_task(task: str, lines: Sequence[str], at: str = "03:30") -> Comman
             f"schtasks.exe /create /f /ru SYSTEM /rl HIGHEST /sc daily /st {at} /tn {task} "
             f"/tr {batch}"
         )
+        yield FunctionCommand(_scheduled, (task,), {})
+
+
+def _scheduled(state: State, host: Host, task: str) -> bool:
+    """The task is there: a schtasks.exe that does nothing ends well, too."""
+    fact = facts.Task()
+    _, output = host.run_shell_command(StringCommand(fact.command(task)))
+    if fact.process(output.stdout_lines):
+        return True
+    logger.error(f"{host.print_prefix}schtasks.exe has made no task {task}")
+    return False

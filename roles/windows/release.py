@@ -20,7 +20,7 @@ from callcenter.site import Maintenance
 from roles.files.operations import show_difference, shows_differences
 from roles.windows import facts
 from roles.windows.connectors import Refused
-from roles.windows.operations import exchange, put_back
+from roles.windows.operations import exchange, put_back, service_state, stop_service
 from roles.windows.powershell import cmd_quote, path
 
 __all__ = ["fs_cli", "quiet", "release"]
@@ -122,9 +122,7 @@ class _FreeSwitch:
 
     @property
     def running(self) -> bool:
-        fact = facts.Service()
-        _, output = self.host.run_shell_command(StringCommand(fact.command(paths.SERVICE)))
-        found = fact.process(output.stdout_lines)
+        found = service_state(self.host, paths.SERVICE)
         return found is not None and found.running
 
     @property
@@ -141,7 +139,7 @@ class _FreeSwitch:
         self.until("status", r"is ready")
 
     def restart(self) -> None:
-        self.host.run_shell_command(StringCommand(f"net stop {cmd_quote(paths.SERVICE)}"))
+        stop_service(self.host, paths.SERVICE)
         self.start()
 
     def reopen(self, profile: str) -> None:

@@ -66,15 +66,7 @@ def test_a_script_without_a_real_powershell_fails(machine: Machine) -> None:
 
 
 def test_a_wrong_password_is_said_in_one_line(machine: Machine) -> None:
-    if machine.door == "winssh" and not machine.real:
-        # The lab's sshd knows keys only: one that it does not know is the same refusal.
-        key = machine.folder / "unknown"
-        from paramiko import RSAKey
-
-        RSAKey.generate(2048).write_private_key_file(str(key))
-        wrong = machine.connector(ssh_key=str(key))
-    else:
-        wrong = machine.connector(**{machine.password_key: "not-the-password"})
+    wrong = machine.connector(**machine.wrong_login())
     with pytest.raises(ConnectError) as refused:
         wrong.connect()
     said = str(refused.value)

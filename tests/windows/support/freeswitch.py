@@ -64,16 +64,15 @@ class FreeSwitch:
 
     def start(self) -> str:
         """The service starts."""
-        folders = {"conf": paths.CONFIG, "log": paths.LOGS, "db": paths.DATABASE}
         words: list[str | Path] = [self.unpacked / "usr/bin/freeswitch", "-nf", "-nc", "-nonat"]
-        for option, folder in (*folders.items(), ("run", paths.DATABASE)):
+        folders = {"conf": paths.CONFIG, "log": paths.LOGS, "run": paths.DATABASE}
+        for option, folder in folders.items():
             self._place(folder).mkdir(exist_ok=True)
             words += [f"-{option}", self._place(folder)]
-        words += ["-mod", self.unpacked / "usr/lib/freeswitch/mod"]
-        # From here the paths of the configuration, C:/…, are those of the drive.
+        # On Linux a database C:/… is one below this folder: where the drive is.
+        words += ["-db", self.jail, "-mod", self.unpacked / "usr/lib/freeswitch/mod"]
         self.process = subprocess.Popen(
             words,
-            cwd=self.jail,
             env=self.environment,
             stdin=subprocess.DEVNULL,
             stdout=subprocess.DEVNULL,

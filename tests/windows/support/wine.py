@@ -153,12 +153,14 @@ class Wine:
         """Every command and transfer that came through a door."""
         return self.log.read_text().splitlines()
 
-    def msi(self, version: str, *defined: str) -> Path:
-        """An MSI with FreeSWITCH's codes."""
-        made = self.folder / "-".join(["FreeSWITCH", version, *defined, "Release-x64.msi"])
+    def msi(self, version: str, installs: bool = True) -> Path:
+        """An MSI with FreeSWITCH's codes, or one whose installation fails."""
+        place = self.folder / ("good" if installs else "broken")
+        place.mkdir(exist_ok=True)
+        made = place / f"FreeSWITCH-{version}-Release-x64.msi"
         if not made.exists():
             (self.folder / "vanilla.xml").write_text("<!-- vanilla -->\n")
-            words = [f"-DVERSION={version}", *(f"-D{one}=yes" for one in defined)]
+            words = ["-D", f"VERSION={version}", "-D", f"INSTALLS={int(installs)}"]
             subprocess.run(
                 ["wixl", "-a", "x64", *words, "-o", made, HERE / "freeswitch.wxs"],
                 cwd=self.folder,
