@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import ipaddress
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
 
 from pyinfra import host, logger
 from pyinfra import state as current
@@ -19,7 +20,7 @@ from roles.windows.operations import fields_of
 from roles.windows.powershell import path
 from roles.windows.release import quiet, release
 
-__all__ = ["GROUP", "activate", "configure", "firewall_rules", "install", "log_rotation"]
+__all__ = ["GROUP", "Found", "activate", "configure", "firewall_rules", "install", "log_rotation"]
 __all__ += ["preflight", "problems"]
 
 GROUP = "FreeSWITCH"
@@ -86,26 +87,40 @@ def log_rotation() -> list[str]:
     ]
 
 
-@deploy("FreeSWITCH on Windows: preflight")
-def preflight(site: Site, switch: Switch) -> None:
-    """Refuse the host by name and reason. Changes nothing."""
-    found = host.get_fact(facts.WindowsHost)
-    wrong: list[str] = []
-    # A host that could not even be looked at has its line already; every rule would add one.
-    if not (found == Look() and host in current.failed_hosts):
+@dataclass(frozen=True)
+class Found:
+    """The host as it was when the run began, in four commands."""
+
+    look: Look
+    installed: str | None
+    """FreeSWITCH's version."""
+    running: bool
+    rules: Mapping[str, FirewallRule]
+
+    @classmethod
+    def on_host(cls) -> Found:
+        """Ask the host."""
+        look = host.get_fact(facts.WindowsHost)
         product = host.get_fact(facts.MsiPackages).get(paths.PRODUCT_CODE)
         service = host.get_fact(facts.Service, service=paths.SERVICE)
-        present = host.get_fact(facts.FirewallRules, group=GROUP)
-        wrong = problems(
-            site,
-            switch,
-            found,
-            installed=None if product is None else product.version,
-            running=service is not None and service.running,
+        return cls(
+            look,
+            None if product is None else product.version,
+            service is not None and service.running,
+            host.get_fact(facts.FirewallRules, group=GROUP),
         )
+
+
+@deploy("FreeSWITCH on Windows: preflight")
+def preflight(site: Site, switch: Switch, found: Found) -> None:
+    """Refuse the host by name and reason. Changes nothing."""
+    wrong: list[str] = []
+    # A host that could not even be looked at has its line already; every rule would add one.
+    if not (found.look == Look() and host in current.failed_hosts):
+        wrong = problems(site, switch, found)
         if (
             not wrong
-            and operations.firewall_script(GROUP, firewall_rules(site), present)
+            and operations.firewall_script(GROUP, firewall_rules(site), found.rules)
             and not host.get_fact(facts.PowerShell)
         ):
             wrong = [
@@ -117,11 +132,10 @@ def preflight(site: Site, switch: Switch) -> None:
     refuse(name="This host can carry the site", problems=wrong)
 
 
-def problems(
-    site: Site, switch: Switch, found: Look, installed: str | None, running: bool
-) -> list[str]:
+def problems(site: Site, switch: Switch, found: Found) -> list[str]:
     """One sentence each: what is wrong with the host, or with the Site on it, and what would be
-    right. ``installed``: the version that is there; ``running``: whether it runs."""
+    right."""
+    look, installed = found.look, found.installed
     right = (
         f"windows=Msi('FreeSWITCH-{site.packages.version}-Release-x64.msi'), or its https address "
         "with sha256"
@@ -133,43 +147,44 @@ def problems(
     file = site.windows.path
     if needed and file is not None and not file.is_file():
         out.append(f"Site.windows.location: {file} is no file of this machine; give {right}")
-    if found.architecture != "AMD64":
-        out.append(f"its processor is {found.architecture}; FreeSWITCH's MSI is for AMD64")
-    if not found.digests:
+    if look.architecture != "AMD64":
+        out.append(f"its processor is {look.architecture}; FreeSWITCH's MSI is for AMD64")
+    if not look.digests:
         out.append("its tar.exe names no SHA-256; use Windows Server 2022 or 2025, or Windows 11")
-    if not found.administrator:
+    if not look.administrator:
         out.append("the login is no administrator; use an account of the group Administrators")
-    if switch.bind_address not in found.addresses:
-        own = sorted(a for a in found.addresses if not ipaddress.ip_address(a).is_loopback)
+    if switch.bind_address not in look.addresses:
+        own = sorted(a for a in look.addresses if not ipaddress.ip_address(a).is_loopback)
         has = ", ".join(own) or "none"
         out.append(f"address {switch.bind_address} is on no interface; it has {has}")
     wanted = [
         ("network.sip_port", site.network.sip_port, switch.bind_address, ("udp", "tcp")),
         ("event_socket.port", site.event_socket.port, "127.0.0.1", ("tcp",)),
     ]
-    for field, port, address, protocols in wanted if not running else ():
-        for protocol, bound, number in sorted(found.listeners):
+    for field, port, address, protocols in wanted if not found.running else ():
+        for protocol, bound, number in sorted(look.listeners):
             if number == port and protocol in protocols and bound in (address, "0.0.0.0", "::"):
                 out.append(
                     f"port {port}/{protocol} ({field}) is taken; stop what listens there, or "
                     "choose another port in the Site"
                 )
-    if needed and found.free_megabytes < FREE_MEGABYTES:
+    if needed and look.free_megabytes < FREE_MEGABYTES:
         out.append(
-            f"drive C: has {found.free_megabytes} MB free; {FREE_MEGABYTES} are needed: make room"
+            f"drive C: has {look.free_megabytes} MB free; {FREE_MEGABYTES} are needed: make room"
         )
     return list(dict.fromkeys(out))
 
 
 @deploy("FreeSWITCH on Windows: install")
-def install(site: Site) -> None:
+def install(site: Site, found: Found) -> None:
     """FreeSWITCH at the Site's version. Another version is uninstalled first, which ends calls."""
     # Preflight has refused the host where there is none, and pyinfra still prepares the rest.
     if site.windows is None:
         return
     version = site.packages.version
-    product = host.get_fact(facts.MsiPackages).get(paths.PRODUCT_CODE)
-    if product is not None and fields_of(product.version) != fields_of(version):
+    if found.installed is not None:
+        if fields_of(found.installed) == fields_of(version):
+            return
         quiet(name="No calls", maintenance=site.maintenance, why=f"FreeSWITCH {version}")
     operations.package(
         name="FreeSWITCH's MSI",
@@ -196,11 +211,13 @@ def activate(site: Site, switch: Switch) -> None:
 
 
 @deploy("FreeSWITCH on Windows: configure")
-def configure(site: Site) -> None:
+def configure(site: Site, found: Found) -> None:
     """What Windows does for it: start and recovery, logs, and who may reach it. The firewall is
     opened last: nobody reaches what is not configured yet."""
     operations.service(name="Service", service=paths.SERVICE)
     operations.scheduled_task(
         name=f"Logs are kept for {KEEP_LOGS} days", task=paths.RETENTION, lines=log_rotation()
     )
-    operations.firewall_rules(name="Firewall rules", group=GROUP, wanted=firewall_rules(site))
+    operations.firewall_rules(
+        name="Firewall rules", group=GROUP, wanted=firewall_rules(site), present=found.rules
+    )

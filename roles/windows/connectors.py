@@ -21,6 +21,7 @@ from collections.abc import Callable, Iterator
 from typing import IO, TYPE_CHECKING, Any, TypedDict, TypeVar
 
 from paramiko import SSHException
+from paramiko.file import BufferedFile
 from pyinfra.api.command import StringCommand
 from pyinfra.api.exceptions import ConnectError, OperationError
 from pyinfra.api.output import echo
@@ -124,7 +125,7 @@ class _Windows(BaseConnector):
 
     def run_shell_command(
         self,
-        command: StringCommand,
+        command: StringCommand | str,
         print_output: bool = False,
         print_input: bool = False,
         **arguments: Any,
@@ -136,7 +137,7 @@ class _Windows(BaseConnector):
             arguments = {**arguments, **command.connector_arguments}
             raw = command.get_raw_value()
         else:
-            raw = str(command)
+            raw = command
         line = _in_context(raw, arguments)
         if print_input:
             echo(f"{self.host.print_prefix}>>> {command}", err=True)
@@ -547,7 +548,7 @@ class _Reader(threading.Thread):
     """Reads a stream to its end beside the others, with gevent (in pyinfra's command) or without
     (in verification)."""
 
-    def __init__(self, stream: IO[bytes]) -> None:
+    def __init__(self, stream: BufferedFile[bytes]) -> None:
         super().__init__(daemon=True)
         self._stream, self.read = stream, b""
         self.start()

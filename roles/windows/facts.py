@@ -63,7 +63,7 @@ class WindowsHost(FactBase[Look]):
             "architecture": "echo %PROCESSOR_ARCHITECTURE%",
             "digests": f"cd /d %SystemRoot%&& {DIGESTS} win.ini",
             # LocalService's, which only administrators may read.
-            "administrator": "reg query HKU\\S-1-5-19 >nul&& echo yes",
+            "administrator": "reg query HKU\\S-1-5-19",
             "free": "dir /-c C:\\",
             "addresses": "ipconfig",
             "listeners": "netstat -an",
@@ -93,7 +93,7 @@ class WindowsHost(FactBase[Look]):
             system=" ".join(part("system")).strip(),
             architecture="".join(part("architecture")).strip(),
             digests=bool(digests_in(part("digests"))),
-            administrator=bool(part("administrator")),
+            administrator=any(line.startswith("HKEY_") for line in part("administrator")),
             free_megabytes=int(free[-1]) // 1_000_000 if free else 0,
             addresses=frozenset(_addresses(" ".join(part("addresses")).split())),
             listeners=frozenset(_listeners(part("listeners"))),
@@ -243,14 +243,14 @@ class Task(FactBase[bool]):
 
     def command(self, task: str) -> str:
         tree = "HKLM\\SOFTWARE\\Microsoft\\Windows NT\\CurrentVersion\\Schedule\\TaskCache\\Tree"
-        return f"reg query {cmd_quote(f'{tree}{chr(92)}{task}')} >nul 2>&1&& echo yes& exit 0"
+        return f"reg query {cmd_quote(f'{tree}{chr(92)}{task}')} 2>nul& exit 0"
 
     @staticmethod
     def default() -> bool:
         return False
 
     def process(self, output: list[str]) -> bool:
-        return "yes" in "".join(output)
+        return any(line.startswith("HKEY_") for line in output)
 
 
 class Texts(FactBase[dict[str, str]]):

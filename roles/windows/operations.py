@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import functools
 import hashlib
 import io
 import re
 import tarfile
 import time
-from collections.abc import Generator, Iterable, Mapping, Sequence
+from collections.abc import Callable, Generator, Iterable, Mapping, Sequence
 from pathlib import Path
+from typing import Concatenate, ParamSpec
 
 from pyinfra import host, logger
 from pyinfra.api import FileUploadCommand, FunctionCommand, StringCommand, operation
@@ -24,7 +26,7 @@ from roles.windows.powershell import cmd_quote, path, property_value, quote, scr
 
 __all__ = ["LOG_TAIL", "exchange", "fields_of", "file", "firewall_rules", "firewall_script"]
 __all__ += ["package", "put_back", "scheduled_task", "service", "service_state", "state_folder"]
-__all__ += ["stop_service", "template", "tree"]
+__all__ += ["stop_service", "template", "told", "tree"]
 
 STOP_SECONDS = 90
 """How long a service may take to stop."""
@@ -39,6 +41,23 @@ _BUSY = 1618
 
 # By number, since their names are translated: the system and the administrators.
 _CLOSED = '/inheritance:r /grant:r "*S-1-5-18:(OI)(CI)F" "*S-1-5-32-544:(OI)(CI)F"'
+
+
+P = ParamSpec("P")
+
+
+def told(step: Callable[Concatenate[State, Host, P], bool]) -> Callable[..., bool]:
+    """A step of an operation whose refusal is one line, where pyinfra would show a traceback."""
+
+    @functools.wraps(step)
+    def run(state: State, host: Host, *words: P.args, **more: P.kwargs) -> bool:
+        try:
+            return step(state, host, *words, **more)
+        except Refused as wrong:
+            logger.error(f"{host.print_prefix}{wrong}")
+            return False
+
+    return run
 
 
 def state_folder() -> StringCommand:
@@ -120,6 +139,7 @@ def _fetched(source: str | Path, sha256: str | None, target: str) -> Commands:
     yield FunctionCommand(_download, (source, sha256.lower(), target), {})
 
 
+@told
 def _download(state: State, host: Host, url: str, sha256: str, target: str) -> bool:
     name = target.rpartition("\\")[2]
     good, output = host.run_shell_command(
@@ -154,11 +174,13 @@ def stop_service(host: Host, service: str) -> None:
         time.sleep(0.5)
 
 
+@told
 def _stopped(state: State, host: Host, service: str) -> bool:
     stop_service(host, service)
     return True
 
 
+@told
 def _msiexec(state: State, host: Host, words: str, busy_seconds: int) -> bool:
     """Run Windows Installer; say what its exit code means, and show its log where it failed."""
     run, log = f"{paths.STATE}\\msi.cmd", f"{paths.STATE}\\msi.log"
@@ -198,6 +220,7 @@ def _msiexec(state: State, host: Host, words: str, busy_seconds: int) -> bool:
     return False
 
 
+@told
 def _registered(state: State, host: Host, code: str, version: str, service: str | None) -> bool:
     """The MSI held what its name said, or every run would install it again; and it has made its
     service, whose failure need not be the installer's."""
@@ -284,6 +307,7 @@ def tree(folder: str, wanted: Tree) -> Commands:
         yield FunctionCommand(_exchanged, (folder, wanted, present), {})
 
 
+@told
 def _exchanged(
     state: State, host: Host, folder: str, wanted: Tree, present: Mapping[str, str]
 ) -> bool:
@@ -391,9 +415,17 @@ def _below(folder: str, name: str) -> str:
 
 
 @operation()
-def firewall_rules(group: str, wanted: Sequence[facts.FirewallRule]) -> Commands:
-    """The group's incoming rules are ``wanted`` and no others; other groups are left alone."""
-    present = host.get_fact(facts.FirewallRules, group=group)
+def firewall_rules(
+    group: str,
+    wanted: Sequence[facts.FirewallRule],
+    present: Mapping[str, facts.FirewallRule] | None = None,
+) -> Commands:
+    """The group's incoming rules are ``wanted`` and no others; other groups are left alone.
+
+    + present: as the host has them; asked of it where left out
+    """
+    if present is None:
+        present = host.get_fact(facts.FirewallRules, group=group)
     if lines := firewall_script(group, wanted, present):
         yield script(lines)
 
@@ -465,6 +497,7 @@ def scheduled_task(task: str, lines: Sequence[str], at: str = "03:30") -> Comman
         yield FunctionCommand(_scheduled, (task,), {})
 
 
+@told
 def _scheduled(state: State, host: Host, task: str) -> bool:
     """The task is there: a schtasks.exe that does nothing ends well, too."""
     fact = facts.Task()

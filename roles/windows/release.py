@@ -20,7 +20,7 @@ from callcenter.site import Maintenance
 from roles.files.operations import show_difference, shows_differences
 from roles.windows import facts
 from roles.windows.connectors import Refused
-from roles.windows.operations import exchange, put_back, service_state, stop_service
+from roles.windows.operations import exchange, put_back, service_state, stop_service, told
 from roles.windows.powershell import cmd_quote, path
 
 __all__ = ["fs_cli", "quiet", "release"]
@@ -190,6 +190,7 @@ class _FreeSwitch:
             self.until("sofia status", rf"^\s*{re.escape(profile)}\s+profile\s.*RUNNING")
 
 
+@told
 def _quiet_first(state: State, host: Host, maintenance: Maintenance, why: str) -> bool:
     switch = _FreeSwitch(host)
     try:

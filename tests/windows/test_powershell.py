@@ -8,6 +8,7 @@ import re
 import pytest
 from hypothesis import HealthCheck, assume, given, settings
 from hypothesis import strategies as st
+from pyinfra.api import StringCommand
 
 from roles.windows import powershell
 from tests.windows.support.wine import Wine
@@ -144,18 +145,33 @@ def test_a_script_is_whole_and_ends_in_its_sentinel(values: list[str]) -> None:
             lines.append(f"$x = {powershell.quote(value)}")
         except ValueError:
             continue
-    line = powershell.script(lines)
+    text = whole(powershell.script(lines))
+    assert text.startswith("$ErrorActionPreference='Stop';$ProgressPreference='SilentlyContinue'\n")
+    assert text.endswith(f"Write-Output '{powershell.SENTINEL}'\nexit 0")
+    assert all(line in text for line in lines)
+
+
+def test_a_script_that_cmd_would_cut_off_travels_on_standard_input() -> None:
+    lines = [f"$x = {powershell.quote('é' * 4000)}"]
+    command = powershell.script(lines)
+    assert lines[0] in whole(command)
+    assert "é" not in command.get_raw_value()
+    assert len(command.get_raw_value()) < 2000
+
+
+def whole(command: StringCommand) -> str:
+    """The script that a command runs, after both parts of it have been parsed."""
+    line = command.get_raw_value()
     assert powershell.is_script(line)
     assert len(line) <= powershell.LONGEST_LINE
     text = base64.b64decode(line.removeprefix(powershell.START)).decode("utf-16-le")
-    assert text.startswith("$ErrorActionPreference='Stop';$ProgressPreference='SilentlyContinue'\n")
-    assert text.endswith(f"Write-Output '{powershell.SENTINEL}'\nexit 0")
     parses(text)
-
-
-def test_a_script_that_cmd_would_cut_off_is_refused() -> None:
-    with pytest.raises(ValueError, match="8191"):
-        powershell.script(["#" * 4000])
+    given = command.connector_arguments.get("_stdin")
+    if given is None:
+        return text
+    assert "ReadToEnd" in text
+    parses(str(given))
+    return str(given)
 
 
 def parses(text: str) -> None:

@@ -11,7 +11,7 @@ from tests.windows.support.machine import Machine
 __all__ = ["connected", "phone", "still_talking"]
 
 
-def phone(exchange: Exchange, machine: Machine, number: str) -> Phone:
+def phone(exchange: Exchange, machine: Machine, number: str, port: int = 5060) -> Phone:
     """A phone of an extension, registered."""
     password = json.loads(machine.secrets.read_text())[f"extension/{number}"]
     made = exchange.phone(
@@ -19,6 +19,7 @@ def phone(exchange: Exchange, machine: Machine, number: str) -> Phone:
         password,
         domain="windows.callcenter.test",
         server=machine.address,
+        port=port,
         codecs=("PCMU",),
     )
     made.register()

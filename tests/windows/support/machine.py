@@ -54,6 +54,8 @@ class Machine:
 
     address = "10.77.0.9"
     """What SIP binds to."""
+    beside = "10.77.0.1"
+    """This machine, as the host sees it."""
     repository = ROOT
 
     def __init__(self, door: str, wine: Wine, folder: Path) -> None:
@@ -211,6 +213,9 @@ class Real(Machine):
         self._connected = None
         host = os.environ["CALLCENTER_WINDOWS_HOST"]
         self.address = os.environ.get("CALLCENTER_WINDOWS_ADDRESS") or socket.gethostbyname(host)
+        with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
+            probe.connect((self.address, 9))
+            self.beside = str(probe.getsockname()[0])
 
     @property
     def name(self) -> str:

@@ -110,6 +110,8 @@ class Wine:
             f'"{self.folder}/jail"',
         )
         self.log.touch()
+        # LocalService's part, which Windows has and lets administrators read.
+        self.as_windows_does(r"reg add HKU\S-1-5-19\Environment /f")
         self.no_freeswitch = freeswitch.unpack(self.folder / "unpacked")
         if not self.no_freeswitch:
             self._open_freeswitch()
