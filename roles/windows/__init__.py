@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import ipaddress
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 from pyinfra import host, logger
@@ -95,7 +95,7 @@ class Found:
     installed: str | None
     """FreeSWITCH's version."""
     running: bool
-    rules: Mapping[str, FirewallRule]
+    rules: dict[str, FirewallRule]
 
     @classmethod
     def on_host(cls) -> Found:

@@ -322,23 +322,29 @@ def exchange(host: Host, folder: str, wanted: Tree, present: Mapping[str, str]) 
     archive = f"{paths.STATE}\\tree.tar"
     host.put_file(io.BytesIO(_packed(folder, wanted, present)), archive)
     work = path(f"{paths.STATE}\\tree")
-    built = StringCommand(
-        f"(if exist {work} rd /s /q {work})& md {work}&& cd /d {work}&& "
-        f"tar.exe -xf ..\\tree.tar&& call .\\build.cmd& cd ..& rd /s /q {work}& del tree.tar"
-    )
-    _must(host, built, f"{folder} cannot be built")
-    # The host is asked: the exit codes of cmd.exe's own words are no proof of anything.
-    if wrong := wanted.against(_digests(host, f"{folder}.new")):
-        raise Refused(f"{folder}: {', '.join(wrong.paths)} did not arrive whole; nothing changed")
     here, new, old = (path(f"{folder}{end}") for end in ("", ".new", ".old"))
-    host.run_shell_command(
+    digests = facts.TreeDigests()
+    # The host is asked: the exit codes of cmd.exe's own words are no proof of anything.
+    _, output = host.run_shell_command(
+        StringCommand(
+            f"(if exist {work} rd /s /q {work})& md {work}&& cd /d {work}&& "
+            f"tar.exe -xf ..\\tree.tar&& call .\\build.cmd& cd ..& rd /s /q {work}& del tree.tar& "
+            + digests.command(f"{folder}.new")
+        )
+    )
+    if wrong := wanted.against(digests.process(output.stdout_lines)):
+        raise Refused(
+            f"{folder}: nothing changed, since {', '.join(wrong.paths)} did not arrive whole "
+            f"({' '.join(output.stderr.split()) or 'without a word'})"
+        )
+    _, output = host.run_shell_command(
         StringCommand(
             f"(if exist {old} rd /s /q {old})& (if exist {here} move {here} {old} >nul)& "
             f"(if not exist {here} move {new} {here} >nul)& "
-            f"(if not exist {here} move {old} {here} >nul)& exit 0"
+            f"(if not exist {here} move {old} {here} >nul)& " + digests.command(folder)
         )
     )
-    if wanted.against(_digests(host, folder)):
+    if wanted.against(digests.process(output.stdout_lines)):
         raise Refused(f"{folder} cannot be replaced: does a program hold a file in it open?")
 
 
@@ -358,12 +364,6 @@ def _must(host: Host, command: StringCommand, otherwise: str) -> None:
     if not good:
         said = " ".join(output.output.split())
         raise Refused(f"{otherwise} ({said})" if said else otherwise)
-
-
-def _digests(host: Host, folder: str) -> dict[str, str]:
-    fact = facts.TreeDigests()
-    _, output = host.run_shell_command(StringCommand(fact.command(folder)))
-    return fact.process(output.stdout_lines)
 
 
 def _packed(folder: str, wanted: Tree, present: Mapping[str, str]) -> bytes:

@@ -72,8 +72,8 @@ def test_a_wrong_password_changes_nothing(machine: Machine) -> None:
 def test_an_installation_that_fails_shows_the_end_of_its_log(machine: Machine) -> None:
     if machine.real:
         pytest.skip("FreeSWITCH's own MSI does not fail at will")
-    broken = str(machine.wine.msi("1.10.11", installs=False))
-    run = machine.bring(site(machine).replace(msi(machine, "1.10.11"), broken))
+    broken = str(machine.wine.msi(machine.versions[0], installs=False))
+    run = machine.bring(site(machine).replace(msi(machine, machine.versions[0]), broken))
     stopped(run, "FreeSWITCH's MSI", "msiexec 1603: the installation failed")
     assert "INSTALL. Return value" in run.output, run.output
     assert not machine.exists(paths.PROGRAM)
@@ -109,7 +109,7 @@ def test_it_is_installed_and_freeswitch_runs_with_the_sites_configuration(machin
         "windows.callcenter.test",
         extensions=[*Extension.range(1000, 1004)],
         media=Media(max_calls=100),
-        packages=LocalPackages(version="1.10.11"),
+        packages=LocalPackages(version=machine.versions[0]),
         firewall=Firewall(enabled=machine.real),
         secret_file=machine.secrets,
     )
@@ -158,14 +158,16 @@ def test_an_edit_on_the_host_is_shown_and_put_right(machine: Machine) -> None:
 
 
 def test_an_upgrade_keeps_the_configuration(machine: Machine) -> None:
+    if len(machine.versions) < 2:
+        pytest.skip("CALLCENTER_WINDOWS_MSI names one version only")
     users = io.BytesIO()
     machine.connected.get_file(paths.CONFIG + "\\directory\\users\\10xx.xml", users)
-    complete(machine, site(machine, "1.10.12"))
+    complete(machine, site(machine, machine.versions[-1]))
     after = io.BytesIO()
     machine.connected.get_file(paths.CONFIG + "\\directory\\users\\10xx.xml", after)
     assert after.getvalue() == users.getvalue()
     assert machine.ask("user_exists id 1004 windows.callcenter.test") == "true"
-    run = machine.bring(site(machine, "1.10.12"))
+    run = machine.bring(site(machine, machine.versions[-1]))
     assert (run.code, run.changed) == (0, 0), run.output
 
 

@@ -7,6 +7,7 @@ import re
 from pathlib import Path
 
 import pytest
+import yaml
 
 from callcenter.render import freeswitch, windows
 from callcenter.site import Extension, Firewall, Msi, Network, Site, Switch
@@ -207,3 +208,14 @@ def test_a_log_is_kept_for_its_days() -> None:
     # From the oldest to the newest, or each would overwrite the next.
     days = [int(one) for one in re.findall(r"move /y freeswitch\.log\.(\d+)", "\n".join(lines))]
     assert days == list(range(role.KEEP_LOGS - 1, 0, -1))
+
+
+def test_the_workflow_is_powershell() -> None:
+    workflow = yaml.safe_load(
+        (Path(__file__).parents[2] / ".github/workflows/windows.yml").read_text()
+    )
+    steps = [one for one in workflow["jobs"]["windows"]["steps"] if "run" in one]
+    scripts = [one["run"] for one in steps if "bash" not in one.get("shell", "pwsh")]
+    assert len(scripts) == 3
+    for text in scripts:
+        parses(text)

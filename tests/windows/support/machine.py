@@ -14,7 +14,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import pytest
 from paramiko import RSAKey
 from pyinfra.api import StringCommand
 from pyinfra.api.config import Config
@@ -24,6 +23,7 @@ from pyinfra.api.state import State
 
 from roles.windows.connectors import WinRM, WinSSH
 from roles.windows.facts import PowerShell
+from roles.windows.operations import fields_of
 from roles.windows.release import fs_cli
 from tests.windows.support.wine import Wine
 
@@ -54,6 +54,8 @@ class Machine:
 
     address = "10.77.0.9"
     """What SIP binds to."""
+    versions: tuple[str, ...] = ("1.10.11", "1.10.12")
+    """Of MSIs, the oldest first."""
     beside = "10.77.0.1"
     """This machine, as the host sees it."""
     repository = ROOT
@@ -148,10 +150,7 @@ class Machine:
             "from callcenter.site import *\n"
             f"site = Site({site.rstrip().rstrip(',')}, secret_file={str(self.secrets)!r})\n"
         )
-        try:
-            return self._pyinfra(self.repository / "deploy/callcenter.py", options, changes)
-        finally:
-            (data / "site.py").unlink()
+        return self._pyinfra(self.repository / "deploy/callcenter.py", options, changes)
 
     @property
     def secrets(self) -> Path:
@@ -211,6 +210,9 @@ class Real(Machine):
     def __init__(self, door: str, folder: Path) -> None:
         self.door, self.folder = door, folder
         self._connected = None
+        self.versions = tuple(
+            sorted(json.loads(os.environ["CALLCENTER_WINDOWS_MSI"]), key=fields_of)
+        )
         host = os.environ["CALLCENTER_WINDOWS_HOST"]
         self.address = os.environ.get("CALLCENTER_WINDOWS_ADDRESS") or socket.gethostbyname(host)
         with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
@@ -244,8 +246,5 @@ class Real(Machine):
 def msi(machine: Machine, version: str) -> str:
     """An MSI of a version: wixl's, or the given ones of a real host's run."""
     if machine.real:
-        given = json.loads(os.environ["CALLCENTER_WINDOWS_MSI"])
-        if version not in given:
-            pytest.skip(f"CALLCENTER_WINDOWS_MSI has no {version}")
-        return str(given[version])
+        return str(json.loads(os.environ["CALLCENTER_WINDOWS_MSI"])[version])
     return str(machine.wine.msi(version))

@@ -29,8 +29,9 @@ ACTIONS = "805101000000000000000000030000001400000001000000881300000100000030750
 )
 
 
-def site(machine: Machine, version: str = "1.10.11", more: str = "") -> str:
-    """A Site's arguments."""
+def site(machine: Machine, version: str = "", more: str = "") -> str:
+    """A Site's arguments; the oldest version, if none is given."""
+    version = version or machine.versions[0]
     return (
         f"'windows.callcenter.test', extensions=[*Extension.range(1000, 1004)], "
         f"packages=LocalPackages(version={version!r}), windows=Msi({msi(machine, version)!r}), "
