@@ -4,6 +4,10 @@ reference        print every field with its meaning and default, as Markdown
 schema           print the JSON Schema of the YAML form
 check PATH       check a Site in YAML (.yaml, .yml), or a pyinfra inventory with its group_data
 phone PATH       print how to point a Linphone at an inventory's first switch
+notify PATH NOTICE LIST
+                 call a list of numbers with a notice, and tell what became of each, as CSV
+route WHEN NUMBER [PATH]
+                 print the way that a call takes at a moment, and why
 """
 
 from __future__ import annotations
@@ -15,7 +19,9 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from callcenter.inventory import load
+from callcenter.notify import Pace, notify, numbers_in, write
 from callcenter.reference import markdown
+from callcenter.routing import explain, moment
 from callcenter.secrets import SecretUnavailable
 from callcenter.site import Site, SiteError
 
@@ -34,6 +40,23 @@ def main(arguments: Sequence[str] | None = None) -> int:
     phones.add_argument("path", type=Path, help="inventories/prod")
     phones.add_argument("--number", help="the extension (default: the first)")
     phones.add_argument("--password", action="store_true", help="print its password only")
+    routed = commands.add_parser("route", help="the way that a call takes, and why")
+    routed.add_argument("when", help="such as 2026-12-25T10:00, of the Site's clock")
+    routed.add_argument("number", help="what an extension dials")
+    routed.add_argument("path", type=Path, nargs="?", default=Path("inventories/prod"))
+    routed.add_argument(
+        "--night", action="append", default=[], metavar="HOURS", help="its night switch is on"
+    )
+    pace = Pace()
+    notifying = commands.add_parser("notify", help="call a list of numbers with a notice")
+    notifying.add_argument("path", type=Path, help="inventories/prod")
+    notifying.add_argument("notice", help="the name of one of the Site's notices")
+    notifying.add_argument("list", type=Path, help="a number a line, or CSV with it in front")
+    notifying.add_argument("--rate", type=float, default=pace.calls_per_second, help="calls/s")
+    notifying.add_argument("--at-a-time", type=int, default=pace.at_a_time)
+    notifying.add_argument("--attempts", type=int, default=pace.attempts)
+    notifying.add_argument("--retry-after", type=float, default=pace.retry_seconds, help="seconds")
+    notifying.add_argument("--ring", type=int, default=pace.ring_seconds, help="seconds")
     given = parser.parse_args(arguments)
     if given.command == "reference":
         print(markdown(), end="")
@@ -41,9 +64,27 @@ def main(arguments: Sequence[str] | None = None) -> int:
     if given.command == "schema":
         print(schema(), end="")
         return 0
-    if given.command == "phone":
+    if given.command == "notify":
         try:
-            print(phone(given.path, given.number, given.password))
+            inventory = load(given.path)
+            numbers = numbers_in(given.list.read_text(encoding="utf-8"), inventory.site)
+            chosen = Pace(
+                given.rate, given.at_a_time, given.attempts, given.retry_after, given.ring
+            )
+            write(notify(inventory, given.notice, numbers, chosen), sys.stdout)
+        except SiteError as refused:
+            print(refused, file=sys.stderr)
+            return 1
+        except (OSError, UnicodeDecodeError) as wrong:
+            print(f"{given.list}: cannot be read ({type(wrong).__name__})", file=sys.stderr)
+            return 1
+        return 0
+    if given.command in ("phone", "route"):
+        try:
+            if given.command == "phone":
+                print(phone(given.path, given.number, given.password))
+            else:
+                print(route(given.path, given.when, given.number, given.night))
         except SiteError as refused:
             print(refused, file=sys.stderr)
             return 1
@@ -102,6 +143,20 @@ def phone(path: Path, number: str | None, show_password: bool) -> str:
             f"  then dial    {dial or site.extensions[-1].number}",
         ]
     )
+
+
+def route(path: Path, when: str, number: str, night: Sequence[str]) -> str:
+    """The steps of a call, one a line."""
+    site = site_of(path)
+    for name in night:
+        if name not in (known := [hours.name for hours in site.hours]):
+            raise SiteError([f"--night: {name!r} is none of the hours {', '.join(known)}"])
+    return "\n".join(explain(site, number, moment(when, site), night))
+
+
+def site_of(path: Path) -> Site:
+    """The Site of a YAML file or of an inventory."""
+    return Site.load(path) if path.suffix in (".yaml", ".yml") else load(path).site
 
 
 if __name__ == "__main__":

@@ -24,9 +24,11 @@ __all__ = [
     "LOCAL_REPOSITORY",
     "LOGROTATE",
     "MANAGED",
+    "RECORDINGS",
     "RELEASES",
     "RELEASE_TOOL",
     "RESTART_NEEDED",
+    "RETENTION",
     "STATE",
     "UNIT",
     "UNIT_DROP_IN",
@@ -42,6 +44,10 @@ FS_CLI_CONFIG: Final = "/etc/fs_cli.conf"
 UNIT: Final = "freeswitch.service"
 UNIT_DROP_IN: Final = f"/etc/systemd/system/{UNIT}.d/callcenter.conf"
 LOGROTATE: Final = "/etc/logrotate.d/freeswitch"
+
+RECORDINGS: Final = "/var/lib/freeswitch/recordings"
+RETENTION: Final = "/etc/systemd/system/callcenter-retention"
+"""Without .service and .timer."""
 
 STATE: Final = "/var/lib/callcenter"
 MANAGED: Final = f"{STATE}/managed"

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from typing import Final
 
-__all__ = ["CLI", "CONFIG", "DATABASE", "INSTALLATION", "LOGS", "PROGRAM", "SERVICE", "SOUNDS"]
-__all__ += ["APPLIED", "PRODUCT_CODE", "RETENTION", "STATE"]
+__all__ = ["CLI", "CONFIG", "DATABASE", "INSTALLATION", "LOGS", "PROGRAM", "SERVICE"]
+__all__ += ["APPLIED", "PRODUCT_CODE", "RECORDINGS", "RETENTION", "STATE"]
 
 INSTALLATION: Final = "C:\\Program Files\\FreeSWITCH"
 CONFIG: Final = f"{INSTALLATION}\\conf"
 DATABASE: Final = f"{INSTALLATION}\\db"
 LOGS: Final = f"{INSTALLATION}\\log"
-SOUNDS: Final = f"{INSTALLATION}\\sounds"
+RECORDINGS: Final = f"{INSTALLATION}\\recordings"
 PROGRAM: Final = f"{INSTALLATION}\\FreeSwitchConsole.exe"
 CLI: Final = f"{INSTALLATION}\\fs_cli.exe"
 SERVICE: Final = "FreeSWITCH"
@@ -22,5 +22,5 @@ STATE: Final = "C:\\ProgramData\\callcenter"
 """Ours: open to administrators and the system alone, since uploads pass through it."""
 APPLIED: Final = f"{STATE}\\applied"
 """The digest of the configuration that FreeSWITCH has accepted."""
-RETENTION: Final = "FreeSWITCH-logs"
+RETENTION: Final = "FreeSWITCH-retention"
 """The daily task, and its batch file in the folder above."""

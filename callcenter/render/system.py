@@ -15,6 +15,7 @@ from callcenter import paths
 from callcenter.render._files import File, Tree
 from callcenter.render._templates import plain
 from callcenter.render.freeswitch import CLI_CONFIG
+from callcenter.render.services import records
 from callcenter.site import AptRepository, SignalWire, Site, SiteError
 
 __all__ = ["PackageSource", "apt", "firewall", "package_source", "unit"]
@@ -148,6 +149,11 @@ def unit(site: Site, *, realtime: bool) -> Tree:
             File(paths.RELEASE_TOOL, plain("system/freeswitch-release.j2", **values), 0o755),
             File(paths.UNIT_DROP_IN, plain("system/freeswitch-unit.conf.j2", **values)),
             File(paths.LOGROTATE, plain("system/logrotate.j2", **values)),
+            *(
+                File(f"{paths.RETENTION}.{kind}", plain(f"system/retention.{kind}.j2", **values))
+                for kind in ("service", "timer")
+                if records(site)
+            ),
         ]
     )
 

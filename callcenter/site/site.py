@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import functools
 import re
-import zoneinfo
 from collections.abc import Iterator
 from dataclasses import KW_ONLY, fields, is_dataclass
 from functools import cached_property
@@ -17,20 +15,32 @@ from pydantic import (
     Field,
     TypeAdapter,
     ValidationError,
-    field_validator,
     model_validator,
 )
 
 from callcenter.secrets import Secret, Vault, weakness
 from callcenter.site._model import Problem, SiteError, describe, model
-from callcenter.site._types import Domain, Many, dialled
+from callcenter.site._plan import (
+    NAMED,
+    check_destinations,
+    check_members,
+    check_names,
+    check_numbers,
+)
+from callcenter.site._types import Domain, Many, Timezone, dialled
 from callcenter.site.event_socket import EventSocket
-from callcenter.site.extension import Extension
+from callcenter.site.extensions import Extension
 from callcenter.site.features import FeatureCodes
+from callcenter.site.hours import Hours
+from callcenter.site.ivrs import Ivr
 from callcenter.site.maintenance import Maintenance
 from callcenter.site.media import Media
 from callcenter.site.network import ANYWHERE, Firewall, Network
+from callcenter.site.notices import Notice
 from callcenter.site.packages import LocalPackages, Msi, Packages
+from callcenter.site.recordings import Recording
+from callcenter.site.ring_groups import RingGroup
+from callcenter.site.sounds import Announcement, Language, Speech
 
 __all__ = ["Site"]
 
@@ -90,11 +100,6 @@ _DECIMAL = re.compile(r"-?(0|[1-9][0-9]*)")
 _Loader.add_constructor("tag:yaml.org,2002:int", _Loader.construct_yaml_int)
 
 
-@functools.cache
-def _timezones() -> frozenset[str]:
-    return frozenset(zoneinfo.available_timezones())
-
-
 @model
 class Site:
     """Everything that is to be true of the call centre. What stands nowhere in it is not there."""
@@ -104,10 +109,10 @@ class Site:
     _: KW_ONLY
     extensions: Annotated[Many[Extension], Field(min_length=1), BeforeValidator(_expanded)]
     """Who can be called. At least one."""
-    timezone: str = "UTC"
+    timezone: Timezone = "UTC"
     """IANA name, for logs and announcements."""
-    language: Literal["en", "zh"] = "en"
-    """Of prompts: FreeSWITCH's default_language."""
+    language: Language = "en"
+    """Of announcements and prompts, where they name no other."""
     packages: Packages = Field(default_factory=LocalPackages, kw_only=True)
     """Where FreeSWITCH comes from. Default: a local folder of packages."""
     windows: Msi | None = None
@@ -123,6 +128,21 @@ class Site:
     """How fs_cli and applications on the host steer FreeSWITCH."""
     features: FeatureCodes = Field(default_factory=FeatureCodes, kw_only=True)
     """Numbers that are a service."""
+    hours: Many[Hours] = ()
+    """Opening hours, by which destinations differ."""
+    ivrs: Many[Ivr] = ()
+    """Menus that callers steer by keys."""
+    notices: Many[Notice] = ()
+    """Announcements with a name: destinations, and what people are called with."""
+    ring_groups: Many[RingGroup] = ()
+    """Several extensions under one number."""
+    speech: Speech = Field(default_factory=Speech, kw_only=True)
+    """What speaks the Site's announcements."""
+    hold_music: Announcement | Literal["tune"] | None = "tune"
+    """What a caller on hold hears, over and over. Default: a quiet tune of our own. None:
+    silence."""
+    recording: Recording = Field(default_factory=Recording, kw_only=True)
+    """How the calls are recorded of those who say so."""
     maintenance: Maintenance = Field(default_factory=Maintenance, kw_only=True)
     """What a deploy may do to live calls."""
     secret_file: Path | None = None
@@ -131,47 +151,15 @@ class Site:
     encrypted_secrets: Path | None = None
     """A sops or age (``.age``) file of secrets, looked at before the site's own."""
 
-    @field_validator("timezone")
-    @classmethod
-    def _timezone(cls, name: str) -> str:
-        if name not in _timezones():
-            raise ValueError(f"{name!r} is no IANA time zone; use one such as 'Europe/Berlin'")
-        return name
-
     @model_validator(mode="after")
     def _check(self) -> Self:
-        self._check_numbers()
+        check_numbers(self)
+        check_names(self)
+        check_members(self)
+        check_destinations(self)
         self._check_ports()
         self._check_secrets()
         return self
-
-    def _check_numbers(self) -> None:
-        codes = {code: name for name, code in self.features.items()}
-        seen: dict[str, int] = {}
-        for index, extension in enumerate(self.extensions):
-            number = extension.number
-            path = f"extensions[{index}].number"
-            if number in seen:
-                raise Problem(
-                    path, f"{number} is already extensions[{seen[number]}]; give each its own"
-                )
-            if number in codes:
-                raise Problem(
-                    path,
-                    f"{number} is the feature code {codes[number]!r}; choose another number, or "
-                    f"another code in features.{codes[number]}",
-                )
-            seen[number] = index
-        # A phone that dials digit by digit would reach the shorter number and never the longer.
-        for index, extension in enumerate(self.extensions):
-            for length in range(2, len(extension.number)):
-                shorter = extension.number[:length]
-                if shorter in seen or shorter in codes:
-                    raise Problem(
-                        f"extensions[{index}].number",
-                        f"{extension.number} begins with {shorter}, which is dialled on its own; "
-                        "choose numbers of one length",
-                    )
 
     def _check_ports(self) -> None:
         first, last = self.network.rtp_ports
@@ -236,6 +224,17 @@ class Site:
             "set it to None"
             for name, code in self.features.items()
         ]
+        out += [
+            f"Site.{kind}: needs a switch, and the inventory has edges only; leave it out"
+            for kind in NAMED
+            if getattr(self, kind)
+        ]
+        out += [
+            f"Site.extensions[{index}].no_answer: needs a switch, and the inventory has edges "
+            "only; leave it out"
+            for index, extension in enumerate(self.extensions)
+            if extension.no_answer is not None
+        ]
         if self.media.mode != "bypass":
             out.append(
                 f"Site.media.mode: {self.media.mode!r} needs a switch, and the inventory has edges "
@@ -273,6 +272,10 @@ class Site:
     def extension_by_number(self) -> dict[str, Extension]:
         """Look-up by the number that is dialled."""
         return {extension.number: extension for extension in self.extensions}
+
+    def named(self, kind: str, name: str) -> Any:
+        """One of the Site's hours, IVR menus, … by the field that they are in and its name."""
+        return next(one for one in getattr(self, kind) if one.name == name)
 
     def to_json(self) -> Any:
         """For ``pyinfra … debug-inventory``: the description, with secrets by name only."""

@@ -21,6 +21,9 @@ from roles.files.facts import MASK_SED, ManagedFiles, MaskedContents
 
 __all__ = ["payload_command", "show_difference", "shows_differences", "tree"]
 
+BINARY = ".wav"
+"""What a diff does not show."""
+
 _UNPACK = (
     'umask 077; d=$(mktemp -d) && trap "rm -rf $d" EXIT && base64 -d | tar -xz -C "$d" && {run}'
 )
@@ -99,10 +102,13 @@ def show_difference(
     what is there by path, where it is known already."""
     if not shows_differences():
         return
-    paths_now = [*difference.changed, *difference.removed]
+    paths_now = [p for p in (*difference.changed, *difference.removed) if not p.endswith(BINARY)]
     if old is None:
         old = host.get_fact(MaskedContents, names=paths_now, below=below) if paths_now else {}
     for path in difference.paths:
+        if path.endswith(BINARY):
+            logger.info(f"{host.print_prefix}{path}: {'sound' if path in wanted else 'removed'}")
+            continue
         if path in paths_now and f"{below}{path}" not in old:
             logger.info(f"{host.print_prefix}{path}: differs")
             continue

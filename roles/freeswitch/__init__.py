@@ -101,6 +101,7 @@ def configure(site: Site, found: State) -> None:
         after={
             paths.UNIT_DROP_IN: "systemctl daemon-reload; "
             f"! systemctl is-active --quiet {paths.UNIT} || touch {paths.RESTART_NEEDED}",
+            **operations.timer(paths.RETENTION),
         },
     )
 

@@ -12,7 +12,7 @@ from pyinfra import host
 from pyinfra.api import FileUploadCommand, StringCommand, operation
 
 from callcenter import paths
-from callcenter.changes import RESTART, plan
+from callcenter.changes import COMPARED, RESTART, plan
 from callcenter.debian import Package, closure, index_of, version_matches
 from callcenter.render import File, Tree
 from callcenter.render.system import PackageSource
@@ -20,7 +20,7 @@ from callcenter.site import Maintenance
 from roles.files import payload_command, show_difference
 from roles.freeswitch.facts import ReleaseState
 
-__all__ = ["no_other_modules", "packages", "release", "source_answers"]
+__all__ = ["no_other_modules", "packages", "release", "source_answers", "timer"]
 
 _OURS = ("freeswitch", "libfreeswitch")
 
@@ -192,6 +192,18 @@ def no_other_modules(
         )
 
 
+def timer(path: str) -> dict[str, str]:
+    """What is to be run after the files of a timer came, changed or went. ``path``: without
+    ``.timer``."""
+    name = f"{path.rpartition('/')[2]}.timer"
+    command = (
+        f"systemctl daemon-reload; if [ -e {path}.timer ]; then systemctl enable --quiet {name}; "
+        f"systemctl restart {name}; else systemctl stop {name} 2>/dev/null || :; "
+        f"rm -f /etc/systemd/system/timers.target.wants/{name}; fi"
+    )
+    return {f"{path}.timer": command, f"{path}.service": command}
+
+
 def _ours(names: Sequence[str]) -> list[str]:
     return [name for name in names if name.startswith(_OURS)]
 
@@ -258,7 +270,7 @@ def release(
     if not difference and healthy and not present.restart_needed:
         return
     show_difference(wanted, difference, below=f"{paths.APPLIED}/")
-    texts = {file.path: file.content.decode() for file in wanted}
+    texts = {file.path: file.text for file in wanted if file.path.startswith(COMPARED)}
     actions = plan(difference.paths, present.contents, texts)
     if present.restart_needed and RESTART not in actions:
         actions = (*actions[:1], RESTART)

@@ -20,8 +20,8 @@ from roles.windows.operations import fields_of
 from roles.windows.powershell import path
 from roles.windows.release import quiet, release
 
-__all__ = ["GROUP", "Found", "activate", "configure", "firewall_rules", "install", "log_rotation"]
-__all__ += ["preflight", "problems"]
+__all__ = ["GROUP", "Found", "activate", "configure", "firewall_rules", "install", "preflight"]
+__all__ += ["problems", "retention"]
 
 GROUP = "FreeSWITCH"
 """Of the firewall's rules, by which they are found again."""
@@ -70,14 +70,19 @@ def _remote(networks: Iterable[str]) -> tuple[str, ...]:
     return () if "0.0.0.0/0" in both else both
 
 
-def log_rotation() -> list[str]:
-    """Lines of a batch file: FreeSWITCH's log is renamed, and FreeSWITCH opens a new one."""
+def retention(site: Site) -> list[str]:
+    """Lines of a batch file: old recordings are deleted, and the log is renamed, for which
+    FreeSWITCH opens a new one."""
     log = "freeswitch.log"
     older = [
         f"if exist {log}.{day} move /y {log}.{day} {log}.{day + 1} >nul"
         for day in range(KEEP_LOGS - 1, 0, -1)
     ]
+    recordings = path(paths.RECORDINGS)
     return [
+        # forfiles fails where it finds none, which is no failure here.
+        f"if exist {recordings} forfiles /p {recordings} /s /m *.wav "
+        f'/d -{site.recording.keep_days} /c "cmd /c del /q @path" >nul 2>&1',
         f"if not exist {path(f'{paths.LOGS}{chr(92)}{log}')} exit /b 0",
         f"cd /d {path(paths.LOGS)}",
         *older,
@@ -216,7 +221,7 @@ def configure(site: Site, found: Found) -> None:
     opened last: nobody reaches what is not configured yet."""
     operations.service(name="Service", service=paths.SERVICE)
     operations.scheduled_task(
-        name=f"Logs are kept for {KEEP_LOGS} days", task=paths.RETENTION, lines=log_rotation()
+        name="Retention of logs and recordings", task=paths.RETENTION, lines=retention(site)
     )
     operations.firewall_rules(
         name="Firewall rules", group=GROUP, wanted=firewall_rules(site), present=found.rules

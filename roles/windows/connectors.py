@@ -92,7 +92,7 @@ class _Windows(BaseConnector):
     handles_execution = True
 
     @abstractmethod
-    def _execute(self, line: str, stdin: bytes, timeout: float | None) -> tuple[int, bytes, bytes]:
+    def execute(self, line: str, stdin: bytes, timeout: float | None) -> tuple[int, bytes, bytes]:
         """Run one line; raises :class:`Refused` where the connection does not carry it."""
 
     @abstractmethod
@@ -113,11 +113,11 @@ class _Windows(BaseConnector):
             raise ConnectError(
                 "sudo and su have no meaning on Windows; log in as the user that it shall be"
             )
-        _, out, _ = self._execute("echo %OS%", b"", 60)
+        _, out, _ = self.execute("echo %OS%", b"", 60)
         answer = out.decode(errors="replace").strip()
         if answer == "Windows_NT":
             return
-        code, out, _ = self._execute(_UNIX, b"", 60)
+        code, out, _ = self.execute(_UNIX, b"", 60)
         if code == 0:
             system = out.decode(errors="replace").strip()
             raise ConnectError(f"is a {system} host, not Windows; leave out the connector's name")
@@ -141,7 +141,7 @@ class _Windows(BaseConnector):
         line = _in_context(raw, arguments)
         if print_input:
             echo(f"{self.host.print_prefix}>>> {command}", err=True)
-        code, out, err = self._execute(
+        code, out, err = self.execute(
             line, _stdin(arguments.get("_stdin")), arguments.get("_timeout")
         )
         lines = [
@@ -195,7 +195,7 @@ class _Windows(BaseConnector):
         out = self._must(f"cd /d {into}&& {DIGESTS} {arriving}", f"{remote_filename} is not there")
         found = digests_in(_lines(out))
         if found.get(arriving) != wanted:
-            self._execute(f"cd /d {into}&& del {arriving}", b"", 60)
+            self.execute(f"cd /d {into}&& del {arriving}", b"", 60)
             raise Refused(
                 f"{remote_filename} did not arrive whole; the old file is still there"
                 if found
@@ -242,7 +242,7 @@ class _Windows(BaseConnector):
         return True
 
     def _must(self, line: str, otherwise: str, stdin: bytes = b"") -> bytes:
-        code, out, err = self._execute(line, stdin, None)
+        code, out, err = self.execute(line, stdin, None)
         if code:
             said = " ".join(_lines(err)) or f"exit code {code}"
             raise Refused(f"{otherwise} ({said})")
@@ -442,7 +442,7 @@ class WinRM(_Windows):
                 shell.close()
             shell.wsman.close()
 
-    def _execute(self, line: str, stdin: bytes, timeout: float | None) -> tuple[int, bytes, bytes]:
+    def execute(self, line: str, stdin: bytes, timeout: float | None) -> tuple[int, bytes, bytes]:
         import requests
         from pypsrp.exceptions import WinRMError, WSManFaultError
         from pypsrp.shell import CommandState, Process, SignalCode
@@ -508,7 +508,7 @@ class WinSSH(_Windows, SSHConnector):
         if self.client is not None:
             self.client.close()
 
-    def _execute(self, line: str, stdin: bytes, timeout: float | None) -> tuple[int, bytes, bytes]:
+    def execute(self, line: str, stdin: bytes, timeout: float | None) -> tuple[int, bytes, bytes]:
         transport = self.client.get_transport() if self.client else None
         if transport is None or not transport.is_active():
             raise Refused("the connection was lost")

@@ -54,7 +54,7 @@ def release(
     actions: tuple[Action, ...] = ()
     if running and difference:
         before = _texts([one for one in here if one.startswith(COMPARED)])
-        actions = plan(difference.paths, before, {f.path: f.content.decode() for f in wanted})
+        actions = plan(difference.paths, before, {f.path: f.text for f in wanted})
     if not difference or not applied:
         # A tree that FreeSWITCH never accepted: what it runs with is unknown.
         actions = (*actions[:1], RESTART)

@@ -1,5 +1,5 @@
-"""T0 of a Windows host: it is what the Site says, and open to nobody else. What needs a switch of any
-kind, such as modules and the profile, is proved as on Linux."""
+"""T0 of a Windows host: it is what the Site says, and open to nobody else. What any switch has,
+modules and the profile, is proved as on Linux."""
 
 from __future__ import annotations
 

@@ -39,7 +39,7 @@ def tree(**fields: Any) -> Tree:
 
 def contents(of: Tree) -> dict[str, str]:
     """What is asked of a host: the files whose parameters decide, and no others."""
-    return {file.path: file.content.decode() for file in of if file.path.startswith(COMPARED)}
+    return {file.path: file.text for file in of if file.path.startswith(COMPARED)}
 
 
 def difference(before: Tree, after: Tree) -> Difference:
@@ -219,7 +219,7 @@ def test_a_file_holds_a_hundred_extensions(total: int, files: int) -> None:
     made = tree(extensions=Extension.range(10_000, 10_000 + total - 1))
     users = [file.path for file in made if file.path.startswith("directory/users/")]
     assert len(users) == files
-    assert len(made) == files + 13
+    assert len(made) == files + 17
 
 
 def test_numbers_of_any_length_have_a_file() -> None:

@@ -147,9 +147,7 @@ def put_release(_: Path) -> list[str]:
 
 
 SCRIPTS: dict[str, Callable[[Path], list[str]]] = {
-    "the release tool": lambda _: [
-        system.unit(SITE, realtime=True)[paths.RELEASE_TOOL].content.decode()
-    ],
+    "the release tool": lambda _: [system.unit(SITE, realtime=True)[paths.RELEASE_TOOL].text],
     "a tree of files": put_files,
     "a release": put_release,
     "the probe of SignalWire's source": lambda _: probe(system.package_source(SITE, "bookworm")),
@@ -244,7 +242,7 @@ def test_a_release_that_is_there_needs_no_command() -> None:
 def test_a_release_carries_only_what_differs() -> None:
     changed = "dialplan/default.xml"
     digests = {file.path: file.digest for file in CONFIGURATION} | {changed: "0", "gone": "1"}
-    contents = {file.path: file.content.decode() for file in CONFIGURATION}
+    contents = {file.path: file.text for file in CONFIGURATION}
     present = Release(digests, contents, running=True, enabled=True, settled=True)
     [command] = commands(
         operations.release, CONFIGURATION, ("internal",), ("mod_sofia",), SITE.maintenance,

@@ -19,15 +19,27 @@ from callcenter.site import (
     Extension,
     FeatureCodes,
     Firewall,
+    Hours,
+    Ivr,
     LocalPackages,
     Maintenance,
     Media,
     Msi,
     Network,
+    Notice,
+    Recording,
+    RingGroup,
     SignalWire,
     Site,
+    Speech,
     Switch,
+    extension,
+    hang_up,
     hosts,
+    ivr,
+    open_during,
+    ring_group,
+    say,
     secret,
 )
 
@@ -64,6 +76,25 @@ firewall: {enabled: false, ssh_from: [192.0.2.0/24], tcp_ports: [9100]}
 media: {codecs: [PCMA, OPUS], mode: proxy, max_calls: 100, max_calls_per_second: 10}
 event_socket: {port: 8022, password: {secret: socket}}
 features: {echo: "*98", tone: null}
+hours:
+  - {name: office, weekly: ["Mon-Fri 09:00-18:00"], holidays: ["12-25"], night: "*28",
+     exceptions: {"2026-12-24": "09:00-12:00"}, timezone: Asia/Tokyo}
+ivrs:
+  - name: main
+    greeting: {say: Welcome.}
+    number: 6000
+    options:
+      "1": {extension: 1000}
+      "2": {hours: office, open: {ring_group: sales}, closed: {hang_up: USER_BUSY}}
+      "9": {ivr: main}
+notices:
+  - {name: storm, announcement: {say: Stay at home.}, number: 6200, otherwise: {ivr: main}}
+ring_groups:
+  - {name: sales, members: [1000, "1001"], strategy: in-turn, otherwise: {ivr: main}}
+speech: {command: [cat, "{language}"]}
+hold_music: {say: Please hold., language: en}
+recording:
+  {keep_days: 30, announcement: {say: Recorded.}, stereo: false, pause: 1, resume: 2}
 maintenance: {live_calls: stop, drain_seconds: 60}
 secret_file: /nowhere/secrets.json
 """
@@ -92,6 +123,37 @@ def twin() -> Site:
         media=Media(codecs=("PCMA", "OPUS"), mode="proxy", max_calls=100, max_calls_per_second=10),
         event_socket=EventSocket(port=8022, password=secret("socket")),
         features=FeatureCodes(echo="*98", tone=None),
+        hours=[
+            Hours(
+                "office",
+                ["Mon-Fri 09:00-18:00"],
+                holidays=["12-25"],
+                night="*28",
+                exceptions={"2026-12-24": "09:00-12:00"},
+                timezone="Asia/Tokyo",
+            )
+        ],
+        ivrs=[
+            Ivr(
+                "main",
+                say("Welcome."),
+                number="6000",
+                options={
+                    "1": extension(1000),
+                    "2": open_during("office", ring_group("sales"), otherwise=hang_up("USER_BUSY")),
+                    "9": ivr("main"),
+                },
+            )
+        ],
+        notices=[Notice("storm", say("Stay at home."), number="6200", otherwise=ivr("main"))],
+        ring_groups=[
+            RingGroup("sales", ["1000", "1001"], strategy="in-turn", otherwise=ivr("main"))
+        ],
+        speech=Speech(command=["cat", "{language}"]),
+        hold_music=say("Please hold.", language="en"),
+        recording=Recording(
+            keep_days=30, announcement=say("Recorded."), stereo=False, pause=1, resume=2
+        ),
         maintenance=Maintenance(live_calls="stop", drain_seconds=60),
         secret_file=Path("/nowhere/secrets.json"),
     )

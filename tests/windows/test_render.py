@@ -32,10 +32,10 @@ def test_the_trees_differ_in_nothing_but_paths(site: Site) -> None:
     linux, ours = freeswitch.configuration(site, switch), windows.configuration(site, switch)
     assert [file.path for file in linux] == [file.path for file in ours]
     for file in ours:
-        text = file.content.decode()
+        text = file.text
         for unix, there in windows.PATHS.items():
             text = text.replace(there, unix)
-        assert text == linux[file.path].content.decode()
+        assert text == linux[file.path].text
     assert linux.digest != ours.digest
 
 
@@ -203,8 +203,9 @@ callcenter-listeners
     )
 
 
-def test_a_log_is_kept_for_its_days() -> None:
-    lines = role.log_rotation()
+def test_logs_and_recordings_are_kept_for_their_days(site: Site) -> None:
+    lines = role.retention(site)
+    assert sum(f"/d -{site.recording.keep_days} " in line for line in lines) == 1
     # From the oldest to the newest, or each would overwrite the next.
     days = [int(one) for one in re.findall(r"move /y freeswitch\.log\.(\d+)", "\n".join(lines))]
     assert days == list(range(role.KEEP_LOGS - 1, 0, -1))

@@ -20,7 +20,7 @@ __all__ = ["asked", "windows_host"]
 T = TypeVar("T")
 
 
-class _Windows(BaseBackend):
+class _Windows(BaseBackend):  # type: ignore[misc]
     """Lines of cmd.exe."""
 
     NAME = "pyinfra"

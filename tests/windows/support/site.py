@@ -63,7 +63,7 @@ def complete(machine: Machine, wanted: str) -> Run:
     )
     if not machine.wine.line(f'reg query "{TASKS}\\{paths.RETENTION}"').returncode:
         return run
-    stopped(machine.bring(wanted), "Logs are kept", "schtasks.exe")
+    stopped(machine.bring(wanted), "Retention of logs", "schtasks.exe")
     machine.wine.as_windows_does(f'reg add "{TASKS}\\{paths.RETENTION}" /f')
     return run
 

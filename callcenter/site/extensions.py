@@ -10,6 +10,7 @@ from pydantic import Field, field_validator
 from callcenter.secrets import Secret, secret
 from callcenter.site._model import SiteError, model
 from callcenter.site._types import DisplayName, Number
+from callcenter.site.destinations import Destination
 
 __all__ = ["Extension"]
 
@@ -31,6 +32,13 @@ class Extension:
     ring_seconds: Annotated[int, Field(strict=True, ge=5, le=300)] = 30
     """How long a call rings before the caller hears that nobody answers. Seconds, 5 to 300."""
 
+    no_answer: Destination | None = None
+    """Where callers go when nobody answers, it is busy, or it has no phone. Default: they are told,
+    and the call ends."""
+
+    record: Annotated[bool, Field(strict=True)] = False
+    """Whether its calls, to it and from it, are recorded: see Site.recording."""
+
     @field_validator("number")
     @classmethod
     def _digits(cls, number: str) -> str:
@@ -47,6 +55,8 @@ class Extension:
             name: str = "",
             password: Secret = ...,
             ring_seconds: int = 30,
+            no_answer: Destination | None = None,
+            record: bool = False,
         ) -> None: ...
 
     def __post_init__(self) -> None:
