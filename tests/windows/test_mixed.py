@@ -1,18 +1,16 @@
-"""A site of one Linux and one Windows switch: one command deploys both, and none or both. Then the
-acceptance tests, which operators run, prove the Windows one by calls."""
+"""A site of one Linux and one Windows switch: one command deploys both, or none."""
 
 from __future__ import annotations
 
 import os
 import subprocess
-import sys
 from collections.abc import Iterator
 
 import pytest
 
 from callcenter.site import LocalPackages
 from lab.lab import Lab
-from tests.windows.support.machine import ROOT, Machine
+from tests.windows.support.machine import Machine
 from tests.windows.support.site import complete, forget, site
 from tests.windows.support.wine import Wine
 
@@ -102,24 +100,3 @@ def test_one_command_deploys_both(machine: Machine, lab: Lab) -> None:
         assert answer.strip() == "true"
     assert "10.77.0.11:5060" in on_linux(lab, "fs_cli -x 'sofia status'")
     assert f"{machine.address}:5060" in machine.ask("sofia status")
-
-
-def test_the_acceptance_tests_prove_the_windows_host(machine: Machine) -> None:
-    """T0 through Testinfra over our connector; phones that register and call, as on any host."""
-    done = subprocess.run(
-        [
-            *(sys.executable, "-m", "pytest", "tests/acceptance", "-q", "-rs"),
-            *("--inventory", machine.inventory(), "-k", "winssh", "-p", "no:cacheprovider"),
-        ],
-        cwd=ROOT,
-        stdin=subprocess.DEVNULL,
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    assert done.returncode == 0, done.stdout[-6000:]
-    passed = int(done.stdout.rpartition(" passed")[0].split()[-1])
-    assert passed > 20, done.stdout
-    # What wine has not is skipped with its reason, and nothing else of T0 is.
-    skipped = [line for line in done.stdout.splitlines() if "test_t0_windows" in line]
-    assert all("needs PowerShell" in line for line in skipped), skipped

@@ -4,6 +4,8 @@ host's real FreeSWITCH. One door: what is sent is the same through both."""
 from __future__ import annotations
 
 import os
+import subprocess
+import sys
 from collections.abc import Iterator
 
 import pytest
@@ -12,7 +14,7 @@ from callcenter import windows_paths as paths
 from roles.windows import facts
 from tests.acceptance.support.phones import Exchange
 from tests.windows.support.calls import connected, phone, still_talking
-from tests.windows.support.machine import Machine, Real
+from tests.windows.support.machine import ROOT, Machine, Real
 from tests.windows.support.site import complete, forget, site, stopped
 from tests.windows.support.wine import Wine
 
@@ -40,6 +42,27 @@ def exchange(machine: Machine) -> Iterator[Exchange]:
     """Phones beside the host."""
     with Exchange(machine.beside) as made:
         yield made
+
+
+def test_the_acceptance_tests_prove_the_windows_host(machine: Machine) -> None:
+    """T0 through Testinfra over our connector; phones that register and call, as on any host."""
+    done = subprocess.run(
+        [
+            *(sys.executable, "-m", "pytest", "tests/acceptance", "-q", "-rsf", "--tb=short"),
+            *("--inventory", machine.inventory(), "-p", "no:cacheprovider"),
+        ],
+        cwd=ROOT,
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stdout
+    passed = int(done.stdout.rpartition(" passed")[0].split()[-1])
+    assert passed > 20, done.stdout
+    # What wine has not is skipped with its reason, and nothing else of T0 is.
+    skipped = [line for line in done.stdout.splitlines() if "test_t0_windows" in line]
+    assert all("needs PowerShell" in line for line in skipped), skipped
 
 
 def test_changes_with_a_call_up(machine: Machine, exchange: Exchange) -> None:

@@ -197,9 +197,10 @@ class Machine:
 
     def ask(self, command: str) -> str:
         """FreeSWITCH's answer, by the host's own fs_cli."""
-        good, output = self.connected.run_shell_command(fs_cli(command))
-        assert good, output.output
-        return output.stdout.strip()
+        line = fs_cli(command).get_raw_value()
+        code, out, err = self.connected.execute(line, b"", 60)
+        assert code == 0, (code, out, err)
+        return out.decode().replace("\r\n", "\n").strip()
 
 
 class Real(Machine):

@@ -44,9 +44,12 @@ def stopped(run: Run, at: str, why: str) -> None:
     the host's last command."""
     assert run.code != 0
     assert "Traceback" not in run.output
-    begun = re.findall(r"--> Starting operation: (.*?) *\n", run.output)
-    assert begun, run.output
-    assert at in begun[-1], run.output
+    operations = re.split(r"--> Starting operation: ", run.output)[1:]
+    failed = [one for one in operations if re.search(r"^ +\[@win.*\] Error", one, re.MULTILINE)]
+    assert len(failed) == 1, run.output
+    assert at in failed[0].splitlines()[0], run.output
+    done_after = [one for one in operations[operations.index(failed[0]) + 1 :] if "[@win" in one]
+    assert all(re.search(r"\[@win.*\] Skipped", one) for one in done_after), run.output
     assert why in run.output or why in run.commands[-1], run.output
 
 
