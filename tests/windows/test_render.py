@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import base64
+import os
 import re
+import subprocess
 from pathlib import Path
 
 import pytest
@@ -14,6 +16,7 @@ from callcenter.site import Extension, Firewall, Msi, Network, Site, Switch
 from roles import windows as role
 from roles.windows import operations, powershell
 from roles.windows.facts import FirewallRule, Look, PowerShell, WindowsHost, parse_rule, registry
+from tests.windows.support.machine import PYINFRA, ROOT
 from tests.windows.test_powershell import parses, whole
 
 
@@ -220,3 +223,27 @@ def test_the_workflow_is_powershell() -> None:
     assert len(scripts) == 3
     for text in scripts:
         parses(text)
+
+
+def test_no_password_is_shown_in_an_inventory(tmp_path: Path) -> None:
+    (tmp_path / "site").write_text(
+        "from callcenter.site import hosts, secret\n"
+        "switches = hosts(\n"
+        "    ('@winrm/a', {'address': '10.0.0.5', 'winrm_password': 'Sprechende-Uhr-17'}),\n"
+        "    ('@winrm/b', {'address': '10.0.0.6', 'winrm_password': secret('windows')}),\n"
+        ")\n"
+    )
+    done = subprocess.run(
+        [PYINFRA, tmp_path / "site", "debug-inventory"],
+        cwd=tmp_path,
+        env={**os.environ, "PYTHONPATH": str(ROOT), "CALLCENTER_SECRET_WINDOWS": "Geheimnis-9"},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    output = done.stdout + done.stderr
+    assert done.returncode == 0, output
+    assert "secret(<given>)" in output
+    assert "secret('windows')" in output
+    assert "Sprechende-Uhr" not in output
+    assert "Geheimnis" not in output

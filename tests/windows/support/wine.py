@@ -37,7 +37,6 @@ USER, PASSWORD = "Administrator", "Sprechende-Uhr-17!"
 NEEDED = {
     "wine": "wine wine64",
     "wixl": "wixl",
-    "msiinfo": "msitools",
     "x86_64-w64-mingw32-gcc": "gcc-mingw-w64-x86-64-win32",
     "/usr/sbin/sshd": "openssh-server",
     "unshare": "util-linux",
