@@ -10,7 +10,9 @@ from hypothesis import HealthCheck, assume, given, settings
 from hypothesis import strategies as st
 from pyinfra.api import StringCommand
 
-from roles.windows import powershell
+from roles.windows import operations, powershell
+from roles.windows.connectors import Refused, _in_context
+from roles.windows.facts import FirewallRule
 from tests.windows.support.wine import Wine
 
 HARD = st.text(
@@ -89,6 +91,41 @@ def test_a_cmd_argument_arrives_or_is_refused(value: str) -> None:
         assume("holds" not in str(refused))
         raise
     assert argv(cmd_sees(f"a.exe {quoted} b")) == ["a.exe", value, "b"]
+
+
+@given(HARD)
+def test_a_path_arrives_or_is_refused(name: str) -> None:
+    whole_path = f"C:\\call centre\\{name}"
+    try:
+        quoted = powershell.path(whole_path)
+    except ValueError:
+        return
+    assert argv(cmd_sees(f"a.exe {quoted}")) == ["a.exe", whole_path.rstrip("\\")]
+    assert not set('<>"|?*/%') & set(name)
+
+
+@given(HARD)
+def test_an_environment_variable_arrives_or_is_refused(value: str) -> None:
+    try:
+        line = _in_context("echo", {"_env": {"NAME": value}})
+    except Refused as refused:
+        assume("holds" not in str(refused))
+        raise
+    assert cmd_sees(line.replace("&& echo", "")) == f'set "NAME={value}"'
+
+
+@given(HARD)
+def test_a_firewall_rules_name_arrives_or_is_refused(name: str) -> None:
+    rule = FirewallRule(name, "udp", ("1",), name, (), name)
+    try:
+        lines = operations.firewall_script(name, [rule], {})
+    except ValueError as refused:
+        assume("U+" not in str(refused))
+        raise
+    literals = re.findall("'(?:[^'\u2018-\u201b]|['\u2018-\u201b]{2})*'", lines[0])
+    program = [name] if name else []
+    assert [powershell_literal(one) for one in literals] == [name, name, name, "1", *program]
+    whole(powershell.script(lines))
 
 
 @given(HARD)
