@@ -20,7 +20,7 @@ PATHS: Final = {
         f"{paths.CURRENT}/": windows_paths.CONFIG,
         # Of the mail program alone, which no Windows host has.
         "/etc/callcenter/": windows_paths.STATE,
-        f"{paths.RECORDINGS}/": f"{windows_paths.INSTALLATION}\\recordings",
+        f"{paths.RECORDINGS}/": windows_paths.RECORDINGS,
         "/run/freeswitch/": windows_paths.DATABASE,
     }.items()
 }

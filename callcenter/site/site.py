@@ -35,7 +35,7 @@ from callcenter.site.hours import Hours
 from callcenter.site.ivrs import Ivr
 from callcenter.site.maintenance import Maintenance
 from callcenter.site.media import Media
-from callcenter.site.network import Firewall, Network
+from callcenter.site.network import ANYWHERE, Firewall, Network
 from callcenter.site.notices import Notice
 from callcenter.site.packages import LocalPackages, Msi, Packages
 from callcenter.site.queues import Agent, AgentCodes, Queue
@@ -281,6 +281,16 @@ class Site:
                 "only; use 'bypass'"
             )
         return out
+
+    def needs_linux(self) -> list[str]:
+        """What of the Site a Windows host cannot have: a line each, or nothing."""
+        if self.firewall.ssh_from == ANYWHERE:
+            return []
+        return [
+            "Site.firewall.ssh_from: needs a Linux host, and this is a Windows one, whose own "
+            "rules say who may administer it; leave it out, or give Windows hosts a site of their "
+            "own"
+        ]
 
     @property
     def vault(self) -> Vault:
