@@ -284,13 +284,21 @@ class Site:
 
     def needs_linux(self) -> list[str]:
         """What of the Site a Windows host cannot have: a line each, or nothing."""
-        if self.firewall.ssh_from == ANYWHERE:
-            return []
-        return [
-            "Site.firewall.ssh_from: needs a Linux host, and this is a Windows one, whose own "
-            "rules say who may administer it; leave it out, or give Windows hosts a site of their "
-            "own"
-        ]
+        out = []
+        if self.firewall.ssh_from != ANYWHERE:
+            out.append(
+                "Site.firewall.ssh_from: needs a Linux host, and this is a Windows one, whose own "
+                "rules say who may administer it; leave it out, or give Windows hosts a site of "
+                "their own"
+            )
+        if self.smtp is not None:
+            out.append("Site.smtp: needs a Linux host, which has msmtp; leave it out")
+        if self.mailboxes and self.voicemail.keep_days is not None:
+            out.append(
+                "Site.voicemail.keep_days: needs a Linux host, where a timer deletes old messages; "
+                "set it to None"
+            )
+        return out
 
     @property
     def vault(self) -> Vault:
