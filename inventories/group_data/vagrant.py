@@ -1,29 +1,19 @@
-"""The Site of Vagrant's machines: the lab's, or where there are only edges, one without a switch."""
+"""The Site of Vagrant's machines: the lab's, or where there are only edges, that of lab-edges."""
 
+import dataclasses
 import json
+import runpy
 from pathlib import Path
 
-from callcenter.site import Extension, FeatureCodes, LocalPackages, Media, Msi, Site
-
-__all__ = ["site"]
+from callcenter.site import Msi
 
 _noted = Path("@vagrant.json")
-_groups = {
-    group
-    for groups in (json.loads(_noted.read_text())["groups"].values() if _noted.is_file() else ())
-    for group in groups
-}
-_edges_only = "edges" in _groups and "switches" not in _groups
 
-site = Site(
-    domain="vagrant.callcenter.test",
-    timezone="Europe/Berlin",
-    packages=LocalPackages(),
-    windows=Msi("FreeSWITCH-1.10.12-Release-x64.msi") if "windows" in _groups else None,
-    extensions=[
-        *Extension.range(1000, 1019, ring_seconds=5),
-        Extension(2000, name="Front desk", ring_seconds=5),
-    ],
-    media=Media(mode="bypass" if _edges_only else "default", max_calls=100),
-    features=FeatureCodes(echo=None, tone=None) if _edges_only else FeatureCodes(),
-)
+# pyinfra reads this file for every inventory.
+if _noted.is_file():
+    _groups = set().union(*json.loads(_noted.read_text())["groups"].values())
+    _name = "lab.py" if "switches" in _groups else "lab-edges.py"
+    # group_data/vagrant.py, which `pyinfra @vagrant` looks for, is a link to this file.
+    site = runpy.run_path(str(Path(__file__).resolve().with_name(_name)))["site"]
+    if "windows" in _groups:
+        site = dataclasses.replace(site, windows=Msi("FreeSWITCH-1.10.12-Release-x64.msi"))
