@@ -13,8 +13,8 @@ import tempfile
 from pathlib import Path
 
 from lab.image import PACKAGES, RELEASES, ROOM_MEGABYTES, bootstrap
-from lab.system import LabError, as_root, require, run, single
 from lab.system import PACKAGES as OWN
+from lab.system import LabError, as_root, require, run, single
 
 __all__ = ["box", "path_of"]
 
@@ -105,7 +105,9 @@ def box(cache: Path, release: str) -> Path:
     ):
         free = shutil.disk_usage(building).free // 2**20
         if free < ROOM_MEGABYTES:
-            raise LabError(f"{cache} has {free} MB free and a box needs {ROOM_MEGABYTES}; make room")
+            raise LabError(
+                f"{cache} has {free} MB free and a box needs {ROOM_MEGABYTES}; make room"
+            )
         folder = Path(building)
         _root(folder, release)
         _disk(folder)

@@ -115,9 +115,7 @@ def noted(folder: Path, **groups: str) -> None:
         for number, name in enumerate(groups, 11)
     }
     of = {name: [group, "vagrant"] for name, group in groups.items()}
-    of = {
-        name: [*some, "windows"] if name.startswith("win") else some for name, some in of.items()
-    }
+    of = {name: [*some, "windows"] if name.startswith("win") else some for name, some in of.items()}
     (folder / "@vagrant.json").write_text(json.dumps({"groups": of, "data": data}))
 
 
