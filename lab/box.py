@@ -22,7 +22,7 @@ GIGABYTES = 8
 """Size of the disk as the machine sees it; the file holds only what is used."""
 
 KERNEL = ("initramfs-tools", "linux-image-cloud-amd64", "zstd")
-"""The cloud kernel: virtio and what a virtual machine has, a fifth of the size."""
+"""The cloud kernel: virtio and what a virtual machine has, no other hardware's drivers."""
 
 INSECURE_KEY = (
     "ssh-rsa AAAAB3NzaC1yc2EAAAABIwAAAQEA6NF8iallvQVp22WDkTkyrtvp9eWW6A8YVr+kz4TjGYe7gHzIw+niNltG"
@@ -33,7 +33,7 @@ INSECURE_KEY = (
 )
 """Every Vagrant knows its other half, and replaces it when the machine comes up."""
 
-# The names are those of sda and vda alike. Debian keeps /vmlinuz and /initrd.img at the newest
+# A label fits every disk bus, and eth0 every network card. Debian keeps /vmlinuz and /initrd.img at the newest
 # kernel, so the machine's own updates need no boot loader's tools.
 GRUB_CFG = """\
 set timeout=0
