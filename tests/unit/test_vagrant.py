@@ -102,6 +102,14 @@ class TestVagrantfile:
         assert done.returncode != 0
         assert "use libvirt or virtualbox" in done.stderr
 
+    def test_a_box_that_was_not_built_is_refused(self, tmp_path: Path) -> None:
+        if "vagrant-libvirt" not in vagrant(tmp_path, "plugin", "list").stdout:
+            pytest.skip("vagrant-libvirt is not installed")
+        done = vagrant(tmp_path, "up", "--provider", "libvirt", CALLCENTER_LAB_CACHE=str(tmp_path))
+        assert done.returncode != 0
+        box = tmp_path / "boxes" / "callcenter-bookworm.box"
+        assert f"{box} is not there; run: python -m lab box --release bookworm" in done.stderr
+
 
 def noted(folder: Path, **groups: str) -> None:
     """What the Vagrantfile notes of machines that are up."""
