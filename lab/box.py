@@ -33,8 +33,8 @@ INSECURE_KEY = (
 )
 """Every Vagrant knows its other half, and replaces it when the machine comes up."""
 
-# A label fits every disk bus, and eth0 every network card. Debian keeps /vmlinuz and /initrd.img at the newest
-# kernel, so the machine's own updates need no boot loader's tools.
+# A label fits every disk bus, and eth0 every network card. Debian keeps /vmlinuz and /initrd.img
+# at the newest kernel, so the machine's own updates need no boot loader's tools.
 GRUB_CFG = """\
 set timeout=0
 linux /vmlinuz root=LABEL=callcenter ro net.ifnames=0 console=tty0 console=ttyS0
