@@ -1,9 +1,14 @@
-"""``python -m callcenter``: look at a description without touching a host.
+"""``python -m callcenter``: look at a description without changing a host.
 
 reference        print every field with its meaning and default, as Markdown
 schema           print the JSON Schema of the YAML form
 check PATH       check a Site in YAML (.yaml, .yml), or a pyinfra inventory with its group_data
+drift PATH       fail where a deploy would change a host of an inventory (this one does ask them)
 phone PATH       print how to point a Linphone at an inventory's first switch
+notify PATH NOTICE LIST
+                 call a list of numbers with a notice, and tell what became of each, as CSV
+route WHEN NUMBER [PATH]
+                 print the way that a call takes at a moment, and why
 """
 
 from __future__ import annotations
@@ -14,8 +19,11 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
+from callcenter.drift import DEPLOY, drift
 from callcenter.inventory import load
+from callcenter.notify import Pace, notify, numbers_in, write
 from callcenter.reference import markdown
+from callcenter.routing import explain, moment
 from callcenter.secrets import SecretUnavailable
 from callcenter.site import Site, SiteError
 
@@ -30,10 +38,34 @@ def main(arguments: Sequence[str] | None = None) -> int:
     commands.add_parser("schema", help="print the JSON Schema of a Site in YAML")
     checked = commands.add_parser("check", help="check a Site in YAML, or an inventory")
     checked.add_argument("path", type=Path, help="prod.yaml, or inventories/prod")
+    drifts = commands.add_parser("drift", help="fail where a deploy would change a host")
+    drifts.add_argument("path", type=Path, help="inventories/prod")
+    drifts.add_argument("--deploy", type=Path, default=DEPLOY, help="default: %(default)s")
+    # Not just any of pyinfra's: with its --yes nothing would ever drift.
+    for name, what in (("--limit", "a host or group"), ("--data", "KEY=VALUE")):
+        drifts.add_argument(name, action="append", default=[], help=f"{what}, as for pyinfra")
     phones = commands.add_parser("phone", help="how to point a Linphone at a site")
     phones.add_argument("path", type=Path, help="inventories/prod")
     phones.add_argument("--number", help="the extension (default: the first)")
     phones.add_argument("--password", action="store_true", help="print its password only")
+    phones.add_argument("--pin", action="store_true", help="print its voicemail PIN only")
+    routed = commands.add_parser("route", help="the way that a call takes, and why")
+    routed.add_argument("when", help="such as 2026-12-25T10:00, of the Site's clock")
+    routed.add_argument("number", help="what an extension dials")
+    routed.add_argument("path", type=Path, nargs="?", default=Path("inventories/prod"))
+    routed.add_argument(
+        "--night", action="append", default=[], metavar="HOURS", help="its night switch is on"
+    )
+    pace = Pace()
+    notifying = commands.add_parser("notify", help="call a list of numbers with a notice")
+    notifying.add_argument("path", type=Path, help="inventories/prod")
+    notifying.add_argument("notice", help="the name of one of the Site's notices")
+    notifying.add_argument("list", type=Path, help="a number a line, or CSV with it in front")
+    notifying.add_argument("--rate", type=float, default=pace.calls_per_second, help="calls/s")
+    notifying.add_argument("--at-a-time", type=int, default=pace.at_a_time)
+    notifying.add_argument("--attempts", type=int, default=pace.attempts)
+    notifying.add_argument("--retry-after", type=float, default=pace.retry_seconds, help="seconds")
+    notifying.add_argument("--ring", type=int, default=pace.ring_seconds, help="seconds")
     given = parser.parse_args(arguments)
     if given.command == "reference":
         print(markdown(), end="")
@@ -41,9 +73,27 @@ def main(arguments: Sequence[str] | None = None) -> int:
     if given.command == "schema":
         print(schema(), end="")
         return 0
-    if given.command == "phone":
+    if given.command == "notify":
         try:
-            print(phone(given.path, given.number, given.password))
+            inventory = load(given.path)
+            numbers = numbers_in(given.list.read_text(encoding="utf-8"), inventory.site)
+            chosen = Pace(
+                given.rate, given.at_a_time, given.attempts, given.retry_after, given.ring
+            )
+            write(notify(inventory, given.notice, numbers, chosen), sys.stdout)
+        except SiteError as refused:
+            print(refused, file=sys.stderr)
+            return 1
+        except (OSError, UnicodeDecodeError) as wrong:
+            print(f"{given.list}: cannot be read ({type(wrong).__name__})", file=sys.stderr)
+            return 1
+        return 0
+    if given.command in ("phone", "route"):
+        try:
+            if given.command == "phone":
+                print(phone(given.path, given.number, given.password, given.pin))
+            else:
+                print(route(given.path, given.when, given.number, given.night))
         except SiteError as refused:
             print(refused, file=sys.stderr)
             return 1
@@ -51,9 +101,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
     refusals = check(given.path)
     for line in refusals:
         print(line, file=sys.stderr)
-    if not refusals:
-        print("ok")
-    return 1 if refusals else 0
+    if refusals:
+        return 1
+    if given.command == "drift":
+        return drift(given.path, given.deploy, limit=given.limit, data=given.data)
+    print("ok")
+    return 0
 
 
 def schema() -> str:
@@ -78,7 +131,7 @@ def check(path: Path) -> list[str]:
     return []
 
 
-def phone(path: Path, number: str | None, show_password: bool) -> str:
+def phone(path: Path, number: str | None, show_password: bool, show_pin: bool = False) -> str:
     """How to point a Linphone, or any SIP phone, at an inventory's first switch."""
     inventory = load(path)
     site, switch = inventory.site, inventory.hosts[0].switch
@@ -89,9 +142,17 @@ def phone(path: Path, number: str | None, show_password: bool) -> str:
         extension = site.extension_by_number[number]
     if show_password:
         return site.reveal(extension.password)
+    if show_pin:
+        if extension.mailbox is None:
+            raise SiteError([f"{extension.number} has no mailbox; set voicemail=True for it"])
+        return site.reveal(extension.mailbox.pin)
     proxy = f"sip:{switch.announced_address}:{site.network.sip_port}"
     dial = ", ".join(f"{code} ({name})" for name, code in site.features.items())
     command = f"python -m callcenter phone {path} --number {extension.number} --password"
+    voicemail = []
+    if extension.mailbox is not None and site.voicemail.check is not None:
+        by = f"python -m callcenter phone {path} --number {extension.number} --pin"
+        voicemail = [f"  voicemail    {site.voicemail.check}, its PIN printed by: {by}"]
     return "\n".join(
         [
             "To point a Linphone at it (Use a SIP account):",
@@ -100,8 +161,23 @@ def phone(path: Path, number: str | None, show_password: bool) -> str:
             f"  password     printed by: {command}",
             f"  SIP proxy    {proxy};transport={site.network.transports[0]}",
             f"  then dial    {dial or site.extensions[-1].number}",
+            *voicemail,
         ]
     )
+
+
+def route(path: Path, when: str, number: str, night: Sequence[str]) -> str:
+    """The steps of a call, one a line."""
+    site = site_of(path)
+    for name in night:
+        if name not in (known := [hours.name for hours in site.hours]):
+            raise SiteError([f"--night: {name!r} is none of the hours {', '.join(known)}"])
+    return "\n".join(explain(site, number, moment(when, site), night))
+
+
+def site_of(path: Path) -> Site:
+    """The Site of a YAML file or of an inventory."""
+    return Site.load(path) if path.suffix in (".yaml", ".yml") else load(path).site
 
 
 if __name__ == "__main__":

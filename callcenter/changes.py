@@ -10,6 +10,7 @@ import enum
 import re
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from xml.etree import ElementTree
 
 __all__ = ["COMPARED", "Action", "Severity", "plan"]
 
@@ -42,7 +43,9 @@ MODULES = "autoload_configs/modules.conf.xml"
 SWITCH = "autoload_configs/switch.conf.xml"
 PROFILES = "sip_profiles/"
 
-COMPARED = (MODULES, SWITCH, PROFILES)
+QUEUES = "autoload_configs/callcenter.conf.xml"
+
+COMPARED = (MODULES, SWITCH, QUEUES, PROFILES)
 """Files (or folders) whose old content is asked of the host, since the cost of a change depends on
 which of their parameters it touches. None of them holds a secret."""
 
@@ -53,6 +56,12 @@ _BY_PATH: tuple[tuple[str, Action | None], ...] = (
     ("directory/", None),
     (".fs_cli_conf", None),
     ("autoload_configs/sofia.conf.xml", None),
+    ("autoload_configs/ivr.conf.xml", None),
+    ("sounds/", None),
+    ("scripts/", None),
+    ("autoload_configs/timezones.conf.xml", None),
+    ("lang/", None),
+    ("autoload_configs/voicemail.conf.xml", Action(Severity.RELOAD, "voicemail default")),
     ("autoload_configs/acl.conf.xml", Action(Severity.RELOAD, "reloadacl")),
     ("autoload_configs/opus.conf.xml", Action(Severity.MODULE, "reload mod_opus")),
     ("autoload_configs/logfile.conf.xml", Action(Severity.MODULE, "reload mod_logfile")),
@@ -82,6 +91,9 @@ _PROFILE_BY_RESCAN = frozenset(
     }
 )
 
+_KEPT = frozenset({"mod_lua"})
+"""Modules that FreeSWITCH never unloads while it runs."""
+
 _PARAM = re.compile(r'<param name="([^"]+)" value="([^"]*)"')
 _LOAD = re.compile(r'<load module="(mod_[a-z0-9_]+)"')
 _PROFILE_NAME = re.compile(r"sip_profiles/([a-z0-9_-]+)\.xml")
@@ -105,7 +117,10 @@ def plan(
     moved = {
         one.command.split()[1] for one in actions if one.command.startswith(("load", "unload"))
     }
-    kept = (one for one in actions if one.command not in {f"reload {m}" for m in moved})
+    read = {f"reload {m}" for m in moved}
+    if "mod_voicemail" in moved:
+        read.add("voicemail default")
+    kept = (one for one in actions if one.command not in read)
     return tuple(sorted(kept, key=lambda one: (one != RELOADXML, one)))
 
 
@@ -113,7 +128,11 @@ def _for_path(path: str, before: str | None, after: str | None) -> Iterator[Acti
     if path == MODULES and before is not None and after is not None:
         running, wanted = _LOAD.findall(before), _LOAD.findall(after)
         yield from (Action(Severity.MODULE, f"load {m}") for m in wanted if m not in running)
-        yield from (Action(Severity.MODULE, f"unload {m}") for m in running if m not in wanted)
+        for module in running:
+            if module in _KEPT and module not in wanted:
+                yield RESTART
+            elif module not in wanted:
+                yield Action(Severity.MODULE, f"unload {module}")
     elif path == SWITCH and before is not None and after is not None:
         old, new = dict(_PARAM.findall(before)), dict(_PARAM.findall(after))
         for name in sorted(_differing(old, new)):
@@ -121,6 +140,11 @@ def _for_path(path: str, before: str | None, after: str | None) -> Iterator[Acti
                 yield Action(Severity.RELOAD, f"{_SWITCH_AT_RUN_TIME[name]} {new[name]}")
             else:
                 yield RESTART
+    elif path == QUEUES:
+        # Without it before or after, the module comes or goes, and reads all or lets go of all.
+        if before is not None and after is not None:
+            for command in _queues(ElementTree.fromstring(before), ElementTree.fromstring(after)):
+                yield Action(Severity.RELOAD, f"callcenter {command}")
     elif (profile := _PROFILE_NAME.fullmatch(path)) is not None:
         old, new = dict(_PARAM.findall(before or "")), dict(_PARAM.findall(after or ""))
         if old and new and _differing(old, new) <= _PROFILE_BY_RESCAN & new.keys():
@@ -135,6 +159,40 @@ def _for_path(path: str, before: str | None, after: str | None) -> Iterator[Acti
                 return
         # A file nobody thought of is applied harshly rather than never.
         yield RESTART
+
+
+def _queues(before: ElementTree.Element, after: ElementTree.Element) -> Iterator[str]:
+    """Commands of mod_callcenter. In alphabetical order agents and queues are there before their
+    tiers, so no caller is lost and nobody is logged out who is not taken out."""
+    old, new = _by_name(before, "agents/agent", "name"), _by_name(after, "agents/agent", "name")
+    for (name,), agent in new.items():
+        if (name,) not in old:
+            yield f"agent add {name} {agent.get('type')}"
+        if old.get((name,)) is None or old[name,].attrib != agent.attrib:
+            yield f"agent reload {name}"
+    yield from (f"agent del {name}" for (name,) in old.keys() - new.keys())
+    old, new = _by_name(before, "queues/queue", "name"), _by_name(after, "queues/queue", "name")
+    for (name,), queue in new.items():
+        if (name,) not in old:
+            yield f"queue load {name}"
+        elif ElementTree.tostring(old[name,]) != ElementTree.tostring(queue):
+            yield f"queue reload {name}"
+    yield from (f"queue unload {name}" for (name,) in old.keys() - new.keys())
+    keys = ("queue", "agent")
+    old, new = _by_name(before, "tiers/tier", *keys), _by_name(after, "tiers/tier", *keys)
+    for (queue_name, agent_name), tier in new.items():
+        if (queue_name, agent_name) not in old:
+            place = f"{tier.get('level')} {tier.get('position')}"
+            yield f"tier add {queue_name} {agent_name} {place}"
+        elif old[queue_name, agent_name].attrib != tier.attrib:
+            yield f"tier reload {queue_name} {agent_name}"
+    yield from (f"tier del {' '.join(key)}" for key in old.keys() - new.keys())
+
+
+def _by_name(
+    configuration: ElementTree.Element, path: str, *keys: str
+) -> dict[tuple[str, ...], ElementTree.Element]:
+    return {tuple(one.get(key, "") for key in keys): one for one in configuration.iterfind(path)}
 
 
 def _differing(old: Mapping[str, str], new: Mapping[str, str]) -> set[str]:

@@ -24,12 +24,20 @@ __all__ = [
     "LOCAL_REPOSITORY",
     "LOGROTATE",
     "MANAGED",
+    "RECORDINGS",
     "RELEASES",
     "RELEASE_TOOL",
     "RESTART_NEEDED",
+    "RETENTION",
+    "SMTP_CA",
+    "SMTP_CONFIG",
+    "SMTP_PASSWORD",
     "STATE",
     "UNIT",
     "UNIT_DROP_IN",
+    "VOICEMAIL",
+    "VOICEMAIL_RETENTION",
+    "VOICEMAIL_TOOL",
 ]
 
 CONFIG: Final = "/etc/freeswitch"
@@ -43,6 +51,10 @@ UNIT: Final = "freeswitch.service"
 UNIT_DROP_IN: Final = f"/etc/systemd/system/{UNIT}.d/callcenter.conf"
 LOGROTATE: Final = "/etc/logrotate.d/freeswitch"
 
+RECORDINGS: Final = "/var/lib/freeswitch/recordings"
+RETENTION: Final = "/etc/systemd/system/callcenter-retention"
+"""Without .service and .timer."""
+
 STATE: Final = "/var/lib/callcenter"
 MANAGED: Final = f"{STATE}/managed"
 """Lists of the files that deploys have put on the host, so that what is not wanted goes away."""
@@ -50,6 +62,17 @@ RELEASE_TOOL: Final = "/usr/lib/callcenter/freeswitch-release"
 
 RESTART_NEEDED: Final = "/run/callcenter-restart"
 """There while a running FreeSWITCH is older than its packages or unit; a reboot clears it."""
+
+VOICEMAIL: Final = "/var/lib/freeswitch/storage/voicemail"
+"""Messages and greetings, in the place of FreeSWITCH's packages. No deploy deletes any."""
+VOICEMAIL_RETENTION: Final = "/etc/systemd/system/callcenter-voicemail"
+"""Without .service and .timer."""
+VOICEMAIL_TOOL: Final = "/usr/lib/callcenter/voicemail-retention"
+
+SMTP_CONFIG: Final = "/etc/callcenter/msmtprc"
+SMTP_PASSWORD: Final = "/etc/callcenter/smtp-password"
+"""Beside the configuration, since msmtp takes a password in it from its owner alone."""
+SMTP_CA: Final = "/etc/callcenter/smtp-ca.pem"
 
 APT_SOURCES: Final = "/etc/apt/sources.list.d/freeswitch.sources"
 APT_KEY: Final = "/etc/apt/keyrings/freeswitch.gpg"

@@ -13,6 +13,7 @@ from __future__ import annotations
 import fcntl
 import functools
 import hashlib
+import itertools
 import json
 import os
 import re
@@ -20,15 +21,26 @@ import secrets as _random
 import subprocess
 from collections.abc import Iterable, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from pydantic import GetCoreSchemaHandler, GetJsonSchemaHandler
 from pydantic_core import CoreSchema, core_schema
 
-__all__ = ["Secret", "SecretUnavailable", "Vault", "secret", "weakness"]
+__all__ = [
+    "MINIMUM_PIN",
+    "Secret",
+    "SecretUnavailable",
+    "Vault",
+    "pin_weakness",
+    "secret",
+    "weakness",
+]
 
 MINIMUM_LENGTH = 12
 """Characters. NIST SP 800-63B asks for 8 with a rate limit; SIP digests can be guessed offline."""
+
+MINIMUM_PIN = 6
+"""Digits. Three guesses a call at a million PINs: FreeSWITCH counts attempts by call alone."""
 
 KNOWN_DEFAULTS = frozenset(
     {"1234", "12345678", "123456789012", "cluecon", "freeswitch", "password", "secret", "changeme"}
@@ -42,18 +54,30 @@ class SecretUnavailable(RuntimeError):
     """A secret store is configured and cannot be read; says which and how to mend it."""
 
 
+Kind = Literal["password", "pin"]
+
+
 class Secret:
     """A reference by name, or a literal that the operator's own code has fetched."""
 
-    __slots__ = ("_literal", "name")
+    __slots__ = ("_literal", "kind", "name")
 
-    def __init__(self, name: str = "", *, literal: str | None = None) -> None:
+    def __init__(
+        self, name: str = "", *, literal: str | None = None, kind: Kind = "password"
+    ) -> None:
         if literal is None and not _NAME.fullmatch(name):
             raise ValueError(
                 "a secret's name is letters, digits and . _ / - (100 at most), e.g. 'carrier-a'"
             )
         self.name = name
         self._literal = literal
+        self.kind = kind
+        """What is made where there is none: a password, or the digits of a PIN. Two secrets of one
+        name are the same secret, so it is no part of their equality."""
+
+    def as_pin(self) -> Secret:
+        """The same secret, where it stands for something that is typed on a phone."""
+        return Secret(self.name, literal=self._literal, kind="pin")
 
     @property
     def literal(self) -> str | None:
@@ -62,6 +86,10 @@ class Secret:
 
     def __repr__(self) -> str:
         return f"secret({self.name!r})" if self._literal is None else "secret(<given>)"
+
+    def to_json(self) -> str:
+        """For ``pyinfra … debug-inventory``: never the value."""
+        return repr(self)
 
     def __eq__(self, other: object) -> bool:
         return (
@@ -125,6 +153,36 @@ def weakness(value: str, *, related: Iterable[str] = ()) -> str | None:
     return None
 
 
+def pin_weakness(value: str, *, related: Iterable[str] = ()) -> str | None:
+    """Why ``value`` must not be a PIN, or None. ``related`` are numbers that others know, such as
+    the extension's own."""
+    if not re.fullmatch(r"[0-9]*", value):
+        return "holds signs other than digits, which no phone can type"
+    if len(value) < MINIMUM_PIN:
+        return f"is shorter than {MINIMUM_PIN} digits"
+    if len(value) > 20:
+        return "is longer than 20 digits"
+    if any(word and (word * len(value)).startswith(value) for word in related):
+        return "is made of the extension's own number"
+    steps = {(int(after) - int(before)) % 10 for before, after in itertools.pairwise(value)}
+    if len(steps) == 1:
+        return "is one digit repeated or digits in order"
+    if any(value == value[:size] * (len(value) // size) for size in (2, 3)):
+        return "repeats itself"
+    return None
+
+
+def _made(name: str, kind: Kind) -> str:
+    """A strong random value."""
+    if kind == "password":
+        return _random.token_urlsafe(18)
+    numbers = re.findall(r"[0-9]+", name)
+    while True:
+        made = "".join(_random.choice("0123456789") for _ in range(MINIMUM_PIN))
+        if pin_weakness(made, related=numbers) is None:
+            return made
+
+
 class Vault:
     """The secrets of one Site. Use :meth:`open`, so that one file is read once a process."""
 
@@ -169,7 +227,7 @@ class Vault:
 
     def ensure(self, wanted: Iterable[Secret]) -> None:
         """Make what is missing of ``wanted``, in one write."""
-        missing = {one.name for one in wanted if self.known(one) is None}
+        missing = {one.name: one.kind for one in wanted if self.known(one) is None}
         if not missing:
             return
         self._file.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
@@ -178,8 +236,8 @@ class Vault:
             fcntl.flock(lock, fcntl.LOCK_EX)
             # Another run may have made some of them while this one waited for the lock.
             values = self._read()
-            for name in sorted(missing - values.keys()):
-                values[name] = _random.token_urlsafe(18)
+            for name in sorted(missing.keys() - values.keys()):
+                values[name] = _made(name, missing[name])
             temporary = self._file.with_suffix(".new")
             temporary.unlink(missing_ok=True)
             with open(

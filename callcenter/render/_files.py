@@ -27,6 +27,11 @@ class File:
         """SHA-256 of the content, hexadecimal, as sha256sum prints it."""
         return hashlib.sha256(self.content).hexdigest()
 
+    @property
+    def text(self) -> str:
+        """The content as text, as far as it is text."""
+        return self.content.decode(errors="replace")
+
 
 @dataclass(frozen=True)
 class Difference:

@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import functools
 import hashlib
 import itertools
 from collections.abc import Iterator
 
+from callcenter import paths, phrases
+from callcenter.render import sounds
 from callcenter.render._files import File, Tree
 from callcenter.render._templates import plain, xml
-from callcenter.site import CODECS, Extension, Site, Switch
+from callcenter.render.services import SERVICES, leads_on, name_of, numbers, pin_hash, records
+from callcenter.site import CODECS, Extension, Say, Site, Switch
 
-__all__ = ["CLI_CONFIG", "PROFILE", "a1_hash", "configuration", "modules", "packages"]
+__all__ = ["CLI_CONFIG", "MAILER", "PROFILE", "a1_hash", "configuration", "modules", "packages"]
 
 PROFILE = "internal"
 """The sofia profile that phones register with."""
@@ -18,11 +22,15 @@ PROFILE = "internal"
 CLI_CONFIG = ".fs_cli_conf"
 """How fs_cli logs in. It belongs to a release, since a release may change port and password."""
 
+MAILER = "msmtp"
+"""Debian's: it hands a mail to one server and keeps nothing."""
+
 _BASE_MODULES = (
     "mod_logfile",
     "mod_event_socket",
     "mod_commands",
     "mod_dptools",
+    "mod_sndfile",
     "mod_dialplan_xml",
     "mod_sofia",
 )
@@ -34,7 +42,10 @@ def modules(site: Site) -> tuple[str, ...]:
     if site.features.tone is not None:
         wanted.append("mod_tone_stream")
     wanted += sorted({module for codec in site.media.codecs if (module := CODECS[codec])})
-    return tuple(wanted)
+    wanted += sorted({module for service in SERVICES for module in service.modules(site)})
+    if any(module in phrases.PHRASES for module in wanted):
+        wanted.append(f"mod_say_{site.language}")
+    return tuple(dict.fromkeys(wanted))
 
 
 def packages(site: Site) -> tuple[str, ...]:
@@ -55,16 +66,31 @@ def a1_hash(site: Site, extension: Extension) -> str:
 
 def configuration(site: Site, switch: Switch) -> Tree:
     """The tree below FreeSWITCH's configuration folder. The same Site gives the same bytes."""
-    return Tree(_files(site, switch))
+    rendered = list(_files(site, switch))
+    return Tree([*rendered, *sounds.files(site, rendered)])
 
 
 def _files(site: Site, switch: Switch) -> Iterator[File]:
-    values = {"site": site, "switch": switch, "profile": PROFILE, "modules": modules(site)}
+    values = {
+        "site": site,
+        "switch": switch,
+        "profile": PROFILE,
+        "modules": modules(site),
+        "leads_on": leads_on(site),
+        "mailer": MAILER,
+        "mailer_config": paths.SMTP_CONFIG,
+        "records": records(site),
+    }
 
     def rendered(path: str, **more: object) -> File:
         return File(path, xml(f"freeswitch/{path}.j2", **values, **more), 0o640)
 
-    yield rendered("freeswitch.xml")
+    said = {m: phrases.PHRASES[m][site.language] for m in modules(site) if m in phrases.PHRASES}
+    hold_music = sounds.HOLD_MUSIC if site.hold_music is not None else "silence"
+    yield rendered("freeswitch.xml", said=said, hold_music=hold_music)
+    if said:
+        sound = functools.partial(sounds.path, site)
+        yield rendered("lang/phrases.xml", said=said, prompts=sounds.PROMPTS, sound=sound, Say=Say)
     for name in ("acl", "event_socket", "logfile", "modules", "sofia", "switch"):
         more = (
             {"password": site.reveal(site.event_socket.password)} if name == "event_socket" else {}
@@ -73,8 +99,11 @@ def _files(site: Site, switch: Switch) -> Iterator[File]:
     if "OPUS" in site.media.codecs:
         yield rendered("autoload_configs/opus.conf.xml")
     yield rendered(f"sip_profiles/{PROFILE}.xml")
-    yield rendered("dialplan/default.xml")
+    yield rendered("dialplan/default.xml", numbers=tuple(numbers(site)))
     yield rendered("dialplan/public.xml")
+    yield rendered("dialplan/services.xml")
+    for service in SERVICES:
+        yield from service.files(site)
     yield rendered("directory/default.xml")
     for block, extensions in _blocks(site):
         yield File(
@@ -82,7 +111,8 @@ def _files(site: Site, switch: Switch) -> Iterator[File]:
             xml(
                 "freeswitch/directory/users.xml.j2",
                 **values,
-                users=[(extension, a1_hash(site, extension)) for extension in extensions],
+                name_of=name_of,
+                users=[(one, a1_hash(site, one), pin_hash(site, one)) for one in extensions],
             ),
             0o640,
         )

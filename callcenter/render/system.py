@@ -15,6 +15,7 @@ from callcenter import paths
 from callcenter.render._files import File, Tree
 from callcenter.render._templates import plain
 from callcenter.render.freeswitch import CLI_CONFIG
+from callcenter.render.services import records, voicemails
 from callcenter.site import AptRepository, SignalWire, Site, SiteError
 
 __all__ = ["PackageSource", "apt", "firewall", "package_source", "unit"]
@@ -148,8 +149,39 @@ def unit(site: Site, *, realtime: bool) -> Tree:
             File(paths.RELEASE_TOOL, plain("system/freeswitch-release.j2", **values), 0o755),
             File(paths.UNIT_DROP_IN, plain("system/freeswitch-unit.conf.j2", **values)),
             File(paths.LOGROTATE, plain("system/logrotate.j2", **values)),
+            *(
+                File(f"{paths.RETENTION}.{kind}", plain(f"system/retention.{kind}.j2", **values))
+                for kind in ("service", "timer")
+                if records(site)
+            ),
+            *_voicemail(site),
         ]
     )
+
+
+def _voicemail(site: Site) -> Iterator[File]:
+    """What becomes of old messages, and how new ones are sent."""
+    if not site.mailboxes:
+        return
+    values = {
+        "site": site,
+        "paths": paths,
+        "days": site.voicemail.keep_days,
+        "folder": f"{paths.VOICEMAIL}/{voicemails.PROFILE}/{site.domain}",
+    }
+    if site.voicemail.keep_days is not None:
+        yield File(paths.VOICEMAIL_TOOL, plain("system/voicemail-retention.j2", **values), 0o755)
+        for kind in ("service", "timer"):
+            text = plain(f"system/voicemail.{kind}.j2", **values)
+            yield File(f"{paths.VOICEMAIL_RETENTION}.{kind}", text)
+    if (smtp := site.smtp) is not None:
+        yield File(paths.SMTP_CONFIG, plain("system/msmtprc.j2", smtp=smtp, **values))
+        if smtp.password is not None:
+            # The word keeps the value out of diffs.
+            text = f"password {site.reveal(smtp.password)}\n".encode()
+            yield File(paths.SMTP_PASSWORD, text, 0o640, "freeswitch")
+        if smtp.ca_file is not None:
+            yield File(paths.SMTP_CA, smtp.ca_file.read_bytes())
 
 
 def firewall(site: Site, ssh_ports: Iterable[int], *, rtp: bool = True) -> Tree:

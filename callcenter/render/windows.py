@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from typing import Final
 
-from callcenter import windows_paths
+from callcenter import paths, windows_paths
 from callcenter.render import freeswitch
 from callcenter.render._files import File, Tree
 from callcenter.render._templates import xml_escape
@@ -15,26 +15,33 @@ __all__ = ["PATHS", "configuration"]
 
 # FreeSWITCH takes slashes on Windows, and its XML needs no escape for them.
 PATHS: Final = {
-    "/run/freeswitch/core.db": f"{windows_paths.DATABASE}\\core.db".replace("\\", "/"),
+    linux: there.replace("\\", "/") + "/"
+    for linux, there in {
+        f"{paths.CURRENT}/": windows_paths.CONFIG,
+        # Of the mail program alone, which no Windows host has.
+        "/etc/callcenter/": windows_paths.STATE,
+        f"{paths.RECORDINGS}/": windows_paths.RECORDINGS,
+        "/run/freeswitch/": windows_paths.DATABASE,
+    }.items()
 }
-"""The absolute paths of the Linux tree, and what stands in their place. There is no RAM disk."""
+"""Folders of the Linux tree, and what stands in their place. There is no RAM disk."""
 
-_ABSOLUTE = re.compile(r'(?<=value=")/[^"]+')
+_KNOWN = re.compile("|".join(map(re.escape, PATHS)))
+_ABSOLUTE = re.compile(r"(?<![\w/.<-])/(?:dev|etc|run|srv|usr|var)/[\w./-]*")
 
 
 def configuration(site: Site, switch: Switch) -> Tree:
     """The tree below FreeSWITCH's ``conf``. A path that nobody has mapped is refused."""
     return Tree(
-        File(file.path, _mapped(file.content.decode()).encode(), file.mode)
+        file
+        if file.path.startswith("sounds/")
+        else File(file.path, _mapped(file.text).encode(), file.mode)
         for file in freeswitch.configuration(site, switch)
     )
 
 
 def _mapped(text: str) -> str:
-    def to_windows(found: re.Match[str]) -> str:
-        try:
-            return xml_escape(PATHS[found[0]])
-        except KeyError:
-            raise ValueError(f"{found[0]} has no place on Windows; add it to PATHS") from None
-
-    return _ABSOLUTE.sub(to_windows, text)
+    mapped = _KNOWN.sub(lambda found: xml_escape(PATHS[found[0]]), text)
+    if (left := _ABSOLUTE.search(mapped)) is not None:
+        raise ValueError(f"{left[0]} has no place on Windows; add it to PATHS")
+    return mapped

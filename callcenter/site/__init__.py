@@ -2,34 +2,96 @@
 
 from callcenter.secrets import Secret, secret
 from callcenter.site._model import SiteError
+from callcenter.site.destinations import (
+    Destination,
+    OpenDuring,
+    ToExtension,
+    ToHangUp,
+    ToIvr,
+    ToNotice,
+    ToQueue,
+    ToRingGroup,
+    ToVoicemail,
+    extension,
+    hang_up,
+    ivr,
+    notice,
+    open_during,
+    queue,
+    ring_group,
+    voicemail,
+)
 from callcenter.site.event_socket import EventSocket
-from callcenter.site.extension import Extension
+from callcenter.site.extensions import Extension
 from callcenter.site.features import FeatureCodes
+from callcenter.site.hours import Hours
+from callcenter.site.ivrs import Ivr
 from callcenter.site.maintenance import Maintenance
 from callcenter.site.media import CODECS, Media
 from callcenter.site.network import Firewall, Network
+from callcenter.site.notices import Notice
 from callcenter.site.packages import AptRepository, LocalPackages, Msi, Packages, SignalWire
+from callcenter.site.queues import Agent, AgentCodes, Queue
+from callcenter.site.recordings import Recording
+from callcenter.site.ring_groups import RingGroup
 from callcenter.site.site import Site
+from callcenter.site.smtp import Smtp
+from callcenter.site.sounds import Announcement, Language, Say, Sound, Speech, say
 from callcenter.site.switch import Switch, hosts
+from callcenter.site.voicemails import Mailbox, Voicemail
 
 __all__ = [
     "CODECS",
+    "Agent",
+    "AgentCodes",
+    "Announcement",
     "AptRepository",
+    "Destination",
     "EventSocket",
     "Extension",
     "FeatureCodes",
     "Firewall",
+    "Hours",
+    "Ivr",
+    "Language",
     "LocalPackages",
+    "Mailbox",
     "Maintenance",
     "Media",
     "Msi",
     "Network",
+    "Notice",
+    "OpenDuring",
     "Packages",
+    "Queue",
+    "Recording",
+    "RingGroup",
+    "Say",
     "Secret",
     "SignalWire",
     "Site",
     "SiteError",
+    "Smtp",
+    "Sound",
+    "Speech",
     "Switch",
+    "ToExtension",
+    "ToHangUp",
+    "ToIvr",
+    "ToNotice",
+    "ToQueue",
+    "ToRingGroup",
+    "ToVoicemail",
+    "Voicemail",
+    "extension",
+    "hang_up",
     "hosts",
+    "ivr",
+    "notice",
+    "open_during",
+    "queue",
+    "ring_group",
+    "say",
     "secret",
+    "voicemail",
 ]

@@ -83,6 +83,12 @@ def describe(refused: ValidationError, root: type) -> list[str]:
             for other in errors
         ):
             continue
+        # A word that would do as well is not what somebody meant who wrote something else.
+        if "".join(map(str, error["loc"][-1:])).startswith("literal[") and any(
+            other is not error and other["loc"][: len(error["loc"]) - 1] == error["loc"][:-1]
+            for other in errors
+        ):
+            continue
         # A union reports one error for each of its members at the same path.
         for line in _lines(error, root):
             if line not in lines:
@@ -134,8 +140,13 @@ class _Place:
                     for argument in get_args(one)
                     for type_ in _members(argument)
                 ]
+            elif named := [one for one in self.models if one.__name__ == part]:
+                self.members = list(named)
             elif part in known:
                 self._enter(part)
+            elif mapped := [one for one in self.members if get_origin(one) is dict]:
+                self.path += f"[{part!r}]"
+                self.members = [type_ for one in mapped for type_ in _members(get_args(one)[1])]
             elif tagged := [one for one in self.models if part in _tags(one)]:
                 self.members = list(tagged)
             elif is_last and error["type"] in _UNKNOWN_KEY:

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import functools
 import ipaddress
 import re
 import unicodedata
+import zoneinfo
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from pydantic import AfterValidator, BeforeValidator, Field, WithJsonSchema
@@ -13,16 +15,22 @@ __all__ = [
     "Address",
     "DisplayName",
     "Domain",
+    "Email",
     "Many",
+    "Map",
+    "Name",
     "Networks",
     "Number",
     "Port",
+    "Timezone",
     "Transport",
     "dialled",
+    "no_entries",
 ]
 
 if TYPE_CHECKING:
     # Lists are taken as well, and editors must not call them wrong.
+    from collections.abc import Mapping as Map
     from collections.abc import Sequence as Many
 else:
 
@@ -31,6 +39,29 @@ else:
 
         def __class_getitem__(cls, item: Any) -> Any:
             return tuple[item, ...]
+
+    class Map:
+        """``Map[K, V]`` is a mapping that does not change, so that models can be hashed."""
+
+        def __class_getitem__(cls, items: Any) -> Any:
+            key, value = items
+            return Annotated[dict[key, value], AfterValidator(_FrozenDict)]
+
+
+class _FrozenDict(dict[Any, Any]):
+    def __hash__(self) -> int:  # type: ignore[override]
+        return hash(tuple(self.items()))
+
+    def _refuse(self, *_: Any, **__: Any) -> Any:
+        raise TypeError("a Site's mappings do not change")
+
+    __setitem__ = __delitem__ = __ior__ = _refuse
+    clear = pop = popitem = setdefault = update = _refuse
+
+
+def no_entries() -> Map[Any, Any]:
+    """The default of a mapping."""
+    return _FrozenDict()
 
 
 Transport = Literal["udp", "tcp"]
@@ -81,6 +112,17 @@ def _domain(text: str) -> str:
 Domain = Annotated[str, AfterValidator(_domain)]
 """A DNS name. It is the realm of every phone's digest, so changing it changes every a1-hash."""
 
+
+def _email(text: str) -> str:
+    local, _, domain = text.rpartition("@")
+    if not re.fullmatch(r"[A-Za-z0-9_][A-Za-z0-9._%+-]{0,63}", local):
+        raise ValueError("is no e-mail address; use one such as 'desk@example.net'")
+    return f"{local}@{_domain(domain)}"
+
+
+Email = Annotated[str, AfterValidator(_email)]
+"""An e-mail address of plain signs: FreeSWITCH hands it to a shell."""
+
 _DIALLED = re.compile(r"[0-9*#]{2,15}")
 
 
@@ -126,3 +168,28 @@ def _display_name(text: str) -> str:
 
 DisplayName = Annotated[str, Field(max_length=80), AfterValidator(_display_name)]
 """Free text that callers see. Any printable text stays just that: text."""
+
+
+def _name(text: str) -> str:
+    if not re.fullmatch(r"[a-z][a-z0-9-]{0,31}", text):
+        raise ValueError("is no name; use small letters, digits and -, such as 'sales'")
+    return text
+
+
+Name = Annotated[str, AfterValidator(_name)]
+"""A word by which other parts of the Site, FreeSWITCH's configuration and its logs name a thing."""
+
+
+@functools.cache
+def _timezones() -> frozenset[str]:
+    return frozenset(zoneinfo.available_timezones())
+
+
+def _timezone(name: str) -> str:
+    if name not in _timezones():
+        raise ValueError(f"{name!r} is no IANA time zone; use one such as 'Europe/Berlin'")
+    return name
+
+
+Timezone = Annotated[str, AfterValidator(_timezone)]
+"""A name of the IANA time zone database."""

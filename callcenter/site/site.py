@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import functools
 import re
-import zoneinfo
 from collections.abc import Iterator
 from dataclasses import KW_ONLY, fields, is_dataclass
 from functools import cached_property
@@ -17,20 +15,35 @@ from pydantic import (
     Field,
     TypeAdapter,
     ValidationError,
-    field_validator,
     model_validator,
 )
 
-from callcenter.secrets import Secret, Vault, weakness
+from callcenter.secrets import Secret, Vault, pin_weakness, weakness
 from callcenter.site._model import Problem, SiteError, describe, model
-from callcenter.site._types import Domain, Many, dialled
+from callcenter.site._plan import (
+    NAMED,
+    check_destinations,
+    check_members,
+    check_names,
+    check_numbers,
+)
+from callcenter.site._types import Domain, Many, Timezone, dialled
 from callcenter.site.event_socket import EventSocket
-from callcenter.site.extension import Extension
+from callcenter.site.extensions import Extension
 from callcenter.site.features import FeatureCodes
+from callcenter.site.hours import Hours
+from callcenter.site.ivrs import Ivr
 from callcenter.site.maintenance import Maintenance
 from callcenter.site.media import Media
-from callcenter.site.network import Firewall, Network
+from callcenter.site.network import ANYWHERE, Firewall, Network
+from callcenter.site.notices import Notice
 from callcenter.site.packages import LocalPackages, Msi, Packages
+from callcenter.site.queues import Agent, AgentCodes, Queue
+from callcenter.site.recordings import Recording
+from callcenter.site.ring_groups import RingGroup
+from callcenter.site.smtp import Smtp
+from callcenter.site.sounds import Announcement, Language, Speech
+from callcenter.site.voicemails import Voicemail
 
 __all__ = ["Site"]
 
@@ -90,11 +103,6 @@ _DECIMAL = re.compile(r"-?(0|[1-9][0-9]*)")
 _Loader.add_constructor("tag:yaml.org,2002:int", _Loader.construct_yaml_int)
 
 
-@functools.cache
-def _timezones() -> frozenset[str]:
-    return frozenset(zoneinfo.available_timezones())
-
-
 @model
 class Site:
     """Everything that is to be true of the call centre. What stands nowhere in it is not there."""
@@ -104,10 +112,10 @@ class Site:
     _: KW_ONLY
     extensions: Annotated[Many[Extension], Field(min_length=1), BeforeValidator(_expanded)]
     """Who can be called. At least one."""
-    timezone: str = "UTC"
+    timezone: Timezone = "UTC"
     """IANA name, for logs and announcements."""
-    language: Literal["en", "zh"] = "en"
-    """Of prompts: FreeSWITCH's default_language."""
+    language: Language = "en"
+    """Of announcements and prompts, where they name no other."""
     packages: Packages = Field(default_factory=LocalPackages, kw_only=True)
     """Where FreeSWITCH comes from. Default: a local folder of packages."""
     windows: Msi | None = None
@@ -123,6 +131,31 @@ class Site:
     """How fs_cli and applications on the host steer FreeSWITCH."""
     features: FeatureCodes = Field(default_factory=FeatureCodes, kw_only=True)
     """Numbers that are a service."""
+    hours: Many[Hours] = ()
+    """Opening hours, by which destinations differ."""
+    ivrs: Many[Ivr] = ()
+    """Menus that callers steer by keys."""
+    notices: Many[Notice] = ()
+    """Announcements with a name: destinations, and what people are called with."""
+    queues: Many[Queue] = ()
+    """Where callers wait for agents."""
+    agents: Many[Agent] = ()
+    """Who answers the queues. Logged out until they log in."""
+    agent_codes: AgentCodes = Field(default_factory=AgentCodes, kw_only=True)
+    """What agents dial to log in, to log out, and for a pause."""
+    ring_groups: Many[RingGroup] = ()
+    """Several extensions under one number."""
+    voicemail: Voicemail = Field(default_factory=Voicemail, kw_only=True)
+    """What holds for all mailboxes; extensions say whether they have one."""
+    smtp: Smtp | None = None
+    """The mail server that messages are sent through. Default: the switch sends no mail."""
+    speech: Speech = Field(default_factory=Speech, kw_only=True)
+    """What speaks the Site's announcements."""
+    hold_music: Announcement | Literal["tune"] | None = "tune"
+    """What a caller on hold hears, over and over. Default: a quiet tune of our own. None:
+    silence."""
+    recording: Recording = Field(default_factory=Recording, kw_only=True)
+    """How the calls are recorded of those who say so."""
     maintenance: Maintenance = Field(default_factory=Maintenance, kw_only=True)
     """What a deploy may do to live calls."""
     secret_file: Path | None = None
@@ -131,47 +164,25 @@ class Site:
     encrypted_secrets: Path | None = None
     """A sops or age (``.age``) file of secrets, looked at before the site's own."""
 
-    @field_validator("timezone")
-    @classmethod
-    def _timezone(cls, name: str) -> str:
-        if name not in _timezones():
-            raise ValueError(f"{name!r} is no IANA time zone; use one such as 'Europe/Berlin'")
-        return name
-
     @model_validator(mode="after")
     def _check(self) -> Self:
-        self._check_numbers()
+        check_numbers(self)
+        check_names(self)
+        check_members(self)
+        check_destinations(self)
         self._check_ports()
+        self._check_mail()
         self._check_secrets()
         return self
 
-    def _check_numbers(self) -> None:
-        codes = {code: name for name, code in self.features.items()}
-        seen: dict[str, int] = {}
+    def _check_mail(self) -> None:
         for index, extension in enumerate(self.extensions):
-            number = extension.number
-            path = f"extensions[{index}].number"
-            if number in seen:
+            mailbox = extension.mailbox
+            if mailbox is not None and mailbox.email is not None and self.smtp is None:
                 raise Problem(
-                    path, f"{number} is already extensions[{seen[number]}]; give each its own"
+                    f"extensions[{index}].voicemail.email",
+                    "needs a mail server; give smtp=Smtp(…), or leave it out",
                 )
-            if number in codes:
-                raise Problem(
-                    path,
-                    f"{number} is the feature code {codes[number]!r}; choose another number, or "
-                    f"another code in features.{codes[number]}",
-                )
-            seen[number] = index
-        # A phone that dials digit by digit would reach the shorter number and never the longer.
-        for index, extension in enumerate(self.extensions):
-            for length in range(2, len(extension.number)):
-                shorter = extension.number[:length]
-                if shorter in seen or shorter in codes:
-                    raise Problem(
-                        f"extensions[{index}].number",
-                        f"{extension.number} begins with {shorter}, which is dialled on its own; "
-                        "choose numbers of one length",
-                    )
 
     def _check_ports(self) -> None:
         first, last = self.network.rtp_ports
@@ -202,11 +213,19 @@ class Site:
 
     def _check_secrets(self) -> None:
         owners: dict[object, str] = {}
-        numbers = {f"extensions[{i}].password": e.number for i, e in enumerate(self.extensions)}
+        numbers = {
+            f"extensions[{index}].{field}": extension.number
+            for index, extension in enumerate(self.extensions)
+            for field in ("password", "voicemail.pin")
+        }
         for path, wanted in self.secrets():
             value = self.vault.known(wanted)
-            # One that is still to be made is known by its name.
-            same: object = wanted if value is None else value
+            is_pin = wanted.kind == "pin"
+            # One that is still to be made is known by its name. PINs are short enough for two
+            # people to have the same by chance.
+            same: object = wanted if value is None or is_pin else value
+            if is_pin and wanted.literal is not None:
+                same = path
             if same in owners:
                 raise Problem(path, f"the secret is also that of {owners[same]}; give each its own")
             owners[same] = path
@@ -215,6 +234,14 @@ class Site:
             if path.startswith("packages.") and " " in value:
                 raise Problem(path, "the secret holds a space, which apt's login file cannot")
             related = [numbers[path]] if path in numbers else []
+            if is_pin:
+                if (wrong := pin_weakness(value, related=related)) is not None:
+                    raise Problem(
+                        path,
+                        f"the PIN {wrong}; leave the field out, and a random one is made, or use "
+                        "6 digits or more that nobody can guess",
+                    )
+                continue
             if (wrong := weakness(value, related=related)) is not None:
                 raise Problem(
                     path,
@@ -236,10 +263,40 @@ class Site:
             "set it to None"
             for name, code in self.features.items()
         ]
+        out += [
+            f"Site.{kind}: needs a switch, and the inventory has edges only; leave it out"
+            for kind in NAMED
+            if getattr(self, kind)
+        ]
+        out += [
+            f"Site.extensions[{index}].{field}: needs a switch, and the inventory has edges only; "
+            "leave it out"
+            for index, extension in enumerate(self.extensions)
+            for field in ("no_answer", "voicemail")
+            if getattr(extension, field)
+        ]
         if self.media.mode != "bypass":
             out.append(
                 f"Site.media.mode: {self.media.mode!r} needs a switch, and the inventory has edges "
                 "only; use 'bypass'"
+            )
+        return out
+
+    def needs_linux(self) -> list[str]:
+        """What of the Site a Windows host cannot have: a line each, or nothing."""
+        out = []
+        if self.firewall.ssh_from != ANYWHERE:
+            out.append(
+                "Site.firewall.ssh_from: needs a Linux host, and this is a Windows one, whose own "
+                "rules say who may administer it; leave it out, or give Windows hosts a site of "
+                "their own"
+            )
+        if self.smtp is not None:
+            out.append("Site.smtp: needs a Linux host, which has msmtp; leave it out")
+        if self.mailboxes and self.voicemail.keep_days is not None:
+            out.append(
+                "Site.voicemail.keep_days: needs a Linux host, where a timer deletes old messages; "
+                "set it to None"
             )
         return out
 
@@ -263,6 +320,15 @@ class Site:
     def extension_by_number(self) -> dict[str, Extension]:
         """Look-up by the number that is dialled."""
         return {extension.number: extension for extension in self.extensions}
+
+    @cached_property
+    def mailboxes(self) -> tuple[Extension, ...]:
+        """The extensions that have a mailbox."""
+        return tuple(one for one in self.extensions if one.mailbox is not None)
+
+    def named(self, kind: str, name: str) -> Any:
+        """One of the Site's hours, IVR menus, … by the field that they are in and its name."""
+        return next(one for one in getattr(self, kind) if one.name == name)
 
     def to_json(self) -> Any:
         """For ``pyinfra … debug-inventory``: the description, with secrets by name only."""
@@ -308,8 +374,9 @@ class Site:
         definitions = schema["$defs"]
         for source in ("SignalWire", "AptRepository", "LocalPackages"):
             definitions[source].setdefault("required", []).append("source")
-        # An extension's own secret is named after its number: no one value is the default.
+        # An extension's own secrets are named after its number: no one value is the default.
         del definitions["Extension"]["properties"]["password"]["default"]
+        del definitions["Mailbox"]["properties"]["pin"]["default"]
         definitions["EventSocket"]["properties"]["password"]["default"] = {"secret": "esl"}
         return schema
 

@@ -1,14 +1,85 @@
 """The lab's Site: small, with the packages that FREESWITCH_APT or /srv/freeswitch-apt holds."""
 
-from callcenter.site import Extension, LocalPackages, Media, Site
+from callcenter.site import (
+    Agent,
+    Extension,
+    Hours,
+    Ivr,
+    LocalPackages,
+    Media,
+    Notice,
+    Queue,
+    RingGroup,
+    Site,
+    extension,
+    hang_up,
+    ivr,
+    open_during,
+    ring_group,
+    say,
+)
 
 site = Site(
     domain="lab.callcenter.test",
     timezone="Europe/Berlin",
     packages=LocalPackages(),
     extensions=[
-        *Extension.range(1000, 1019, ring_seconds=5),
+        *Extension.range(1000, 1009, ring_seconds=5),
+        Extension(2001, name="Recorded", ring_seconds=5, record=True),
+        *Extension.range(1010, 1017, ring_seconds=5),
+        Extension(1018, ring_seconds=5, voicemail=True),
+        Extension(1019, ring_seconds=5),
         Extension(2000, name="Front desk", ring_seconds=5),
     ],
     media=Media(max_calls=100),
+    hours=[
+        Hours("always", ["Mon-Sun 00:00-24:00"], night="*280"),
+        Hours("office", ["Mon-Fri 09:00-18:00"], holidays=["12-25", "01-01"]),
+    ],
+    ivrs=[
+        Ivr(
+            "main",
+            say("Welcome. For sales, press 1. For the front desk, press 0."),
+            number=6000,
+            options={
+                "1": ring_group("sales"),
+                "3": open_during("always", extension(2000), otherwise=hang_up("USER_BUSY")),
+                "4": ivr("more"),
+                "0": extension(2000),
+            },
+            direct_dial=False,
+            wait_seconds=2,
+            attempts=2,
+            otherwise=extension(2000),
+        ),
+        Ivr(
+            "more",
+            say("Dial an extension, or press star to return."),
+            options={"*": ivr("main")},
+            direct_dial=True,
+            wait_seconds=2,
+        ),
+    ],
+    queues=[
+        Queue(
+            "sales",
+            number=7000,
+            announce_position=True,
+            max_wait=60,
+            max_wait_without_agents=5,
+            otherwise=extension(2000),
+            record=True,
+        )
+    ],
+    agents=[
+        Agent("1002", skills={"sales": 1}, ring_seconds=5, wrap_up=3),
+        Agent("1003", skills={"sales": 1}, ring_seconds=5, wrap_up=3),
+    ],
+    notices=[Notice("storm", say("A storm is coming. Stay at home."), number=6200)],
+    ring_groups=[
+        RingGroup(
+            "sales", ["1000", "1001"], number=6100, ring_seconds=5, otherwise=extension(2000)
+        ),
+        RingGroup("support", ["1000", "1001"], number=6101, strategy="in-turn", ring_seconds=5),
+    ],
 )

@@ -29,7 +29,8 @@ site = Site(
     packages=SignalWire(token=secret("signalwire"), version="1.10.12"),
     extensions=[
         *Extension.range(1000, 1019),
-        Extension(2000, name="Front desk", ring_seconds=20),
+        # Whom it does not answer may leave a message; its PIN is a secret, too.
+        Extension(2000, name="Front desk", ring_seconds=20, voicemail=True),
     ],
     network=Network(
         sip_port=5060,

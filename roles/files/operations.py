@@ -9,7 +9,6 @@ from __future__ import annotations
 import base64
 import difflib
 import re
-import textwrap
 from collections.abc import Generator, Iterable, Mapping
 
 from pyinfra import host, logger, state
@@ -19,7 +18,10 @@ from callcenter import paths
 from callcenter.render import Difference, File, Tree
 from roles.files.facts import MASK_SED, ManagedFiles, MaskedContents
 
-__all__ = ["payload_command", "show_difference", "tree"]
+__all__ = ["payload_command", "show_difference", "shows_differences", "tree"]
+
+BINARY = ".wav"
+"""What a diff does not show."""
 
 _UNPACK = (
     'umask 077; d=$(mktemp -d) && trap "rm -rf $d" EXIT && base64 -d | tar -xz -C "$d" && {run}'
@@ -28,7 +30,9 @@ _UNPACK = (
 
 def payload_command(archive: bytes, run: str = 'sh "$d/apply" "$d"') -> StringCommand:
     """One command that unpacks ``archive`` into a folder of root's alone and runs its script."""
-    text = "\n".join(textwrap.wrap(base64.b64encode(archive).decode(), 4096))
+    text = base64.b64encode(archive).decode()
+    # Not textwrap, whose time grows with the square of the length.
+    text = "\n".join(text[i : i + 4096] for i in range(0, len(text), 4096))
     return StringCommand(_UNPACK.format(run=run), _stdin=text)
 
 
@@ -87,13 +91,28 @@ def tree(
     )
 
 
-def show_difference(wanted: Tree, difference: Difference, below: str = "") -> None:
-    """With ``--diff``, print what changes, without secrets. ``below`` is the tree's folder."""
-    if not state.config.DIFF or (state.is_executing and state.should_check_for_changes()):
+def shows_differences() -> bool:
+    """Whether ``--diff`` was given, and now is the time."""
+    return bool(state.config.DIFF) and not (state.is_executing and state.should_check_for_changes())
+
+
+def show_difference(
+    wanted: Tree, difference: Difference, below: str = "", old: Mapping[str, str] | None = None
+) -> None:
+    """With ``--diff``, print what changes, without secrets. ``below`` is the tree's folder, ``old``
+    what is there by path, where it is known already."""
+    if not shows_differences():
         return
-    paths_now = [*difference.changed, *difference.removed]
-    old = host.get_fact(MaskedContents, names=paths_now, below=below) if paths_now else {}
+    paths_now = [p for p in (*difference.changed, *difference.removed) if not p.endswith(BINARY)]
+    if old is None:
+        old = host.get_fact(MaskedContents, names=paths_now, below=below) if paths_now else {}
     for path in difference.paths:
+        if path.endswith(BINARY):
+            logger.info(f"{host.print_prefix}{path}: {'sound' if path in wanted else 'removed'}")
+            continue
+        if path in paths_now and f"{below}{path}" not in old:
+            logger.info(f"{host.print_prefix}{path}: differs")
+            continue
         before = old.get(f"{below}{path}", "").splitlines(keepends=True)
         after = masked(wanted[path].content).splitlines(keepends=True) if path in wanted else []
         shown = list(difflib.unified_diff(before, after, path, path, n=2))

@@ -19,12 +19,32 @@ __all__ = ["ReleaseState", "activate", "configure", "install", "operations", "pr
 HOST_PACKAGES = ("logrotate",)
 CLOCKS = ("chrony", "ntpsec", "ntp", "openntpd", "systemd-timesyncd")
 """Whichever keeps the clock right already; the last is added where there is none."""
+MAIL_SERVERS = (
+    "postfix",
+    "exim4-daemon-light",
+    "exim4-daemon-heavy",
+    "sendmail-bin",
+    "opensmtpd",
+    "nullmailer",
+    "dma",
+    "esmtp-run",
+    "ssmtp",
+    "courier-mta",
+    "msmtp-mta",
+)
+"""mod_voicemail's package asks for one; the last is added where there is none."""
 
 
 def packages(site: Site, found: State) -> tuple[str, ...]:
     """Everything that must be installed on a switch."""
     clock = () if any(name in found.packages for name in CLOCKS) else CLOCKS[-1:]
-    return (*render.freeswitch.packages(site), *HOST_PACKAGES, *clock)
+    mail: list[str] = []
+    if site.mailboxes:
+        if not any(name in found.packages for name in MAIL_SERVERS):
+            mail += MAIL_SERVERS[-1:]
+        if site.smtp is not None:
+            mail += [render.freeswitch.MAILER, "ca-certificates"]
+    return (*render.freeswitch.packages(site), *HOST_PACKAGES, *clock, *mail)
 
 
 @deploy("FreeSWITCH: preflight")
@@ -101,6 +121,8 @@ def configure(site: Site, found: State) -> None:
         after={
             paths.UNIT_DROP_IN: "systemctl daemon-reload; "
             f"! systemctl is-active --quiet {paths.UNIT} || touch {paths.RESTART_NEEDED}",
+            **operations.timer(paths.RETENTION),
+            **operations.timer(paths.VOICEMAIL_RETENTION),
         },
     )
 

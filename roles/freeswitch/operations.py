@@ -12,7 +12,7 @@ from pyinfra import host
 from pyinfra.api import FileUploadCommand, StringCommand, operation
 
 from callcenter import paths
-from callcenter.changes import RESTART, plan
+from callcenter.changes import COMPARED, RESTART, plan
 from callcenter.debian import Package, closure, index_of, version_matches
 from callcenter.render import File, Tree
 from callcenter.render.system import PackageSource
@@ -20,7 +20,7 @@ from callcenter.site import Maintenance
 from roles.files import payload_command, show_difference
 from roles.freeswitch.facts import ReleaseState
 
-__all__ = ["no_other_modules", "packages", "release", "source_answers"]
+__all__ = ["no_other_modules", "packages", "release", "source_answers", "timer"]
 
 _OURS = ("freeswitch", "libfreeswitch")
 
@@ -185,11 +185,43 @@ def no_other_modules(
 ) -> Generator[StringCommand, None, None]:
     """Remove the packages of modules that an earlier Site needed, once FreeSWITCH has let go of
     them. Never purged: that would delete voicemail and recordings."""
-    if surplus := unwanted(wanted, installed):
-        yield StringCommand(
-            "DEBIAN_FRONTEND=noninteractive apt-get -y -qq -o DPkg::Lock::Timeout=300 "
-            f"-o Dpkg::Use-Pty=0 remove {' '.join(surplus)}"
-        )
+    surplus = unwanted(wanted, installed)
+    if not surplus:
+        return
+    remove = (
+        "DEBIAN_FRONTEND=noninteractive apt-get -y -qq -o DPkg::Lock::Timeout=300 "
+        "-o Dpkg::Use-Pty=0 remove"
+    )
+    yield StringCommand(f"{remove} {' '.join(surplus)}")
+    if "freeswitch-mod-voicemail" in surplus:
+        # Only where apt itself says that it came for nobody else's sake.
+        for name in _MAILERS:
+            yield StringCommand(
+                "sh",
+                "-c",
+                shlex.quote(f"! {_SPARE} | grep -q '^Remv {name} ' || {remove} {name}"),
+            )
+
+
+_MAILERS = ("msmtp-mta", "msmtp")
+_SPARE = (
+    "apt-get -s -o APT::AutoRemove::SuggestsImportant=false "
+    "-o APT::AutoRemove::RecommendsImportant=false autoremove"
+)
+
+
+def timer(path: str) -> dict[str, str]:
+    """What is to be run after the files of a timer came, changed or went. ``path``: without
+    ``.timer``."""
+    name = f"{path.rpartition('/')[2]}.timer"
+    command = (
+        f"if [ -e {path}.timer ]; then systemctl daemon-reload; systemctl enable --quiet {name}; "
+        # Stopped before systemd forgets what it was, or its name stays in the list of timers.
+        f"systemctl restart {name}; else systemctl stop {name} 2>/dev/null || :; "
+        f"rm -f /etc/systemd/system/timers.target.wants/{name} "
+        f"/var/lib/systemd/timers/stamp-{name}; systemctl daemon-reload; fi"
+    )
+    return {f"{path}.timer": command, f"{path}.service": command}
 
 
 def _ours(names: Sequence[str]) -> list[str]:
@@ -234,7 +266,11 @@ def _install_script(wanted: Sequence[str]) -> str:
             "before=$(dpkg-query -W -f '${Version}' libfreeswitch1 2>/dev/null || true)",
             "$apt update",
             # All of FreeSWITCH in one transaction: a module fits exactly one libfreeswitch1.
+            f"new=$(for name in {' '.join(_MAILERS)}; do dpkg -s $name >/dev/null 2>&1 || "
+            "echo $name; done)",
             f"$apt install --no-install-recommends --allow-downgrades {' '.join(wanted)}",
+            # What came with voicemail may go with it.
+            "for name in $new; do ! dpkg -s $name >/dev/null 2>&1 || apt-mark auto $name; done",
             # A further module can be loaded at once; another libfreeswitch1 needs a restart.
             '[ "$before" = "$(dpkg-query -W -f \'${Version}\' libfreeswitch1)" ] || '
             f"! systemctl is-active --quiet {unit} || touch {paths.RESTART_NEEDED}",
@@ -258,7 +294,7 @@ def release(
     if not difference and healthy and not present.restart_needed:
         return
     show_difference(wanted, difference, below=f"{paths.APPLIED}/")
-    texts = {file.path: file.content.decode() for file in wanted}
+    texts = {file.path: file.text for file in wanted if file.path.startswith(COMPARED)}
     actions = plan(difference.paths, present.contents, texts)
     if present.restart_needed and RESTART not in actions:
         actions = (*actions[:1], RESTART)

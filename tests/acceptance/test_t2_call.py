@@ -76,8 +76,15 @@ def test_caller_is_who_it_says(numbers: list[str], phone: MakePhone) -> None:
     call.hangup()
 
 
-def test_busy(numbers: list[str], phone: MakePhone) -> None:
+def not_led_on(site: Site, number: str) -> None:
+    """Skip where callers whom nobody answers are not simply told so."""
+    if site.extension_by_number[number].unanswered is not None:
+        pytest.skip(f"callers whom {number} does not answer are led on")
+
+
+def test_busy(numbers: list[str], site: Site, phone: MakePhone) -> None:
     """A busy extension answers 486"""
+    not_led_on(site, numbers[1])
     caller, callee = phone(numbers[0]), phone(numbers[1])
     call = caller.call(callee.user)
     callee.incoming().reject()
@@ -86,6 +93,7 @@ def test_busy(numbers: list[str], phone: MakePhone) -> None:
 
 def test_no_answer(numbers: list[str], site: Site, phone: MakePhone) -> None:
     """A call that nobody answers ends by itself after the extension's ring time"""
+    not_led_on(site, numbers[1])
     caller, callee = phone(numbers[0]), phone(numbers[1])
     call = caller.call(callee.user)
     ringing = callee.incoming()
@@ -94,8 +102,9 @@ def test_no_answer(numbers: list[str], site: Site, phone: MakePhone) -> None:
     assert ringing.wait_ended().by == "them"
 
 
-def test_not_registered(numbers: list[str], phone: MakePhone) -> None:
+def test_not_registered(numbers: list[str], site: Site, phone: MakePhone) -> None:
     """An extension without a phone answers 480"""
+    not_led_on(site, numbers[1])
     call = phone(numbers[0]).call(numbers[1])
     assert call.wait_ended().code == 480
 

@@ -7,10 +7,10 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 from tests.acceptance.support.audio import assert_heard
-from tests.acceptance.support.phones import Call, Exchange
+from tests.acceptance.support.phones import Call, Exchange, Phone
 from tests.roles.conftest import Operator, Run
 
-__all__ = ["connected", "listening", "refused", "sentence", "state_of", "still_talking"]
+__all__ = ["connected", "listening", "phone_of", "refused", "sentence", "state_of", "still_talking"]
 
 
 def state_of(operator: Operator, host: str) -> str:
@@ -75,22 +75,22 @@ def listening(
 CALLER_HZ, CALLEE_HZ = 620, 1400
 
 
+def phone_of(operator: Operator, host: str, exchange: Exchange, number: str) -> Phone:
+    """A registered phone of an extension of a host."""
+    phone = exchange.phone(
+        number,
+        json.loads(operator.secrets.read_text())[f"extension/{number}"],
+        domain="roles.callcenter.test",
+        server=next(one.address for one in operator.lab.hosts if one.name == host),
+        codecs=("PCMU",),
+    )
+    phone.register()
+    return phone
+
+
 def connected(operator: Operator, host: str, exchange: Exchange) -> tuple[Call, Call]:
     """Two extensions of a host in a call, each playing a tone of its own."""
-    secrets = json.loads(operator.secrets.read_text())
-    server = next(one.address for one in operator.lab.hosts if one.name == host)
-    caller, callee = (
-        exchange.phone(
-            number,
-            secrets[f"extension/{number}"],
-            domain="roles.callcenter.test",
-            server=server,
-            codecs=("PCMU",),
-        )
-        for number in ("1000", "1001")
-    )
-    caller.register()
-    callee.register()
+    caller, callee = (phone_of(operator, host, exchange, number) for number in ("1000", "1001"))
     call = caller.call("1001")
     answered = callee.incoming().answer()
     call.wait_established()

@@ -20,7 +20,9 @@ from callcenter.site import (
     Media,
     Network,
     Site,
+    Smtp,
     Switch,
+    Voicemail,
 )
 
 pytestmark = pytest.mark.usefixtures("own_folder")
@@ -39,7 +41,7 @@ def tree(**fields: Any) -> Tree:
 
 def contents(of: Tree) -> dict[str, str]:
     """What is asked of a host: the files whose parameters decide, and no others."""
-    return {file.path: file.content.decode() for file in of if file.path.startswith(COMPARED)}
+    return {file.path: file.text for file in of if file.path.startswith(COMPARED)}
 
 
 def difference(before: Tree, after: Tree) -> Difference:
@@ -111,6 +113,11 @@ GENTLE: list[tuple[str, dict[str, Any], list[str]]] = [
         {"event_socket": esl},
         ["reloadxml", "reload mod_event_socket"],
     ),
+    (
+        "the first mailbox",
+        {"extensions": named(1005, voicemail=True)},
+        ["reloadxml", "load mod_say_en", "load mod_voicemail"],
+    ),
     ("another network for phones", {"network": Network(sip_from=("192.0.2.0/24",))}, []),
     ("the firewall", {"firewall": Firewall(enabled=False)}, []),
     ("the packages", {"packages": LocalPackages(version="1.10.11")}, []),
@@ -154,6 +161,21 @@ def test_a_gentle_change_ends_no_call(fields: dict[str, Any], commands: list[str
     made = plan(difference(before, after).paths, contents(before), contents(after))
     assert [action.command for action in made] == commands
     assert all(action.severity < Severity.PROFILE for action in made)
+
+
+def test_voicemail_is_read_anew_without_ending_a_call() -> None:
+    boxes = {"extensions": named(1005, voicemail=True)}
+    before = tree(**boxes)
+    for fields, commands in (
+        ({"voicemail": Voicemail(max_seconds=60)}, ["reloadxml", "voicemail default"]),
+        ({"voicemail": Voicemail(check="*77")}, ["reloadxml"]),
+        ({"voicemail": Voicemail(keep_days=1)}, []),
+        ({"smtp": Smtp("m.b.net", sender="a@b.net")}, ["reloadxml", "voicemail default"]),
+    ):
+        after = tree(**boxes, **fields)
+        made = plan(difference(before, after).paths, contents(before), contents(after))
+        assert [action.command for action in made] == commands
+        assert all(action.severity == Severity.RELOAD for action in made)
 
 
 @pytest.mark.parametrize(
@@ -219,7 +241,7 @@ def test_a_file_holds_a_hundred_extensions(total: int, files: int) -> None:
     made = tree(extensions=Extension.range(10_000, 10_000 + total - 1))
     users = [file.path for file in made if file.path.startswith("directory/users/")]
     assert len(users) == files
-    assert len(made) == files + 13
+    assert len(made) == files + 17
 
 
 def test_numbers_of_any_length_have_a_file() -> None:

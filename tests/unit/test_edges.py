@@ -36,7 +36,7 @@ def site(**fields: Any) -> Site:
 
 
 def text(tree: Tree, path: str) -> str:
-    return tree[path].content.decode()
+    return tree[path].text
 
 
 def test_the_hash_is_there_and_the_password_is_not() -> None:

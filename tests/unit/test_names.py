@@ -12,7 +12,7 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from lxml import etree
 
-from callcenter.render import File, Tree, freeswitch
+from callcenter.render import File, Tree, freeswitch, sounds
 from callcenter.secrets import Secret
 from callcenter.site import EventSocket, Extension, Site, SiteError, Switch
 
@@ -23,7 +23,7 @@ class Preprocessor:
     """FreeSWITCH's own, which works on lines and knows nothing of XML (its src/switch_xml.c)."""
 
     def __init__(self, tree: Tree) -> None:
-        self.files = {file.path: file.content.decode() for file in tree}
+        self.files = {file.path: file.text for file in tree}
         self.variables: dict[str, str] = {}
 
     def merged(self) -> bytes:
@@ -197,4 +197,8 @@ def test_the_preprocessor_of_these_tests_does_what_freeswitch_does(line: str, me
 def test_a_domain_is_set_before_anything_is_included() -> None:
     looking = Preprocessor(freeswitch.configuration(site("Bob"), SWITCH))
     looking.merged()
-    assert looking.variables == {"domain": "cc.example.net", "default_language": "en"}
+    assert looking.variables == {
+        "domain": "cc.example.net",
+        "default_language": "en",
+        "hold_music": sounds.HOLD_MUSIC,
+    }

@@ -51,11 +51,11 @@ def site(**fields: Any) -> Site:
 
 
 def text(tree: Tree, path: str) -> str:
-    return tree[path].content.decode()
+    return tree[path].text
 
 
 def all_text(tree: Tree) -> str:
-    return "".join(file.path + "\n" + file.content.decode() for file in tree)
+    return "".join(file.path + "\n" + file.text for file in tree)
 
 
 def configuration(**fields: Any) -> Tree:
@@ -98,8 +98,8 @@ def test_only_what_is_needed_is_loaded() -> None:
         r'<load module="([^"]+)"', text(configuration(), "autoload_configs/modules.conf.xml")
     )
     assert loaded == [
-        "mod_logfile", "mod_event_socket", "mod_commands", "mod_dptools", "mod_dialplan_xml",
-        "mod_sofia", "mod_tone_stream", "mod_opus", "mod_spandsp",
+        "mod_logfile", "mod_event_socket", "mod_commands", "mod_dptools", "mod_sndfile",
+        "mod_dialplan_xml", "mod_sofia", "mod_tone_stream", "mod_opus", "mod_spandsp",
     ]  # fmt: skip
     assert freeswitch.packages(site())[:3] == (
         "freeswitch",
@@ -181,7 +181,7 @@ def test_fs_cli_logs_in_as_the_event_socket_asks() -> None:
         "port => 8055",
         f"password => {ESL}",
     ]
-    with_esl = [file.path for file in tree if ESL in file.content.decode()]
+    with_esl = [file.path for file in tree if ESL in file.text]
     assert with_esl == [".fs_cli_conf", "autoload_configs/event_socket.conf.xml"]
 
 
@@ -309,7 +309,7 @@ def test_signalwires_source_has_its_login_apart() -> None:
         "machine freeswitch.signalwire.com/repo/deb/debian-release "
         "login signalwire password pat_AbcDefGhiJkl\n"
     )
-    assert [file.path for file in tree if "pat_" in file.content.decode()] == [paths.APT_AUTH]
+    assert [file.path for file in tree if "pat_" in file.text] == [paths.APT_AUTH]
     assert "Pin: version 1.10.12*" in text(tree, paths.APT_PREFERENCES)
 
 

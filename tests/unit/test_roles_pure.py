@@ -19,7 +19,7 @@ from callcenter.render import freeswitch, system
 from callcenter.secrets import Secret
 from callcenter.site import EventSocket, Extension, LocalPackages, SignalWire, Site, Switch
 from roles.files.facts import MASK_SED, ManagedFiles, MaskedContents, Present
-from roles.files.operations import masked
+from roles.files.operations import BINARY, masked
 from roles.firewall.facts import Filter, FirewallState
 from roles.freeswitch import lacking
 from roles.freeswitch.facts import Release, ReleaseState
@@ -228,7 +228,7 @@ class TestMasks:
     def test_hide_every_secret_of_every_file(self) -> None:
         secrets = [SITE.reveal(one) for _, one in SITE.secrets()]
         secrets.append(freeswitch.a1_hash(SITE, SITE.extensions[0]))
-        everything = "".join(file.content.decode() for tree in self.trees for file in tree)
+        everything = "".join(file.text for tree in self.trees for file in tree)
         # The phone's password is nowhere to begin with; all others must be hidden.
         assert [one in everything for one in secrets] == [False, True, True, True]
         shown = "".join(masked(file.content) for tree in self.trees for file in tree)
@@ -244,6 +244,8 @@ class TestMasks:
     def test_are_the_same_on_the_host_and_here(self, tmp_path: Path) -> None:
         for tree in self.trees:
             for file in tree:
+                if file.path.endswith(BINARY):
+                    continue
                 done = subprocess.run(
                     ["sed", "-E", MASK_SED], input=file.content, capture_output=True, check=True
                 )

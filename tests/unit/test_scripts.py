@@ -36,6 +36,7 @@ SITE = Site(
     event_socket=EventSocket(password=Secret(literal="third-Horse-7battery")),
     packages=SignalWire(token=Secret(literal="pat_Horse7battery")),
 )
+MAILBOX = Site("cc.example.net", extensions=(Extension("1000", voicemail=True),))
 CONFIGURATION = freeswitch.configuration(SITE, Switch("cc1", public_ip="203.0.113.10"))
 
 
@@ -147,15 +148,22 @@ def put_release(_: Path) -> list[str]:
 
 
 SCRIPTS: dict[str, Callable[[Path], list[str]]] = {
-    "the release tool": lambda _: [
-        system.unit(SITE, realtime=True)[paths.RELEASE_TOOL].content.decode()
-    ],
+    "the release tool": lambda _: [system.unit(SITE, realtime=True)[paths.RELEASE_TOOL].text],
     "a tree of files": put_files,
     "a release": put_release,
     "the probe of SignalWire's source": lambda _: probe(system.package_source(SITE, "bookworm")),
     "the probe of a repository": lambda folder: probe(repository(folder)),
     "packages": install,
     "packages of a folder": local,
+    "the end of old voicemail": lambda _: [
+        system.unit(MAILBOX, realtime=True)[paths.VOICEMAIL_TOOL].content.decode()
+    ],
+    "voicemail to go": lambda _: [
+        line if line.startswith("DEBIAN") else inner(line)
+        for line in scripts_of(
+            commands(operations.no_other_modules, (), {"freeswitch-mod-voicemail": "1"})
+        )
+    ],
     "modules to go": lambda _: list(
         scripts_of(commands(operations.no_other_modules, (), {"freeswitch-mod-opus": "1"}))
     ),
@@ -244,7 +252,7 @@ def test_a_release_that_is_there_needs_no_command() -> None:
 def test_a_release_carries_only_what_differs() -> None:
     changed = "dialplan/default.xml"
     digests = {file.path: file.digest for file in CONFIGURATION} | {changed: "0", "gone": "1"}
-    contents = {file.path: file.content.decode() for file in CONFIGURATION}
+    contents = {file.path: file.text for file in CONFIGURATION}
     present = Release(digests, contents, running=True, enabled=True, settled=True)
     [command] = commands(
         operations.release, CONFIGURATION, ("internal",), ("mod_sofia",), SITE.maintenance,

@@ -15,20 +15,39 @@ from callcenter.__main__ import check, main, schema
 from callcenter.reference import markdown
 from callcenter.secrets import Secret
 from callcenter.site import (
+    Agent,
+    AgentCodes,
     EventSocket,
     Extension,
     FeatureCodes,
     Firewall,
+    Hours,
+    Ivr,
     LocalPackages,
+    Mailbox,
     Maintenance,
     Media,
     Msi,
     Network,
+    Notice,
+    Queue,
+    Recording,
+    RingGroup,
     SignalWire,
     Site,
+    Smtp,
+    Speech,
     Switch,
+    Voicemail,
+    extension,
+    hang_up,
     hosts,
+    ivr,
+    open_during,
+    ring_group,
+    say,
     secret,
+    voicemail,
 )
 
 pytestmark = pytest.mark.usefixtures("own_folder")
@@ -54,6 +73,10 @@ extensions:
     name: Front desk
     ring_seconds: 20
     password: {secret: front-desk}
+    voicemail: {email: desk@Example.net, pin: {secret: desk-pin}}
+  - {number: 2001, voicemail: true, no_answer: {voicemail: 2000}}
+voicemail: {check: "*97", check_any: null, keep_days: 30, attach: false}
+smtp: {host: mail.example.net, sender: pbx@example.net, user: pbx, password: {secret: mail}}
 network:
   sip_port: 5080
   transports: [tcp]
@@ -64,6 +87,44 @@ firewall: {enabled: false, ssh_from: [192.0.2.0/24], tcp_ports: [9100]}
 media: {codecs: [PCMA, OPUS], mode: proxy, max_calls: 100, max_calls_per_second: 10}
 event_socket: {port: 8022, password: {secret: socket}}
 features: {echo: "*98", tone: null}
+hours:
+  - {name: office, weekly: ["Mon-Fri 09:00-18:00"], holidays: ["12-25"], night: "*28",
+     exceptions: {"2026-12-24": "09:00-12:00"}, timezone: Asia/Tokyo}
+ivrs:
+  - name: main
+    greeting: {say: Welcome.}
+    number: 6000
+    options:
+      "1": {extension: 1000}
+      "2": {hours: office, open: {ring_group: sales}, closed: {hang_up: USER_BUSY}}
+      "9": {ivr: main}
+queues:
+  - name: sales
+    number: 7000
+    strategy: round-robin
+    hold_music: {say: Please wait.}
+    announcement: {say: Still there.}
+    announce_position: true
+    announce_seconds: 20
+    next_level_seconds: 15
+    progressive_seconds: 5
+    max_wait: 300
+    max_wait_without_agents: 30
+    otherwise: {ivr: main}
+    record: false
+agents:
+  - {extension: 1000, skills: {sales: 1}}
+  - {extension: "1001", skills: {sales: 2}, ring_seconds: 15, wrap_up: 5, reject_delay: 1,
+     busy_delay: 2, no_answer_delay: 3, max_no_answer: 0}
+agent_codes: {log_in: "*31", log_out: "*32", pause: null}
+notices:
+  - {name: storm, announcement: {say: Stay at home.}, number: 6200, otherwise: {ivr: main}}
+ring_groups:
+  - {name: sales, members: [1000, "1001"], strategy: in-turn, otherwise: {ivr: main}}
+speech: {command: [cat, "{language}"]}
+hold_music: {say: Please hold., language: en}
+recording:
+  {keep_days: 30, announcement: {say: Recorded.}, stereo: false, pause: 1, resume: 2}
 maintenance: {live_calls: stop, drain_seconds: 60}
 secret_file: /nowhere/secrets.json
 """
@@ -79,7 +140,18 @@ def twin() -> Site:
         windows=Msi("https://files.example.net/fs.msi", sha256="ab" * 32),
         extensions=(
             *Extension.range(1000, 1004),
-            Extension("2000", name="Front desk", ring_seconds=20, password=secret("front-desk")),
+            Extension(
+                "2000",
+                name="Front desk",
+                ring_seconds=20,
+                password=secret("front-desk"),
+                voicemail=Mailbox(email="desk@example.net", pin=secret("desk-pin")),
+            ),
+            Extension(2001, voicemail=True, no_answer=voicemail(2000)),
+        ),
+        voicemail=Voicemail(check="*97", check_any=None, keep_days=30, attach=False),
+        smtp=Smtp(
+            "mail.example.net", sender="pbx@example.net", user="pbx", password=secret("mail")
         ),
         network=Network(
             sip_port=5080,
@@ -92,6 +164,67 @@ def twin() -> Site:
         media=Media(codecs=("PCMA", "OPUS"), mode="proxy", max_calls=100, max_calls_per_second=10),
         event_socket=EventSocket(port=8022, password=secret("socket")),
         features=FeatureCodes(echo="*98", tone=None),
+        hours=[
+            Hours(
+                "office",
+                ["Mon-Fri 09:00-18:00"],
+                holidays=["12-25"],
+                night="*28",
+                exceptions={"2026-12-24": "09:00-12:00"},
+                timezone="Asia/Tokyo",
+            )
+        ],
+        ivrs=[
+            Ivr(
+                "main",
+                say("Welcome."),
+                number="6000",
+                options={
+                    "1": extension(1000),
+                    "2": open_during("office", ring_group("sales"), otherwise=hang_up("USER_BUSY")),
+                    "9": ivr("main"),
+                },
+            )
+        ],
+        queues=[
+            Queue(
+                "sales",
+                number="7000",
+                strategy="round-robin",
+                hold_music=say("Please wait."),
+                announcement=say("Still there."),
+                announce_position=True,
+                announce_seconds=20,
+                next_level_seconds=15,
+                progressive_seconds=5,
+                max_wait=300,
+                max_wait_without_agents=30,
+                otherwise=ivr("main"),
+            )
+        ],
+        agents=[
+            Agent("1000", skills={"sales": 1}),
+            Agent(
+                "1001",
+                skills={"sales": 2},
+                ring_seconds=15,
+                wrap_up=5,
+                reject_delay=1,
+                busy_delay=2,
+                no_answer_delay=3,
+                max_no_answer=0,
+            ),
+        ],
+        agent_codes=AgentCodes(log_in="*31", log_out="*32", pause=None),
+        notices=[Notice("storm", say("Stay at home."), number="6200", otherwise=ivr("main"))],
+        ring_groups=[
+            RingGroup("sales", ["1000", "1001"], strategy="in-turn", otherwise=ivr("main"))
+        ],
+        speech=Speech(command=["cat", "{language}"]),
+        hold_music=say("Please hold.", language="en"),
+        recording=Recording(
+            keep_days=30, announcement=say("Recorded."), stereo=False, pause=1, resume=2
+        ),
         maintenance=Maintenance(live_calls="stop", drain_seconds=60),
         secret_file=Path("/nowhere/secrets.json"),
     )

@@ -22,6 +22,7 @@ Samples = NDArray[np.int16]
 BLOCK_SECONDS = 0.05
 ENERGY_SHARE = 0.8
 AUDIBLE_RMS = 300.0
+TONE_SHARE = 0.95
 # A phone's jitter buffer, and the blocks that the tone's two ends fall into.
 ALLOWANCE_SECONDS = 0.1
 
@@ -140,3 +141,32 @@ def read_wav(source: Path | bytes) -> list[Pcm]:
 
 def _name(source: Hears | Pcm) -> str:
     return "the recording" if isinstance(source, Pcm) else str(source)
+
+
+def speech_seconds(pcm: Pcm) -> float:
+    """The seconds in which something other than a single tone is heard."""
+    size = round(pcm.rate * BLOCK_SECONDS)
+    blocks = pcm.samples[: len(pcm.samples) // size * size].reshape(-1, size).astype(np.float64)
+    spectrum = np.square(np.abs(np.fft.rfft(blocks * np.hanning(size), axis=1)))
+    total = spectrum.sum(axis=1)
+    # A tone fills one bin and, by the window, its two neighbours.
+    peak = np.argmax(spectrum, axis=1)[:, None] + np.arange(-1, 2)
+    at_peak = np.take_along_axis(spectrum, np.clip(peak, 0, spectrum.shape[1] - 1), axis=1)
+    audible = np.square(blocks).sum(axis=1) > size * AUDIBLE_RMS**2
+    mixed = at_peak.sum(axis=1) < TONE_SHARE * total
+    return float(np.count_nonzero(audible & mixed) * BLOCK_SECONDS)
+
+
+def assert_speech(source: Hears | Pcm, seconds: float, wait: float = 8.0) -> None:
+    """Fail unless words, or music, are heard for that long: anything but silence or one tone."""
+    __tracebackhide__ = True
+
+    def enough(pcm: Pcm) -> bool:
+        return speech_seconds(pcm) >= seconds
+
+    pcm = source if isinstance(source, Pcm) else source.listen(enough, seconds + wait)
+    if not enough(pcm):
+        raise AssertionError(
+            f"{_name(source)} heard speech for {speech_seconds(pcm):.2f} s of the {seconds:g} s "
+            f"expected ({pcm.seconds:.2f} s of sound):\n{describe(pcm)}"
+        )

@@ -25,7 +25,7 @@ import sys
 import threading
 import time
 from collections import deque
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Coroutine, Iterable
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -209,6 +209,12 @@ class Exchange:
         agent = self._do(UserAgent.create(self._runtime, account), _COMMAND_SECONDS)
         phone = self._phones[user] = Phone(self, agent, user, account.domain, transport)
         return phone
+
+    def first_incoming(self, phones: Iterable[Phone], timeout: float = 10) -> Call:
+        """Wait for a call to any of these phones: the one that rings first."""
+        watched = list(phones)
+        self._wait(lambda: any(one._ringing for one in watched), timeout, "a call to any phone")
+        return next(one for one in watched if one._ringing)._ringing.popleft()
 
     def ladder(self) -> str:
         """All SIP messages so far, drawn and in full, secrets masked."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import KW_ONLY
+from dataclasses import KW_ONLY, replace
 from typing import TYPE_CHECKING, Annotated
 
 from pydantic import Field, field_validator
@@ -10,6 +10,8 @@ from pydantic import Field, field_validator
 from callcenter.secrets import Secret, secret
 from callcenter.site._model import SiteError, model
 from callcenter.site._types import DisplayName, Number
+from callcenter.site.destinations import Destination, ToVoicemail
+from callcenter.site.voicemails import Mailbox
 
 __all__ = ["Extension"]
 
@@ -31,6 +33,15 @@ class Extension:
     ring_seconds: Annotated[int, Field(strict=True, ge=5, le=300)] = 30
     """How long a call rings before the caller hears that nobody answers. Seconds, 5 to 300."""
 
+    no_answer: Destination | None = None
+    """Where callers go when nobody answers, it is busy, or it has no phone. Default: its mailbox
+    where it has one; else they are told, and the call ends."""
+    voicemail: Mailbox | Annotated[bool, Field(strict=True)] = False
+    """Whether it has a mailbox; a Mailbox says more about it."""
+
+    record: Annotated[bool, Field(strict=True)] = False
+    """Whether its calls, to it and from it, are recorded: see Site.recording."""
+
     @field_validator("number")
     @classmethod
     def _digits(cls, number: str) -> str:
@@ -47,17 +58,41 @@ class Extension:
             name: str = "",
             password: Secret = ...,
             ring_seconds: int = 30,
+            no_answer: Destination | None = None,
+            voicemail: Mailbox | bool = False,
+            record: bool = False,
         ) -> None: ...
 
     def __post_init__(self) -> None:
         if self.password == Secret("extension/default"):
             object.__setattr__(self, "password", secret(f"extension/{self.number}"))
+        mailbox = Mailbox() if self.voicemail is True else self.voicemail
+        if isinstance(mailbox, Mailbox) and mailbox.pin == Secret("voicemail/default"):
+            mailbox = replace(mailbox, pin=Secret(f"voicemail/{self.number}"))
+        object.__setattr__(self, "voicemail", mailbox)
+
+    @property
+    def mailbox(self) -> Mailbox | None:
+        """Its mailbox, where it has one."""
+        return self.voicemail if isinstance(self.voicemail, Mailbox) else None
+
+    @property
+    def unanswered(self) -> Destination | None:
+        """Where its callers go when nobody answers, if anywhere."""
+        if self.no_answer is None and self.mailbox is not None:
+            return ToVoicemail(self.number)
+        return self.no_answer
 
     @classmethod
-    def range(cls, first: int, last: int, *, ring_seconds: int = 30) -> list[Extension]:
+    def range(
+        cls, first: int, last: int, *, ring_seconds: int = 30, voicemail: bool = False
+    ) -> list[Extension]:
         """Extensions ``first`` to ``last``, both included, each with a password of its own."""
         if last < first:
             raise SiteError([f"Extension.range: {first} is above {last}; put the lower one first"])
         if last - first >= MAXIMUM_RANGE:
             raise SiteError([f"Extension.range: holds more than {MAXIMUM_RANGE} numbers"])
-        return [cls(str(number), ring_seconds=ring_seconds) for number in range(first, last + 1)]
+        return [
+            cls(str(number), ring_seconds=ring_seconds, voicemail=voicemail)
+            for number in range(first, last + 1)
+        ]

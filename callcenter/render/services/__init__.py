@@ -1,0 +1,51 @@
+"""What a call can reach besides a phone: one module a service, all of one shape.
+
+Each has ``modules(site)``, the FreeSWITCH modules that it needs, and ``files(site)``, its part of
+the configuration. Both are empty where the Site does not ask for it, so that what is switched off
+is gone from the host.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Final, Protocol
+
+from callcenter.render._files import File
+from callcenter.render.services import (
+    extensions,
+    hours,
+    ivrs,
+    notices,
+    queues,
+    recordings,
+    ring_groups,
+    voicemails,
+)
+from callcenter.render.services._way import CONTEXT, leads_on, name_of, numbers, records
+from callcenter.render.services.voicemails import pin_hash
+from callcenter.site import Site
+
+__all__ = ["CONTEXT", "SERVICES", "Service", "leads_on", "name_of", "numbers", "records"]
+__all__ += ["pin_hash"]
+
+
+class Service(Protocol):
+    """The shape of the modules here."""
+
+    def modules(self, site: Site) -> tuple[str, ...]:
+        """FreeSWITCH's modules that the service needs, none where it is off."""
+
+    def files(self, site: Site) -> Iterator[File]:
+        """Its files below the configuration folder."""
+
+
+SERVICES: Final[tuple[Service, ...]] = (
+    extensions,
+    hours,
+    ivrs,
+    notices,
+    queues,
+    recordings,
+    ring_groups,
+    voicemails,
+)

@@ -1,0 +1,91 @@
+"""How the dialplan sends a call to a destination."""
+
+from __future__ import annotations
+
+import functools
+import hashlib
+from collections.abc import Iterator
+from dataclasses import fields
+
+from markupsafe import Markup
+
+from callcenter.render import sounds
+from callcenter.render._files import File
+from callcenter.render._templates import xml, xml_escape
+from callcenter.site import Announcement, Destination, OpenDuring, Say, Site, ToQueue
+from callcenter.site.destinations import target_of
+
+__all__ = ["CONTEXT", "action", "config", "leads_on", "name_of", "numbers", "records", "way"]
+
+CONTEXT = "services"
+"""The dialplan context of all destinations. No caller enters it but by a transfer of ours."""
+
+_PREFIXES = {"ivrs": "ivr", "notices": "notice", "queues": "queue", "ring_groups": "ring-group"}
+
+
+def name_of(destination: Destination) -> str:
+    """What the destination is called in the context of services."""
+    field, target = target_of(destination)
+    if isinstance(destination, OpenDuring):
+        # The same hours may lead to other places elsewhere.
+        ways = hashlib.sha256(repr((destination.open, destination.closed)).encode()).hexdigest()
+        return f"during-{target}-{ways[:8]}"
+    if isinstance(destination, ToQueue) and destination.priority:
+        return f"queue-{target}-priority-{destination.priority}"
+    return f"{field.replace('_', '-')}-{target}"
+
+
+def way(destination: Destination | None) -> tuple[str, str]:
+    """The dialplan application that leads to a destination, and its argument."""
+    if destination is None:
+        return "hangup", "NORMAL_CLEARING"
+    return "transfer", f"{name_of(destination)} XML {CONTEXT}"
+
+
+def action(destination: Destination | None) -> Markup:
+    """The same as the dialplan's XML."""
+    application, data = way(destination)
+    return Markup(f'<action application="{application}" data="{xml_escape(data)}"/>')
+
+
+def leads_on(site: Site) -> bool:
+    """Whether a call that an extension does not answer goes anywhere."""
+    return any(one.unanswered is not None for one in site.extensions)
+
+
+def records(site: Site) -> bool:
+    """Whether any call is recorded."""
+    return any(one.record for one in site.extensions) or any(one.record for one in site.queues)
+
+
+def numbers(site: Site) -> Iterator[tuple[str, str]]:
+    """What extensions dial for the Site's services, with the name in the context of services."""
+    for kind, prefix in _PREFIXES.items():
+        for member in getattr(site, kind):
+            if member.number is not None:
+                yield member.number, f"{prefix}-{member.name}"
+    for field in fields(site.agent_codes) if site.agents else ():
+        if (code := getattr(site.agent_codes, field.name)) is not None:
+            yield code, f"agent-{field.name.replace('_', '-')}"
+    for hours in site.hours:
+        if hours.night is not None:
+            yield hours.night, f"night-{hours.name}"
+    if site.mailboxes:
+        for number, name in (
+            (site.voicemail.check, "check-voicemail"),
+            (site.voicemail.check_any, "check-any-voicemail"),
+        ):
+            if number is not None:
+                yield number, name
+
+
+def config(path: str, site: Site, **values: object) -> File:
+    """A file of the configuration, from the template of the same place."""
+    sound = functools.partial(sounds.path, site)
+
+    def say(english: str, chinese: str) -> Announcement:
+        return Say({"en": english, "zh": chinese}[site.language], language=site.language)
+
+    values = {"site": site, "action": action, "sound": sound, "say": say, **values}
+    made = xml(f"freeswitch/{path}.j2", **values)
+    return File(path, made, 0o640)

@@ -1,0 +1,23 @@
+"""Extensions as destinations, and what happens to calls that nobody answers."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from callcenter.render._files import File
+from callcenter.render.services._way import config, leads_on, records
+from callcenter.site import Site
+
+__all__ = ["files", "modules"]
+
+
+def modules(site: Site) -> tuple[str, ...]:
+    """FreeSWITCH's base is enough."""
+    return ()
+
+
+def files(site: Site) -> Iterator[File]:
+    """The dialplan that rings an extension for a service."""
+    yield config(
+        "dialplan/services/extensions.xml", site, leads_on=leads_on(site), records=records(site)
+    )

@@ -1,0 +1,22 @@
+"""Notices."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from callcenter.render._files import File
+from callcenter.render.services._way import config
+from callcenter.site import Site
+
+__all__ = ["files", "modules"]
+
+
+def modules(site: Site) -> tuple[str, ...]:
+    """What plays recorded announcements."""
+    return ("mod_sndfile",) if site.notices else ()
+
+
+def files(site: Site) -> Iterator[File]:
+    """The dialplan that plays each."""
+    if site.notices:
+        yield config("dialplan/services/notices.xml", site)

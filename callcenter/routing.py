@@ -1,0 +1,141 @@
+"""The way that a call takes, told without a host, by the models that are rendered."""
+
+from __future__ import annotations
+
+import datetime
+import zoneinfo
+from collections.abc import Callable, Collection, Iterator
+from typing import Any
+
+from callcenter.site import (
+    Destination,
+    OpenDuring,
+    RingGroup,
+    Site,
+    SiteError,
+    ToExtension,
+    ToHangUp,
+    ToIvr,
+    ToNotice,
+    ToQueue,
+    ToRingGroup,
+    ToVoicemail,
+)
+from callcenter.site._plan import dialled_numbers
+from callcenter.site.destinations import target_of
+
+__all__ = ["explain", "moment", "resolve", "service_of"]
+
+
+def moment(text: str, site: Site) -> datetime.datetime:
+    """A moment such as ``2026-12-25T10:00``, of the Site's clock where it names no other."""
+    try:
+        when = datetime.datetime.fromisoformat(text)
+    except ValueError:
+        raise SiteError([f"{text!r} is no moment; use one such as '2026-12-25T10:00'"]) from None
+    return when if when.tzinfo else when.replace(tzinfo=zoneinfo.ZoneInfo(site.timezone))
+
+
+def resolve(
+    site: Site, destination: Destination, when: datetime.datetime, closed: Collection[str] = ()
+) -> Destination:
+    """Where a destination leads at a moment. ``closed``: hours whose night switch is on."""
+    while isinstance(destination, OpenDuring):
+        destination = _branch(site, destination, when, closed)[0]
+    return destination
+
+
+def _branch(
+    site: Site, during: OpenDuring, when: datetime.datetime, closed: Collection[str]
+) -> tuple[Destination, str]:
+    hours = site.named("hours", during.hours)
+    if during.hours in closed:
+        is_open, why = False, "the night switch"
+    else:
+        is_open, why = hours.why(when, site.timezone)
+    word = "open" if is_open else "closed"
+    return (during.open if is_open else during.closed), f"hours {during.hours}: {word} by {why}"
+
+
+def service_of(site: Site, number: str) -> tuple[str, Destination | None]:
+    """What a number is that an extension dials: the path of its field, and where it leads."""
+    if number in site.extension_by_number:
+        return "extensions", ToExtension(number)
+    for path, taken in dialled_numbers(site):
+        if taken != number:
+            continue
+        kind, bracket, rest = path.partition("[")
+        if not bracket or path.endswith(".night"):
+            return path, None
+        name = getattr(site, kind)[int(rest.partition("]")[0])].name
+        return path, _KINDS[kind](name) if kind in _KINDS else None
+    raise SiteError([f"{number} is nothing that can be dialled; see extensions, ivrs and features"])
+
+
+_KINDS: dict[str, Callable[[str], Destination]] = {
+    "ivrs": ToIvr,
+    "notices": ToNotice,
+    "queues": ToQueue,
+    "ring_groups": ToRingGroup,
+}
+
+
+def explain(
+    site: Site, number: str, when: datetime.datetime, closed: Collection[str] = ()
+) -> Iterator[str]:
+    """The steps of a call to a number, a line each, until it ends or somebody must act."""
+    path, destination = service_of(site, number)
+    if destination is None:
+        yield f"{number} is {path}"
+        return
+    field, target = target_of(destination)
+    yield f"{number} is {field.replace('_', ' ')} {target} ({path})"
+    yield from _onward(site, destination, when, closed)
+
+
+def _onward(
+    site: Site, destination: Destination, when: datetime.datetime, closed: Collection[str]
+) -> Iterator[str]:
+    while isinstance(destination, OpenDuring):
+        destination, why = _branch(site, destination, when, closed)
+        yield why
+    after: Destination | None = None
+    here: Any = destination
+    match here:
+        case ToHangUp():
+            yield f"the call ends ({here.hang_up})"
+            return
+        case ToVoicemail():
+            yield f"the mailbox of {here.voicemail} takes a message"
+            return
+        case ToExtension():
+            called = site.extension_by_number[here.extension]
+            yield f"extension {called.number} rings for {called.ring_seconds} s"
+            after = called.unanswered
+        case ToRingGroup():
+            group: RingGroup = site.named("ring_groups", here.ring_group)
+            members = ", ".join(group.members)
+            yield f"ring group {group.name} rings {members} {group.strategy.replace('-', ' ')}"
+            after = group.otherwise
+        case ToIvr():
+            menu = site.named("ivrs", here.ivr)
+            yield f"IVR {menu.name} plays its greeting"
+            for keys, to in menu.options.items():
+                field, target = target_of(to)
+                yield f"  {keys}: {field.replace('_', ' ')} {target}"
+            after = menu.otherwise
+        case _:
+            field, target = target_of(destination)
+            yield f"{field.replace('_', ' ')} {target}"
+            after = getattr(_owner(site, destination), "otherwise", None)
+    if after is None:
+        yield "else the call ends"
+    else:
+        field, target = target_of(after)
+        yield f"else {field.replace('_', ' ')} {target}:"
+        yield from _onward(site, after, when, closed)
+
+
+def _owner(site: Site, destination: Destination) -> object:
+    kind = getattr(destination, "names", "")
+    return site.named(kind, target_of(destination)[1]) if kind not in ("", "extensions") else None

@@ -1,0 +1,209 @@
+"""The dial plan as a whole: each number once, each destination there, no call in a circle."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterator
+from dataclasses import fields
+from typing import TYPE_CHECKING, Any
+
+from callcenter.site._model import Problem
+from callcenter.site.destinations import (
+    Destination,
+    OpenDuring,
+    ToExtension,
+    ToVoicemail,
+    destinations_in,
+    target_of,
+)
+
+if TYPE_CHECKING:
+    from callcenter.site.site import Site
+
+__all__ = [
+    "NAMED",
+    "check_destinations",
+    "check_members",
+    "check_names",
+    "check_numbers",
+    "dialled_numbers",
+]
+
+NAMED = ("hours", "ivrs", "notices", "queues", "ring_groups")
+"""The Site's fields whose members have a name and may have a number."""
+
+
+def dialled_numbers(site: Site) -> Iterator[tuple[str, str]]:
+    """Every number of the Site but its extensions, after the path of its field."""
+    for name, code in site.features.items():
+        yield f"features.{name}", code
+    for kind in NAMED:
+        for index, member in enumerate(getattr(site, kind)):
+            for field in ("number", "night"):
+                if (number := getattr(member, field, None)) is not None:
+                    yield f"{kind}[{index}].{field}", number
+    if site.mailboxes:
+        for field in ("check", "check_any"):
+            if (number := getattr(site.voicemail, field)) is not None:
+                yield f"voicemail.{field}", number
+    yield from _agent_codes(site)
+
+
+def _agent_codes(site: Site) -> Iterator[tuple[str, str]]:
+    for field in fields(site.agent_codes) if site.agents else ():
+        if (code := getattr(site.agent_codes, field.name)) is not None:
+            yield f"agent_codes.{field.name}", code
+
+
+def check_numbers(site: Site) -> None:
+    """No number stands for two things, and none begins another."""
+    seen: dict[str, str] = {}
+    for path, number in dialled_numbers(site):
+        if number in seen:
+            raise Problem(path, f"{number} is already {seen[number]}; give each its own")
+        seen[number] = path
+    for index, extension in enumerate(site.extensions):
+        number, path = extension.number, f"extensions[{index}].number"
+        if (taken := seen.get(number)) is None:
+            seen[number] = path.removesuffix(".number")
+        elif (code := taken.removeprefix("features.")) != taken:
+            raise Problem(
+                path,
+                f"{number} is the feature code {code!r}; choose another number, or another code "
+                f"in {taken}",
+            )
+        else:
+            raise Problem(path, f"{number} is already {taken}; give each its own")
+    # A phone that dials digit by digit would reach the shorter number and never the longer.
+    for number, path in seen.items():
+        for length in range(2, len(number)):
+            if (shorter := number[:length]) in seen:
+                if path.startswith("extensions["):
+                    path += ".number"
+                raise Problem(
+                    path,
+                    f"{number} begins with {shorter}, which is dialled on its own; choose numbers "
+                    "of one length",
+                )
+
+
+def check_names(site: Site) -> None:
+    """Names are each given once among their kind."""
+    for kind in NAMED:
+        seen: set[str] = set()
+        for index, member in enumerate(getattr(site, kind)):
+            if member.name in seen:
+                raise Problem(
+                    f"{kind}[{index}].name", f"{member.name!r} is given twice; name each once"
+                )
+            seen.add(member.name)
+
+
+def check_destinations(site: Site) -> None:
+    """Every destination is there, and no call is sent in a circle for ever."""
+    for path, destination in destinations_in(site):
+        field, target = target_of(destination)
+        if not (kind := getattr(destination, "names", "")):
+            continue
+        check_member(site, kind, f"{path}.{field}", target)
+    for path, destination in destinations_in(site):
+        _check_circle(path, site, destination)
+
+
+def check_members(site: Site) -> None:
+    """Those whom a service rings are extensions of the Site."""
+    for index, group in enumerate(site.ring_groups):
+        for place, number in enumerate(group.members):
+            path = f"ring_groups[{index}].members[{place}]"
+            check_member(site, "extensions", path, number)
+            if number in group.members[:place]:
+                raise Problem(path, f"{number} is listed twice; list it once")
+    for index, queue in enumerate(site.queues):
+        if not any(queue.name in agent.skills for agent in site.agents):
+            raise Problem(
+                f"queues[{index}].name",
+                f"{queue.name!r} is in no agent's skills, so nobody would answer; give it an agent",
+            )
+        if queue.record and site.media.mode != "default":
+            raise Problem(
+                f"queues[{index}].record",
+                f"nothing can be recorded with media.mode {site.media.mode!r}; use 'default'",
+            )
+    seen: set[str] = set()
+    for index, agent in enumerate(site.agents):
+        check_member(site, "extensions", f"agents[{index}].extension", agent.extension)
+        if agent.extension in seen:
+            raise Problem(
+                f"agents[{index}].extension",
+                f"{agent.extension} is an agent already; give that one all skills",
+            )
+        seen.add(agent.extension)
+        for name in agent.skills:
+            check_member(site, "queues", f"agents[{index}].skills[{name!r}]", name)
+    for index, extension in enumerate(site.extensions):
+        if extension.record and site.media.mode != "default":
+            raise Problem(
+                f"extensions[{index}].record",
+                f"nothing can be recorded with media.mode {site.media.mode!r}; use 'default'",
+            )
+    for index, menu in enumerate(site.ivrs):
+        for keys in menu.options if menu.direct_dial else ():
+            for extension in site.extensions:
+                if extension.number.startswith(keys):
+                    raise Problem(
+                        f"ivrs[{index}].options[{keys!r}]",
+                        f"begins extension {extension.number}, which direct_dial offers; choose "
+                        " other keys, or leave direct_dial off",
+                    )
+
+
+def check_member(site: Site, kind: str, path: str, target: str) -> None:
+    """``target`` is the name of one of the Site's ``kind``, or the number of an extension."""
+    if kind == "extensions":
+        if target not in site.extension_by_number:
+            raise Problem(path, f"{target} is no extension of the Site; give one in extensions")
+        return
+    if kind == "mailboxes":
+        if target not in {extension.number for extension in site.mailboxes}:
+            right = f"set voicemail=True in extension {target}"
+            if target not in site.extension_by_number:
+                right = "give the number of one in extensions"
+            raise Problem(path, f"{target} has no mailbox; {right}")
+        return
+    known = [member.name for member in getattr(site, kind)]
+    if target not in known:
+        close = difflib.get_close_matches(target, known, n=1) or known
+        right = f"use {' or '.join(map(repr, close))}" if close else f"describe it in {kind}"
+        raise Problem(path, f"{target!r} is not in the Site's {kind}; {right}")
+
+
+def onward(site: Site, destination: Destination) -> list[Destination]:
+    """Where a call may go on from a destination without anybody doing anything."""
+    if isinstance(destination, OpenDuring):
+        return [destination.open, destination.closed]
+    if isinstance(destination, ToVoicemail):
+        return []
+    if isinstance(destination, ToExtension):
+        owner: Any = site.extension_by_number[destination.extension]
+    elif kind := getattr(destination, "names", ""):
+        owner = site.named(kind, target_of(destination)[1])
+    else:
+        return []
+    return [
+        to
+        for field in ("otherwise", "no_answer")
+        if (to := getattr(owner, field, None)) is not None
+    ]
+
+
+def _check_circle(path: str, site: Site, start: Destination) -> None:
+    waiting, met = onward(site, start), set()
+    while waiting:
+        here = waiting.pop()
+        if here == start:
+            raise Problem(
+                path, "leads back to itself without anybody pressing a key; let it end elsewhere"
+            )
+        if here not in met:
+            met.add(here)
+            waiting += onward(site, here)

@@ -1,0 +1,216 @@
+"""Where a call goes: an extension, a queue, an IVR …, always by name."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import KW_ONLY, fields, is_dataclass
+from typing import Annotated, Any, ClassVar, get_args
+
+from pydantic import AfterValidator, Discriminator, Field, Tag
+
+from callcenter.site._model import model
+from callcenter.site._types import Name, Number
+
+__all__ = [
+    "Destination",
+    "OpenDuring",
+    "ToExtension",
+    "ToHangUp",
+    "ToIvr",
+    "ToNotice",
+    "ToQueue",
+    "ToRingGroup",
+    "ToVoicemail",
+    "destinations_in",
+    "extension",
+    "hang_up",
+    "ivr",
+    "notice",
+    "open_during",
+    "queue",
+    "ring_group",
+    "target_of",
+    "voicemail",
+]
+
+
+@model
+class ToExtension:
+    """Rings an extension's phones."""
+
+    names: ClassVar = "extensions"
+    extension: Number
+    """The number of one of the Site's extensions."""
+
+
+@model
+class ToIvr:
+    """Plays an IVR menu."""
+
+    names: ClassVar = "ivrs"
+    ivr: Name
+    """The name of one of the Site's IVR menus."""
+
+
+@model
+class ToQueue:
+    """Waits in a queue."""
+
+    names: ClassVar = "queues"
+    queue: Name
+    """The name of one of the Site's queues."""
+    _: KW_ONLY
+    priority: Annotated[int, Field(strict=True, ge=0, le=86_400)] = 0
+    """Callers who come this way are served as if they had waited so many seconds already."""
+
+
+@model
+class ToRingGroup:
+    """Rings the members of a ring group."""
+
+    names: ClassVar = "ring_groups"
+    ring_group: Name
+    """The name of one of the Site's ring groups."""
+
+
+@model
+class ToVoicemail:
+    """Takes a message for an extension."""
+
+    names: ClassVar = "mailboxes"
+    voicemail: Number
+    """The number of an extension that has a mailbox."""
+
+
+@model
+class ToNotice:
+    """Plays a notice."""
+
+    names: ClassVar = "notices"
+    notice: Name
+    """The name of one of the Site's notices."""
+
+
+@model
+class ToHangUp:
+    """Ends the call."""
+
+    hang_up: Annotated[str, AfterValidator(lambda cause: _cause(cause))] = "NORMAL_CLEARING"
+    """FreeSWITCH's name of the cause that the caller is told."""
+
+
+@model
+class OpenDuring:
+    """One destination while opening hours are open, another while they are closed."""
+
+    names: ClassVar = "hours"
+    hours: Name
+    """The name of one of the Site's opening hours."""
+    _: KW_ONLY
+    open: Destination
+    """Where calls go while they are open."""
+    closed: Destination
+    """Where calls go outside them, on holidays, and while the night switch is on."""
+
+
+CAUSES = ("NORMAL_CLEARING", "USER_BUSY", "NO_ANSWER", "CALL_REJECTED", "UNALLOCATED_NUMBER")
+
+
+def _cause(cause: str) -> str:
+    if cause not in CAUSES:
+        raise ValueError(f"is no cause; use one of {', '.join(CAUSES)}")
+    return cause
+
+
+def _kind(given: Any) -> str | None:
+    """The model that a destination is of, by its type, or in YAML by the key that it has."""
+    if isinstance(given, Mapping):
+        return next((name for name, key in _KEYS.items() if key in given), None)
+    return type(given).__name__ if type(given).__name__ in _KEYS else None
+
+
+Destination = Annotated[
+    Annotated[ToExtension, Tag("ToExtension")]
+    | Annotated[ToIvr, Tag("ToIvr")]
+    | Annotated[ToQueue, Tag("ToQueue")]
+    | Annotated[ToRingGroup, Tag("ToRingGroup")]
+    | Annotated[ToVoicemail, Tag("ToVoicemail")]
+    | Annotated[ToNotice, Tag("ToNotice")]
+    | Annotated[ToHangUp, Tag("ToHangUp")]
+    | Annotated[OpenDuring, Tag("OpenDuring")],
+    Discriminator(
+        _kind,
+        custom_error_type="destination",
+        custom_error_message="is no destination; use one such as extension(1000) or ivr('main'), "
+        "in YAML {extension: 1000}",
+    ),
+]
+"""Where a call goes. In YAML one key: ``{ivr: main}``, ``{hours: office, open: …, closed: …}``."""
+
+_KEYS: dict[str, str] = {
+    one.__name__: fields(one)[0].name
+    for one in (get_args(arm)[0] for arm in get_args(get_args(Destination)[0]))
+}
+"""The field by which each model is known."""
+
+
+def extension(number: str | int) -> ToExtension:
+    """Ring an extension: ``extension(1000)``."""
+    return ToExtension(number)  # type: ignore[arg-type]
+
+
+def ivr(name: str) -> ToIvr:
+    """Play an IVR menu: ``ivr("main")``."""
+    return ToIvr(name)
+
+
+def queue(name: str, *, priority: int = 0) -> ToQueue:
+    """Wait in a queue: ``queue("sales")``."""
+    return ToQueue(name, priority=priority)
+
+
+def ring_group(name: str) -> ToRingGroup:
+    """Ring a group: ``ring_group("sales")``."""
+    return ToRingGroup(name)
+
+
+def voicemail(number: str | int) -> ToVoicemail:
+    """Take a message for an extension: ``voicemail(2000)``."""
+    return ToVoicemail(number)  # type: ignore[arg-type]
+
+
+def notice(name: str) -> ToNotice:
+    """Play a notice: ``notice("closed")``."""
+    return ToNotice(name)
+
+
+def hang_up(cause: str = "NORMAL_CLEARING") -> ToHangUp:
+    """End the call."""
+    return ToHangUp(cause)
+
+
+def open_during(hours: str, open: Destination, *, otherwise: Destination) -> OpenDuring:
+    """One way while the hours are open, another while they are closed."""
+    return OpenDuring(hours, open=open, closed=otherwise)
+
+
+def destinations_in(value: object, path: str = "") -> Iterator[tuple[str, Destination]]:
+    """Every destination below a model with the path of its field, outermost first."""
+    if isinstance(value, Mapping):
+        for key, item in value.items():
+            yield from destinations_in(item, f"{path}[{key!r}]")
+    elif isinstance(value, tuple):
+        for index, item in enumerate(value):
+            yield from destinations_in(item, f"{path}[{index}]")
+    elif is_dataclass(value):
+        if type(value).__name__ in _KEYS:
+            yield path, value  # type: ignore[misc]
+        for field in fields(value):
+            below = f"{path}.{field.name}" if path else field.name
+            yield from destinations_in(getattr(value, field.name), below)
+
+
+def target_of(destination: Destination) -> tuple[str, str]:
+    """The field by which a destination is known, and its value."""
+    field = _KEYS[type(destination).__name__]
+    return field, str(getattr(destination, field))

@@ -1,0 +1,28 @@
+"""Notices: announcements with a name, for callers to hear and for people to be called with."""
+
+from __future__ import annotations
+
+from dataclasses import KW_ONLY
+
+from callcenter.site._model import model
+from callcenter.site._types import Name, Number
+from callcenter.site.destinations import Destination
+from callcenter.site.sounds import Announcement
+
+__all__ = ["Notice"]
+
+
+@model
+class Notice:
+    """An announcement that is a destination, and that ``python -m callcenter notify`` calls people
+    with."""
+
+    name: Name
+    """What destinations call it by."""
+    announcement: Announcement
+    """What is heard."""
+    _: KW_ONLY
+    number: Number | None = None
+    """What extensions dial to hear it. Default: it is reached by other parts of the Site alone."""
+    otherwise: Destination | None = None
+    """Where the call goes when all was heard. Default: it ends."""

@@ -1,0 +1,111 @@
+"""Queues and the agents who answer them."""
+
+from __future__ import annotations
+
+from dataclasses import KW_ONLY
+from typing import Annotated, Literal, Self
+
+from pydantic import Field, model_validator
+
+from callcenter.site._model import Problem, model
+from callcenter.site._types import Map, Name, Number, no_entries
+from callcenter.site.destinations import Destination
+from callcenter.site.sounds import Announcement
+
+__all__ = ["Agent", "AgentCodes", "Queue", "Strategy"]
+
+Strategy = Literal[
+    "ring-all",
+    "longest-idle-agent",
+    "round-robin",
+    "top-down",
+    "agent-with-least-talk-time",
+    "agent-with-fewest-calls",
+    "sequentially-by-agent-order",
+    "random",
+    "ring-progressively",
+]
+"""mod_callcenter's own names."""
+
+Seconds = Annotated[int, Field(strict=True, ge=0, le=86_400)]
+Level = Annotated[int, Field(strict=True, ge=1, le=99)]
+
+
+@model
+class Queue:
+    """Callers wait here, first come, first served, until an agent is free."""
+
+    name: Name
+    """What destinations and agents' skills call it by."""
+    _: KW_ONLY
+    number: Number | None = None
+    """What extensions dial for it. Default: it is reached by other parts of the Site alone."""
+    strategy: Strategy = "longest-idle-agent"
+    """Whom of the free agents of a level a call rings: mod_callcenter's names."""
+    hold_music: Announcement | None = None
+    """What callers hear while they wait. Default: Site.hold_music."""
+    announcement: Announcement | None = None
+    """What is said over the music now and then."""
+    announce_position: Annotated[bool, Field(strict=True)] = False
+    """Whether callers are told how many are before them."""
+    announce_seconds: Annotated[int, Field(strict=True, ge=10, le=3600)] = 30
+    """Between two announcements. Seconds, 10 to 3,600."""
+    next_level_seconds: Seconds = 0
+    """How long a caller waits before agents of the next level are rung as well. 0: at once when
+    none of the level before is there."""
+    progressive_seconds: Seconds = 10
+    """With ``ring-progressively``: after how long one agent more rings."""
+    max_wait: Seconds = 0
+    """How long a caller waits at most, then goes to ``otherwise``. Seconds; 0: for ever."""
+    max_wait_without_agents: Seconds = 0
+    """The same while no agent is logged in. Seconds; 0: for ever."""
+    otherwise: Destination | None = None
+    """Where callers go whom nobody answered in that time. Default: the call ends."""
+    record: Annotated[bool, Field(strict=True)] = False
+    """Whether its calls are recorded: see Site.recording."""
+
+
+@model
+class Agent:
+    """An extension that answers queues while its agent is logged in."""
+
+    extension: Number
+    """The number of the extension whose phone rings."""
+    _: KW_ONLY
+    skills: Annotated[Map[Name, Level], Field(min_length=1)] = Field(
+        default_factory=no_entries, kw_only=True
+    )
+    """The queues that the agent answers, each with the level: those of level 1 ring first. Within
+    a level, agents ring in the order in which the Site lists them, where the strategy asks for an
+    order."""
+    ring_seconds: Annotated[int, Field(strict=True, ge=5, le=120)] = 20
+    """How long the phone rings before the caller is offered to another agent."""
+    wrap_up: Seconds = 10
+    """How long the agent is left alone after a call. Seconds."""
+    reject_delay: Seconds = 10
+    """How long after the agent has refused a call. Seconds."""
+    busy_delay: Seconds = 60
+    """How long after the phone was busy. Seconds."""
+    no_answer_delay: Seconds = 30
+    """How long after nobody answered. Seconds."""
+    max_no_answer: Annotated[int, Field(strict=True, ge=0, le=100)] = 3
+    """After so many unanswered calls in a row the agent is put on a break. 0: never."""
+
+    @model_validator(mode="after")
+    def _check(self) -> Self:
+        if not self.skills:
+            raise Problem("skills", "is empty, so no queue would ring it; give it one with a level")
+        return self
+
+
+@model
+class AgentCodes:
+    """What agents dial from their own extension. None switches one off."""
+
+    _: KW_ONLY
+    log_in: Number | None = "*22"
+    """To be offered calls; ends a pause, too."""
+    log_out: Number | None = "*23"
+    """To be offered none."""
+    pause: Number | None = "*24"
+    """To be offered none for a while."""

@@ -1,0 +1,33 @@
+"""Ring groups: several extensions under one number."""
+
+from __future__ import annotations
+
+from dataclasses import KW_ONLY
+from typing import Annotated, Literal
+
+from pydantic import Field
+
+from callcenter.site._model import model
+from callcenter.site._types import Many, Name, Number
+from callcenter.site.destinations import Destination
+
+__all__ = ["RingGroup"]
+
+
+@model
+class RingGroup:
+    """Extensions that ring for one call; the first to answer has it."""
+
+    name: Name
+    """What destinations call it by."""
+    members: Annotated[Many[Number], Field(min_length=1)]
+    """Extensions, in the order in which they ring."""
+    _: KW_ONLY
+    number: Number | None = None
+    """What extensions dial for it. Default: it is reached by other parts of the Site alone."""
+    strategy: Literal["together", "in-turn"] = "together"
+    """``together``: all at once. ``in-turn``: one after the other."""
+    ring_seconds: Annotated[int, Field(strict=True, ge=5, le=300)] = 20
+    """How long they ring: all of them, or each in turn. Seconds, 5 to 300."""
+    otherwise: Destination | None = None
+    """Where the call goes when nobody answers. Default: it ends."""

@@ -1,0 +1,152 @@
+"""T3: callers wait with music, the agent who logged in rings and talks, and is left alone after."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import pytest
+
+from callcenter.site import Agent, Queue, Site
+from tests.acceptance.support.audio import assert_heard, assert_speech
+from tests.acceptance.support.phones import Phone
+from tests.acceptance.test_t2_call import CALLEE_HZ, CALLER_HZ, MakePhone, prove_both_ways
+
+
+@pytest.fixture
+def queue(site: Site) -> tuple[str, Queue]:
+    """The first queue that extensions can dial, after its number."""
+    found = next(((one.number, one) for one in site.queues if one.number), None)
+    if found is None:
+        pytest.skip("the Site has no queue with a number")
+    if not site.agent_codes.log_in or not site.agent_codes.log_out:
+        pytest.skip("the Site's agents cannot log in and out")
+    return found
+
+
+@pytest.fixture
+def agents(site: Site, queue: tuple[str, Queue]) -> list[Agent]:
+    """Those who answer it, first of all those of the first level."""
+    members = [agent for agent in site.agents if queue[1].name in agent.skills]
+    return sorted(members, key=lambda agent: agent.skills[queue[1].name])
+
+
+def dial(phone: Phone, code: str) -> None:
+    """Dial a feature code and listen to what it says."""
+    call = phone.call(code)
+    call.wait_established()
+    assert_speech(call, seconds=0.3)
+    assert call.wait_ended(timeout=15).by == "them"
+
+
+@pytest.fixture
+def logged_in(
+    site: Site, agents: list[Agent], phone: MakePhone, fs_cli: Callable[[str], str]
+) -> Iterator[tuple[Agent, Phone]]:
+    """An agent at a phone, logged in; logged out afterwards."""
+    agent = agents[0]
+    made = phone(agent.extension)
+    assert site.agent_codes.log_in
+    assert site.agent_codes.log_out
+    dial(made, site.agent_codes.log_in)
+    assert fs_cli(f"callcenter_config agent get status {agent.extension}") == "Available"
+    yield agent, made
+    fs_cli(f"callcenter_config agent set status {agent.extension} 'Logged Out'")
+
+
+def caller_number(site: Site) -> str:
+    """An extension that is no agent and is not recorded."""
+    taken = {agent.extension for agent in site.agents}
+    return next(one.number for one in site.extensions if one.number not in taken and not one.record)
+
+
+def test_agent_answers(
+    site: Site, queue: tuple[str, Queue], logged_in: tuple[Agent, Phone], phone: MakePhone
+) -> None:
+    """The agent who is logged in rings, and caller and agent hear each other"""
+    call = phone(caller_number(site)).call(queue[0])
+    call.wait_established()
+    answered = logged_in[1].incoming(timeout=15).answer()
+    call.play(CALLER_HZ)
+    answered.play(CALLEE_HZ)
+    prove_both_ways(call, answered)
+    answered.hangup()
+    assert call.wait_ended().by == "them"
+
+
+def test_music_while_waiting(
+    site: Site, queue: tuple[str, Queue], logged_in: tuple[Agent, Phone], phone: MakePhone
+) -> None:
+    """A caller hears music until an agent answers"""
+    if queue[1].hold_music is None and site.hold_music is None:
+        pytest.skip("the Site's callers wait in silence")
+    call = phone(caller_number(site)).call(queue[0])
+    call.wait_established()
+    ringing = logged_in[1].incoming(timeout=15)
+    call.forget()
+    assert_speech(call, seconds=1)
+    ringing.answer().play(CALLEE_HZ)
+    assert_heard(call, CALLEE_HZ, 0.5)
+
+
+def test_wrap_up(
+    site: Site, queue: tuple[str, Queue], logged_in: tuple[Agent, Phone], phone: MakePhone
+) -> None:
+    """After a call the agent is left alone for its wrap-up time"""
+    agent, agents_phone = logged_in
+    caller = phone(caller_number(site))
+    call = caller.call(queue[0])
+    call.wait_established()
+    answered = agents_phone.incoming(timeout=15).answer()
+    answered.play(CALLEE_HZ)
+    assert_heard(call, CALLEE_HZ, 0.5)
+    answered.hangup()
+    ended = time.monotonic()
+    call.wait_ended()
+    second = caller.call(queue[0])
+    second.wait_established()
+    agents_phone.incoming(timeout=agent.wrap_up + 15)
+    # mod_callcenter counts in whole seconds.
+    assert time.monotonic() - ended >= agent.wrap_up - 1
+    second.hangup()
+
+
+def test_no_agent(site: Site, queue: tuple[str, Queue], phone: MakePhone, agents: Any) -> None:
+    """While nobody is logged in, callers go on after the time that the Site says"""
+    number, described = queue
+    wait = described.max_wait_without_agents
+    if not wait or getattr(described.otherwise, "extension", None) is None:
+        pytest.skip("the queue's callers wait for ever, or do not go on to an extension")
+    there = phone(described.otherwise.extension)  # type: ignore[union-attr]
+    call = phone(caller_number(site)).call(number)
+    call.wait_established()
+    answered = there.incoming(timeout=wait + 15).answer()
+    answered.play(CALLEE_HZ)
+    assert_heard(call, CALLEE_HZ, 1)
+
+
+def test_logged_out_and_paused(
+    site: Site,
+    queue: tuple[str, Queue],
+    logged_in: tuple[Agent, Phone],
+    fs_cli: Callable[[str], str],
+) -> None:
+    """Agents pause and log out by their codes"""
+    agent, agents_phone = logged_in
+    codes = site.agent_codes
+    for code, status in ((codes.pause, "On Break"), (codes.log_out, "Logged Out")):
+        if code is not None:
+            dial(agents_phone, code)
+            asked = fs_cli(f"callcenter_config agent get status {agent.extension}")
+            assert asked == status
+
+
+def test_strangers_cannot_log_in(
+    site: Site, queue: tuple[str, Queue], phone: MakePhone, fs_cli: Callable[[str], str]
+) -> None:
+    """An extension that is no agent does not become one"""
+    number = caller_number(site)
+    assert site.agent_codes.log_in
+    dial(phone(number), site.agent_codes.log_in)
+    assert f"\n{number}|" not in fs_cli("callcenter_config agent list")

@@ -1,0 +1,119 @@
+"""T3: recorded calls hold both voices, can be paused, and are nobody else's to read."""
+
+from __future__ import annotations
+
+import base64
+import io
+import wave
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import pytest
+
+from callcenter import paths
+from callcenter.inventory import Host
+from callcenter.site import Extension, Site
+from tests.acceptance.support.audio import Pcm, assert_heard, seconds_of
+from tests.acceptance.test_t2_call import CALLEE_HZ, CALLER_HZ, MakePhone, connect
+
+
+@pytest.fixture
+def recorded(site: Site, node: Host) -> Extension:
+    """An extension whose calls are recorded."""
+    if node.switch.is_windows:
+        pytest.skip(f"{node.name} is a Windows host, whose recordings nothing here reads yet")
+    found = next((one for one in site.extensions if one.record), None)
+    if found is None:
+        pytest.skip("no extension of the Site has its calls recorded")
+    return found
+
+
+@pytest.fixture
+def recording(host: Any, recorded: Extension) -> Callable[[], tuple[str, list[Pcm]]]:
+    """The newest recording of the extension: its file, and its channels."""
+
+    def newest() -> tuple[str, list[Pcm]]:
+        find = f"find {paths.RECORDINGS} -name '*-{recorded.number}-*.wav' -printf '%T@ %p\\n'"
+        path = host.check_output(f"{find} | sort -n | tail -n 1").split()[1]
+        content = base64.b64decode(host.check_output(f"base64 {path}"))
+        with wave.open(io.BytesIO(content)) as file:
+            frames = np.frombuffer(file.readframes(file.getnframes()), dtype=np.int16)
+            channels = file.getnchannels()
+            return path, [Pcm(frames[n::channels], file.getframerate()) for n in range(channels)]
+
+    return newest
+
+
+def test_both_voices(
+    site: Site, recorded: Extension, phone: MakePhone, recording: Any, host: Any
+) -> None:
+    """A recording holds each voice in its channel, in the folder of its day, closed to others"""
+    caller = next(one.number for one in site.extensions if not one.record)
+    call, answered = connect(phone(caller), phone(recorded))
+    assert_heard(call, CALLEE_HZ, 2)
+    assert_heard(answered, CALLER_HZ, 2)
+    call.hangup()
+    answered.wait_ended()
+    path, channels = recording()
+    assert host.check_output(f"TZ={site.timezone} date +%Y/%m/%d") in path
+    assert int(host.check_output(f"stat -c %a {path}"), 8) & 0o007 == 0
+    assert len(channels) == (2 if site.recording.stereo else 1)
+    if site.recording.stereo:
+        assert_heard(channels[0], CALLER_HZ, 1.5)
+        assert_heard(channels[1], CALLEE_HZ, 1.5)
+
+
+@pytest.mark.parametrize("by", ["caller", "called"])
+def test_pause(site: Site, recorded: Extension, phone: MakePhone, recording: Any, by: str) -> None:
+    """Either side pauses the recording with its keys, and resumes it"""
+    if site.recording.pause is None or not site.recording.stereo:
+        pytest.skip("the Site's recordings cannot be paused, or are not in stereo")
+    caller = next(one.number for one in site.extensions if not one.record)
+    call, answered = connect(phone(caller), phone(recorded))
+    presses, tone = (call, CALLEE_HZ) if by == "caller" else (answered, CALLER_HZ)
+    assert_heard(presses, tone, 1)
+    presses.send_dtmf(f"*{site.recording.pause}")
+    presses.forget()
+    assert_heard(presses, tone, 2)
+    presses.send_dtmf(f"*{site.recording.resume}")
+    presses.forget()
+    assert_heard(presses, tone, 1)
+    call.hangup()
+    answered.wait_ended()
+    _, channels = recording()
+    heard = seconds_of(CALLEE_HZ, channels[1].samples, channels[1].rate)
+    # Silence for as long as it was paused, and the voice before and after.
+    assert channels[1].seconds - heard > 1.5
+    assert heard > 1.5
+
+
+def test_others_are_not_recorded(
+    site: Site, recorded: Extension, phone: MakePhone, host: Any
+) -> None:
+    """A call between extensions that are not recorded leaves no file"""
+    others = [one.number for one in site.extensions if not one.record][:2]
+    count = f"find {paths.RECORDINGS} -type f 2>/dev/null | wc -l"
+    before = host.check_output(count)
+    call, answered = connect(phone(others[0]), phone(others[1]))
+    assert_heard(answered, CALLER_HZ, 1)
+    call.hangup()
+    answered.wait_ended()
+    assert host.check_output(count) == before
+
+
+def test_old_ones_are_deleted(site: Site, recorded: Extension, host: Any) -> None:
+    """The host deletes recordings once a day that are older than the Site says"""
+    timer = paths.RETENTION.rpartition("/")[2]
+    assert host.service(f"{timer}.timer").is_running
+    folder = f"{paths.RECORDINGS}/acceptance"
+    old, young = f"{folder}/old.wav", f"{folder}/young.wav"
+    days = site.recording.keep_days
+    host.check_output(
+        f"install -d -o freeswitch {folder} && touch -d '{days + 1} days ago' {old} && "
+        f"touch -d '{days - 1} days ago' {young} && chown freeswitch {old} {young} && "
+        f"systemctl start {timer}.service"
+    )
+    assert not host.file(old).exists
+    assert host.file(young).exists
+    host.check_output(f"rm -r {folder}")

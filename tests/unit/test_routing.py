@@ -1,0 +1,101 @@
+"""``python -m callcenter route``: the way of a call and why, without a host."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from callcenter.__main__ import main
+
+SITE = """
+domain: cc.example.net
+timezone: Europe/Berlin
+extensions: [1000-1003, {number: 2000, no_answer: {ring_group: sales}}]
+hours: [{name: office, weekly: ["Mon-Fri 09:00-18:00"], holidays: ["12-25"], night: "*28"}]
+ring_groups:
+  - name: sales
+    members: [1000, 1001]
+    number: 6100
+    otherwise: {hours: office, open: {extension: 2001}, closed: {hang_up: USER_BUSY}}
+ivrs:
+  - name: main
+    greeting: {say: Welcome.}
+    number: 6000
+    options:
+      "1": {ring_group: sales}
+      "2": {hours: office, open: {extension: 1000}, closed: {ivr: main}}
+    otherwise: {extension: 1002}
+""".replace("[1000-1003, ", "[1000-1003, 2001, ")
+
+
+def route(tmp_path: Path, capsys: pytest.CaptureFixture[str], *words: str) -> tuple[int, list[str]]:
+    file = tmp_path / "site.yaml"
+    file.write_text(SITE)
+    code = main(["route", *words[:2], str(file), *words[2:]])
+    said = capsys.readouterr()
+    return code, (said.out + said.err).splitlines()
+
+
+def test_an_extension_leads_on(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    code, lines = route(tmp_path, capsys, "2026-11-23T10:00", "2000")
+    assert code == 0
+    assert lines == [
+        "2000 is extension 2000 (extensions)",
+        "extension 2000 rings for 30 s",
+        "else ring group sales:",
+        "ring group sales rings 1000, 1001 together",
+        "else hours office:",
+        "hours office: open by the week's Mon",
+        "extension 2001 rings for 30 s",
+        "else the call ends",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("words", "why"),
+    [
+        (("2026-12-25T10:00", "6100"), "hours office: closed by the holiday 12-25"),
+        (("2026-11-23T18:00", "6100"), "hours office: closed by the week's Mon"),
+        (("2026-11-23T18:00+03:00", "6100"), "hours office: open by the week's Mon"),
+        (("2026-11-23T10:00", "6100", "--night", "office"), "hours office: closed by the night"),
+    ],
+)
+def test_hours_and_the_night_switch(
+    words: tuple[str, ...], why: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    _, lines = route(tmp_path, capsys, *words)
+    assert any(line.startswith(why) for line in lines)
+    if "closed" in why:
+        assert lines[-1] == "the call ends (USER_BUSY)"
+
+
+def test_an_ivr_waits_for_keys(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    _, lines = route(tmp_path, capsys, "2026-11-23T10:00", "6000")
+    assert lines[1:4] == [
+        "IVR main plays its greeting",
+        "  1: ring group sales",
+        "  2: hours office",
+    ]
+    assert lines[4] == "else extension 1002:"
+
+
+@pytest.mark.parametrize(
+    ("words", "line"),
+    [
+        (("noon", "6000"), "'noon' is no moment; use one such as '2026-12-25T10:00'"),
+        (("2026-11-23T10:00", "77"), "77 is nothing that can be dialled"),
+        (("2026-11-23T10:00", "6000", "--night", "x"), "--night: 'x' is none of the hours office"),
+    ],
+)
+def test_what_cannot_be_told(
+    words: tuple[str, ...], line: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    code, lines = route(tmp_path, capsys, *words)
+    assert code == 1
+    assert lines[0].startswith(line)
+
+
+def test_feature_codes_are_told(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert route(tmp_path, capsys, "2026-11-23T10:00", "9196")[1] == ["9196 is features.echo"]
+    assert route(tmp_path, capsys, "2026-11-23T10:00", "*28")[1] == ["*28 is hours[0].night"]
