@@ -26,6 +26,9 @@ def _nothing_before(machine: Machine) -> Iterator[None]:
     forget(machine)
 
 
+ONE_DOOR = pytest.mark.parametrize("machine", ["winrm"], indirect=True, scope="session")
+"""For what does not depend on the way in."""
+
 REFUSED = [
     ("windows=None", {}, "Site.windows: is missing, and this is a Windows host; give windows=Msi("),
     (
@@ -43,6 +46,7 @@ REFUSED = [
 ]
 
 
+@ONE_DOOR
 @pytest.mark.parametrize(("more", "data", "said"), REFUSED)
 def test_a_host_that_cannot_carry_the_site_is_refused_untouched(
     machine: Machine, more: str, data: dict[str, str], said: str
@@ -80,6 +84,7 @@ def test_an_installation_that_fails_shows_the_end_of_its_log(machine: Machine) -
     assert not machine.exists(paths.PROGRAM)
 
 
+@ONE_DOOR
 def test_an_msi_of_another_version_is_told(machine: Machine) -> None:
     if machine.real:
         pytest.skip("would install an old version for nothing")
@@ -146,6 +151,7 @@ def test_a_change_is_applied_by_the_gentlest_action(machine: Machine) -> None:
         assert not [one for one in run.commands if "net stop" in one or " restart" in one]
 
 
+@ONE_DOOR
 def test_an_edit_on_the_host_is_shown_and_put_right(machine: Machine) -> None:
     machine.put("<edited/>", paths.CONFIG + "\\freeswitch.xml")
     machine.put("<stray/>", paths.CONFIG + "\\dialplan\\stray.xml")
