@@ -11,6 +11,7 @@ import contextlib
 import hashlib
 import io
 import logging
+import math
 import re
 import secrets
 import tarfile
@@ -51,6 +52,7 @@ _UNIX = "uname -s"
 _UTF8 = "chcp 65001>nul||cmd /d /c exit 0"
 _IDLE_SECONDS = 900
 """After which Windows ends the shell of a connection that was lost, and what runs in it."""
+_POLL_SECONDS = 20
 _STDIN_PIECE = 90_000
 """Bytes in one WSMan message: a host's smallest envelope is 150 KiB, and base64 takes a third."""
 
@@ -385,7 +387,7 @@ class WinRM(_Windows):
                 cert_validation=data["winrm_ca_file"] or True,
                 connection_timeout=seconds,
                 read_timeout=40,
-                operation_timeout=20,
+                operation_timeout=_POLL_SECONDS,
                 no_proxy=True,
                 **more,
             )
@@ -464,7 +466,9 @@ class WinRM(_Windows):
                 if ends is not None and time.monotonic() > ends:
                     process.signal(SignalCode.TERMINATE)
                     raise TimeoutError(f"no end after {timeout} s")
-                process.poll_invoke()
+                # The host keeps a poll open until there is output, or so long.
+                left = _POLL_SECONDS if ends is None else math.ceil(ends - time.monotonic())
+                process.poll_invoke(timeout=max(1, min(_POLL_SECONDS, left)))
             process.signal(SignalCode.TERMINATE)
         except (requests.exceptions.RequestException, WinRMError) as lost:
             raise Refused(f"the connection was lost ({_said(lost)})") from None
