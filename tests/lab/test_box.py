@@ -68,7 +68,7 @@ def test_a_box_boots_and_lets_vagrant_in(release: str, tmp_path: Path) -> None:
                 *("ssh", "-F", "none", "-i", str(key), "-p", str(port), "-o", "BatchMode=yes"),
                 *("-o", "StrictHostKeyChecking=no", "-o", f"UserKnownHostsFile={tmp_path}/known"),
                 *("vagrant@127.0.0.1", "sudo id -u; . /etc/os-release; echo $VERSION_CODENAME;"),
-                *("df --output=size -BG /;", "systemctl is-system-running --wait"),
+                *("df --output=size -BG / | tail -n 1;", "systemctl is-system-running --wait"),
             ],
             capture_output=True,
             text=True,
