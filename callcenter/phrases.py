@@ -136,21 +136,6 @@ _ANY = ".*"
 _NUMBER = "{1:items}"
 
 PHRASES: Final[dict[str, dict[Language, dict[str, tuple[Phrase, ...]]]]] = {
-    # The script that tells callers of queues their position.
-    "mod_lua": {
-        "en": {
-            "queue_position": (
-                ("^1$", ("You are the next in line.",)),
-                (r"^(\d+)$", ("You are number", _NUMBER, "in line.")),
-            ),
-        },
-        "zh": {
-            "queue_position": (
-                ("^1$", ("您是下一位。",)),
-                (r"^(\d+)$", ("您排在第", _NUMBER, "位。")),
-            ),
-        },
-    },
     "mod_voicemail": {
         "en": {
             "voicemail_abort": ((_ANY, ("Too many attempts.",)),),

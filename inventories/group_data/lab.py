@@ -15,6 +15,7 @@ from callcenter.site import (
     hang_up,
     ivr,
     open_during,
+    queue,
     ring_group,
     say,
 )
@@ -45,6 +46,7 @@ site = Site(
                 "1": ring_group("sales"),
                 "3": open_during("always", extension(2000), otherwise=hang_up("USER_BUSY")),
                 "4": ivr("more"),
+                "5": queue("sales"),
                 "0": extension(2000),
             },
             direct_dial=False,

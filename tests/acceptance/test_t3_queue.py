@@ -6,11 +6,14 @@ import time
 from collections.abc import Callable, Iterator
 from typing import Any
 
+import numpy as np
 import pytest
 
-from callcenter.site import Agent, Queue, Site
-from tests.acceptance.support.audio import assert_heard, assert_speech
+from callcenter.inventory import Host
+from callcenter.site import Agent, Queue, Site, ToQueue
+from tests.acceptance.support.audio import Pcm, assert_heard, assert_speech, seconds_of
 from tests.acceptance.support.phones import Phone
+from tests.acceptance.support.recordings import newest
 from tests.acceptance.test_t2_call import CALLEE_HZ, CALLER_HZ, MakePhone, prove_both_ways
 
 
@@ -75,6 +78,42 @@ def test_agent_answers(
     assert call.wait_ended().by == "them"
 
 
+def test_through_the_ivr_to_a_recorded_call(
+    site: Site, logged_in: tuple[Agent, Phone], phone: MakePhone, host: Any, node: Host
+) -> None:
+    """By keys through the IVR to the queue, and the recording holds both voices, but no pause"""
+    ways = [
+        (menu.number, keys, to.queue)
+        for menu in site.ivrs
+        for keys, to in menu.options.items()
+        if menu.number and isinstance(to, ToQueue) and to.queue in logged_in[0].skills
+    ]
+    if not ways or not site.named("queues", ways[0][2]).record or not site.recording.stereo:
+        pytest.skip("no IVR of the Site leads to a queue whose calls are recorded in stereo")
+    if node.switch.is_windows:
+        pytest.skip(f"{node.name} is a Windows host, whose recordings nothing here reads yet")
+    number, keys, name = ways[0]
+    call = phone(caller_number(site)).call(number)
+    call.wait_established()
+    call.send_dtmf(keys)
+    answered = logged_in[1].incoming(timeout=15).answer()
+    call.play(CALLER_HZ)
+    answered.play(CALLEE_HZ)
+    prove_both_ways(call, answered)
+    if site.recording.pause is not None:
+        answered.send_dtmf(f"*{site.recording.pause}")
+        answered.forget()
+        assert_heard(answered, CALLER_HZ, 2)
+    call.hangup()
+    answered.wait_ended()
+    _, (callers, agents) = newest(host, name)
+    assert_heard(callers, CALLER_HZ, 1.5)
+    assert_heard(agents, CALLEE_HZ, 1.5)
+    if site.recording.pause is not None:
+        heard = seconds_of(CALLER_HZ, callers.samples, callers.rate)
+        assert callers.seconds - heard > 1.5
+
+
 def test_music_while_waiting(
     site: Site, queue: tuple[str, Queue], logged_in: tuple[Agent, Phone], phone: MakePhone
 ) -> None:
@@ -88,6 +127,26 @@ def test_music_while_waiting(
     assert_speech(call, seconds=1)
     ringing.answer().play(CALLEE_HZ)
     assert_heard(call, CALLEE_HZ, 0.5)
+
+
+def test_position_is_told(
+    site: Site, queue: tuple[str, Queue], logged_in: tuple[Agent, Phone], phone: MakePhone
+) -> None:
+    """The position is told over the music, and an agent who answers meanwhile is heard"""
+    if not queue[1].announce_position:
+        pytest.skip("the queue's callers are not told their position")
+    call = phone(caller_number(site)).call(queue[0])
+    call.wait_established()
+    ringing = logged_in[1].incoming(timeout=15)
+
+    def loud(pcm: Pcm) -> bool:
+        # The music stays below 6,000, and speech does not.
+        return len(pcm.samples) > 0 and int(np.abs(pcm.samples.astype(int)).max()) > 8000
+
+    assert loud(call.listen(loud, 10))
+    answered = ringing.answer()
+    answered.play(CALLEE_HZ)
+    assert_heard(call, CALLEE_HZ, 1, wait=5)
 
 
 def test_wrap_up(

@@ -2,19 +2,16 @@
 
 from __future__ import annotations
 
-import base64
-import io
-import wave
 from collections.abc import Callable
 from typing import Any
 
-import numpy as np
 import pytest
 
 from callcenter import paths
 from callcenter.inventory import Host
 from callcenter.site import Extension, Site
 from tests.acceptance.support.audio import Pcm, assert_heard, seconds_of
+from tests.acceptance.support.recordings import newest
 from tests.acceptance.test_t2_call import CALLEE_HZ, CALLER_HZ, MakePhone, connect
 
 
@@ -33,16 +30,7 @@ def recorded(site: Site, node: Host) -> Extension:
 def recording(host: Any, recorded: Extension) -> Callable[[], tuple[str, list[Pcm]]]:
     """The newest recording of the extension: its file, and its channels."""
 
-    def newest() -> tuple[str, list[Pcm]]:
-        find = f"find {paths.RECORDINGS} -name '*-{recorded.number}-*.wav' -printf '%T@ %p\\n'"
-        path = host.check_output(f"{find} | sort -n | tail -n 1").split()[1]
-        content = base64.b64decode(host.check_output(f"base64 {path}"))
-        with wave.open(io.BytesIO(content)) as file:
-            frames = np.frombuffer(file.readframes(file.getnframes()), dtype=np.int16)
-            channels = file.getnchannels()
-            return path, [Pcm(frames[n::channels], file.getframerate()) for n in range(channels)]
-
-    return newest
+    return lambda: newest(host, recorded.number)
 
 
 def test_both_voices(

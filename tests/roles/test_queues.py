@@ -184,6 +184,56 @@ def test_who_rings_after_a_call(
     second.hangup()
 
 
+def test_who_comes_with_priority_is_served_first(
+    operator: Operator, exchange: Exchange, agents: dict[str, Phone]
+) -> None:
+    """A caller of an hour's priority goes before one who has waited longer"""
+    gold = (
+        "ivrs=[Ivr('gold', say('One moment.'), number=6009, options={'1': queue('random')}, "
+        "wait_seconds=1, attempts=1, otherwise=queue('random', priority=3600))],\n    "
+    )
+    operator.describe(described().replace("queues=", gold + "queues=", 1))
+    operator.succeed()
+    for number in AGENTS:
+        callcenter(operator, f"agent set status {number} 'Logged Out'")
+    usual, golden = (phone_of(operator, HOST, exchange, number) for number in ("1000", "1006"))
+    first = usual.call(str(STRATEGIES["random"]))
+    first.wait_established()
+    second = golden.call("6009")
+    second.wait_established()
+    deadline = time.monotonic() + 20
+    while callcenter(operator, "queue count members random").strip() != "2":
+        assert time.monotonic() < deadline
+    callcenter(operator, "agent set status 1003 Available")
+    answered = agents["1003"].incoming().answer()
+    answered.play(CALLEE_HZ)
+    second.forget()
+    assert_heard(second, CALLEE_HZ, 1)
+    assert answered.number.split("@")[0] == "1006"
+
+
+def test_levels(operator: Operator, exchange: Exchange, agents: dict[str, Phone]) -> None:
+    """An agent of level 2 rings when nobody of level 1 is there"""
+    operator.describe(
+        described().replace("'longest-idle-agent': 1,", "'longest-idle-agent': 2,", 1)
+    )
+    operator.succeed()
+    for number in AGENTS:
+        callcenter(operator, f"agent set status {number} 'Logged Out'")
+    for number in ("1001", "1002"):
+        callcenter(operator, f"agent set status {number} Available")
+    caller = phone_of(operator, HOST, exchange, "1000")
+    call = caller.call(str(STRATEGIES["longest-idle-agent"]))
+    call.wait_established()
+    assert exchange.first_incoming(agents.values()).phone.user == "1002"
+    call.hangup()
+    callcenter(operator, "agent set status 1002 'Logged Out'")
+    call = caller.call(str(STRATEGIES["longest-idle-agent"]))
+    call.wait_established()
+    assert agents["1001"].incoming().phone.user == "1001"
+    call.hangup()
+
+
 def test_changes_lose_no_caller_and_log_nobody_out(operator: Operator, exchange: Exchange) -> None:
     """While a caller waits: an agent more, a queue more, another queue changed, both taken back"""
     two = AGENTS[:2]

@@ -52,8 +52,8 @@ PARTS = {
         "queues=[Queue('sales', number=7000, announce_position=True)], "
         "agents=[Agent('1002', skills={'sales': 1})]",
         number="7000",
-        modules=("mod_callcenter", "mod_lua", "mod_say_en"),
-        files=("queues.xml", "callcenter.conf.xml", "queue-position", "phrases.xml", "prompts/"),
+        modules=("mod_callcenter", "mod_lua"),
+        files=("queues.xml", "callcenter.conf.xml", "queue-position"),
     ),
     "recording": Part(
         "extensions=[*Extension.range(1000, 1009, ring_seconds=5), Extension(1020, record=True)]",

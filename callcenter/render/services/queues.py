@@ -9,12 +9,15 @@ from callcenter.render import sounds
 from callcenter.render._files import File
 from callcenter.render._templates import plain
 from callcenter.render.services._way import config
-from callcenter.site import Agent, Queue, Site
+from callcenter.site import Agent, Language, Queue, Say, Site
 
 __all__ = ["POSITION_SCRIPT", "files", "modules", "tiers"]
 
 POSITION_SCRIPT = "scripts/queue-position.lua"
 """Tells a waiting caller its position."""
+
+MOST_TOLD = 20
+"""The last position that is told by its number."""
 
 
 def modules(site: Site) -> tuple[str, ...]:
@@ -40,7 +43,20 @@ def files(site: Site) -> Iterator[File]:
         "dialplan/services/queues.xml", site, position_script=f"{paths.CURRENT}/{POSITION_SCRIPT}"
     )
     if any(queue.announce_position for queue in site.queues):
-        yield File(POSITION_SCRIPT, plain(f"freeswitch/{POSITION_SCRIPT}.j2"), 0o640)
+        told = [sounds.path(site, said) for said in positions(site.language)]
+        yield File(POSITION_SCRIPT, plain(f"freeswitch/{POSITION_SCRIPT}.j2", told=told), 0o640)
+
+
+def positions(language: Language) -> list[Say]:
+    """What callers are told by position; the last holds for all beyond."""
+    if language == "zh":
+        texts = ["您是下一位。", *(f"您排在第{n}位。" for n in range(2, MOST_TOLD + 1))]
+        texts.append("您前面还有许多来电。")
+    else:
+        texts = ["You are the next in line."]
+        texts += [f"You are number {n} in line." for n in range(2, MOST_TOLD + 1)]
+        texts.append("There are many callers before you.")
+    return [Say(text, language=language) for text in texts]
 
 
 def tiers(site: Site) -> Iterator[tuple[str, Agent, int, int]]:
