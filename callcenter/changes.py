@@ -60,6 +60,8 @@ _BY_PATH: tuple[tuple[str, Action | None], ...] = (
     ("sounds/", None),
     ("scripts/", None),
     ("autoload_configs/timezones.conf.xml", None),
+    # Read when the first one comes.
+    ("autoload_configs/conference.conf.xml", None),
     ("lang/", None),
     ("autoload_configs/voicemail.conf.xml", Action(Severity.RELOAD, "voicemail default")),
     ("autoload_configs/acl.conf.xml", Action(Severity.RELOAD, "reloadacl")),
@@ -67,6 +69,9 @@ _BY_PATH: tuple[tuple[str, Action | None], ...] = (
     ("autoload_configs/logfile.conf.xml", Action(Severity.MODULE, "reload mod_logfile")),
     ("autoload_configs/event_socket.conf.xml", Action(Severity.MODULE, "reload mod_event_socket")),
 )
+
+_PERMANENT = frozenset({"mod_lua", "mod_valet_parking"})
+"""Modules that say of themselves that they cannot be unloaded."""
 
 _SWITCH_AT_RUN_TIME = {
     "max-sessions": "fsctl max_sessions",
@@ -125,7 +130,10 @@ def _for_path(path: str, before: str | None, after: str | None) -> Iterator[Acti
     if path == MODULES and before is not None and after is not None:
         running, wanted = _LOAD.findall(before), _LOAD.findall(after)
         yield from (Action(Severity.MODULE, f"load {m}") for m in wanted if m not in running)
-        yield from (Action(Severity.MODULE, f"unload {m}") for m in running if m not in wanted)
+        gone = [m for m in running if m not in wanted]
+        if any(m in _PERMANENT for m in gone):
+            yield RESTART
+        yield from (Action(Severity.MODULE, f"unload {m}") for m in gone)
     elif path == SWITCH and before is not None and after is not None:
         old, new = dict(_PARAM.findall(before)), dict(_PARAM.findall(after))
         for name in sorted(_differing(old, new)):
