@@ -1,8 +1,9 @@
-"""``python -m callcenter``: look at a description without touching a host.
+"""``python -m callcenter``: look at a description without changing a host.
 
 reference        print every field with its meaning and default, as Markdown
 schema           print the JSON Schema of the YAML form
 check PATH       check a Site in YAML (.yaml, .yml), or a pyinfra inventory with its group_data
+drift PATH       fail where a deploy would change a host of an inventory (this one does ask them)
 phone PATH       print how to point a Linphone at an inventory's first switch
 notify PATH NOTICE LIST
                  call a list of numbers with a notice, and tell what became of each, as CSV
@@ -18,6 +19,7 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
+from callcenter.drift import DEPLOY, drift
 from callcenter.inventory import load
 from callcenter.notify import Pace, notify, numbers_in, write
 from callcenter.reference import markdown
@@ -36,6 +38,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
     commands.add_parser("schema", help="print the JSON Schema of a Site in YAML")
     checked = commands.add_parser("check", help="check a Site in YAML, or an inventory")
     checked.add_argument("path", type=Path, help="prod.yaml, or inventories/prod")
+    drifts = commands.add_parser("drift", help="fail where a deploy would change a host")
+    drifts.add_argument("path", type=Path, help="inventories/prod")
+    drifts.add_argument("--deploy", type=Path, default=DEPLOY, help="default: %(default)s")
+    # Not just any of pyinfra's: with its --yes nothing would ever drift.
+    for name, what in (("--limit", "a host or group"), ("--data", "KEY=VALUE")):
+        drifts.add_argument(name, action="append", default=[], help=f"{what}, as for pyinfra")
     phones = commands.add_parser("phone", help="how to point a Linphone at a site")
     phones.add_argument("path", type=Path, help="inventories/prod")
     phones.add_argument("--number", help="the extension (default: the first)")
@@ -93,9 +101,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
     refusals = check(given.path)
     for line in refusals:
         print(line, file=sys.stderr)
-    if not refusals:
-        print("ok")
-    return 1 if refusals else 0
+    if refusals:
+        return 1
+    if given.command == "drift":
+        return drift(given.path, given.deploy, limit=given.limit, data=given.data)
+    print("ok")
+    return 0
 
 
 def schema() -> str:

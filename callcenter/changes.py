@@ -70,9 +70,6 @@ _BY_PATH: tuple[tuple[str, Action | None], ...] = (
     ("autoload_configs/event_socket.conf.xml", Action(Severity.MODULE, "reload mod_event_socket")),
 )
 
-_PERMANENT = frozenset({"mod_lua", "mod_valet_parking"})
-"""Modules that say of themselves that they cannot be unloaded."""
-
 _SWITCH_AT_RUN_TIME = {
     "max-sessions": "fsctl max_sessions",
     "sessions-per-second": "fsctl sps",
@@ -95,6 +92,9 @@ _PROFILE_BY_RESCAN = frozenset(
         "session-timeout",
     }
 )
+
+_KEPT = frozenset({"mod_lua", "mod_valet_parking"})
+"""Modules that FreeSWITCH never unloads while it runs."""
 
 _PARAM = re.compile(r'<param name="([^"]+)" value="([^"]*)"')
 _LOAD = re.compile(r'<load module="(mod_[a-z0-9_]+)"')
@@ -130,10 +130,11 @@ def _for_path(path: str, before: str | None, after: str | None) -> Iterator[Acti
     if path == MODULES and before is not None and after is not None:
         running, wanted = _LOAD.findall(before), _LOAD.findall(after)
         yield from (Action(Severity.MODULE, f"load {m}") for m in wanted if m not in running)
-        gone = [m for m in running if m not in wanted]
-        if any(m in _PERMANENT for m in gone):
-            yield RESTART
-        yield from (Action(Severity.MODULE, f"unload {m}") for m in gone)
+        for module in running:
+            if module in _KEPT and module not in wanted:
+                yield RESTART
+            elif module not in wanted:
+                yield Action(Severity.MODULE, f"unload {module}")
     elif path == SWITCH and before is not None and after is not None:
         old, new = dict(_PARAM.findall(before)), dict(_PARAM.findall(after))
         for name in sorted(_differing(old, new)):

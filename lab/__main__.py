@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import argparse
+import errno
 import os
 import sys
 
 from lab import network
 from lab.image import RELEASES
-from lab.lab import DEFAULT_HOSTS, Lab, find
+from lab.lab import DEFAULT_DRIVER, DEFAULT_HOSTS, DRIVERS, Lab, find
 from lab.system import LabError, as_root
 
 
@@ -19,7 +20,7 @@ def main(arguments: list[str] | None = None) -> int:
         as_root()
         lab = find(given.name)
         if given.verb == "up":
-            lab.up(tuple(given.hosts), given.release)
+            lab.up(tuple(given.hosts), given.release, given.driver)
             _status(lab)
         elif given.verb == "status":
             _status(lab)
@@ -35,6 +36,11 @@ def main(arguments: list[str] | None = None) -> int:
             os.execvp(command[0], command)
     except (LabError, OSError) as refused:
         print(f"lab: {refused}", file=sys.stderr)
+        if os.strerror(errno.ENOSPC) in str(refused):
+            said = (
+                f"make room for {lab.state} or {lab.cache}, and run it again, or down to clean up"
+            )
+            print(f"lab: {said}", file=sys.stderr)
         return 1
     except KeyboardInterrupt:
         print("lab: interrupted; run it again to go on, or down to clean up", file=sys.stderr)
@@ -49,6 +55,7 @@ def parser() -> argparse.ArgumentParser:
     up = verbs.add_parser("up", help="boot hosts; those that are up are left alone")
     up.add_argument("hosts", nargs="*", default=list(DEFAULT_HOSTS), metavar="HOST")
     up.add_argument("--release", choices=RELEASES, default="", help=f"default: {RELEASES[0]}")
+    up.add_argument("--driver", choices=DRIVERS, default="", help=f"default: {DEFAULT_DRIVER}")
     status = verbs.add_parser("status", help="a line for each host")
     ssh = verbs.add_parser("ssh", help="log in to a host, or run a command on it")
     ssh.add_argument("host")

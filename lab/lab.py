@@ -5,18 +5,35 @@ from __future__ import annotations
 import os
 import re
 import shutil
+from collections.abc import Mapping
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
-from lab import network, nspawn, packages
+from lab import docker, network, nspawn, packages
+from lab.host import disk
 from lab.image import RELEASES, image
-from lab.system import RUN, LabError, as_root, require, run, single
+from lab.system import PACKAGES, RUN, LabError, as_root, require, run, single, write
 
-__all__ = ["DEFAULT_HOSTS", "Lab", "LabHost", "enter", "find"]
+__all__ = ["DEFAULT_DRIVER", "DEFAULT_HOSTS", "DRIVERS", "Lab", "LabHost", "enter", "find"]
 
 DEFAULT_HOSTS = ("cc1",)
+
+
+class Driver(Protocol):
+    """What a module does that boots hosts."""
+
+    PACKAGES: Mapping[str, str]
+
+    def check(self, state: Path) -> None: ...
+    def running(self, name: str, state: Path, host: str) -> bool: ...
+    def boot(self, name: str, state: Path, host: str, address: str, image: Path) -> None: ...
+    def halt(self, name: str, state: Path) -> None: ...
+
+
+DRIVERS: dict[str, Driver] = {"nspawn": nspawn, "docker": docker}
+DEFAULT_DRIVER = "nspawn"
 
 
 @dataclass(frozen=True)
@@ -51,6 +68,16 @@ class Lab:
         return network.GATEWAY
 
     @property
+    def driver(self) -> str:
+        """What its hosts are made with; nothing while it has none."""
+        kept = self.state / "driver"
+        return kept.read_text() if kept.exists() else ""
+
+    @property
+    def _driver(self) -> Driver:
+        return DRIVERS[self.driver or DEFAULT_DRIVER]
+
+    @property
     def hosts(self) -> tuple[LabHost, ...]:
         """All hosts, by address."""
         folder = self.state / "hosts"
@@ -68,7 +95,7 @@ class Lab:
                     ssh_port=22,
                     ssh_key=self.state / "key",
                     known_hosts=known,
-                    up=nspawn.running(self.name, self.state, entry.name),
+                    up=self._driver.running(self.name, self.state, entry.name),
                 )
             )
         return tuple(sorted(found, key=lambda host: int(host.address.rsplit(".", 1)[1])))
@@ -91,15 +118,26 @@ class Lab:
             for host in self.hosts
         ]
 
-    def up(self, hosts: tuple[str, ...] = DEFAULT_HOSTS, release: str = "") -> None:
+    def up(
+        self, hosts: tuple[str, ...] = DEFAULT_HOSTS, release: str = "", driver: str = ""
+    ) -> None:
         """Make the hosts be there and answer; those that are up are left alone, those that were
         switched off are switched on again."""
         for host in hosts:
             if not re.fullmatch(r"[a-z][a-z0-9-]{0,30}", host):
                 raise LabError(f"{host!r} is no host name; use letters, digits and -, such as cc1")
-        require()
         with self._single():
+            there = self.driver
+            if driver and there and driver != there:
+                raise LabError(
+                    f"lab {self.name!r} is there with the {there} driver; run down first, or give "
+                    "the new one another name, by --name"
+                )
+            chosen = there or driver or DEFAULT_DRIVER
+            DRIVERS[chosen].check(self.state)
+            require({**PACKAGES, **DRIVERS[chosen].PACKAGES})
             self.state.mkdir(parents=True, exist_ok=True, mode=0o700)
+            write(self.state / "driver", chosen)
             network.make(self.name)
             packages.serve(self.name, self.state, self.cache)
             self._make_key()
@@ -108,13 +146,13 @@ class Lab:
 
     def _up(self, name: str, release: str) -> None:
         known = next((host for host in self.hosts if host.name == name), None)
-        disk = nspawn.disk(self.state, name)
-        if disk and not disk.name.startswith(release):
-            raise LabError(f"{name} is there as {disk.name}; run down first, or name another host")
+        base = disk(self.state, name)
+        if base and not base.name.startswith(release):
+            raise LabError(f"{name} is there as {base.name}; run down first, or name another host")
         if known is None or not known.up:
             address = known.address if known else self._free_address()
-            base = disk or image(self.cache, release or RELEASES[0])
-            nspawn.boot(self.name, self.state, name, address, base)
+            base = base or image(self.cache, release or RELEASES[0])
+            self._driver.boot(self.name, self.state, name, address, base)
         run(
             [*network.within(self.name), *self.ssh(name, ["true"])],
             say=f"{name} runs but does not let us in by ssh; mend it, or run down and up",
@@ -145,7 +183,7 @@ class Lab:
         """Remove all of this lab, also what a killed ``up`` has begun. Images stay."""
         as_root()
         with self._single():
-            nspawn.halt(self.name, self.state)
+            self._driver.halt(self.name, self.state)
             packages.cease(self.name)
             network.remove(self.name)
             if self.state.exists():

@@ -12,12 +12,14 @@ from lab.system import LabError, as_root, run
 __all__ = [
     "BRIDGE",
     "GATEWAY",
+    "INTERFACE",
     "PREFIX",
     "enter",
     "host_address",
     "make",
     "namespace",
     "outside",
+    "plug",
     "remove",
     "within",
 ]
@@ -26,6 +28,8 @@ __all__ = [
 PREFIX = 24
 GATEWAY = "10.77.0.1"
 BRIDGE = "lab0"
+# What a host calls its side; systemd-nspawn's own choice.
+INTERFACE = "host0"
 _FIRST_HOST = 11
 _MARK = "callcenter-"
 _SPACES = Path("/run/netns")
@@ -62,6 +66,19 @@ def make(name: str) -> None:
     run([*ip, "address", "replace", f"{GATEWAY}/{PREFIX}", "dev", BRIDGE], say=say)
     for link in ("lo", BRIDGE):
         run([*ip, "link", "set", link, "up"], say=say)
+
+
+def plug(name: str, pid: int, address: str) -> None:
+    """Connect the network namespace of a process with the lab's bridge."""
+    # An interface's name has 15 characters, a host's more.
+    link = f"vb-{address.rsplit('.', 1)[1]}"
+    ip = [*within(name), "ip"]
+    # That of the host's last boot goes by itself, but not at once.
+    subprocess.run([*ip, "link", "delete", link], capture_output=True, check=False)
+    say = "could not connect the host with the lab's bridge"
+    ends = ["type", "veth", "peer", "name", INTERFACE, "netns", str(pid)]
+    run([*ip, "link", "add", link, *ends], say=say)
+    run([*ip, "link", "set", link, "master", BRIDGE, "up"], say=say)
 
 
 def remove(name: str) -> None:

@@ -9,7 +9,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
-__all__ = ["RUN", "LabError", "as_root", "require", "run", "single", "tail"]
+__all__ = ["RUN", "LabError", "as_root", "require", "run", "single", "tail", "write"]
 
 RUN = Path("/run/callcenter-lab")
 
@@ -35,6 +35,13 @@ def tail(text: str, lines: int = 8) -> str:
     return "\n".join(text.strip().splitlines()[-lines:])
 
 
+def write(path: Path, text: str) -> None:
+    """Write a file so that nobody finds half of it, also after a kill."""
+    new = path.with_suffix(".new")
+    new.write_text(text)
+    new.rename(path)
+
+
 @contextmanager
 def single(path: Path) -> Iterator[None]:
     """Hold a lock file; whoever comes second waits."""
@@ -54,7 +61,6 @@ def as_root() -> None:
 
 
 PACKAGES = {
-    "bin/systemd-nspawn": "systemd-container",
     "bin/mmdebstrap": "mmdebstrap",
     "bin/socat": "socat",
     "sbin/ip": "iproute2",

@@ -38,6 +38,15 @@ def test_service(host: Any, fs_cli: Callable[[str], str]) -> None:
     assert "is ready" in fs_cli("status")
 
 
+def test_realtime(host: Any) -> None:
+    """FreeSWITCH goes before ordinary processes, where the host grants realtime scheduling"""
+    if host.run("chrt -r 1 true").rc != 0:
+        pytest.skip("this host grants no realtime scheduling, as in most containers")
+    process = host.check_output("systemctl show --property MainPID --value %s", paths.UNIT)
+    policy = host.check_output("chrt -p %s", process)
+    assert "SCHED_FIFO" in policy or "SCHED_RR" in policy, policy
+
+
 def test_profile(fs_cli: Callable[[str], str], site: Site, switch: Switch) -> None:
     """The sofia profile is running on the switch's address"""
     profile = fs_cli(f"sofia status profile {render.freeswitch.PROFILE}")

@@ -74,15 +74,54 @@ def until(event: Callable[[], object], seconds: float = 60) -> None:
         time.sleep(0.005)
 
 
-def kill_up_when(command: Command, event: Callable[[], object]) -> None:
-    """Kill an ``up`` as soon as the event has happened."""
-    process = subprocess.Popen([*command.words, "up", "cc1", "cc2"], stderr=subprocess.PIPE)
+def end_up_when(
+    command: Command,
+    event: Callable[[], object],
+    *words: str,
+    by: signal.Signals = signal.SIGKILL,
+) -> tuple[int, str]:
+    """End an ``up`` as soon as the event has happened; its exit code and what it said."""
+    process = subprocess.Popen(
+        [*command.words, "up", *words, "cc1", "cc2"], stderr=subprocess.PIPE, text=True
+    )
     try:
         until(lambda: event() or process.poll() is not None)
         assert process.poll() is None, process.communicate()[1]
+        process.send_signal(by)
+        said = process.communicate(timeout=30)[1]
     finally:
         process.kill()
-        process.communicate()
+        process.wait()
+    return process.returncode, said
+
+
+def test_an_interrupted_up_says_what_to_do(make: Callable[[], Command]) -> None:
+    command = make()
+    booting = command.lab.state / "hosts/cc1/console.log"
+    assert end_up_when(command, booting.exists, by=signal.SIGINT) == (
+        130,
+        "lab: interrupted; run it again to go on, or down to clean up\n",
+    )
+    command("down")
+    assert traces(command) == []
+
+
+def test_a_full_disk(
+    make: Callable[[], Command], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("CALLCENTER_LAB_STATE", str(tmp_path))
+    command = make()
+    subprocess.run(["mount", "-t", "tmpfs", "-o", "size=8k", "small", tmp_path], check=True)
+    try:
+        refused = command.run("up")
+        assert refused.returncode == 1
+        assert "No space left on device" in refused.stderr
+        room = f"make room for {command.lab.state} or {command.lab.cache}, and run it again"
+        assert f"lab: {room}, or down to clean up\n" in refused.stderr
+        command("down")
+        assert traces(command) == []
+    finally:
+        subprocess.run(["umount", "--recursive", tmp_path], check=True)
 
 
 def test_up_prints_a_line_a_host(up: Command) -> None:
@@ -257,7 +296,7 @@ def test_a_killed_up_is_gone_on_with_or_cleaned(
     command = make()
     pattern = MOMENTS[moment].format(command.lab).removeprefix("/")
     patterns = {pattern, pattern.replace("cgroup/*/", "cgroup/")}  # where v1 is too, or v2 only
-    kill_up_when(command, lambda: any(any(Path("/").glob(one)) for one in patterns))
+    end_up_when(command, lambda: any(any(Path("/").glob(one)) for one in patterns))
     if verb == "up":
         both = "cc1\t10.77.0.11\tup\ncc2\t10.77.0.12\tup\n"
         assert command("up", "cc1", "cc2") == both
@@ -276,7 +315,7 @@ def test_a_killed_build_takes_its_builder_along(
         ours = ["pgrep", "--full", f"{tmp_path}/images/.*building"]
         return subprocess.run(ours, capture_output=True, text=True, check=False).stdout.split()
 
-    kill_up_when(command, lambda: any(tmp_path.glob("images/*.building/etc/apt")))
+    end_up_when(command, lambda: any(tmp_path.glob("images/*.building/etc/apt")))
     until(lambda: not builders(), 1)
     command("down")
     assert traces(command) == []

@@ -11,7 +11,8 @@ from pathlib import Path
 import pytest
 
 from callcenter.site import LocalPackages
-from lab.lab import find
+from lab.lab import Lab, find
+from tests.dockerd import docker_host  # noqa: F401
 from tests.roles.conftest import ROOT
 
 MOLECULE = shutil.which("molecule", path=str(Path(sys.executable).parent))
@@ -26,9 +27,9 @@ pytestmark = [
 ]
 
 
-def molecule(**environment: str) -> subprocess.CompletedProcess[str]:
+def molecule(scenario: str, **environment: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
-        [str(MOLECULE), "test", "--scenario-name", "nspawn"],
+        [str(MOLECULE), "test", "--scenario-name", scenario],
         cwd=ROOT,
         env={**os.environ, "NO_COLOR": "1", "COLUMNS": "400", **environment},
         capture_output=True,
@@ -38,17 +39,30 @@ def molecule(**environment: str) -> subprocess.CompletedProcess[str]:
     )
 
 
-def test_a_failed_converge_leaves_nothing_and_the_next_test_passes(tmp_path: Path) -> None:
-    failed = molecule(FREESWITCH_APT=str(tmp_path))
+def left(lab: Lab) -> list[str]:
+    """What is left of a scenario's lab."""
+    places = [lab.state, Path("/run/netns", lab.namespace)]
+    return [str(path) for path in places if path.exists()]
+
+
+@pytest.mark.parametrize(
+    ("scenario", "lab"), [("nspawn", "molecule"), ("default", "molecule-docker")]
+)
+def test_a_failed_converge_leaves_nothing_and_the_next_test_passes(
+    scenario: str, lab: str, tmp_path: Path, request: pytest.FixtureRequest
+) -> None:
+    if scenario == "default":
+        request.getfixturevalue("docker_host")
+    failed = molecule(scenario, FREESWITCH_APT=str(tmp_path))
     shown = failed.stdout + failed.stderr
     assert failed.returncode != 0
     assert f"there are no FreeSWITCH packages in {tmp_path}" in shown
-    assert find("molecule").hosts == ()
+    assert left(find(lab)) == []
 
-    passed = molecule()
+    passed = molecule(scenario)
     shown = passed.stdout + passed.stderr
     assert passed.returncode == 0, shown
     # The first converge changed something, by pyinfra's own count; the second did not.
     assert "changed=1" in shown
     assert "idempotence: Executed: Successful" in shown
-    assert find("molecule").hosts == ()
+    assert left(find(lab)) == []

@@ -116,7 +116,7 @@ GENTLE: list[tuple[str, dict[str, Any], list[str]]] = [
     (
         "the first mailbox",
         {"extensions": named(1005, voicemail=True)},
-        ["reloadxml", "load mod_sndfile", "load mod_voicemail"],
+        ["reloadxml", "load mod_say_en", "load mod_voicemail"],
     ),
     ("another network for phones", {"network": Network(sip_from=("192.0.2.0/24",))}, []),
     ("the firewall", {"firewall": Firewall(enabled=False)}, []),

@@ -16,8 +16,8 @@ PROFILE = "default"
 
 
 def modules(site: Site) -> tuple[str, ...]:
-    """Voicemail itself, and what records and plays WAV."""
-    return ("mod_sndfile", "mod_voicemail") if site.mailboxes else ()
+    """Voicemail itself."""
+    return ("mod_voicemail",) if site.mailboxes else ()
 
 
 def files(site: Site) -> Iterator[File]:

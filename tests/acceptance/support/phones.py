@@ -25,7 +25,7 @@ import sys
 import threading
 import time
 from collections import deque
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Coroutine, Iterable
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -184,10 +184,12 @@ class Exchange:
         codecs: tuple[Codec, ...] = ("PCMU", "PCMA"),
         dtmf: DtmfMode = "rfc2833",
         srtp: Srtp | None = None,
+        answers_itself: bool = False,
     ) -> Phone:
         """A phone for `user` of `domain`, whose requests all go to the server's address and port.
 
         Without a server it cannot register: it calls, and is called at, `user@address:port`.
+        `answers_itself`: where a caller asks for it (Call-Info, Alert-Info), as of an intercom.
         """
         if user in self._phones:
             raise ValueError(f"this exchange has a phone of {user} already")
@@ -204,11 +206,20 @@ class Exchange:
             transport=transport,
             audio_codecs=tuple(_CODECS[codec] for codec in codecs),
             dtmf_mode="info" if dtmf == "info" else "rtpevent",
-            extra_params=(f"mediaenc={_SRTP[srtp]}",) if srtp else (),
+            extra_params=(
+                *((f"mediaenc={_SRTP[srtp]}",) if srtp else ()),
+                *(("sip_autoanswer=yes",) if answers_itself else ()),
+            ),
         )
         agent = self._do(UserAgent.create(self._runtime, account), _COMMAND_SECONDS)
         phone = self._phones[user] = Phone(self, agent, user, account.domain, transport)
         return phone
+
+    def first_incoming(self, phones: Iterable[Phone], timeout: float = 10) -> Call:
+        """Wait for a call to any of these phones: the one that rings first."""
+        watched = list(phones)
+        self._wait(lambda: any(one._ringing for one in watched), timeout, "a call to any phone")
+        return next(one for one in watched if one._ringing)._ringing.popleft()
 
     def ladder(self) -> str:
         """All SIP messages so far, drawn and in full, secrets masked."""
@@ -511,6 +522,18 @@ class Call:
             self._exchange._do(self._line.transfer(uri, timeout=timeout), timeout + 1)
         except PhoneError:
             self._we_ended = False
+            raise
+
+    def transfer_to(self, other: Call, timeout: float = 20) -> None:
+        """Attended transfer: connect the other sides of both calls. Done, both are over here."""
+        self._settle()
+        other._settle()
+        self._we_ended = other._we_ended = True
+        try:
+            action = self._line.attended_transfer(other._line, timeout=timeout)
+            self._exchange._do(action, timeout + 10)
+        except PhoneError:
+            self._we_ended = other._we_ended = False
             raise
 
     def follow_transfer(self, timeout: float = 10) -> Call:
