@@ -526,8 +526,10 @@ class Call:
 
     def transfer_to(self, other: Call, timeout: float = 20) -> None:
         """Attended transfer: connect the other sides of both calls. Done, both are over here."""
-        self._settle()
-        other._settle()
+        # Held before, not at once with the transfer, as a person's phone does.
+        for call in (self, other):
+            call.hold()
+            call._settle()
         self._we_ended = other._we_ended = True
         try:
             action = self._line.attended_transfer(other._line, timeout=timeout)
