@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import time
+from collections.abc import Callable
+
 import pytest
 
 from callcenter.site import Parking, Site
@@ -81,7 +84,9 @@ def test_not_taken(parking: Parking, parked: tuple[Call, Phone]) -> None:
     assert_heard(call, CALLEE_HZ, 1)
 
 
-def test_told_which_place(parking: Parking, plain: list[str], phone: MakePhone) -> None:
+def test_told_which_place(
+    parking: Parking, plain: list[str], phone: MakePhone, fs_cli: Callable[[str], str]
+) -> None:
     """Who asks before the transfer is told the place, and the call waits there"""
     if parking.number is None:
         pytest.skip("the Site's parking has no number for any place")
@@ -93,6 +98,11 @@ def test_told_which_place(parking: Parking, plain: list[str], phone: MakePhone) 
     assert_speech(asked, seconds=1)
     answered.transfer_to(asked)
     asked.wait_ended()
+    # mod_valet_parking moves the call a second later.
+    deadline = time.monotonic() + 5
+    while f">{parking.first}<" not in fs_cli("valet_info"):
+        assert time.monotonic() < deadline
+        time.sleep(0.1)
     taken = phone(plain[2]).call(parking.first)
     taken.wait_established()
     call.play(CALLER_HZ)
