@@ -51,7 +51,7 @@ def test_lamp_of_an_extension(
     """A lamp is told that an extension rings, talks, and is free again"""
     caller, callee = phone(plain[0]), phone(plain[1])
     told = watch(plain[1])
-    told.wait("terminated")
+    told.wait("none")
     call = caller.call(plain[1])
     ringing = callee.incoming()
     told.wait("early")

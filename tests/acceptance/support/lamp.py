@@ -52,6 +52,7 @@ Content-Length: 0
 </scenario>
 """
 
+_TOLD = re.compile(r"<dialog-info.*?</dialog-info>", re.DOTALL)
 _STATE = re.compile(r"<state[^>]*>(\w+)</state>")
 
 
@@ -63,10 +64,12 @@ class Lamp:
 
     @property
     def states(self) -> list[str]:
-        """The states of the dialogs in order, of which repeated ones are one."""
+        """The states in order, of which repeated ones are one; ``none`` while there is no call."""
         text = self._messages.read_text() if self._messages.exists() else ""
         found: list[str] = []
-        for state in _STATE.findall(text):
+        for told in _TOLD.findall(text):
+            match = _STATE.search(told)
+            state = match[1] if match else "none"
             if found[-1:] != [state]:
                 found.append(state)
         return found
