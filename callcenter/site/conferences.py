@@ -24,8 +24,8 @@ class Conference:
     number: Number | None = None
     """What extensions dial for it. Default: it is reached by other parts of the Site alone."""
     pin: Pin | None = None
-    """What is typed to be let in, three attempts, such as ``secret("conference/weekly")``: six
-    random digits where it is not there yet. Default: whoever reaches it is in."""
+    """What is typed to be let in, three attempts. A secret such as ``conference/weekly`` becomes
+    six random digits where it is not there yet. Default: whoever reaches it is in."""
     moderator_pin: Pin | None = None
     """What the moderator types instead: until then the others hear music, and not each other.
     Needs pin. Default: it needs no moderator."""
