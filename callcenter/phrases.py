@@ -182,7 +182,7 @@ PHRASES: Final[dict[str, dict[Language, dict[str, tuple[Phrase, ...]]]]] = {
                 (_ANY, ("Enter the extension to forward this message to, then press pound.",)),
             ),
             "voicemail_forward_prepend": (
-                (_ANY, ("To add a message of your own, press 1. To send it as it is, press 2.",)),
+                (_ANY, ("To add a message of your own, press 1. To send it as it is, press 8.",)),
             ),
             "voicemail_goodbye": ((_ANY, ("Goodbye.",)),),
             "voicemail_greeting_selected": ((r"^(\d+)$", ("Greeting", _NUMBER, "is in use.")),),
@@ -192,7 +192,7 @@ PHRASES: Final[dict[str, dict[Language, dict[str, tuple[Phrase, ...]]]]] = {
                 (
                     _ANY,
                     (
-                        "To hear it again, press 1. To keep it, press 2. To delete it, press 7. "
+                        "To hear it again, press 0. To keep it, press 2. To delete it, press 7. "
                         "To call back, press 5. To forward it, press 8.",
                     ),
                 ),
@@ -207,10 +207,12 @@ PHRASES: Final[dict[str, dict[Language, dict[str, tuple[Phrase, ...]]]]] = {
                 ),
             ),
             "voicemail_message_count": (
-                ("^(1):new.*$", ("You have one new message.",)),
-                ("^(1):saved.*$", ("You have one kept message.",)),
-                (r"^(\d+):new.*$", ("You have", _NUMBER, "new messages.")),
-                (r"^(\d+):saved.*$", ("You have", _NUMBER, "kept messages.")),
+                ("^1:urgent-new$", ("You have one urgent message.",)),
+                ("^1:new$", ("You have one new message.",)),
+                ("^1:saved$", ("You have one kept message.",)),
+                (r"^(\d+):urgent-new$", ("You have", _NUMBER, "urgent messages.")),
+                (r"^(\d+):new$", ("You have", _NUMBER, "new messages.")),
+                (r"^(\d+):saved$", ("You have", _NUMBER, "kept messages.")),
             ),
             "voicemail_play_greeting": (
                 (r"^(\d+)$", ("Extension", "{1:name_spelled}", "is not available.")),
@@ -272,7 +274,7 @@ PHRASES: Final[dict[str, dict[Language, dict[str, tuple[Phrase, ...]]]]] = {
             "voicemail_forward_message_enter_extension": (
                 (_ANY, ("请输入要转发到的分机号，按井号结束。",)),
             ),
-            "voicemail_forward_prepend": ((_ANY, ("添加您的留言请按一，直接发送请按二。",)),),
+            "voicemail_forward_prepend": ((_ANY, ("添加您的留言请按一，直接发送请按八。",)),),
             "voicemail_goodbye": ((_ANY, ("再见。",)),),
             "voicemail_greeting_selected": ((r"^(\d+)$", ("正在使用问候语", _NUMBER)),),
             "voicemail_hello": ((_ANY, ()),),
@@ -280,15 +282,16 @@ PHRASES: Final[dict[str, dict[Language, dict[str, tuple[Phrase, ...]]]]] = {
             "voicemail_listen_file_check": (
                 (
                     _ANY,
-                    ("重听请按一，保存请按二，删除请按七，回拨请按五，转发请按八。",),
+                    ("重听请按零，保存请按二，删除请按七，回拨请按五，转发请按八。",),
                 ),
             ),
             "voicemail_menu": (
                 (_ANY, ("听新留言请按一，听已保存的留言请按二，设置请按五，退出请按井号。",)),
             ),
             "voicemail_message_count": (
-                (r"^(\d+):new.*$", ("您有", _NUMBER, "条新留言。")),
-                (r"^(\d+):saved.*$", ("您有", _NUMBER, "条已保存的留言。")),
+                (r"^(\d+):urgent-new$", ("您有", _NUMBER, "条紧急留言。")),
+                (r"^(\d+):new$", ("您有", _NUMBER, "条新留言。")),
+                (r"^(\d+):saved$", ("您有", _NUMBER, "条已保存的留言。")),
             ),
             "voicemail_play_greeting": (
                 (r"^(\d+)$", ("分机", "{1:name_spelled}", "暂时无法接听。")),
@@ -299,7 +302,7 @@ PHRASES: Final[dict[str, dict[Language, dict[str, tuple[Phrase, ...]]]]] = {
             "voicemail_record_message": ((_ANY, ("请在提示音后留言，按任意键或挂机结束。",)),),
             "voicemail_record_name": ((_ANY, ("请在提示音后说出您的姓名，按任意键结束。",)),),
             "voicemail_record_urgent_check": ((_ANY, ("标为紧急请按星号，继续请按井号。",)),),
-            "voicemail_say_date": (("^(.*)$", ("{1:short_date_time}",)),),
+            "voicemail_say_date": (("^(.*)$", ("{1:current_date_time}",)),),
             "voicemail_say_message_number": ((r"^[a-z]+:(\d+)$", ("第", _NUMBER, "条留言")),),
             "voicemail_say_name": ((r"^(\d+)$", ("{1:name_spelled}",)), (_ANY, ())),
             "voicemail_say_number": ((r"^(\d+)$", (_NUMBER,)),),

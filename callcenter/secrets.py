@@ -87,6 +87,10 @@ class Secret:
     def __repr__(self) -> str:
         return f"secret({self.name!r})" if self._literal is None else "secret(<given>)"
 
+    def to_json(self) -> str:
+        """For ``pyinfra … debug-inventory``: never the value."""
+        return repr(self)
+
     def __eq__(self, other: object) -> bool:
         return (
             isinstance(other, Secret)

@@ -15,7 +15,8 @@ switch = Switch.of(host.name, host.data)
 is_edge = "edges" in host.groups
 
 if switch.is_windows:
-    windows.preflight(site=site)
+    there = windows.Found.on_host()
+    windows.preflight(site=site, switch=switch, found=there)
 else:
     found = host.get_fact(HostState)
 
@@ -29,9 +30,9 @@ else:
 passed(name="Linux and Windows hosts alike")
 
 if switch.is_windows:
-    windows.install(site=site)
-    windows.configure(site=site)
+    windows.install(site=site, found=there)
     windows.activate(site=site, switch=switch)
+    windows.configure(site=site, found=there)
 elif is_edge:
     kamailio.install(found=found)
     kamailio.configure(site=site, switch=switch)

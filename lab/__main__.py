@@ -1,4 +1,4 @@
-"""Hosts to try it on: ``python -m lab up``, ``status``, ``ssh``, ``exec``, ``down``."""
+"""Hosts to try it on: ``python -m lab up``, ``status``, ``ssh``, ``exec``, ``down``; ``box``."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ import os
 import sys
 
 from lab import network
+from lab.box import box
 from lab.image import RELEASES
 from lab.lab import DEFAULT_DRIVER, DEFAULT_HOSTS, DRIVERS, Lab, find
 from lab.system import LabError, as_root
@@ -26,6 +27,8 @@ def main(arguments: list[str] | None = None) -> int:
             _status(lab)
         elif given.verb == "down":
             lab.down()
+        elif given.verb == "box":
+            print(box(lab.cache, given.release))
         else:
             network.enter(lab.name)
             command = given.command[given.command[:1] == ["--"] :]
@@ -63,6 +66,8 @@ def parser() -> argparse.ArgumentParser:
     inside = verbs.add_parser("exec", help="run a program of this machine in the lab's network")
     inside.add_argument("command", nargs=argparse.REMAINDER, metavar="-- COMMAND")
     down = verbs.add_parser("down", help="remove the lab; images stay")
+    boxed = verbs.add_parser("box", help="build a Vagrant box for libvirt (docs/vagrant.md)")
+    boxed.add_argument("--release", choices=RELEASES, default=RELEASES[0])
     text = "the lab (default: CALLCENTER_LAB, else lab)"
     made.add_argument("--name", help=text)
     for verb in (up, status, ssh, inside, down):

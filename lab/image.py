@@ -5,12 +5,13 @@ from __future__ import annotations
 import hashlib
 import shutil
 import time
+from collections.abc import Sequence
 from pathlib import Path
 
 from lab import network, packages
 from lab.system import LabError, run, single
 
-__all__ = ["RELEASES", "image"]
+__all__ = ["PACKAGES", "RELEASES", "bootstrap", "image"]
 
 RELEASES = ("bookworm", "trixie")
 
@@ -47,7 +48,6 @@ def image(cache: Path, release: str) -> Path:
     with single(cache / "images.lock"):
         if folder.is_dir():  # built while we waited
             return folder
-        network.outside()
         free = shutil.disk_usage(cache).free // 2**20
         if free < ROOM_MEGABYTES:
             raise LabError(
@@ -58,33 +58,43 @@ def image(cache: Path, release: str) -> Path:
         for left in folder.parent.glob("*.building"):  # by a build that was killed
             shutil.rmtree(left)
         building.parent.mkdir(parents=True, exist_ok=True)
-        mirrors = packages.mirrors(
-            run(
-                ["apt-get", "indextargets", "--format", "$(LABEL) $(REPO_URI)"],
-                say="could not read this machine's apt sources",
-            )
-        )
-        proxy = packages.upstream_proxy()
-        run(
-            [
-                # Killed with us, and all it started with it: no half-made image has a builder.
-                *("setpriv", "--pdeathsig", "KILL"),
-                *("unshare", "--pid", "--kill-child", "--mount-proc"),
-                "mmdebstrap",
-                "--variant=minbase",
-                f"--include={','.join(PACKAGES)}",
-                *([f'--aptopt=Acquire::http::Proxy "{proxy}"'] if proxy else []),
-                # Each host makes its own.
-                "--customize-hook=rm -f $1/etc/ssh/ssh_host_* $1/etc/machine-id",
-                "--customize-hook=touch $1/etc/machine-id",
-                "--customize-hook=chroot $1 systemctl enable -q systemd-networkd",
-                release,
-                str(building),
-                f"deb {mirrors['Debian']} {release} main",
-                f"deb {mirrors['Debian']} {release}-updates main",
-                f"deb {mirrors['Debian-Security']} {release}-security main",
-            ],
-            say=f"could not build the {release} image",
-        )
+        bootstrap(building, release, PACKAGES)
         building.rename(folder)
         return folder
+
+
+def bootstrap(
+    folder: Path, release: str, include: Sequence[str], hooks: Sequence[str] = ()
+) -> None:
+    """Make a release's root in ``folder``, of this machine's own mirrors. Hooks are mmdebstrap's:
+    shell lines with the root as ``$1``, run at the end."""
+    network.outside()
+    mirrors = packages.mirrors(
+        run(
+            ["apt-get", "indextargets", "--format", "$(LABEL) $(REPO_URI)"],
+            say="could not read this machine's apt sources",
+        )
+    )
+    proxy = packages.upstream_proxy()
+    run(
+        [
+            # Killed with us, and all it started with it: no half-made image has a builder.
+            *("setpriv", "--pdeathsig", "KILL"),
+            *("unshare", "--pid", "--kill-child", "--mount-proc"),
+            "mmdebstrap",
+            "--variant=minbase",
+            f"--include={','.join(include)}",
+            *([f'--aptopt=Acquire::http::Proxy "{proxy}"'] if proxy else []),
+            # Each host makes its own.
+            "--customize-hook=rm -f $1/etc/ssh/ssh_host_* $1/etc/machine-id",
+            "--customize-hook=touch $1/etc/machine-id",
+            "--customize-hook=chroot $1 systemctl enable -q systemd-networkd",
+            *(f"--customize-hook={hook}" for hook in hooks),
+            release,
+            str(folder),
+            f"deb {mirrors['Debian']} {release} main",
+            f"deb {mirrors['Debian']} {release}-updates main",
+            f"deb {mirrors['Debian-Security']} {release}-security main",
+        ],
+        say=f"could not build the {release} image",
+    )

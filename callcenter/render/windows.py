@@ -18,7 +18,9 @@ PATHS: Final = {
     linux: there.replace("\\", "/") + "/"
     for linux, there in {
         f"{paths.CURRENT}/": windows_paths.CONFIG,
-        f"{paths.RECORDINGS}/": f"{windows_paths.INSTALLATION}\\recordings",
+        # Of the mail program alone, which no Windows host has.
+        "/etc/callcenter/": windows_paths.STATE,
+        f"{paths.RECORDINGS}/": windows_paths.RECORDINGS,
         "/run/freeswitch/": windows_paths.DATABASE,
     }.items()
 }

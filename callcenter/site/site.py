@@ -36,7 +36,7 @@ from callcenter.site.hours import Hours
 from callcenter.site.ivrs import Ivr
 from callcenter.site.maintenance import Maintenance
 from callcenter.site.media import Media
-from callcenter.site.network import Firewall, Network
+from callcenter.site.network import ANYWHERE, Firewall, Network
 from callcenter.site.notices import Notice
 from callcenter.site.packages import LocalPackages, Msi, Packages
 from callcenter.site.parking import Parking
@@ -298,6 +298,24 @@ class Site:
             out.append(
                 f"Site.media.mode: {self.media.mode!r} needs a switch, and the inventory has edges "
                 "only; use 'bypass'"
+            )
+        return out
+
+    def needs_linux(self) -> list[str]:
+        """What of the Site a Windows host cannot have: a line each, or nothing."""
+        out = []
+        if self.firewall.ssh_from != ANYWHERE:
+            out.append(
+                "Site.firewall.ssh_from: needs a Linux host, and this is a Windows one, whose own "
+                "rules say who may administer it; leave it out, or give Windows hosts a site of "
+                "their own"
+            )
+        if self.smtp is not None:
+            out.append("Site.smtp: needs a Linux host, which has msmtp; leave it out")
+        if self.mailboxes and self.voicemail.keep_days is not None:
+            out.append(
+                "Site.voicemail.keep_days: needs a Linux host, where a timer deletes old messages; "
+                "set it to None"
             )
         return out
 

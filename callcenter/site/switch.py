@@ -10,6 +10,7 @@ from typing import Any, Protocol, Self
 from pydantic import model_validator
 
 from callcenter import connectors
+from callcenter.secrets import Secret
 from callcenter.site._model import Problem, SiteError, model
 from callcenter.site._types import Address, DisplayName
 
@@ -146,4 +147,11 @@ def hosts(
             taken[address] = name
     if problems:
         raise SiteError(problems)
-    return [(name, dict(data)) for name, data in members]
+    return [(name, _hidden(data)) for name, data in members]
+
+
+def _hidden(data: Mapping[str, Any]) -> dict[str, Any]:
+    """``pyinfra … debug-inventory`` prints host data."""
+    password = data.get("winrm_password")
+    hidden = {"winrm_password": Secret(literal=password)} if isinstance(password, str) else {}
+    return {**data, **hidden}

@@ -18,7 +18,7 @@ from callcenter import paths
 from callcenter.render import Difference, File, Tree
 from roles.files.facts import MASK_SED, ManagedFiles, MaskedContents
 
-__all__ = ["payload_command", "show_difference", "tree"]
+__all__ = ["payload_command", "show_difference", "shows_differences", "tree"]
 
 BINARY = ".wav"
 """What a diff does not show."""
@@ -91,15 +91,27 @@ def tree(
     )
 
 
-def show_difference(wanted: Tree, difference: Difference, below: str = "") -> None:
-    """With ``--diff``, print what changes, without secrets. ``below`` is the tree's folder."""
-    if not state.config.DIFF or (state.is_executing and state.should_check_for_changes()):
+def shows_differences() -> bool:
+    """Whether ``--diff`` was given, and now is the time."""
+    return bool(state.config.DIFF) and not (state.is_executing and state.should_check_for_changes())
+
+
+def show_difference(
+    wanted: Tree, difference: Difference, below: str = "", old: Mapping[str, str] | None = None
+) -> None:
+    """With ``--diff``, print what changes, without secrets. ``below`` is the tree's folder, ``old``
+    what is there by path, where it is known already."""
+    if not shows_differences():
         return
     paths_now = [p for p in (*difference.changed, *difference.removed) if not p.endswith(BINARY)]
-    old = host.get_fact(MaskedContents, names=paths_now, below=below) if paths_now else {}
+    if old is None:
+        old = host.get_fact(MaskedContents, names=paths_now, below=below) if paths_now else {}
     for path in difference.paths:
         if path.endswith(BINARY):
             logger.info(f"{host.print_prefix}{path}: {'sound' if path in wanted else 'removed'}")
+            continue
+        if path in paths_now and f"{below}{path}" not in old:
+            logger.info(f"{host.print_prefix}{path}: differs")
             continue
         before = old.get(f"{below}{path}", "").splitlines(keepends=True)
         after = masked(wanted[path].content).splitlines(keepends=True) if path in wanted else []

@@ -1,29 +1,36 @@
-"""FreeSWITCH on Windows: its MSI, its service, its configuration, its firewall rules."""
+"""FreeSWITCH on Windows: its MSI, its configuration, its service, its logs, its firewall rules."""
 
 from __future__ import annotations
 
-import re
-from collections.abc import Sequence
+import ipaddress
+from collections.abc import Iterable
+from dataclasses import dataclass
 
 from pyinfra import host, logger
-from pyinfra.api import FunctionCommand, StringCommand, deploy, operation
-from pyinfra.api.host import Host
-from pyinfra.api.state import State
+from pyinfra import state as current
+from pyinfra.api import deploy
 
+from callcenter import render
 from callcenter import windows_paths as paths
-from callcenter.changes import COMPARED, Severity, plan
-from callcenter.render import windows as render
 from callcenter.site import Site, Switch
 from roles.host.operations import refuse
 from roles.windows import facts, operations
-from roles.windows.facts import FirewallRule
+from roles.windows.facts import FirewallRule, Look
+from roles.windows.operations import fields_of
 from roles.windows.powershell import path
+from roles.windows.release import quiet, release
 
-__all__ = ["GROUP", "activate", "apply", "configure", "firewall_rules", "install", "preflight"]
-__all__ += ["problems"]
+__all__ = ["GROUP", "Found", "activate", "configure", "firewall_rules", "install", "preflight"]
+__all__ += ["problems", "retention"]
 
 GROUP = "FreeSWITCH"
 """Of the firewall's rules, by which they are found again."""
+
+FREE_MEGABYTES = 1000
+"""The MSI, what it unpacks to, and logs until somebody reads the alarm."""
+
+KEEP_LOGS = 14
+"""Days, as on Linux."""
 
 _FEATURES = ("ProductFeature", "ProductFeatureConf", "ProductFeatureSounds")
 """Not H264, which the MSI would fetch over plain http while it installs."""
@@ -33,8 +40,7 @@ def firewall_rules(site: Site) -> list[FirewallRule]:
     """Rules for exactly the Site's ports and FreeSWITCH's program; none where it has none."""
     if not site.firewall.enabled:
         return []
-    # Anywhere is no address to Windows' firewall, but the absence of one.
-    remote = () if "0.0.0.0/0" in site.network.sip_from else tuple(site.network.sip_from)
+    remote = _remote(site.network.sip_from)
     first, last = site.network.rtp_ports
     ports = [
         *(
@@ -44,52 +50,151 @@ def firewall_rules(site: Site) -> list[FirewallRule]:
         ("FreeSWITCH-RTP-UDP", "udp", f"{first}-{last}"),
     ]
     return [
-        FirewallRule(name, protocol, (port,), paths.PROGRAM, remote, GROUP)
-        for name, protocol, port in ports
+        *(
+            FirewallRule(name, protocol, (port,), paths.PROGRAM, remote, GROUP)
+            for name, protocol, port in ports
+        ),
+        *(
+            FirewallRule(f"FreeSWITCH-TCP-{port}", "tcp", (str(port),), "", (), GROUP)
+            for port in site.firewall.tcp_ports
+        ),
     ]
 
 
+def _remote(networks: Iterable[str]) -> tuple[str, ...]:
+    """Windows takes no network twice, nor one inside another; anywhere is none at all."""
+    given = [ipaddress.ip_network(one) for one in networks]
+    four = ipaddress.collapse_addresses(n for n in given if isinstance(n, ipaddress.IPv4Network))
+    six = ipaddress.collapse_addresses(n for n in given if isinstance(n, ipaddress.IPv6Network))
+    both = (*map(str, four), *map(str, six))
+    return () if "0.0.0.0/0" in both else both
+
+
+def retention(site: Site) -> list[str]:
+    """Lines of a batch file: old recordings are deleted, and the log is renamed, for which
+    FreeSWITCH opens a new one."""
+    log = "freeswitch.log"
+    older = [
+        f"if exist {log}.{day} move /y {log}.{day} {log}.{day + 1} >nul"
+        for day in range(KEEP_LOGS - 1, 0, -1)
+    ]
+    recordings = path(paths.RECORDINGS)
+    return [
+        # forfiles fails where it finds none, which is no failure here.
+        f"if exist {recordings} forfiles /p {recordings} /s /m *.wav "
+        f'/d -{site.recording.keep_days} /c "cmd /c del /q @path" >nul 2>&1',
+        f"if not exist {path(f'{paths.LOGS}{chr(92)}{log}')} exit /b 0",
+        f"cd /d {path(paths.LOGS)}",
+        *older,
+        f"move /y {log} {log}.1 >nul",
+        f'set "HOME={paths.CONFIG[2:]}"'.replace("\\", "/"),
+        f'{path(paths.CLI)} -x "fsctl send_sighup"',
+    ]
+
+
+@dataclass(frozen=True)
+class Found:
+    """The host as it was when the run began, in four commands."""
+
+    look: Look
+    installed: str | None
+    """FreeSWITCH's version."""
+    running: bool
+    rules: dict[str, FirewallRule]
+
+    @classmethod
+    def on_host(cls) -> Found:
+        """Ask the host."""
+        look = host.get_fact(facts.WindowsHost)
+        product = host.get_fact(facts.MsiPackages).get(paths.PRODUCT_CODE)
+        service = host.get_fact(facts.Service, service=paths.SERVICE)
+        return cls(
+            look,
+            None if product is None else product.version,
+            service is not None and service.running,
+            host.get_fact(facts.FirewallRules, group=GROUP),
+        )
+
+
 @deploy("FreeSWITCH on Windows: preflight")
-def preflight(site: Site) -> None:
-    """The Site says where FreeSWITCH comes from, and it is there. Changes nothing."""
-    wrong = problems(site, _installed() if site.windows is not None else None)
+def preflight(site: Site, switch: Switch, found: Found) -> None:
+    """Refuse the host by name and reason. Changes nothing."""
+    wrong: list[str] = []
+    # A host that could not even be looked at has its line already; every rule would add one.
+    if not (found.look == Look() and host in current.failed_hosts):
+        wrong = problems(site, switch, found)
+        if (
+            not wrong
+            and operations.firewall_script(GROUP, firewall_rules(site), found.rules)
+            and not host.get_fact(facts.PowerShell)
+        ):
+            wrong = [
+                "its powershell.exe does not work, and firewall rules need it; mend it, or set "
+                "firewall=Firewall(enabled=False) and open the Site's ports by other means"
+            ]
     for line in wrong:
         logger.error(f"{host.print_prefix}{line}")
-    refuse(name="FreeSWITCH's MSI is there", problems=wrong)
+    refuse(name="This host can carry the site", problems=wrong)
 
 
-def problems(site: Site, installed: str | None) -> list[str]:
-    """Why a Windows host with this version of FreeSWITCH cannot carry the Site, or nothing."""
+def problems(site: Site, switch: Switch, found: Found) -> list[str]:
+    """One sentence each: what is wrong with the host, or with the Site on it, and what would be
+    right."""
+    look, installed = found.look, found.installed
     right = (
         f"windows=Msi('FreeSWITCH-{site.packages.version}-Release-x64.msi'), or its https address "
         "with sha256"
     )
     if site.windows is None:
         return [f"Site.windows: is missing, and this is a Windows host; give {right}"]
-    needed = installed is None or operations.fields_of(installed) != operations.fields_of(
-        site.packages.version
-    )
+    out = site.needs_linux()
+    needed = installed is None or fields_of(installed) != fields_of(site.packages.version)
     file = site.windows.path
     if needed and file is not None and not file.is_file():
-        return [f"Site.windows.location: {file} is no file of this machine; give {right}"]
-    return []
-
-
-def _installed() -> str | None:
-    found = host.get_fact(facts.MsiPackages).get(paths.PRODUCT_CODE)
-    return None if found is None else found.version
+        out.append(f"Site.windows.location: {file} is no file of this machine; give {right}")
+    if look.architecture != "AMD64":
+        out.append(f"its processor is {look.architecture}; FreeSWITCH's MSI is for AMD64")
+    if not look.digests:
+        out.append("its tar.exe names no SHA-256; use Windows Server 2022 or 2025, or Windows 11")
+    if not look.administrator:
+        out.append("the login is no administrator; use an account of the group Administrators")
+    if switch.bind_address not in look.addresses:
+        own = sorted(a for a in look.addresses if not ipaddress.ip_address(a).is_loopback)
+        has = ", ".join(own) or "none"
+        out.append(f"address {switch.bind_address} is on no interface; it has {has}")
+    wanted = [
+        ("network.sip_port", site.network.sip_port, switch.bind_address, ("udp", "tcp")),
+        ("event_socket.port", site.event_socket.port, "127.0.0.1", ("tcp",)),
+    ]
+    for field, port, address, protocols in wanted if not found.running else ():
+        for protocol, bound, number in sorted(look.listeners):
+            if number == port and protocol in protocols and bound in (address, "0.0.0.0", "::"):
+                out.append(
+                    f"port {port}/{protocol} ({field}) is taken; stop what listens there, or "
+                    "choose another port in the Site"
+                )
+    if needed and look.free_megabytes < FREE_MEGABYTES:
+        out.append(
+            f"drive C: has {look.free_megabytes} MB free; {FREE_MEGABYTES} are needed: make room"
+        )
+    return list(dict.fromkeys(out))
 
 
 @deploy("FreeSWITCH on Windows: install")
-def install(site: Site) -> None:
-    """FreeSWITCH at the Site's version."""
+def install(site: Site, found: Found) -> None:
+    """FreeSWITCH at the Site's version. Another version is uninstalled first, which ends calls."""
     # Preflight has refused the host where there is none, and pyinfra still prepares the rest.
     if site.windows is None:
         return
+    version = site.packages.version
+    if found.installed is not None:
+        if fields_of(found.installed) == fields_of(version):
+            return
+        quiet(name="No calls", maintenance=site.maintenance, why=f"FreeSWITCH {version}")
     operations.package(
         name="FreeSWITCH's MSI",
         product_code=paths.PRODUCT_CODE,
-        version=site.packages.version,
+        version=version,
         source=site.windows.path or site.windows.location,
         sha256=site.windows.sha256,
         properties={"INSTALLLOCATION": paths.INSTALLATION},
@@ -98,82 +203,26 @@ def install(site: Site) -> None:
     )
 
 
-@deploy("FreeSWITCH on Windows: configure")
-def configure(site: Site) -> None:
-    """Who may reach it, and how long its logs are kept."""
-    operations.firewall_rules(name="Firewall rules", group=GROUP, wanted=firewall_rules(site))
-    # forfiles fails where it finds nothing, which is no failure here.
-    operations.scheduled_task(
-        name="Logs are kept for 30 days",
-        task="FreeSWITCH-retention",
-        line=f'forfiles /p {path(paths.LOGS)} /m freeswitch.log.* /d -30 /c "cmd /c del @path" '
-        ">nul 2>&1 & exit /b 0",
+@deploy("FreeSWITCH on Windows: activate")
+def activate(site: Site, switch: Switch) -> None:
+    """Make FreeSWITCH run with what the Site describes."""
+    release(
+        name="Configuration",
+        wanted=render.windows.configuration(site, switch),
+        profiles=(render.freeswitch.PROFILE,),
+        modules=render.freeswitch.modules(site),
+        maintenance=site.maintenance,
     )
 
 
-@deploy("FreeSWITCH on Windows: activate")
-def activate(site: Site, switch: Switch) -> None:
-    """The configuration, the service, and what makes a running FreeSWITCH read the change."""
-    wanted = render.configuration(site, switch)
-    present = host.get_fact(facts.TreeDigests, folder=paths.CONFIG)
-    difference = wanted.against(present)
-    found = host.get_fact(facts.Service, service=paths.SERVICE)
-    actions: tuple[str, ...] = ()
-    if difference and found is not None and found.running:
-        compared = [one for one in difference.paths if one.startswith(COMPARED)]
-        before = host.get_fact(facts.Texts, folder=paths.CONFIG, names=compared) if compared else {}
-        after = {file.path: file.text for file in wanted}
-        chosen = plan(difference.paths, before, after)
-        actions = tuple(one.command for one in chosen)
-        if any(one.severity >= Severity.PROFILE for one in chosen):
-            quiet(name="No call is up", policy=site.maintenance.live_calls)
-    operations.tree(name="Configuration", folder=paths.CONFIG, wanted=wanted)
+@deploy("FreeSWITCH on Windows: configure")
+def configure(site: Site, found: Found) -> None:
+    """What Windows does for it: start and recovery, logs, and who may reach it. The firewall is
+    opened last: nobody reaches what is not configured yet."""
     operations.service(name="Service", service=paths.SERVICE)
-    apply(name="FreeSWITCH reads it", actions=actions)
-
-
-def _cli(command: str) -> StringCommand:
-    # fs_cli reads its password from .fs_cli_conf below HOME: it is in no command line.
-    return StringCommand(f'set "HOME={paths.CONFIG}"&& {path(paths.CLI)} -x "{command}"')
-
-
-@operation()
-def quiet(policy: str):  # type: ignore[no-untyped-def]
-    """Before anything changes: may this change end calls? ``drain`` is ``stop`` on Windows."""
-
-    def ask(state: State, host: Host) -> bool:
-        _, output = host.run_shell_command(_cli("show calls count"))
-        calls = re.search(r"(\d+) total", output.stdout)
-        if policy == "drop" or (calls is not None and calls[1] == "0"):
-            return True
-        logger.error(f"{host.print_prefix}calls are up and this change would end them")
-        return False
-
-    yield FunctionCommand(ask, (), {})
-
-
-@operation()
-def apply(actions: Sequence[str]):  # type: ignore[no-untyped-def]
-    """Words of :func:`callcenter.changes.plan`, carried out by fs_cli or the service manager."""
-
-    def carry_out(state: State, host: Host) -> bool:
-        for action in actions:
-            word, _, rest = action.partition(" ")
-            if action == "restart":
-                service = f'"{paths.SERVICE}"'
-                command = StringCommand(f"net stop {service}& net start {service}")
-            elif word == "rescan":
-                command = _cli(f"sofia profile {rest} rescan")
-            elif word == "profile":
-                command = _cli(f"sofia profile {rest} restart")
-            else:
-                command = _cli(action)
-            good, output = host.run_shell_command(command)
-            # fs_cli exits 0 on -ERR.
-            if not good or "-ERR" in output.stdout:
-                logger.error(f"{host.print_prefix}failed: {action}: {output.output.strip()}")
-                return False
-        return True
-
-    if actions:
-        yield FunctionCommand(carry_out, (), {})
+    operations.scheduled_task(
+        name="Retention of logs and recordings", task=paths.RETENTION, lines=retention(site)
+    )
+    operations.firewall_rules(
+        name="Firewall rules", group=GROUP, wanted=firewall_rules(site), present=found.rules
+    )

@@ -10,16 +10,19 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import io
+import logging
+import math
 import re
 import secrets
 import tarfile
+import threading
 import time
 from abc import abstractmethod
-from collections.abc import Iterator
-from typing import IO, TYPE_CHECKING, Any, TypedDict
+from collections.abc import Callable, Iterator
+from typing import IO, TYPE_CHECKING, Any, TypedDict, TypeVar
 
-import gevent  # type: ignore[import-untyped]
 from paramiko import SSHException
+from paramiko.file import BufferedFile
 from pyinfra.api.command import StringCommand
 from pyinfra.api.exceptions import ConnectError, OperationError
 from pyinfra.api.output import echo
@@ -28,10 +31,13 @@ from pyinfra.connectors.base import BaseConnector, DataMeta
 from pyinfra.connectors.ssh import SSHConnector
 from pyinfra.connectors.util import CommandOutput, OutputLine
 
+from callcenter.secrets import Secret
 from roles.windows.powershell import LONGEST_LINE, SENTINEL, cmd_quote, is_script, path
 
 if TYPE_CHECKING:
     from pypsrp.shell import WinRS
+
+T = TypeVar("T")
 
 __all__ = ["DIGESTS", "Refused", "WinRM", "WinSSH", "digests_in", "sftp_path"]
 
@@ -44,6 +50,9 @@ _UNIX = "uname -s"
 # ssh has no word for a code page, and cmd.exe would answer in the OEM one. Where there is no such
 # page, its failure must not become that of the line.
 _UTF8 = "chcp 65001>nul||cmd /d /c exit 0"
+_IDLE_SECONDS = 900
+"""After which Windows ends the shell of a connection that was lost, and what runs in it."""
+_POLL_SECONDS = 20
 _STDIN_PIECE = 90_000
 """Bytes in one WSMan message: a host's smallest envelope is 150 KiB, and base64 takes a third."""
 
@@ -85,7 +94,7 @@ class _Windows(BaseConnector):
     handles_execution = True
 
     @abstractmethod
-    def _execute(self, line: str, stdin: bytes, timeout: float | None) -> tuple[int, bytes, bytes]:
+    def execute(self, line: str, stdin: bytes, timeout: float | None) -> tuple[int, bytes, bytes]:
         """Run one line; raises :class:`Refused` where the connection does not carry it."""
 
     @abstractmethod
@@ -106,11 +115,11 @@ class _Windows(BaseConnector):
             raise ConnectError(
                 "sudo and su have no meaning on Windows; log in as the user that it shall be"
             )
-        _, out, _ = self._execute("echo %OS%", b"", 60)
+        _, out, _ = self.execute("echo %OS%", b"", 60)
         answer = out.decode(errors="replace").strip()
         if answer == "Windows_NT":
             return
-        code, out, _ = self._execute(_UNIX, b"", 60)
+        code, out, _ = self.execute(_UNIX, b"", 60)
         if code == 0:
             system = out.decode(errors="replace").strip()
             raise ConnectError(f"is a {system} host, not Windows; leave out the connector's name")
@@ -118,18 +127,23 @@ class _Windows(BaseConnector):
 
     def run_shell_command(
         self,
-        command: StringCommand,
+        command: StringCommand | str,
         print_output: bool = False,
         print_input: bool = False,
         **arguments: Any,
     ) -> tuple[bool, CommandOutput]:
         """Run a line of cmd.exe. ``_shell_executable`` and ``_get_pty`` say nothing here."""
         self._check_arguments(arguments)
-        raw = command.get_raw_value() if isinstance(command, StringCommand) else str(command)
+        if isinstance(command, StringCommand):
+            # Facts come without the arguments that their command carries.
+            arguments = {**arguments, **command.connector_arguments}
+            raw = command.get_raw_value()
+        else:
+            raw = command
         line = _in_context(raw, arguments)
         if print_input:
             echo(f"{self.host.print_prefix}>>> {command}", err=True)
-        code, out, err = self._execute(
+        code, out, err = self.execute(
             line, _stdin(arguments.get("_stdin")), arguments.get("_timeout")
         )
         lines = [
@@ -164,7 +178,7 @@ class _Windows(BaseConnector):
     ) -> bool:
         """Upload beside the target, have the host hash it, and only then let it take its place."""
         self._check_arguments(arguments)
-        folder, name = _split(remote_filename)
+        folder, name = _checked(_split, remote_filename)
         # Plain letters, since tar.exe reads its arguments in the host's own code page.
         arriving = f"callcenter-{secrets.token_hex(4)}.new"
         with get_file_io(filename_or_io, "rb") as opened:
@@ -173,12 +187,22 @@ class _Windows(BaseConnector):
             content = content.encode()
         wanted = hashlib.sha256(content).hexdigest()
         into = path(folder)
-        self._must(f"if not exist {into} md {into}", f"{folder} cannot be made")
+        # What a broken connection has left goes now; a program that hangs on may still hold it.
+        self._must(
+            f"(if not exist {into} md {into})&& cd /d {into}&& "
+            "(del /q callcenter-????????.new >nul 2>&1 & cd .)",
+            f"{folder} cannot be made",
+        )
         self._upload(io.BytesIO(content), folder, arriving)
         out = self._must(f"cd /d {into}&& {DIGESTS} {arriving}", f"{remote_filename} is not there")
-        if digests_in(_lines(out)).get(arriving) != wanted:
-            self._execute(f"cd /d {into}&& del {arriving}", b"", 60)
-            raise Refused(f"{remote_filename} did not arrive whole; the old file is still there")
+        found = digests_in(_lines(out))
+        if found.get(arriving) != wanted:
+            self.execute(f"cd /d {into}&& del {arriving}", b"", 60)
+            raise Refused(
+                f"{remote_filename} did not arrive whole; the old file is still there"
+                if found
+                else f"{remote_filename}: the host's tar.exe names no SHA-256; it needs a newer one"
+            )
         self._must(
             f"cd /d {into}&& move /y {arriving} {cmd_quote(name)}>nul",
             f"{remote_filename} cannot be replaced",
@@ -198,7 +222,7 @@ class _Windows(BaseConnector):
     ) -> bool:
         """Download, and compare with the host's own SHA-256."""
         self._check_arguments(arguments)
-        folder, name = _split(remote_filename)
+        folder, name = _checked(_split, remote_filename)
         if not name.isascii():
             raise Refused(f"{remote_filename}: only names in ASCII can be fetched")
         into, quoted = path(folder), cmd_quote(name)
@@ -220,11 +244,19 @@ class _Windows(BaseConnector):
         return True
 
     def _must(self, line: str, otherwise: str, stdin: bytes = b"") -> bytes:
-        code, out, err = self._execute(line, stdin, None)
+        code, out, err = self.execute(line, stdin, None)
         if code:
             said = " ".join(_lines(err)) or f"exit code {code}"
             raise Refused(f"{otherwise} ({said})")
         return out
+
+
+def _checked(call: Callable[..., T], *values: Any) -> T:
+    """What a rule about words for Windows says; its refusal fails this host alone."""
+    try:
+        return call(*values)
+    except ValueError as wrong:
+        raise Refused(str(wrong)) from None
 
 
 def _stdin(given: Any) -> bytes:
@@ -240,11 +272,12 @@ def _stdin(given: Any) -> bytes:
 
 
 def _in_context(line: str, arguments: Any) -> str:
-    before = [f"cd /d {path(arguments['_chdir'])}"] if arguments.get("_chdir") else []
+    chdir = arguments.get("_chdir")
+    before = [f"cd /d {_checked(path, chdir)}"] if chdir else []
     for name, value in (arguments.get("_env") or {}).items():
         if not re.fullmatch(r"[A-Za-z_][A-Za-z0-9_]*", name):
             raise Refused(f"{name!r} is no name of an environment variable")
-        before.append(f'set "{name}={cmd_quote(str(value))[1:-1]}"')
+        before.append(f"set {_checked(_assigned, name, str(value))}")
     whole = "&& ".join([*before, line])
     for sign in "\n\r\0":
         if sign in whole:
@@ -252,6 +285,12 @@ def _in_context(line: str, arguments: Any) -> str:
     if len(whole) > LONGEST_LINE:
         raise Refused(f"the line has {len(whole)} characters, and cmd.exe takes {LONGEST_LINE}")
     return whole
+
+
+def _assigned(name: str, value: str) -> str:
+    cmd_quote(value)
+    # Unlike a program, ``set`` takes all up to the last quote as it stands.
+    return f'"{name}={value}"'
 
 
 def _lines(output: bytes) -> list[str]:
@@ -271,7 +310,7 @@ class WinRMData(TypedDict):
     winrm_hostname: str
     winrm_port: int
     winrm_user: str
-    winrm_password: str
+    winrm_password: str | Secret
     winrm_auth: str
     winrm_ca_file: str
     winrm_certificate: str
@@ -290,7 +329,7 @@ class WinRM(_Windows):
         "winrm_hostname": DataMeta("Name or address; it must stand in the certificate"),
         "winrm_port": DataMeta("Port of the HTTPS listener", 5986),
         "winrm_user": DataMeta("User, such as Administrator or DOMAIN\\user"),
-        "winrm_password": DataMeta("Its password"),
+        "winrm_password": DataMeta("Its password: text, or secret('name') of the Site"),
         "winrm_auth": DataMeta("ntlm, kerberos or certificate", "ntlm"),
         "winrm_ca_file": DataMeta(
             "File of the authority's certificate; default: this machine's own"
@@ -318,6 +357,9 @@ class WinRM(_Windows):
                 f"@winrm needs the Python package {lacking.name}, which is missing; run "
                 "pip install -r requirements.lock, or use @winssh"
             ) from None
+        # They log whole messages, and with them what travels on standard input.
+        for name in ("pypsrp", "spnego", "urllib3"):
+            logging.getLogger(name).setLevel(logging.WARNING)
         data, where = self.data, f"{self.data['winrm_hostname']}:{self.data['winrm_port']}"
         auth = data["winrm_auth"]
         if auth not in ("ntlm", "kerberos", "certificate"):
@@ -339,17 +381,17 @@ class WinRM(_Windows):
                 data["winrm_hostname"],
                 port=int(data["winrm_port"]),
                 username=data["winrm_user"],
-                password=data["winrm_password"],
+                password=self._password(),
                 auth=auth,
                 ssl=True,
                 cert_validation=data["winrm_ca_file"] or True,
                 connection_timeout=seconds,
                 read_timeout=40,
-                operation_timeout=20,
+                operation_timeout=_POLL_SECONDS,
                 no_proxy=True,
                 **more,
             )
-            self._shell = WinRS(wsman, codepage=65001)
+            self._shell = WinRS(wsman, codepage=65001, idle_time_out=_IDLE_SECONDS)
             self._shell.open()
             self._check_host()
         except AuthenticationError:
@@ -378,6 +420,18 @@ class WinRM(_Windows):
             # ElementTree's complaint about an answer that is no XML.
             raise ConnectError(f"{where} is no WinRM listener; is it a Windows host?") from None
 
+    def _password(self) -> str:
+        given: str | Secret = self.data["winrm_password"]
+        if not isinstance(given, Secret):
+            return given
+        value = given.literal
+        if value is None:
+            value = self.host.data.site.vault.known(given)
+        if value is None:
+            variable = f"CALLCENTER_SECRET_{re.sub('[^A-Z0-9]', '_', given.name.upper())}"
+            raise ConnectError(f"winrm_password: {given} is not known; set {variable}")
+        return value
+
     def disconnect(self) -> None:
         """Close the shell; the host would keep it for hours."""
         shell, self._shell = self._shell, None
@@ -390,24 +444,31 @@ class WinRM(_Windows):
                 shell.close()
             shell.wsman.close()
 
-    def _execute(self, line: str, stdin: bytes, timeout: float | None) -> tuple[int, bytes, bytes]:
+    def execute(self, line: str, stdin: bytes, timeout: float | None) -> tuple[int, bytes, bytes]:
         import requests
-        from pypsrp.exceptions import WinRMError
+        from pypsrp.exceptions import WinRMError, WSManFaultError
         from pypsrp.shell import CommandState, Process, SignalCode
 
         assert self._shell is not None, "connect() comes first"
         process = Process(self._shell, line)
         try:
             process.begin_invoke()
-            for start in range(0, len(stdin), _STDIN_PIECE):
+            # Its end is sent even where there is none of it: a program that reads would wait.
+            for start in range(0, max(1, len(stdin)), _STDIN_PIECE):
                 piece = stdin[start : start + _STDIN_PIECE]
-                process.send(piece, end=start + len(piece) == len(stdin))
+                try:
+                    process.send(piece, end=start + len(piece) == len(stdin))
+                except WSManFaultError:
+                    # It has ended without reading all; its exit code says why.
+                    break
             ends = None if timeout is None else time.monotonic() + timeout
             while process.state != CommandState.DONE:
                 if ends is not None and time.monotonic() > ends:
                     process.signal(SignalCode.TERMINATE)
                     raise TimeoutError(f"no end after {timeout} s")
-                process.poll_invoke()
+                # The host keeps a poll open until there is output, or so long.
+                left = _POLL_SECONDS if ends is None else math.ceil(ends - time.monotonic())
+                process.poll_invoke(timeout=max(1, min(_POLL_SECONDS, left)))
             process.signal(SignalCode.TERMINATE)
         except (requests.exceptions.RequestException, WinRMError) as lost:
             raise Refused(f"the connection was lost ({_said(lost)})") from None
@@ -451,33 +512,32 @@ class WinSSH(_Windows, SSHConnector):
         if self.client is not None:
             self.client.close()
 
-    def _execute(self, line: str, stdin: bytes, timeout: float | None) -> tuple[int, bytes, bytes]:
+    def execute(self, line: str, stdin: bytes, timeout: float | None) -> tuple[int, bytes, bytes]:
         transport = self.client.get_transport() if self.client else None
         if transport is None or not transport.is_active():
             raise Refused("the connection was lost")
         try:
             channel = transport.open_session(timeout=60)
             channel.exec_command(line if line == _UNIX else f"{_UTF8}& {line}")
-            readers = [
-                gevent.spawn(_read, channel.makefile("rb")),
-                gevent.spawn(_read, channel.makefile_stderr("rb")),
-            ]
-            if stdin:
+            streams = (_Reader(channel.makefile("rb")), _Reader(channel.makefile_stderr("rb")))
+            # It may end without reading all; its exit code says why.
+            with contextlib.suppress(OSError):
                 channel.sendall(stdin)
-            channel.shutdown_write()
-            done = gevent.joinall(readers, timeout=timeout)
-            if len(done) < len(readers):
-                gevent.killall(readers, block=False)
-                channel.close()
-                raise TimeoutError(f"no end after {timeout} s")
+                channel.shutdown_write()
+            ends = None if timeout is None else time.monotonic() + timeout
+            for one in streams:
+                one.join(None if ends is None else max(0, ends - time.monotonic()))
+                if one.is_alive():
+                    channel.close()
+                    raise TimeoutError(f"no end after {timeout} s")
             code = channel.recv_exit_status()
         except TimeoutError:
             raise
         except (SSHException, OSError, EOFError) as lost:
             raise Refused(f"the connection was lost ({_one_line(lost)})") from None
-        if code == -1 and not transport.is_active():
-            raise Refused("the connection was lost")
-        return code & 0xFFFFFFFF, readers[0].value, readers[1].value
+        if code == -1:
+            raise Refused("the connection was lost before the command had ended")
+        return code & 0xFFFFFFFF, streams[0].read, streams[1].read
 
     def _upload(self, content: IO[bytes], folder: str, name: str) -> None:
         try:
@@ -488,8 +548,19 @@ class WinSSH(_Windows, SSHConnector):
             raise Refused(f"the upload broke off ({_one_line(lost)})") from None
 
 
-def _read(stream: IO[bytes]) -> bytes:
-    return stream.read()
+class _Reader(threading.Thread):
+    """Reads a stream to its end beside the others, with gevent (in pyinfra's command) or without
+    (in verification)."""
+
+    def __init__(self, stream: BufferedFile[bytes]) -> None:
+        super().__init__(daemon=True)
+        self._stream, self.read = stream, b""
+        self.start()
+
+    def run(self) -> None:
+        """Until its end; a connection that breaks is one, and the exit code is missing then."""
+        with contextlib.suppress(OSError, EOFError, SSHException):
+            self.read = self._stream.read()
 
 
 def _said(wrong: BaseException) -> str:

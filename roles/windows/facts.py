@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
+import hashlib
+import ipaddress
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 
 from pyinfra.api import FactBase
 
 from roles.windows.connectors import DIGESTS, digests_in
-from roles.windows.powershell import cmd_quote, path
+from roles.windows.powershell import cmd_quote, path, question
 
-__all__ = ["FirewallRule", "FirewallRules", "MsiPackages", "Product", "Service", "ServiceState"]
-__all__ += ["Texts", "TreeDigests"]
+__all__ = ["FirewallRule", "FirewallRules", "Look", "MsiPackages", "PowerShell", "Product"]
+__all__ += ["Service", "ServiceState", "Task", "Texts", "TreeDigests", "WindowsHost", "Word"]
 
 _UNINSTALL = "SOFTWARE{}\\Microsoft\\Windows\\CurrentVersion\\Uninstall"
 _UNINSTALL_KEYS = (
@@ -33,6 +35,106 @@ def registry(output: Iterable[str]) -> dict[str, dict[str, str]]:
         elif match := _VALUE.fullmatch(line.rstrip()):
             values[match[1]] = match[3] or ""
     return keys
+
+
+@dataclass(frozen=True)
+class Look:
+    """A host, before anything is done to it."""
+
+    system: str = ""
+    """As ``ver`` says it; empty where the host could not be asked."""
+    architecture: str = ""
+    digests: bool = False
+    """Whether its tar.exe names SHA-256 digests."""
+    administrator: bool = False
+    free_megabytes: int = 0
+    """On drive C:."""
+    addresses: frozenset[str] = frozenset()
+    listeners: frozenset[tuple[str, str, int]] = frozenset()
+    """Protocol, address and port."""
+
+
+class WindowsHost(FactBase[Look]):
+    """The host as it is, in one command that needs no PowerShell."""
+
+    def command(self) -> str:
+        parts = {
+            "system": "ver",
+            "architecture": "echo %PROCESSOR_ARCHITECTURE%",
+            "digests": f"cd /d %SystemRoot%&& {DIGESTS} win.ini",
+            # LocalService's, which only administrators may read.
+            "administrator": "reg query HKU\\S-1-5-19",
+            "free": "dir /-c C:\\",
+            "addresses": "ipconfig",
+            "listeners": "netstat -an",
+        }
+        asked = (f"echo callcenter-{name}& {line} 2>nul" for name, line in parts.items())
+        return "& ".join([*asked, "exit 0"])
+
+    @staticmethod
+    def default() -> Look:
+        return Look()
+
+    def process(self, output: list[str]) -> Look:
+        found: dict[str, list[str]] = {}
+        lines: list[str] = []
+        for line in output:
+            if line.startswith("callcenter-"):
+                lines = found.setdefault(line.removeprefix("callcenter-").strip(), [])
+            elif line.strip():
+                lines.append(line)
+
+        def part(name: str) -> list[str]:
+            return found.get(name, [])
+
+        # The words around the last number are in the host's language.
+        free = re.findall(r"\d{4,}", part("free")[-1]) if part("free") else []
+        return Look(
+            system=" ".join(part("system")).strip(),
+            architecture="".join(part("architecture")).strip(),
+            digests=bool(digests_in(part("digests"))),
+            administrator=any(line.startswith("HKEY_") for line in part("administrator")),
+            free_megabytes=int(free[-1]) // 1_000_000 if free else 0,
+            addresses=frozenset(_addresses(" ".join(part("addresses")).split())),
+            listeners=frozenset(_listeners(part("listeners"))),
+        )
+
+
+def _addresses(words: Iterable[str]) -> Iterator[str]:
+    for word in words:
+        try:
+            # Windows adds a zone to some, and (Preferred) to others.
+            yield str(ipaddress.ip_address(re.split(r"[%(]", word)[0]))
+        except ValueError:
+            continue
+
+
+def _listeners(lines: Iterable[str]) -> Iterator[tuple[str, str, int]]:
+    for line in lines:
+        match = re.match(r"\s*(TCP|UDP)\s+(\S+):(\d+)\s+(\S+)", line)
+        # What listens has port 0, or *, at its other end; the state's name is localised.
+        if match and match[4].rpartition(":")[2] in ("0", "*"):
+            yield match[1].lower(), match[2].strip("[]").partition("%")[0], int(match[3])
+
+
+class PowerShell(FactBase[bool]):
+    """The guard: whether powershell.exe is one. Only a real one knows the digest of a word."""
+
+    def command(self) -> str:
+        return question(
+            [
+                "$h=[Security.Cryptography.SHA256]::Create()",
+                "$b=$h.ComputeHash([Text.Encoding]::ASCII.GetBytes('callcenter'))",
+                "-join ($b | ForEach-Object { $_.ToString('x2') })",
+            ]
+        )
+
+    @staticmethod
+    def default() -> bool:
+        return False
+
+    def process(self, output: list[str]) -> bool:
+        return hashlib.sha256(b"callcenter").hexdigest() in [line.strip() for line in output]
 
 
 @dataclass(frozen=True)
@@ -71,6 +173,8 @@ class ServiceState:
     """A service that exists."""
 
     running: bool
+    stopped: bool
+    """Neither is true while it starts or stops."""
     automatic: bool
     recovers: bool
     """Whether Windows does something when it fails."""
@@ -96,6 +200,7 @@ class Service(FactBase[ServiceState | None]):
         states = [match[1] for line in output if (match := _STATE.match(line))]
         return ServiceState(
             running=states == ["4"],
+            stopped=states == ["1"],
             automatic=values.get("Start") == "0x2",
             recovers="FailureActions" in values,
             program=values["ImagePath"],
@@ -117,6 +222,35 @@ class TreeDigests(FactBase[dict[str, str]]):
 
     def process(self, output: list[str]) -> dict[str, str]:
         return digests_in(output)
+
+
+class Word(FactBase[str]):
+    """The first line of a small file, or nothing."""
+
+    def command(self, file: str) -> str:
+        return f"type {path(file)} 2>nul& exit 0"
+
+    @staticmethod
+    def default() -> str:
+        return ""
+
+    def process(self, output: list[str]) -> str:
+        return output[0].strip() if output else ""
+
+
+class Task(FactBase[bool]):
+    """Whether there is a scheduled task of this name."""
+
+    def command(self, task: str) -> str:
+        tree = "HKLM\\SOFTWARE\\Microsoft\\Windows NT\\CurrentVersion\\Schedule\\TaskCache\\Tree"
+        return f"reg query {cmd_quote(f'{tree}{chr(92)}{task}')} 2>nul& exit 0"
+
+    @staticmethod
+    def default() -> bool:
+        return False
+
+    def process(self, output: list[str]) -> bool:
+        return any(line.startswith("HKEY_") for line in output)
 
 
 class Texts(FactBase[dict[str, str]]):

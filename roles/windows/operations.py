@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import functools
 import hashlib
 import io
 import re
 import tarfile
-from collections.abc import Generator, Iterable, Mapping, Sequence
+import time
+from collections.abc import Callable, Generator, Iterable, Mapping, Sequence
 from pathlib import Path
+from typing import Concatenate, ParamSpec
 
-import gevent  # type: ignore[import-untyped]
 from pyinfra import host, logger
 from pyinfra.api import FileUploadCommand, FunctionCommand, StringCommand, operation
 from pyinfra.api.exceptions import OperationError
@@ -22,9 +24,12 @@ from roles.windows import facts
 from roles.windows.connectors import DIGESTS, Refused, digests_in
 from roles.windows.powershell import cmd_quote, path, property_value, quote, script
 
-__all__ = ["LOG_TAIL", "file", "firewall_rules", "package", "scheduled_task", "service", "tree"]
-__all__ += ["fields_of", "template"]
+__all__ = ["LOG_TAIL", "exchange", "fields_of", "file", "firewall_rules", "firewall_script"]
+__all__ += ["package", "put_back", "scheduled_task", "service", "service_state", "state_folder"]
+__all__ += ["stop_service", "template", "told", "tree"]
 
+STOP_SECONDS = 90
+"""How long a service may take to stop."""
 LOG_TAIL = 20
 """Lines of an installer's log that a failure shows."""
 
@@ -38,8 +43,25 @@ _BUSY = 1618
 _CLOSED = '/inheritance:r /grant:r "*S-1-5-18:(OI)(CI)F" "*S-1-5-32-544:(OI)(CI)F"'
 
 
-def _state_folder() -> StringCommand:
-    """Made closed: what is uploaded through it may hold secrets."""
+P = ParamSpec("P")
+
+
+def told(step: Callable[Concatenate[State, Host, P], bool]) -> Callable[..., bool]:
+    """A step of an operation whose refusal is one line, where pyinfra would show a traceback."""
+
+    @functools.wraps(step)
+    def run(state: State, host: Host, *words: P.args, **more: P.kwargs) -> bool:
+        try:
+            return step(state, host, *words, **more)
+        except Refused as wrong:
+            logger.error(f"{host.print_prefix}{wrong}")
+            return False
+
+    return run
+
+
+def state_folder() -> StringCommand:
+    """Make the folder that uploads pass through: closed, since they may hold secrets."""
     folder = path(paths.STATE)
     return StringCommand(f"if not exist {folder} (md {folder}&& icacls {folder} {_CLOSED} /q >nul)")
 
@@ -83,21 +105,22 @@ def package(
         return
     if found is not None and present and fields_of(found.version) == fields_of(version):
         return
-    before = [] if service is None else [f"net stop {cmd_quote(service)} >nul 2>&1"]
     given = [property_value(name, value) for name, value in (properties or {}).items()]
     if features:
         given.append(property_value("ADDLOCAL", ",".join(features)))
-    yield _state_folder()
+    yield state_folder()
     msi = f"{paths.STATE}\\package.msi"
     if present:
         # All that can go wrong with the file goes wrong before the old version is touched.
         yield from _fetched(source, sha256, msi)
     if found is not None:
-        yield FunctionCommand(_msiexec, (f"/x {code}", before, busy_seconds), {})
+        if service is not None:
+            yield FunctionCommand(_stopped, (service,), {})
+        yield FunctionCommand(_msiexec, (f"/x {code}", busy_seconds), {})
     if present:
         words = " ".join([f"/i {path(msi)}", "ALLUSERS=1", *given])
-        yield FunctionCommand(_msiexec, (words, [], busy_seconds), {})
-        yield FunctionCommand(_registered, (code, version), {})
+        yield FunctionCommand(_msiexec, (words, busy_seconds), {})
+        yield FunctionCommand(_registered, (code, version, service), {})
         yield StringCommand(f"del /q {path(msi)}")
 
 
@@ -116,6 +139,7 @@ def _fetched(source: str | Path, sha256: str | None, target: str) -> Commands:
     yield FunctionCommand(_download, (source, sha256.lower(), target), {})
 
 
+@told
 def _download(state: State, host: Host, url: str, sha256: str, target: str) -> bool:
     name = target.rpartition("\\")[2]
     good, output = host.run_shell_command(
@@ -131,20 +155,45 @@ def _download(state: State, host: Host, url: str, sha256: str, target: str) -> b
     return False
 
 
-def _msiexec(state: State, host: Host, words: str, before: list[str], busy_seconds: int) -> bool:
+def service_state(host: Host, service: str) -> facts.ServiceState | None:
+    """A service as it is now."""
+    fact = facts.Service()
+    _, output = host.run_shell_command(StringCommand(fact.command(service)))
+    return fact.process(output.stdout_lines)
+
+
+def stop_service(host: Host, service: str) -> None:
+    """Stop a service that may run, and wait until it has stopped (:class:`Refused` otherwise)."""
+    _, output = host.run_shell_command(StringCommand(f"net stop {cmd_quote(service)}"))
+    ends = time.monotonic() + STOP_SECONDS
+    # net waits for a while, and not at all for one that is stopping already.
+    while (found := service_state(host, service)) is not None and not found.stopped:
+        if time.monotonic() > ends:
+            said = " ".join(output.output.split())
+            raise Refused(f"the service {service} does not stop ({said})")
+        time.sleep(0.5)
+
+
+@told
+def _stopped(state: State, host: Host, service: str) -> bool:
+    stop_service(host, service)
+    return True
+
+
+@told
+def _msiexec(state: State, host: Host, words: str, busy_seconds: int) -> bool:
     """Run Windows Installer; say what its exit code means, and show its log where it failed."""
     run, log = f"{paths.STATE}\\msi.cmd", f"{paths.STATE}\\msi.log"
     lines = [
         "@echo off",
-        *before,
         # Without start, cmd.exe would not wait for a program with a window.
         f'start /wait "" msiexec {words} /qn /norestart /l*v {path(log)}',
         # The whole number: neither sshd nor cmd.exe's callers pass on more than they know.
         "echo callcenter-exit %ERRORLEVEL%",
         "exit /b 0",
     ]
-    host.put_file(io.BytesIO("\r\n".join([*lines, ""]).encode()), run)
-    step, waited = 5, 0
+    host.put_file(io.BytesIO(_batch(lines)), run)
+    step, waited = 2, 0
     while True:
         _, output = host.run_shell_command(StringCommand(f"call {path(run)}"))
         said = re.search(r"callcenter-exit (-?\d+)", output.stdout)
@@ -154,7 +203,7 @@ def _msiexec(state: State, host: Host, words: str, before: list[str], busy_secon
         if not waited:
             logger.info(f"{host.print_prefix}another installation is running; waiting for it")
         # Windows Installer has no way to ask when the other one is done.
-        gevent.sleep(step)
+        time.sleep(step)
         waited += step
     if code in (0, *_REBOOT) or (code == _ABSENT and words.startswith("/x")):
         if code in _REBOOT:
@@ -171,13 +220,21 @@ def _msiexec(state: State, host: Host, words: str, before: list[str], busy_secon
     return False
 
 
-def _registered(state: State, host: Host, code: str, version: str) -> bool:
-    """The MSI held what its name said; otherwise every run would install it again."""
+@told
+def _registered(state: State, host: Host, code: str, version: str, service: str | None) -> bool:
+    """The MSI held what its name said, or every run would install it again; and it has made its
+    service, whose failure need not be the installer's."""
     fact = facts.MsiPackages()
     _, output = host.run_shell_command(StringCommand(fact.command()))
     found = fact.process(output.stdout_lines).get(code)
     if found is not None and fields_of(found.version) == fields_of(version):
-        return True
+        if service is None or service_state(host, service) is not None:
+            return True
+        logger.error(
+            f"{host.print_prefix}the MSI has not made the service {service}; restart the host, "
+            "uninstall FreeSWITCH there, and deploy again"
+        )
+        return False
     holds = "another product" if found is None else f"version {found.version}"
     logger.error(f"{host.print_prefix}the MSI holds {holds}, not version {version}; give that one")
     return False
@@ -238,61 +295,115 @@ def template(target: str, source: Path, **values: object) -> Commands:
 
 
 @operation()
-def tree(folder: str, wanted: Tree, after: Iterable[str] = ()) -> Commands:
-    """Make a folder hold ``wanted`` and nothing else: one upload of what differs.
+def tree(folder: str, wanted: Tree) -> Commands:
+    """Make a folder hold ``wanted`` and nothing else: one upload of what differs, exchanged as a
+    whole. What was there before stays beside it as ``FOLDER.old``.
 
     + folder: made closed to all but the system and administrators
     + wanted: the files, by paths relative to the folder
-    + after: command lines, run once where anything differed
     """
     present = host.get_fact(facts.TreeDigests, folder=folder)
-    difference = wanted.against(present)
-    if not difference:
-        return
-    put = [*difference.added, *difference.changed]
-    yield _state_folder()
+    if wanted.against(present):
+        yield FunctionCommand(_exchanged, (folder, wanted, present), {})
+
+
+@told
+def _exchanged(
+    state: State, host: Host, folder: str, wanted: Tree, present: Mapping[str, str]
+) -> bool:
+    exchange(host, folder, wanted, present)
+    return True
+
+
+def exchange(host: Host, folder: str, wanted: Tree, present: Mapping[str, str]) -> None:
+    """Make a folder hold ``wanted``, given the digests that it has, or change nothing and say
+    why (:class:`Refused`)."""
+    _must(host, state_folder(), f"{paths.STATE} cannot be made")
     archive = f"{paths.STATE}\\tree.tar"
-    yield FileUploadCommand(io.BytesIO(_packed(folder, wanted, put, difference.removed)), archive)
+    host.put_file(io.BytesIO(_packed(folder, wanted, present)), archive)
     work = path(f"{paths.STATE}\\tree")
-    yield StringCommand(
-        f"(if exist {work} rd /s /q {work})& md {work}&& cd /d {work}&& "
-        f"tar.exe -xf ..\\tree.tar&& call .\\apply.cmd& cd ..& rd /s /q {work}& del tree.tar"
+    here, new, old = (path(f"{folder}{end}") for end in ("", ".new", ".old"))
+    digests = facts.TreeDigests()
+    # The host is asked: the exit codes of cmd.exe's own words are no proof of anything.
+    _, output = host.run_shell_command(
+        StringCommand(
+            f"(if exist {work} rd /s /q {work})& md {work}&& cd /d {work}&& "
+            f"tar.exe -xf ..\\tree.tar&& call .\\build.cmd& cd ..& rd /s /q {work}& del tree.tar& "
+            + digests.command(f"{folder}.new")
+        )
     )
-    yield FunctionCommand(_arrived, (folder, wanted), {})
-    for line in after:
-        yield StringCommand(line)
+    if wrong := wanted.against(digests.process(output.stdout_lines)):
+        raise Refused(
+            f"{folder}: nothing changed, since {', '.join(wrong.paths)} did not arrive whole "
+            f"({' '.join(output.stderr.split()) or 'without a word'})"
+        )
+    _, output = host.run_shell_command(
+        StringCommand(
+            f"(if exist {old} rd /s /q {old})& (if exist {here} move {here} {old} >nul)& "
+            f"(if not exist {here} move {new} {here} >nul)& "
+            f"(if not exist {here} move {old} {here} >nul)& " + digests.command(folder)
+        )
+    )
+    if wanted.against(digests.process(output.stdout_lines)):
+        raise Refused(f"{folder} cannot be replaced: does a program hold a file in it open?")
 
 
-def _arrived(state: State, host: Host, folder: str, wanted: Tree) -> bool:
-    """Ask the host again: the exit codes of cmd.exe's own words are no proof of anything."""
-    fact = facts.TreeDigests()
-    _, output = host.run_shell_command(StringCommand(fact.command(folder)))
-    difference = wanted.against(fact.process(output.stdout_lines))
-    for name in difference.paths:
-        logger.error(f"{host.print_prefix}{folder}: {name} is still not as it should be")
-    return not difference
+def put_back(host: Host, folder: str) -> bool:
+    """Undo :func:`exchange`; False where there was nothing before it."""
+    here, new, old = (path(f"{folder}{end}") for end in ("", ".new", ".old"))
+    _, output = host.run_shell_command(
+        StringCommand(
+            f"if exist {old} (move {here} {new} >nul& move {old} {here} >nul& echo back)& exit 0"
+        )
+    )
+    return "back" in output.stdout
 
 
-def _packed(folder: str, wanted: Tree, put: Sequence[str], removed: Sequence[str]) -> bytes:
-    """The files and a batch file that moves each to its place: within a drive, in one step."""
-    root = path(folder)
-    lines = ["@echo off", f"if not exist {root} (md {root}&& icacls {root} {_CLOSED} /q >nul)"]
+def _must(host: Host, command: StringCommand, otherwise: str) -> None:
+    good, output = host.run_shell_command(command)
+    if not good:
+        said = " ".join(output.output.split())
+        raise Refused(f"{otherwise} ({said})" if said else otherwise)
+
+
+def _packed(folder: str, wanted: Tree, present: Mapping[str, str]) -> bytes:
+    """The files that differ, and a batch file that makes ``FOLDER.new`` of them and of the rest."""
+    difference = wanted.against(present)
+    put = [*difference.added, *difference.changed]
+    here, new, old = (path(f"{folder}{end}") for end in ("", ".new", ".old"))
+    lines = [
+        "@echo off",
+        # An exchange that was cut off between its two moves.
+        f"if not exist {here} if exist {old} move {old} {here} >nul",
+        f"if exist {new} rd /s /q {new}",
+        f"md {new}",
+        "if errorlevel 1 exit /b 1",
+        f"icacls {new} {_CLOSED} /q >nul",
+        "if errorlevel 1 exit /b 1",
+    ]
+    if len(put) < len(wanted):
+        lines += [f"xcopy {here} {new} /e /i /q /y /h >nul", "if errorlevel 1 exit /b 1"]
+        lines += [f"del /f /q {_below(f'{folder}.new', name)}" for name in difference.removed]
     folders = {name.rpartition("/")[0] for name in put} - {""}
     lines += [
-        f"if not exist {one} md {one}" for one in (_below(folder, f) for f in sorted(folders))
+        f"if not exist {one} md {one}"
+        for one in (_below(f"{folder}.new", name) for name in sorted(folders))
     ]
-    for number, name in enumerate(put):
-        lines.append(f"move /y f{number} {_below(folder, name)} >nul")
-    lines += [f"del /f /q {_below(folder, name)}" for name in removed]
-    lines += ["exit /b 0", ""]
+    lines += [
+        f"move /y f{number} {_below(f'{folder}.new', name)} >nul" for number, name in enumerate(put)
+    ]
     out = io.BytesIO()
     with tarfile.open(fileobj=out, mode="w", format=tarfile.USTAR_FORMAT) as tar:
         files = [File(f"f{number}", wanted[name].content) for number, name in enumerate(put)]
-        for one in (*files, File("apply.cmd", "\r\n".join(lines).encode())):
+        for one in (*files, File("build.cmd", _batch([*lines, "exit /b 0"]))):
             entry = tarfile.TarInfo(one.path)
             entry.size, entry.mode = len(one.content), 0o644
             tar.addfile(entry, io.BytesIO(one.content))
     return out.getvalue()
+
+
+def _batch(lines: Iterable[str]) -> bytes:
+    return "\r\n".join([*lines, ""]).encode()
 
 
 def _below(folder: str, name: str) -> str:
@@ -304,9 +415,25 @@ def _below(folder: str, name: str) -> str:
 
 
 @operation()
-def firewall_rules(group: str, wanted: Sequence[facts.FirewallRule]) -> Commands:
-    """The group's incoming rules are ``wanted`` and no others; other groups are left alone."""
-    present = host.get_fact(facts.FirewallRules, group=group)
+def firewall_rules(
+    group: str,
+    wanted: Sequence[facts.FirewallRule],
+    present: Mapping[str, facts.FirewallRule] | None = None,
+) -> Commands:
+    """The group's incoming rules are ``wanted`` and no others; other groups are left alone.
+
+    + present: as the host has them; asked of it where left out
+    """
+    if present is None:
+        present = host.get_fact(facts.FirewallRules, group=group)
+    if lines := firewall_script(group, wanted, present):
+        yield script(lines)
+
+
+def firewall_script(
+    group: str, wanted: Sequence[facts.FirewallRule], present: Mapping[str, facts.FirewallRule]
+) -> list[str]:
+    """PowerShell that makes a group's rules ``wanted``, or nothing."""
     names = {rule.name for rule in wanted}
     lines = [f"Remove-NetFirewallRule -Name {quote(name)}" for name in present if name not in names]
     for rule in wanted:
@@ -315,8 +442,7 @@ def firewall_rules(group: str, wanted: Sequence[facts.FirewallRule]) -> Commands
         if rule.name in present:
             lines.append(f"Remove-NetFirewallRule -Name {quote(rule.name)}")
         lines.append(_new_rule(group, rule))
-    if lines:
-        yield StringCommand(script(lines))
+    return lines
 
 
 def _same(wanted: facts.FirewallRule, found: facts.FirewallRule | None) -> bool:
@@ -345,19 +471,38 @@ def _new_rule(group: str, rule: facts.FirewallRule) -> str:
 
 
 @operation()
-def scheduled_task(task: str, line: str, at: str = "03:30") -> Commands:
-    """A batch line, run by the system every day at a time."""
-    if not re.fullmatch(r"[0-2]\d:[0-5]\d", at):
-        raise OperationError(f"{at!r} is no time; use one such as '03:30'")
+def scheduled_task(task: str, lines: Sequence[str], at: str = "03:30") -> Commands:
+    """A batch file, run by the system every day at a time.
+
+    + task: its name, letters, digits and ``-``
+    + lines: of the batch file
+    + at: hours and minutes of the host's own time
+    """
+    if not re.fullmatch(r"([01]\d|2[0-3]):[0-5]\d", at):
+        raise OperationError(f"{at!r} is no time of day; use one such as '03:30'")
+    if not re.fullmatch(r"[A-Za-z0-9-]+", task):
+        raise OperationError(f"{task!r} is no name of a task; use letters, digits and -")
+    # schtasks takes a program's path without spaces alone.
     batch = f"{paths.STATE}\\{task}.cmd"
-    content = f"@echo off\r\n{line}\r\n".encode()
+    content = _batch(["@echo off", *lines])
     present = host.get_fact(facts.TreeDigests, folder=paths.STATE)
-    if present.get(f"{task}.cmd") == hashlib.sha256(content).hexdigest():
-        return
-    yield _state_folder()
-    yield StringCommand(
-        f"schtasks.exe /create /f /ru SYSTEM /sc daily /st {at} /tn {cmd_quote(task)} "
-        f"/tr {cmd_quote(batch)}"
-    )
-    # Last: its presence is the record that the task is there as well.
-    yield FileUploadCommand(io.BytesIO(content), batch)
+    if present.get(f"{task}.cmd") != hashlib.sha256(content).hexdigest():
+        yield state_folder()
+        yield FileUploadCommand(io.BytesIO(content), batch)
+    if not host.get_fact(facts.Task, task=task):
+        yield StringCommand(
+            f"schtasks.exe /create /f /ru SYSTEM /rl HIGHEST /sc daily /st {at} /tn {task} "
+            f"/tr {batch}"
+        )
+        yield FunctionCommand(_scheduled, (task,), {})
+
+
+@told
+def _scheduled(state: State, host: Host, task: str) -> bool:
+    """The task is there: a schtasks.exe that does nothing ends well, too."""
+    fact = facts.Task()
+    _, output = host.run_shell_command(StringCommand(fact.command(task)))
+    if fact.process(output.stdout_lines):
+        return True
+    logger.error(f"{host.print_prefix}schtasks.exe has made no task {task}")
+    return False

@@ -1,4 +1,4 @@
-"""Command lines for Windows, and what goes inside them. Pure.
+"""Command lines for Windows, and what goes inside them.
 
 Two languages are quoted here, and neither has a way to write everything. What cannot be carried is
 refused with a :class:`ValueError` that names it, never sent half right.
@@ -10,8 +10,10 @@ import base64
 import re
 from collections.abc import Iterable
 
+from pyinfra.api import StringCommand
+
 __all__ = ["LONGEST_LINE", "SENTINEL", "START", "cmd_quote", "path", "property_value", "quote"]
-__all__ += ["is_script", "script"]
+__all__ += ["is_script", "question", "script"]
 
 SENTINEL = "callcenter-script-done"
 """The last line that a script prints. A powershell.exe that is none exits 0 and prints nothing."""
@@ -21,7 +23,17 @@ START = "powershell.exe -NoProfile -NonInteractive -EncodedCommand "
 LONGEST_LINE = 8191
 """cmd.exe takes no longer line, and cuts one off without a word."""
 
-_FIRST = "$ErrorActionPreference='Stop';$ProgressPreference='SilentlyContinue'"
+_FIRST = (
+    "$ErrorActionPreference='Stop';$ProgressPreference='SilentlyContinue'\n"
+    # A session without a console has no such thing to set.
+    "try { [Console]::OutputEncoding=New-Object Text.UTF8Encoding $false } catch { }"
+)
+
+_FROM_STDIN = (
+    "$in=New-Object IO.StreamReader([Console]::OpenStandardInput(),[Text.Encoding]::UTF8)\n"
+    "& ([ScriptBlock]::Create($in.ReadToEnd()))"
+)
+"""For scripts that are longer than a line."""
 
 # PowerShell takes these for an apostrophe wherever it stands: twice, it is itself.
 _APOSTROPHES = "'\u2018\u2019\u201a\u201b"
@@ -87,20 +99,29 @@ def property_value(name: str, value: str) -> str:
     return f'{name}="{value}"'
 
 
-def script(lines: Iterable[str]) -> str:
-    """A command line that runs PowerShell statements, stops at the first error, and proves that it
-    reached its end.
+def script(lines: Iterable[str]) -> StringCommand:
+    """A command that runs PowerShell statements, stops at the first error, and proves that it
+    reached its end. A script that is longer than a line travels on standard input.
 
     Nothing secret belongs in it: command lines are in the process list, and encoded is not hidden.
     """
     text = "\n".join([_FIRST, *lines, f"Write-Output '{SENTINEL}'", "exit 0"])
-    line = START + base64.b64encode(text.encode("utf-16-le")).decode()
-    if len(line) > LONGEST_LINE:
-        raise ValueError(
-            f"the script makes a line of {len(line)} characters, and cmd.exe takes {LONGEST_LINE}; "
-            "split it"
-        )
-    return line
+    line = START + _encoded(text)
+    if len(line) <= LONGEST_LINE:
+        return StringCommand(line)
+    return StringCommand(START + _encoded(_FROM_STDIN), _stdin=text)
+
+
+def question(lines: Iterable[str]) -> str:
+    """A command line whose failure is no failure: its caller judges what it prints."""
+    text = "\n".join([_FIRST, *lines])
+    return (
+        f"powershell.exe -NonInteractive -NoProfile -EncodedCommand {_encoded(text)} 2>nul& exit 0"
+    )
+
+
+def _encoded(text: str) -> str:
+    return base64.b64encode(text.encode("utf-16-le")).decode()
 
 
 def is_script(line: str) -> bool:

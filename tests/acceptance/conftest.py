@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from callcenter import paths
+from callcenter import paths, windows_paths
 from callcenter.inventory import Host, Inventory, load
 from callcenter.site import Extension, Site, Switch
 from callcenter.ssh import ssh_config as ssh_config_of
@@ -68,6 +68,11 @@ def ssh_config(tmp_path_factory: pytest.TempPathFactory, request: pytest.Fixture
 @pytest.fixture(scope="session")
 def host(node: Host, ssh_config: Path) -> Any:
     """The host as Testinfra sees it."""
+    if node.switch.is_windows:
+        # Not above: what else it imports is of no use without such a host.
+        from tests.acceptance.support.windows import windows_host
+
+        return windows_host(node)
     sudo = bool(node.data.get("_sudo"))
     return testinfra.get_host(f"ssh://{node.name}", ssh_config=str(ssh_config), sudo=sudo)
 
@@ -79,6 +84,10 @@ def fs_cli(host: Any, node: Host) -> Callable[[str], str]:
         pytest.skip(f"{node.name} is an edge: there is no FreeSWITCH to ask")
 
     def ask(command: str) -> str:
+        if node.switch.is_windows:
+            from roles.windows.release import fs_cli
+
+            return str(host.check_output(fs_cli(command).get_raw_value())).strip()
         return str(host.check_output("fs_cli -x %s", command)).strip()
 
     return ask
@@ -114,13 +123,13 @@ def exchange(switch: Switch, evidence: Evidence, host: Any, node: Host) -> Itera
     """The phones of one test; what they said and the host's journal are kept for a failure."""
     with Exchange(local_address(switch)) as made:
         evidence.add("SIP ladder", made.ladder)
-        journal = f"journalctl -u {paths.KAMAILIO_UNIT} -n 60 -o short-precise --no-pager"
-        name, command = (
-            ("Kamailio's log", journal)
-            if node.is_edge
-            else ("FreeSWITCH's log", "tail -n 60 /var/log/freeswitch/freeswitch.log")
-        )
-        evidence.add(name, lambda: host.run(command).stdout)
+        name, command = "FreeSWITCH's log", "tail -n 60 /var/log/freeswitch/freeswitch.log"
+        if node.is_edge:
+            name = "Kamailio's log"
+            command = f"journalctl -u {paths.KAMAILIO_UNIT} -n 60 -o short-precise --no-pager"
+        elif node.switch.is_windows:
+            command = f'type "{windows_paths.LOGS}\\freeswitch.log"'
+        evidence.add(name, lambda: "\n".join(host.run(command).stdout.splitlines()[-60:]))
         yield made
 
 

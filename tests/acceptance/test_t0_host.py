@@ -20,6 +20,17 @@ def switches_only(node: Host) -> None:
         pytest.skip(f"{node.name} is an edge")
 
 
+@pytest.fixture
+def linux(node: Host) -> None:
+    """For what is otherwise on Windows: test_t0_windows.py."""
+    if node.switch.is_windows:
+        pytest.skip(f"{node.name} is a Windows host")
+
+
+LINUX = pytest.mark.usefixtures("linux")
+
+
+@LINUX
 def test_packages(host: Any, site: Site) -> None:
     """FreeSWITCH and its modules are installed as one set, at the pinned version"""
     for name in render.freeswitch.packages(site):
@@ -30,6 +41,7 @@ def test_packages(host: Any, site: Site) -> None:
         )
 
 
+@LINUX
 def test_service(host: Any, fs_cli: Callable[[str], str]) -> None:
     """The service runs, starts at boot, and FreeSWITCH answers as ready"""
     unit = host.service(paths.UNIT.removesuffix(".service"))
@@ -60,6 +72,7 @@ def test_modules(fs_cli: Callable[[str], str], site: Site) -> None:
     assert loaded == set(render.freeswitch.modules(site))
 
 
+@LINUX
 def test_listeners(host: Any, site: Site, switch: Switch) -> None:
     """FreeSWITCH listens where the Site says and nowhere else; the Event Socket on loopback only"""
     lines = host.check_output("ss -Hlntup").splitlines()
@@ -81,6 +94,7 @@ def test_event_socket_is_closed(site: Site, switch: Switch) -> None:
         assert probe.connect_ex((switch.announced_address, site.event_socket.port)) != 0
 
 
+@LINUX
 def test_firewall(host: Any, site: Site) -> None:
     """The packet filter is loaded now and at boot, or gone where the Site switches it off"""
     table = host.run(f"nft list table inet {paths.FIREWALL_TABLE}")
@@ -90,6 +104,7 @@ def test_firewall(host: Any, site: Site) -> None:
         assert host.service(paths.FIREWALL_UNIT.removesuffix(".service")).is_enabled
 
 
+@LINUX
 def test_no_drift(host: Any, site: Site, switch: Switch) -> None:
     """The configuration is the Site's to the byte: nothing was edited by hand"""
     wanted = render.freeswitch.configuration(site, switch)
@@ -102,6 +117,7 @@ def test_no_drift(host: Any, site: Site, switch: Switch) -> None:
     assert not wanted.against(present), f"differing: {wanted.against(present).paths}"
 
 
+@LINUX
 def test_secrets_are_not_readable(host: Any) -> None:
     """No file that may hold a secret can be read by others"""
     loose = host.check_output(
@@ -115,6 +131,7 @@ def test_secrets_are_not_readable(host: Any) -> None:
     assert [path for path in loose.splitlines() if not path.startswith(tuple(folders))] == []
 
 
+@LINUX
 @pytest.mark.parametrize("default", ["1234", "ClueCon"])
 def test_no_default_password(host: Any, default: str) -> None:
     """No password of the installation media is anywhere in the configuration"""
@@ -122,6 +139,7 @@ def test_no_default_password(host: Any, default: str) -> None:
     assert found.stdout == ""
 
 
+@LINUX
 def test_password_is_a_hash(host: Any, site: Site) -> None:
     """No phone's password is on the switch, only its a1-hash"""
     text = host.check_output(f"cat {paths.CURRENT}/directory/users/*.xml")

@@ -12,7 +12,7 @@ from callcenter.render import freeswitch
 from callcenter.site import Site, Switch
 from tests.acceptance.support.phones import Exchange
 from tests.roles.conftest import SITE, Operator
-from tests.roles.support import phone_of
+from tests.roles.support import CALLEE_HZ, CALLER_HZ, connected, phone_of, still_talking
 
 HOST = "features1"
 
@@ -108,3 +108,62 @@ def test_on_and_off(operator: Operator, exchange: Exchange, service: str) -> Non
     assert ports(operator) == before
     caller.register()
     assert caller.call(number).wait_ended().code == 404
+
+
+KEPT = 'features=FeatureCodes(forward="*72", forward_off="*73", do_not_disturb="*78", '
+KEPT += 'do_not_disturb_off="*79"), ring_groups=[RingGroup("a", ["1002"], number=6100)]'
+
+
+def test_kept_through_deploys_and_restarts(operator: Operator, exchange: Exchange) -> None:
+    operator.describe(SITE.replace("media=", f"{KEPT},\n    media="))
+    operator.succeed()
+    phones = [phone_of(operator, HOST, exchange, str(number)) for number in range(1000, 1004)]
+    for phone, code in ((phones[1], "*721003"), (phones[2], "*78")):
+        assert phone.call(code).wait_ended(timeout=15).by == "them"
+    operator.describe(SITE.replace("media=", f"{KEPT}, speed_dials={{'*01': 1001}},\n    media="))
+    operator.succeed()
+    operator.ssh(HOST, f"systemctl restart {paths.UNIT}; fs_cli -t 30000 -x status")
+    for phone in phones:
+        phone.register()
+    call = phones[0].call("*01")
+    phones[3].incoming().reject()
+    call.wait_ended()
+    # Neither by its number nor in a group.
+    for number in ("1002", "6100"):
+        assert phones[0].call(number).wait_ended().code == 480
+
+
+def test_conference_through_deploys(operator: Operator, exchange: Exchange) -> None:
+    one = 'conferences=[Conference("a", number=3000)],\n    media='
+    operator.describe(SITE.replace("media=", one))
+    operator.succeed()
+    phones = [phone_of(operator, HOST, exchange, str(number)) for number in (1000, 1001)]
+    calls = [phone.call("3000") for phone in phones]
+    for call, tone in zip(calls, (CALLER_HZ, CALLEE_HZ), strict=True):
+        call.wait_established()
+        call.play(tone)
+    operator.describe(
+        SITE.replace("media=", one.replace(")]", '), Conference("b", max_members=5)]'))
+    )
+    operator.succeed()
+    still_talking(*calls)
+    operator.describe()
+    run = operator.deploy("-y")
+    assert run.code != 0
+    assert "failed: unload mod_conference" in run.output
+    still_talking(*calls)
+    calls[0].hangup()
+    calls[1].hangup()
+    operator.succeed()
+
+
+def test_transfers_reach_no_code(operator: Operator, exchange: Exchange) -> None:
+    operator.describe(SITE.replace("media=", f"{KEPT},\n    media="))
+    operator.succeed()
+    for number in ("1000", "1001"):
+        operator.ssh(HOST, f"fs_cli -x 'db delete/forward/{number}'")
+    call, answered = connected(operator, HOST, exchange)
+    # Else whoever is called could forward the caller's calls.
+    answered.transfer("*721003")
+    assert call.wait_ended().by == "them"
+    assert operator.ssh(HOST, "fs_cli -x 'db exists/forward/1000'").strip() == "false"

@@ -68,10 +68,14 @@ def agents(operator: Operator, exchange: Exchange) -> dict[str, Phone]:
 
 
 def waiting(operator: Operator, agent: str) -> None:
-    """Wait until mod_callcenter has done with an agent's last call."""
+    """Wait until mod_callcenter offers an agent calls again: in the second after the last."""
     deadline = time.monotonic() + 15
-    while callcenter(operator, f"agent get state {agent}").strip() != "Waiting":
-        assert time.monotonic() < deadline
+    while True:
+        told = callcenter(operator, f"agent list {agent}").splitlines()
+        row = dict(zip(told[0].split("|"), told[1].split("|"), strict=True))
+        if row["state"] == "Waiting" and int(row["last_bridge_end"]) + 1 < time.time():
+            return
+        assert time.monotonic() < deadline, row
 
 
 def order_of(exchange: Exchange, agents: dict[str, Phone], caller: Phone, queue: int) -> list[str]:

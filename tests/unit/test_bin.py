@@ -16,7 +16,7 @@ def test_ci_runs_the_readmes_command() -> None:
     assert re.search(r"^    bin/lab .*\n    bin/test ", (ROOT / "README.md").read_text(), re.M)
 
 
-@pytest.mark.parametrize("name", ["lab", "test", "_environment"])
+@pytest.mark.parametrize("name", ["lab", "prove", "test", "_environment"])
 def test_scripts_are_posix_shell(name: str) -> None:
     done = subprocess.run(
         ["sh", "-n", ROOT / "bin" / name], capture_output=True, text=True, check=False

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import os
+import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
+from lab import network
+from lab.lab import Lab, find
 from tests.windows.support.machine import Machine, Real
 from tests.windows.support.wine import Wine, lacking
 
@@ -15,10 +18,27 @@ DOORS = ("winrm", "winssh")
 
 
 @pytest.fixture(scope="session")
-def wine(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Wine]:
+def lab() -> Iterator[Lab]:
+    """A lab without hosts, with an address more for the Windows host; this process is in it."""
+    made = find(f"windows-{os.getpid()}")
+    try:
+        network.make(made.name)
+        network.enter(made.name)
+        own = f"{Machine.address}/{network.PREFIX}"
+        subprocess.run(["ip", "address", "add", own, "dev", network.BRIDGE], check=True)
+        yield made
+    finally:
+        made.down()
+
+
+@pytest.fixture(scope="session")
+def wine(
+    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Wine]:
     """A prefix that lives as long as the run."""
     if why := lacking():
         pytest.skip(why)
+    request.getfixturevalue("lab")
     made = Wine(tmp_path_factory.mktemp("wine") / "host")
     try:
         made.start()

@@ -2,17 +2,26 @@
 
 from __future__ import annotations
 
+import base64
 import io
+import logging
 import os
+import re
 
 import pytest
+from pyinfra.api import StringCommand
 from pyinfra.api.exceptions import ConnectError
 
 from roles.windows.connectors import Refused, digests_in, sftp_path
 from roles.windows.powershell import script
 from tests.windows.support.machine import Machine
 
-FOLDER = r"C:\call centre"
+
+@pytest.fixture
+def folder(machine: Machine, request: pytest.FixtureRequest) -> str:
+    """A folder of the host that no other test uses."""
+    name = re.sub(r"\W+", " ", request.node.name).strip()
+    return f"C:\\call centre\\{name}"
 
 
 def test_the_host_answers_with_its_own_exit_codes(machine: Machine) -> None:
@@ -29,6 +38,48 @@ def test_folder_environment_and_standard_input_arrive(machine: Machine) -> None:
     assert lines[-1].endswith("given")
 
 
+def test_a_program_that_reads_sees_the_end_of_no_input(machine: Machine) -> None:
+    assert machine.line("tar.exe -tf -", _timeout=60) == (True, [])
+
+
+def test_what_is_sent_on_standard_input_is_in_no_log(
+    machine: Machine, caplog: pytest.LogCaptureFixture
+) -> None:
+    with caplog.at_level(logging.DEBUG):
+        connector = machine.connector()
+        connector.connect()
+        good, output = connector.run_shell_command(
+            StringCommand("set /p x=& call echo %^x%"), _stdin="Geheimnis-Nummer-9\r\n"
+        )
+        connector.disconnect()
+    assert good
+    assert output.stdout_lines[-1].endswith("Geheimnis-Nummer-9")
+    secret = base64.b64encode(b"Geheimnis-Nummer-9\r\n").decode()
+    for word in ("Geheimnis-Nummer-9", secret):
+        assert word not in caplog.text
+
+
+def test_the_environment_is_carried_or_refused(machine: Machine) -> None:
+    for value in ("a\\", "a b", "&|<>^", "`$x", "Grüße"):
+        assert machine.line("set NAME", _env={"NAME": value})[1] == [f"NAME={value}"]
+    with pytest.raises(Refused, match="holds %"):
+        machine.line("set NAME", _env={"NAME": "100%"})
+    with pytest.raises(Refused, match="no name of an environment variable"):
+        machine.line("set NAME", _env={"A B": "1"})
+
+
+def test_what_is_no_path_fails_that_host_alone(machine: Machine) -> None:
+    with pytest.raises(Refused, match="no absolute Windows path"):
+        machine.connected.put_file(io.BytesIO(b""), "relative.txt")
+    with pytest.raises(Refused, match="no absolute Windows path"):
+        machine.line("cd", _chdir="/tmp")
+
+
+def test_a_command_that_takes_too_long_is_given_up(machine: Machine) -> None:
+    with pytest.raises(TimeoutError, match="no end after"):
+        machine.line("ping -n 30 127.0.0.1", _timeout=1)
+
+
 @pytest.mark.parametrize("option", ["_sudo", "_su_user", "_doas"])
 def test_options_of_unix_are_refused(machine: Machine, option: str) -> None:
     with pytest.raises(Refused, match=f"{option} has no meaning on Windows"):
@@ -43,17 +94,17 @@ def test_what_is_no_one_line_is_refused(machine: Machine) -> None:
 
 
 @pytest.mark.parametrize("size", [0, 1, 250_001])
-def test_a_file_comes_back_as_it_went(machine: Machine, size: int) -> None:
+def test_a_file_comes_back_as_it_went(machine: Machine, folder: str, size: int) -> None:
     content, back = os.urandom(size), io.BytesIO()
-    assert machine.connected.put_file(io.BytesIO(content), FOLDER + r"\some file.bin")
-    assert machine.connected.get_file(FOLDER + r"\some file.bin", back)
+    assert machine.connected.put_file(io.BytesIO(content), folder + r"\some file.bin")
+    assert machine.connected.get_file(folder + r"\some file.bin", back)
     assert back.getvalue() == content
-    assert machine.line(f'dir /b "{FOLDER}"')[1] == ["some file.bin"]
+    assert machine.line(f'dir /b "{folder}"')[1] == ["some file.bin"]
 
 
-def test_a_file_that_is_not_there_is_named(machine: Machine) -> None:
+def test_a_file_that_is_not_there_is_named(machine: Machine, folder: str) -> None:
     with pytest.raises(Refused, match=r"nothing\.bin cannot be read"):
-        machine.connected.get_file(FOLDER + r"\nothing.bin", io.BytesIO())
+        machine.connected.get_file(folder + r"\nothing.bin", io.BytesIO())
 
 
 def test_a_script_without_a_real_powershell_fails(machine: Machine) -> None:
@@ -66,15 +117,7 @@ def test_a_script_without_a_real_powershell_fails(machine: Machine) -> None:
 
 
 def test_a_wrong_password_is_said_in_one_line(machine: Machine) -> None:
-    if machine.door == "winssh" and not machine.real:
-        # The lab's sshd knows keys only: one that it does not know is the same refusal.
-        key = machine.folder / "unknown"
-        from paramiko import RSAKey
-
-        RSAKey.generate(2048).write_private_key_file(str(key))
-        wrong = machine.connector(ssh_key=str(key))
-    else:
-        wrong = machine.connector(**{machine.password_key: "not-the-password"})
+    wrong = machine.connector(**machine.wrong_login())
     with pytest.raises(ConnectError) as refused:
         wrong.connect()
     said = str(refused.value)
@@ -102,6 +145,13 @@ def test_a_host_that_does_not_answer_is_named(machine: Machine) -> None:
     port = "ssh_port" if machine.door == "winssh" else "winrm_port"
     with pytest.raises(ConnectError, match=r"[Cc]ould not connect|cannot be reached"):
         machine.connector(**{port: 1}).connect()
+
+
+def test_a_linux_host_is_told_from_a_windows_one(machine: Machine) -> None:
+    if machine.real or machine.door != "winssh":
+        pytest.skip("needs a Linux host at the same door; WinRM is no door of one")
+    with pytest.raises(ConnectError, match="is a Linux host, not Windows; leave out the connector"):
+        machine.connector(**machine.wine.linux().data).connect()
 
 
 def test_paths_for_sftp() -> None:

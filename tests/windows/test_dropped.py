@@ -9,11 +9,10 @@ import time
 
 import pytest
 
-from callcenter import windows_paths as paths
 from roles.windows.connectors import Refused
 from tests.windows.support.machine import Machine, Run
 from tests.windows.support.proxy import Wire
-from tests.windows.test_suite import HEAD, full
+from tests.windows.support.site import complete, forget, site
 
 
 def wire(machine: Machine, limit: int | None = None) -> tuple[Wire, dict[str, int]]:
@@ -26,7 +25,7 @@ def wire(machine: Machine, limit: int | None = None) -> tuple[Wire, dict[str, in
 
 
 def test_a_broken_upload_leaves_the_old_file(machine: Machine) -> None:
-    target = r"C:\call centre\kept.bin"
+    target = rf"C:\broken {machine.door}\kept.bin"
     assert machine.connected.put_file(io.BytesIO(b"old"), target)
     cut, data = wire(machine, limit=600_000)
     broken = machine.connector(**data)
@@ -37,21 +36,22 @@ def test_a_broken_upload_leaves_the_old_file(machine: Machine) -> None:
     back = io.BytesIO()
     assert machine.connected.get_file(target, back)
     assert back.getvalue() == b"old"
+    assert machine.connected.put_file(io.BytesIO(b"new"), target)
+    assert machine.connected.get_file(target, io.BytesIO())
 
 
 def test_a_broken_installation_is_mended_by_the_next_run(machine: Machine) -> None:
-    machine.deploy(f"{HEAD}\ninstalled('0', '-', present=False)\n")
+    forget(machine)
     cut, data = wire(machine)
     before = len(machine.wine.commands())
     runs: list[Run] = []
     deploying = threading.Thread(
-        target=lambda: runs.append(machine.deploy(full(machine), **data)), daemon=True
+        target=lambda: runs.append(machine.bring(site(machine), **data)), daemon=True
     )
     deploying.start()
     ends = time.monotonic() + 60
-    while not any(
-        line.startswith("call ") or "& call " in line for line in machine.wine.commands()[before:]
-    ):
+    # The installer is called, and not one of its own lines.
+    while not any("msi.cmd" in line for line in machine.wine.commands()[before:]):
         assert time.monotonic() < ends, machine.wine.commands()[before:]
         deploying.join(0.02)
     cut.cut()
@@ -59,8 +59,9 @@ def test_a_broken_installation_is_mended_by_the_next_run(machine: Machine) -> No
     assert runs
     assert runs[0].code != 0, runs[0].output
     assert "lost" in runs[0].output, runs[0].output
-    run = machine.deploy(full(machine))
-    assert run.code == 0, run.output
-    assert machine.text(paths.CONFIG + "\\freeswitch.xml") == "<a/>\n"
-    assert machine.deploy(full(machine)).changed == 0
-    machine.deploy(f"{HEAD}\ninstalled('0', '-', present=False)\n")
+    assert "Traceback" not in runs[0].output
+    complete(machine, site(machine))
+    assert machine.ask("user_exists id 1001 windows.callcenter.test") == "true"
+    run = machine.bring(site(machine))
+    assert (run.code, run.changed) == (0, 0), run.output
+    forget(machine)

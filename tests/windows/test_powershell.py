@@ -8,8 +8,11 @@ import re
 import pytest
 from hypothesis import HealthCheck, assume, given, settings
 from hypothesis import strategies as st
+from pyinfra.api import StringCommand
 
-from roles.windows import powershell
+from roles.windows import operations, powershell
+from roles.windows.connectors import Refused, _in_context
+from roles.windows.facts import FirewallRule
 from tests.windows.support.wine import Wine
 
 HARD = st.text(
@@ -91,6 +94,41 @@ def test_a_cmd_argument_arrives_or_is_refused(value: str) -> None:
 
 
 @given(HARD)
+def test_a_path_arrives_or_is_refused(name: str) -> None:
+    whole_path = f"C:\\call centre\\{name}"
+    try:
+        quoted = powershell.path(whole_path)
+    except ValueError:
+        return
+    assert argv(cmd_sees(f"a.exe {quoted}")) == ["a.exe", whole_path.rstrip("\\")]
+    assert not set('<>"|?*/%') & set(name)
+
+
+@given(HARD)
+def test_an_environment_variable_arrives_or_is_refused(value: str) -> None:
+    try:
+        line = _in_context("echo", {"_env": {"NAME": value}})
+    except Refused as refused:
+        assume("holds" not in str(refused))
+        raise
+    assert cmd_sees(line.replace("&& echo", "")) == f'set "NAME={value}"'
+
+
+@given(HARD)
+def test_a_firewall_rules_name_arrives_or_is_refused(name: str) -> None:
+    rule = FirewallRule(name, "udp", ("1",), name, (), name)
+    try:
+        lines = operations.firewall_script(name, [rule], {})
+    except ValueError as refused:
+        assume("U+" not in str(refused))
+        raise
+    literals = re.findall("'(?:[^'\u2018-\u201b]|['\u2018-\u201b]{2})*'", lines[0])
+    program = [name] if name else []
+    assert [powershell_literal(one) for one in literals] == [name, name, name, "1", *program]
+    whole(powershell.script(lines))
+
+
+@given(HARD)
 def test_a_powershell_literal_arrives_or_is_refused(value: str) -> None:
     try:
         quoted = powershell.quote(value)
@@ -144,18 +182,33 @@ def test_a_script_is_whole_and_ends_in_its_sentinel(values: list[str]) -> None:
             lines.append(f"$x = {powershell.quote(value)}")
         except ValueError:
             continue
-    line = powershell.script(lines)
+    text = whole(powershell.script(lines))
+    assert text.startswith("$ErrorActionPreference='Stop';$ProgressPreference='SilentlyContinue'\n")
+    assert text.endswith(f"Write-Output '{powershell.SENTINEL}'\nexit 0")
+    assert all(line in text for line in lines)
+
+
+def test_a_script_that_cmd_would_cut_off_travels_on_standard_input() -> None:
+    lines = [f"$x = {powershell.quote('é' * 4000)}"]
+    command = powershell.script(lines)
+    assert lines[0] in whole(command)
+    assert "é" not in command.get_raw_value()
+    assert len(command.get_raw_value()) < 2000
+
+
+def whole(command: StringCommand) -> str:
+    """The script that a command runs, after both parts of it have been parsed."""
+    line = command.get_raw_value()
     assert powershell.is_script(line)
     assert len(line) <= powershell.LONGEST_LINE
     text = base64.b64decode(line.removeprefix(powershell.START)).decode("utf-16-le")
-    assert text.startswith("$ErrorActionPreference='Stop';$ProgressPreference='SilentlyContinue'\n")
-    assert text.endswith(f"Write-Output '{powershell.SENTINEL}'\nexit 0")
     parses(text)
-
-
-def test_a_script_that_cmd_would_cut_off_is_refused() -> None:
-    with pytest.raises(ValueError, match="8191"):
-        powershell.script(["#" * 4000])
+    given = command.connector_arguments.get("_stdin")
+    if given is None:
+        return text
+    assert "ReadToEnd" in text
+    parses(str(given))
+    return str(given)
 
 
 def parses(text: str) -> None:

@@ -3,16 +3,21 @@
 from __future__ import annotations
 
 import base64
+import os
+import re
+import subprocess
 from pathlib import Path
 
 import pytest
+import yaml
 
 from callcenter.render import freeswitch, windows
-from callcenter.site import Extension, Network, Site, Switch
+from callcenter.site import Extension, Firewall, Msi, Network, Site, Switch
 from roles import windows as role
 from roles.windows import operations, powershell
-from roles.windows.facts import FirewallRule, parse_rule, registry
-from tests.windows.test_powershell import parses
+from roles.windows.facts import FirewallRule, Look, PowerShell, WindowsHost, parse_rule, registry
+from tests.windows.support.machine import PYINFRA, ROOT
+from tests.windows.test_powershell import parses, whole
 
 
 @pytest.fixture
@@ -53,11 +58,53 @@ def test_the_firewall_opens_exactly_the_sites_ports(site: Site) -> None:
     assert all(one.remote == ("10.0.0.0/8", "192.0.2.0/24") for one in rules)
 
 
-def test_firewall_scripts_are_powershell(site: Site) -> None:
-    line = powershell.script(
-        [operations._new_rule(role.GROUP, rule) for rule in role.firewall_rules(site)]
+NAMES = ["FreeSWITCH-SIP", "a 'b' $c `d` %e% &f", "Grüße 中", "\u2018x\u2019"]
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_every_firewall_script_is_powershell(site: Site, name: str) -> None:
+    wanted = [*role.firewall_rules(site), FirewallRule(name, "tcp", ("80", "90-99"), name, (), "g")]
+    present = {name: FirewallRule(name, "udp"), "gone " + name: FirewallRule("gone", "udp")}
+    lines = operations.firewall_script("g", wanted, present)
+    text = whole(powershell.script(lines))
+    assert text.count("New-NetFirewallRule") == len(wanted)
+    assert text.count("Remove-NetFirewallRule") == 2
+
+
+def test_the_guard_is_powershell() -> None:
+    line = PowerShell().command()
+    (encoded,) = re.findall(r"-EncodedCommand (\S+)", line)
+    parses(base64.b64decode(encoded).decode("utf-16-le"))
+
+
+def test_many_networks_make_a_script_on_standard_input(tmp_path: Path) -> None:
+    many = tuple(f"10.{n // 250}.{n % 250}.0/25" for n in range(400))
+    site = Site(
+        "windows.callcenter.test",
+        extensions=[Extension(1000)],
+        network=Network(sip_from=many),
+        secret_file=tmp_path / "secrets.json",
     )
-    parses(base64.b64decode(line.removeprefix(powershell.START)).decode("utf-16-le"))
+    lines = operations.firewall_script(role.GROUP, role.firewall_rules(site), {})
+    assert many[-1] in whole(powershell.script(lines))
+
+
+def test_networks_are_given_once(tmp_path: Path) -> None:
+    site = Site(
+        "windows.callcenter.test",
+        extensions=[Extension(1000)],
+        network=Network(sip_from=("10.0.0.0/9", "10.128.0.0/9", "2001:db8::/32")),
+        firewall=Firewall(tcp_ports=(9100,)),
+        secret_file=tmp_path / "secrets.json",
+    )
+    rules = role.firewall_rules(site)
+    assert rules[0].remote == ("10.0.0.0/8", "2001:db8::/32")
+    assert (rules[-1].name, rules[-1].ports, rules[-1].remote, rules[-1].program) == (
+        "FreeSWITCH-TCP-9100",
+        ("9100",),
+        (),
+        "",
+    )
 
 
 def test_a_rule_of_the_registry_is_read() -> None:
@@ -85,3 +132,118 @@ def test_the_registry_is_read() -> None:
 
 def test_versions_are_compared_as_windows_installer_does() -> None:
     assert operations.fields_of("1.10.12.0") == operations.fields_of("1.10.12") == (1, 10, 12)
+
+
+def test_preflight_names_what_is_wrong(tmp_path: Path) -> None:
+    site = Site(
+        "windows.callcenter.test",
+        extensions=[Extension(1000)],
+        windows=Msi("nothing.msi"),
+        firewall=Firewall(ssh_from=("192.0.2.0/24",)),
+        secret_file=tmp_path / "secrets.json",
+    )
+    found = Look(
+        system="Microsoft Windows [Version 10.0.20348.1]",
+        architecture="x86",
+        free_megabytes=900,
+        addresses=frozenset({"10.0.0.5", "127.0.0.1"}),
+        listeners=frozenset({("tcp", "0.0.0.0", 5060), ("tcp", "10.0.0.5", 8021)}),
+    )
+    there = role.Found(found, None, running=False, rules={})
+    wrong = role.problems(site, Switch("@winrm/a", address="10.0.0.6"), there)
+    for words in (
+        "Site.firewall.ssh_from: needs a Linux host",
+        "nothing.msi is no file of this machine",
+        "processor is x86",
+        "tar.exe names no SHA-256",
+        "no administrator",
+        "10.0.0.6 is on no interface; it has 10.0.0.5",
+        "port 5060/tcp (network.sip_port) is taken",
+        "drive C: has 900 MB free; 1000 are needed",
+    ):
+        assert any(words in line for line in wrong), (words, wrong)
+    # What listens elsewhere, or is FreeSWITCH itself, is in nobody's way.
+    assert not any("8021" in line for line in wrong)
+    there = role.Found(found, None, running=True, rules={})
+    running = role.problems(site, Switch("@winrm/a", address="10.0.0.5"), there)
+    assert not any("taken" in line or "interface" in line for line in running)
+
+
+def test_what_windows_prints_of_itself_is_read() -> None:
+    said = """callcenter-system
+
+Microsoft Windows [Version 10.0.20348.2966]
+callcenter-architecture
+AMD64
+callcenter-digests
+#mtree
+win.ini type=file sha256=DIGEST
+callcenter-administrator
+HKEY_USERS\\S-1-5-19\\Control Panel
+callcenter-free
+ Datenträger in Laufwerk C: ist System
+               1 Datei(en),           4096 Bytes
+               9 Verzeichnis(se), 68936388608 Bytes frei
+callcenter-addresses
+   Verbindungslokale IPv6-Adresse  . : fe80::fc:ff:fe00:1%4(Bevorzugt)
+   IPv4-Adresse  . . . . . . . . . . : 10.0.0.5(Bevorzugt)
+callcenter-listeners
+  TCP    0.0.0.0:445            0.0.0.0:0              ABHÖREN
+  TCP    10.0.0.5:5986          10.0.0.9:50000         HERGESTELLT
+  TCP    [::]:135               [::]:0                 ABHÖREN
+  UDP    10.0.0.5:5060          *:*
+""".replace("DIGEST", "0" * 64).replace("\\\\", "\\")
+    assert WindowsHost().process(said.splitlines()) == Look(
+        system="Microsoft Windows [Version 10.0.20348.2966]",
+        architecture="AMD64",
+        digests=True,
+        administrator=True,
+        free_megabytes=68936,
+        addresses=frozenset({"fe80::fc:ff:fe00:1", "10.0.0.5"}),
+        listeners=frozenset(
+            {("tcp", "0.0.0.0", 445), ("tcp", "::", 135), ("udp", "10.0.0.5", 5060)}
+        ),
+    )
+
+
+def test_logs_and_recordings_are_kept_for_their_days(site: Site) -> None:
+    lines = role.retention(site)
+    assert sum(f"/d -{site.recording.keep_days} " in line for line in lines) == 1
+    # From the oldest to the newest, or each would overwrite the next.
+    days = [int(one) for one in re.findall(r"move /y freeswitch\.log\.(\d+)", "\n".join(lines))]
+    assert days == list(range(role.KEEP_LOGS - 1, 0, -1))
+
+
+def test_the_workflow_is_powershell() -> None:
+    workflow = yaml.safe_load(
+        (Path(__file__).parents[2] / ".github/workflows/windows.yml").read_text()
+    )
+    steps = [one for one in workflow["jobs"]["windows"]["steps"] if "run" in one]
+    scripts = [one["run"] for one in steps if "bash" not in one.get("shell", "pwsh")]
+    assert len(scripts) == 3
+    for text in scripts:
+        parses(text)
+
+
+def test_no_password_is_shown_in_an_inventory(tmp_path: Path) -> None:
+    (tmp_path / "site").write_text(
+        "from callcenter.site import hosts, secret\n"
+        "switches = hosts(\n"
+        "    ('@winrm/a', {'address': '10.0.0.5', 'winrm_password': 'Sprechende-Uhr-17'}),\n"
+        "    ('@winrm/b', {'address': '10.0.0.6', 'winrm_password': secret('windows')}),\n"
+        ")\n"
+    )
+    done = subprocess.run(
+        [PYINFRA, tmp_path / "site", "debug-inventory"],
+        cwd=tmp_path,
+        env={**os.environ, "PYTHONPATH": str(ROOT), "CALLCENTER_SECRET_WINDOWS": "Geheimnis-9"},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    output = done.stdout + done.stderr
+    assert done.returncode == 0, output
+    assert "secret(<given>)" in output
+    assert "secret('windows')" in output
+    assert "Sprechende-Uhr" not in output
+    assert "Geheimnis" not in output

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 import os
 import re
+import shutil
+import socket
 import subprocess
 import sys
 import textwrap
@@ -13,6 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from paramiko import RSAKey
 from pyinfra.api import StringCommand
 from pyinfra.api.config import Config
 from pyinfra.api.host import Host
@@ -20,10 +22,12 @@ from pyinfra.api.inventory import Inventory
 from pyinfra.api.state import State
 
 from roles.windows.connectors import WinRM, WinSSH
-from roles.windows.powershell import script
+from roles.windows.facts import PowerShell
+from roles.windows.operations import fields_of
+from roles.windows.release import fs_cli
 from tests.windows.support.wine import Wine
 
-__all__ = ["Machine", "Real", "Run"]
+__all__ = ["Machine", "Real", "Run", "msi"]
 
 ROOT = Path(__file__).resolve().parents[3]
 PYINFRA = Path(sys.executable).with_name("pyinfra")
@@ -48,6 +52,14 @@ class Machine:
     others: tuple[str, ...] = ()
     """Hosts beside it, as they stand in an inventory."""
 
+    address = "10.77.0.9"
+    """What SIP binds to."""
+    versions: tuple[str, ...] = ("1.10.11", "1.10.12")
+    """Of MSIs, the oldest first."""
+    beside = "10.77.0.1"
+    """This machine, as the host sees it."""
+    repository = ROOT
+
     def __init__(self, door: str, wine: Wine, folder: Path) -> None:
         self.door, self.wine, self.folder = door, wine, folder
         self._connected: WinRM | WinSSH | None = None
@@ -62,10 +74,16 @@ class Machine:
         """The host's name in an inventory."""
         return f"@{self.door}/127.0.0.1"
 
-    @property
-    def password_key(self) -> str:
-        """The host data that holds the password."""
-        return "ssh_password" if self.door == "winssh" else "winrm_password"
+    def wrong_login(self) -> dict[str, Any]:
+        """Host data with a password, or key, that the host does not know."""
+        if self.door == "winrm":
+            return {"winrm_password": "not-the-password"}
+        if self.real:
+            return {"ssh_password": "not-the-password"}
+        # wine's sshd knows keys only.
+        key = self.folder / "unknown"
+        RSAKey.generate(2048).write_private_key_file(str(key))
+        return {"ssh_key": str(key)}
 
     def connector(self, **changes: Any) -> WinRM | WinSSH:
         """A connector that is not connected yet, with some of its data changed."""
@@ -89,9 +107,10 @@ class Machine:
             self._connected = made
         return self._connected
 
-    def line(self, line: str, **arguments: Any) -> tuple[bool, list[str]]:
+    def line(self, line: str | StringCommand, **arguments: Any) -> tuple[bool, list[str]]:
         """Run a line through the door."""
-        good, output = self.connected.run_shell_command(StringCommand(line), **arguments)
+        command = StringCommand(line) if isinstance(line, str) else line
+        good, output = self.connected.run_shell_command(command, **arguments)
         return good, output.output_lines
 
     def put(self, text: str, remote: str) -> None:
@@ -110,35 +129,48 @@ class Machine:
         return self.line(f'if exist "{remote}" echo there')[1] == ["there"]
 
     def has_powershell(self) -> bool:
-        """The guard: only a real PowerShell knows the digest of a word."""
-        good, lines = self.line(
-            script(
-                [
-                    "$h=[Security.Cryptography.SHA256]::Create()",
-                    "$b=$h.ComputeHash([Text.Encoding]::ASCII.GetBytes('callcenter'))",
-                    "-join ($b | ForEach-Object { $_.ToString('x2') })",
-                ]
-            )
-        )
-        return good and lines == [hashlib.sha256(b"callcenter").hexdigest()]
+        """The guard, as the deploy asks it."""
+        fact = PowerShell()
+        _, lines = self.line(fact.command())
+        return fact.process(lines)
 
     def _commands(self) -> list[str]:
         return self.wine.commands()
 
     def deploy(self, text: str, *options: str, **changes: Any) -> Run:
         """Write a deploy and run it with pyinfra's real command; ``changes`` are host data."""
-        data = self.data | changes
-        data.setdefault("address", "10.0.0.5")
-        switches = ", ".join([f"({self.name!r}, {data!r})", *self.others])
-        (self.folder / "inventory.py").write_text(
-            f"from callcenter.site import hosts\nswitches = hosts({switches})\n"
-        )
         (self.folder / "deploy.py").write_text(textwrap.dedent(text))
+        return self._pyinfra(self.folder / "deploy.py", options, changes)
+
+    def bring(self, site: str, *options: str, **changes: Any) -> Run:
+        """Run deploy/callcenter.py with this Site, its arguments as Python."""
+        data = self.folder / "group_data"
+        data.mkdir(exist_ok=True)
+        (data / "site.py").write_text(
+            "from callcenter.site import *\n"
+            f"site = Site({site.rstrip().rstrip(',')}, secret_file={str(self.secrets)!r})\n"
+        )
+        return self._pyinfra(self.repository / "deploy/callcenter.py", options, changes)
+
+    @property
+    def secrets(self) -> Path:
+        """Where the Site's secrets are."""
+        return self.folder / "secrets.json"
+
+    def inventory(self, **changes: Any) -> Path:
+        """An inventory of this host and those beside it."""
+        data = self.data | {"address": self.address} | changes
+        switches = ", ".join([f"({self.name!r}, {data!r})", *self.others])
+        made = self.folder / "site"
+        made.write_text(f"from callcenter.site import hosts\nswitches = hosts({switches})\n")
+        return made
+
+    def _pyinfra(self, deploy: Path, options: tuple[str, ...], changes: dict[str, Any]) -> Run:
         before = len(self._commands())
         done = subprocess.run(
-            [PYINFRA, "-y", *options, self.folder / "inventory.py", self.folder / "deploy.py"],
+            [PYINFRA, *(options or ("-y",)), self.inventory(**changes), deploy],
             cwd=self.folder,
-            env={**os.environ, "PYTHONPATH": str(ROOT), "NO_COLOR": "1"},
+            env={**os.environ, "PYTHONPATH": str(self.repository), "NO_COLOR": "1"},
             stdin=subprocess.DEVNULL,
             capture_output=True,
             text=True,
@@ -150,6 +182,26 @@ class Machine:
         changed = int(total[1]) if total and total[1].isdigit() else 0
         return Run(done.returncode, output, changed, self._commands()[before:])
 
+    def own_repository(self) -> Path:
+        """A copy of the repository that a test may break."""
+        self.repository = self.folder / "repository"
+        for name in ("callcenter", "roles", "templates", "deploy"):
+            shutil.copytree(
+                ROOT / name,
+                self.repository / name,
+                ignore=shutil.ignore_patterns("__pycache__"),
+                dirs_exist_ok=True,
+            )
+        shutil.copy(ROOT / "pyproject.toml", self.repository)
+        return self.repository
+
+    def ask(self, command: str) -> str:
+        """FreeSWITCH's answer, by the host's own fs_cli."""
+        line = fs_cli(command).get_raw_value()
+        code, out, err = self.connected.execute(line, b"", 60)
+        assert code == 0, (code, out, err)
+        return out.decode().replace("\r\n", "\n").strip()
+
 
 class Real(Machine):
     """A host that the environment names; both its doors must be open."""
@@ -159,6 +211,14 @@ class Real(Machine):
     def __init__(self, door: str, folder: Path) -> None:
         self.door, self.folder = door, folder
         self._connected = None
+        self.versions = tuple(
+            sorted(json.loads(os.environ["CALLCENTER_WINDOWS_MSI"]), key=fields_of)
+        )
+        host = os.environ["CALLCENTER_WINDOWS_HOST"]
+        self.address = os.environ.get("CALLCENTER_WINDOWS_ADDRESS") or socket.gethostbyname(host)
+        with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
+            probe.connect((self.address, 9))
+            self.beside = str(probe.getsockname()[0])
 
     @property
     def name(self) -> str:
@@ -176,8 +236,16 @@ class Real(Machine):
             own["ssh_look_for_keys"] = False
         else:
             own = {"winrm_user": user, "winrm_password": password}
+            own["winrm_ca_file"] = os.environ.get("CALLCENTER_WINDOWS_CA", "")
         prefix = "ssh_" if self.door == "winssh" else "winrm_"
         return own | {key: value for key, value in given.items() if key.startswith(prefix)}
 
     def _commands(self) -> list[str]:
         return []
+
+
+def msi(machine: Machine, version: str) -> str:
+    """An MSI of a version: wixl's, or the given ones of a real host's run."""
+    if machine.real:
+        return str(json.loads(os.environ["CALLCENTER_WINDOWS_MSI"])[version])
+    return str(machine.wine.msi(version))

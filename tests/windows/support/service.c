@@ -1,25 +1,29 @@
-/* A Windows service that listens, as FreeSWITCH does: it stands for FreeSwitchConsole.exe in the
-   MSI that the tests build, and knows nothing else of FreeSWITCH. */
+/* A Windows service in FreeSwitchConsole.exe's place. What starts and stops is the FreeSWITCH of
+   support/freeswitch.py, where there is one; otherwise it only is there. */
 #include <winsock2.h>
 #include <windows.h>
+#include <stdio.h>
 #include <string.h>
+
+#include "bridge.h"
 
 static SERVICE_STATUS status;
 static SERVICE_STATUS_HANDLE handle;
 static HANDLE ended;
 
-static void report(DWORD state)
+static void report(DWORD state, DWORD code)
 {
     status.dwServiceType = SERVICE_WIN32_OWN_PROCESS;
     status.dwCurrentState = state;
     status.dwControlsAccepted = state == SERVICE_RUNNING ? SERVICE_ACCEPT_STOP : 0;
+    status.dwWin32ExitCode = code;
     SetServiceStatus(handle, &status);
 }
 
 static DWORD WINAPI control(DWORD code, DWORD type, LPVOID data, LPVOID context)
 {
     if (code == SERVICE_CONTROL_STOP) {
-        report(SERVICE_STOP_PENDING);
+        report(SERVICE_STOP_PENDING, 0);
         SetEvent(ended);
     }
     return NO_ERROR;
@@ -27,23 +31,19 @@ static DWORD WINAPI control(DWORD code, DWORD type, LPVOID data, LPVOID context)
 
 static void WINAPI run(DWORD count, LPSTR *names)
 {
-    WSADATA data;
-    struct sockaddr_in address = {0};
-    SOCKET listener;
+    char answer[64];
 
     handle = RegisterServiceCtrlHandlerExA("FreeSWITCH", control, NULL);
     ended = CreateEventA(NULL, TRUE, FALSE, NULL);
-    report(SERVICE_START_PENDING);
-    WSAStartup(MAKEWORD(2, 2), &data);
-    listener = socket(AF_INET, SOCK_STREAM, 0);
-    address.sin_family = AF_INET;
-    address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
-    bind(listener, (struct sockaddr *)&address, sizeof address);
-    listen(listener, 5);
-    report(SERVICE_RUNNING);
+    report(SERVICE_START_PENDING, 0);
+    if (ask("start\n", answer, sizeof answer) > 0 && strncmp(answer, "ok", 2)) {
+        report(SERVICE_STOPPED, ERROR_SERVICE_SPECIFIC_ERROR);
+        return;
+    }
+    report(SERVICE_RUNNING, 0);
     WaitForSingleObject(ended, INFINITE);
-    closesocket(listener);
-    report(SERVICE_STOPPED);
+    ask("stop\n", answer, sizeof answer);
+    report(SERVICE_STOPPED, 0);
 }
 
 int main(int count, char **words)

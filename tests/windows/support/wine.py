@@ -5,13 +5,14 @@ What is not real there is never believed: see docs/windows.md for the list.
 
 from __future__ import annotations
 
+import contextlib
 import datetime
-import hashlib
 import ipaddress
 import os
 import shutil
 import subprocess
 import sys
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -20,6 +21,8 @@ from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import rsa
 from cryptography.x509.oid import NameOID
+
+from tests.windows.support import freeswitch
 
 __all__ = ["TAR", "Wine", "lacking"]
 
@@ -34,7 +37,6 @@ USER, PASSWORD = "Administrator", "Sprechende-Uhr-17!"
 NEEDED = {
     "wine": "wine wine64",
     "wixl": "wixl",
-    "msiinfo": "msitools",
     "x86_64-w64-mingw32-gcc": "gcc-mingw-w64-x86-64-win32",
     "/usr/sbin/sshd": "openssh-server",
     "unshare": "util-linux",
@@ -69,6 +71,7 @@ class Wine:
         self.drive = folder / "jail" / "C:"
         self.log = folder / "commands"
         self._running: list[subprocess.Popen[bytes]] = []
+        self._linux: Door | None = None
         self.environment = {
             **os.environ,
             "CALLCENTER_WINE": str(folder),
@@ -84,6 +87,7 @@ class Wine:
         self.folder.mkdir(parents=True, exist_ok=True)
         self._compile("launcher.c", self.folder / "launcher.exe")
         self._compile("service.c", self.folder / "service.exe", "-lws2_32")
+        self._compile("fs_cli.c", self.folder / "fs_cli.exe", "-lws2_32")
         self._run("wineboot", "--init")
         # The drive is moved below it.
         self._run("wineserver", "--kill")
@@ -105,14 +109,23 @@ class Wine:
             f'"{self.folder}/jail"',
         )
         self.log.touch()
-        self._open_ssh(run)
+        # LocalService's part, which Windows has and lets administrators read.
+        self.as_windows_does(r"reg add HKU\S-1-5-19\Environment /f")
+        self.no_freeswitch = freeswitch.unpack(self.folder / "unpacked")
+        if not self.no_freeswitch:
+            self._open_freeswitch()
+        self.ssh = self._open_ssh("ssh", f"ForceCommand {run}")
         self._open_winrm(run)
 
     def stop(self) -> None:
         """End what was started, and only that."""
         subprocess.run(["wineserver", "--kill"], env=self.environment, check=False)
         for process in reversed(self._running):
-            process.terminate()
+            # Those that serve until then end by themselves, and end what they have started.
+            if process.stdin is not None:
+                process.stdin.close()
+            else:
+                process.terminate()
             process.wait()
 
     # The tests' own eyes and hands on the host.
@@ -141,18 +154,48 @@ class Wine:
         """Every command and transfer that came through a door."""
         return self.log.read_text().splitlines()
 
-    def msi(self, version: str, source: str = "freeswitch.wxs") -> Path:
-        """An MSI with FreeSWITCH's codes."""
-        made = self.folder / f"FreeSWITCH-{version}-Release-x64.msi"
+    def msi(self, version: str, installs: bool = True) -> Path:
+        """An MSI with FreeSWITCH's codes, or one whose installation fails."""
+        place = self.folder / ("good" if installs else "broken")
+        place.mkdir(exist_ok=True)
+        made = place / f"FreeSWITCH-{version}-Release-x64.msi"
         if not made.exists():
             (self.folder / "vanilla.xml").write_text("<!-- vanilla -->\n")
+            words = ["-D", f"VERSION={version}", "-D", f"INSTALLS={int(installs)}"]
             subprocess.run(
-                ["wixl", "-a", "x64", "-D", f"VERSION={version}", "-o", made, HERE / source],
+                ["wixl", "-a", "x64", *words, "-o", made, HERE / "freeswitch.wxs"],
                 cwd=self.folder,
                 check=True,
                 capture_output=True,
             )
         return made
+
+    def as_windows_does(self, *lines: str) -> None:
+        """Put into the registry what Windows' own programs would, and wine's do not."""
+        for line in lines:
+            done = self.line(line)
+            assert done.returncode == 0, done
+
+    @contextlib.contextmanager
+    def busy(self, times: int) -> Iterator[Callable[[], int]]:
+        """The installer answers so many times that another installation is running; how many are
+        left is told."""
+        installer = self.drive / "windows/system32/msiexec.exe"
+        counter, kept = self.drive / "busy", self.drive / "real/msiexec.exe"
+        self._compile("busy.c", self.folder / "busy.exe", "-municode")
+        kept.parent.mkdir(exist_ok=True)
+        installer.rename(kept)
+        shutil.copy(self.folder / "busy.exe", installer)
+        counter.write_text(str(times))
+        # Without it, wine takes its own for every program of that name.
+        override = r"HKCU\Software\Wine\DllOverrides /v msiexec.exe"
+        self.line(f"reg add {override} /d native,builtin /f")
+        try:
+            yield lambda: int(counter.read_text())
+        finally:
+            self.line(f"reg delete {override} /f")
+            kept.rename(installer)
+            counter.unlink()
 
     # How it is made.
 
@@ -192,13 +235,19 @@ class Wine:
         assert holder.stdout is not None
         holder.stdout.read(1)
 
-    def _open_ssh(self, run: Path) -> None:
+    def linux(self) -> Door:
+        """sshd again, without wine behind it: what a wrong inventory reaches."""
+        if self._linux is None:
+            self._linux = self._open_ssh("linux", "")
+        return self._linux
+
+    def _open_ssh(self, name: str, command: str) -> Door:
         Path("/run/sshd").mkdir(mode=0o755, exist_ok=True)
-        keys = self.folder / "ssh"
+        keys = self.folder / name
         keys.mkdir(mode=0o700)
-        for name in ("host", "login"):
+        for key in ("host", "login"):
             subprocess.run(
-                ["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", keys / name], check=True
+                ["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", keys / key], check=True
             )
         shutil.copy(keys / "login.pub", keys / "authorized")
         port = _free_port()
@@ -206,7 +255,7 @@ class Wine:
         config.write_text(
             f"ListenAddress 127.0.0.1:{port}\nHostKey {keys}/host\nPidFile none\nUsePAM no\n"
             f"AuthorizedKeysFile {keys}/authorized\nStrictModes no\nPermitRootLogin yes\n"
-            f"Subsystem sftp {self.folder}/sftp-on-wine\nForceCommand {run}\nMaxSessions 20\n"
+            f"Subsystem sftp {self.folder}/sftp-on-wine\n{command}\nMaxSessions 20\n"
         )
         sshd = subprocess.Popen(
             ["/usr/sbin/sshd", "-D", "-e", "-f", config], stderr=(keys / "log").open("ab")
@@ -216,7 +265,7 @@ class Wine:
         known = keys / "known_hosts"
         public = (keys / "host.pub").read_text().split()
         known.write_text(f"[127.0.0.1]:{port} {public[0]} {public[1]}\n")
-        self.ssh = Door(
+        return Door(
             "@winssh/127.0.0.1",
             {
                 "ssh_port": port,
@@ -227,6 +276,21 @@ class Wine:
                 "ssh_look_for_keys": False,
             },
         )
+
+    def _open_freeswitch(self) -> None:
+        bridge = subprocess.Popen(
+            [
+                sys.executable,
+                *("-m", "tests.windows.support.freeswitch"),
+                *(self.folder / "jail", self.folder / "unpacked"),
+            ],
+            cwd=HERE.parents[2],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+        )
+        self._running.append(bridge)
+        assert bridge.stdout is not None
+        (self.drive / "freeswitch-port").write_bytes(bridge.stdout.readline())
 
     def _open_winrm(self, run: Path) -> None:
         place = self.folder / "winrm"
@@ -280,11 +344,6 @@ def certificate(folder: Path) -> None:
             serialization.NoEncryption(),
         )
     )
-
-
-def sha256(file: Path) -> str:
-    """Of a file on this machine."""
-    return hashlib.sha256(file.read_bytes()).hexdigest()
 
 
 def _free_port() -> int:

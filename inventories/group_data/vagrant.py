@@ -1,0 +1,19 @@
+"""The Site of Vagrant's machines: the lab's, or where there are only edges, that of lab-edges."""
+
+import dataclasses
+import json
+import runpy
+from pathlib import Path
+
+from callcenter.site import Msi
+
+_noted = Path("@vagrant.json")
+
+# pyinfra reads this file for every inventory.
+if _noted.is_file():
+    _groups = set().union(*json.loads(_noted.read_text())["groups"].values())
+    _name = "lab.py" if "switches" in _groups else "lab-edges.py"
+    # group_data/vagrant.py, which `pyinfra @vagrant` looks for, is a link to this file.
+    site = runpy.run_path(str(Path(__file__).resolve().with_name(_name)))["site"]
+    if "windows" in _groups:
+        site = dataclasses.replace(site, windows=Msi("FreeSWITCH-1.10.12-Release-x64.msi"))

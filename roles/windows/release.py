@@ -1,0 +1,300 @@
+"""FreeSWITCH's configuration on Windows: exchanged as a whole, applied by the gentlest action, put
+back if FreeSWITCH refuses it."""
+
+from __future__ import annotations
+
+import contextlib
+import re
+import time
+from collections.abc import Generator, Sequence
+
+from pyinfra import host, logger
+from pyinfra.api import FunctionCommand, StringCommand, operation
+from pyinfra.api.host import Host
+from pyinfra.api.state import State
+
+from callcenter import windows_paths as paths
+from callcenter.changes import COMPARED, RESTART, Action, Severity, plan
+from callcenter.render import Tree, freeswitch
+from callcenter.site import Maintenance
+from roles.files.operations import show_difference, shows_differences
+from roles.windows import facts
+from roles.windows.connectors import Refused
+from roles.windows.operations import exchange, put_back, service_state, stop_service, told
+from roles.windows.powershell import cmd_quote, path
+
+__all__ = ["fs_cli", "quiet", "release"]
+
+ANSWER_SECONDS = 60
+"""How long FreeSWITCH may take to answer after its start."""
+_RESUME = "callcenter-resume"
+_SECRET = ("directory/", "autoload_configs/event_socket.conf.xml", freeswitch.CLI_CONFIG)
+
+
+@operation()
+def release(
+    wanted: Tree, profiles: Sequence[str], modules: Sequence[str], maintenance: Maintenance
+) -> Generator[FunctionCommand, None, None]:
+    """Make the configuration that FreeSWITCH runs with that of ``wanted``, or leave all as it was.
+
+    + wanted: the tree below FreeSWITCH's configuration folder
+    + profiles, modules: what must be running afterwards for the change to count
+    + maintenance: what may be done to calls where only a restart applies the change
+    """
+    present = host.get_fact(facts.TreeDigests, folder=paths.CONFIG)
+    applied = host.get_fact(facts.Word, file=paths.APPLIED)
+    service = host.get_fact(facts.Service, service=paths.SERVICE)
+    running = service is not None and service.running
+    difference = wanted.against(present)
+    if not difference and running and applied == wanted.digest:
+        return
+    here = [*difference.changed, *difference.removed]
+    if shows_differences():
+        show_difference(wanted, difference, old=_texts(here))
+    actions: tuple[Action, ...] = ()
+    if running and difference:
+        before = _texts([one for one in here if one.startswith(COMPARED)])
+        actions = plan(difference.paths, before, {f.path: f.text for f in wanted})
+    if not difference or not applied:
+        # A tree that FreeSWITCH never accepted: what it runs with is unknown.
+        actions = (*actions[:1], RESTART)
+    yield FunctionCommand(
+        _release, (wanted, present, actions, tuple(profiles), tuple(modules), maintenance), {}
+    )
+
+
+def _texts(names: Sequence[str]) -> dict[str, str]:
+    """What stands in those of the files that hold no secret."""
+    plain = [one for one in names if not one.startswith(_SECRET)]
+    return host.get_fact(facts.Texts, folder=paths.CONFIG, names=plain) if plain else {}
+
+
+@operation()
+def quiet(maintenance: Maintenance, why: str) -> Generator[FunctionCommand, None, None]:
+    """Before something that ends calls: take no new ones and wait for the last, stop, or go on.
+
+    + maintenance: which of them
+    + why: named where it stops
+    """
+    yield FunctionCommand(_quiet_first, (maintenance, why), {})
+
+
+def fs_cli(command: str, login: str = paths.CONFIG) -> StringCommand:
+    """A line that asks FreeSWITCH. fs_cli reads its password from ``.fs_cli_conf`` in the folder
+    ``login``: no argument holds it."""
+    # It takes a path for absolute where that begins with a slash, which Windows takes for one of
+    # the present drive.
+    home = login[2:].replace("\\", "/")
+    return StringCommand(
+        f'cd /d {path(login[:3])}&& set "HOME={home}"&& {path(paths.CLI)} -x {cmd_quote(command)}'
+    )
+
+
+class _No(Exception):
+    """FreeSWITCH, or a service, said no; the message is for the operator."""
+
+
+class _FreeSwitch:
+    """FreeSWITCH on a host, asked by fs_cli."""
+
+    def __init__(self, host: Host) -> None:
+        self.host = host
+        self.login = paths.CONFIG
+        """Whose password the running FreeSWITCH takes."""
+
+    def ask(self, command: str) -> str:
+        good, output = self.host.run_shell_command(fs_cli(command, self.login), _timeout=30)
+        if not good:
+            raise _No(f"fs_cli -x {command!r}: {' '.join(output.output.split()) or 'no answer'}")
+        return output.stdout.strip()
+
+    def until(self, command: str, pattern: str) -> None:
+        """Ask until the answer matches: FreeSWITCH has no way to tell by itself."""
+        ends = time.monotonic() + ANSWER_SECONDS
+        while True:
+            _, output = self.host.run_shell_command(fs_cli(command, self.login), _timeout=30)
+            if re.search(pattern, output.stdout, re.MULTILINE):
+                return
+            if time.monotonic() > ends:
+                said = " ".join(output.output.split())[:300]
+                raise _No(f"FreeSWITCH does not answer {command!r} as it should: {said}")
+            time.sleep(0.5)
+
+    @property
+    def running(self) -> bool:
+        found = service_state(self.host, paths.SERVICE)
+        return found is not None and found.running
+
+    @property
+    def calls(self) -> int:
+        answer = re.search(r"^(\d+) total", self.ask("show calls count"), re.MULTILINE)
+        return int(answer[1]) if answer else 0
+
+    def start(self) -> None:
+        word = cmd_quote(paths.SERVICE)
+        good, output = self.host.run_shell_command(StringCommand(f"net start {word}"))
+        if not good:
+            raise _No(f"the service does not start: {' '.join(output.output.split())}")
+        self.login = paths.CONFIG
+        self.until("status", r"is ready")
+
+    def restart(self) -> None:
+        stop_service(self.host, paths.SERVICE)
+        self.start()
+
+    def reopen(self, profile: str) -> None:
+        """A profile goes, comes back and binds, all in the background."""
+        restart = f"sofia profile {profile} restart"
+        said = self.ask(restart)
+        # FreeSWITCH restarts no profile in its first ten seconds.
+        if wait := re.match(r"Please wait (\d+) seconds", said):
+            time.sleep(int(wait[1]))
+            self.ask(restart)
+        self.until("sofia status", rf"\A(?!(.|\n)*^\s*{re.escape(profile)}\s+profile\s.*RUNNING)")
+        self.until("sofia status", rf"^\s*{re.escape(profile)}\s+profile\s.*RUNNING")
+
+    def perform(self, actions: Sequence[Action]) -> None:
+        for action in actions:
+            word, _, rest = action.command.partition(" ")
+            if action == RESTART:
+                self.restart()
+            elif word == "reloadxml":
+                answer = self.ask("reloadxml")
+                if answer != "+OK [Success]":
+                    raise _No(f"FreeSWITCH refused the configuration: {answer}")
+            elif action.command == "reload mod_event_socket":
+                # Its reload ends the connection that asks for it, and changes the password.
+                self.ask(f"bgapi {action.command}")
+                self.login = paths.CONFIG
+                self.until("status", r"is ready")
+            elif word in ("load", "unload", "reload"):
+                self.ask(action.command)
+                if self.ask(f"module_exists {rest}") != str(word != "unload").lower():
+                    raise _No(f"failed: {action.command}")
+            elif word == "rescan":
+                answer = self.ask(f"sofia profile {rest} rescan")
+                if "scan" not in answer.lower():
+                    raise _No(f"failed: {action.command}: {answer}")
+            elif word == "profile":
+                self.reopen(rest)
+            elif not (answer := self.ask(action.command)).startswith("+OK"):
+                raise _No(f"failed: {action.command}: {answer}")
+
+    def check(self, profiles: Sequence[str], modules: Sequence[str]) -> None:
+        """Every module and profile of the Site is there and running."""
+        loaded = self.ask("show modules")
+        for module in modules:
+            if not re.search(rf"(^|,){re.escape(module)}(,|$)", loaded, re.MULTILINE):
+                raise _No(f"{module} is not loaded")
+        for profile in profiles:
+            self.until("sofia status", rf"^\s*{re.escape(profile)}\s+profile\s.*RUNNING")
+
+
+@told
+def _quiet_first(state: State, host: Host, maintenance: Maintenance, why: str) -> bool:
+    switch = _FreeSwitch(host)
+    try:
+        if switch.running:
+            _wait_for_calls(switch, maintenance, why)
+    except _No as wrong:
+        logger.error(f"{host.print_prefix}{wrong}")
+        return False
+    return True
+
+
+def _wait_for_calls(switch: _FreeSwitch, maintenance: Maintenance, why: str) -> None:
+    """Return when calls may be ended, as the Site says, or refuse."""
+    live, say = switch.calls, switch.host.print_prefix
+    if maintenance.live_calls == "stop" and live:
+        raise _No(
+            f"{live} calls are up and this change needs: {why}; nothing was changed "
+            "(maintenance.live_calls is stop)"
+        )
+    if maintenance.live_calls == "drop" and live:
+        logger.warning(f"{say}ending {live} live calls, as maintenance.live_calls says")
+    if maintenance.live_calls != "drain":
+        return
+    seconds = maintenance.drain_seconds
+    # First, so that whatever becomes of us FreeSWITCH takes calls again.
+    switch.ask(f"sched_api +{seconds + 10} {_RESUME} fsctl resume inbound")
+    switch.ask("fsctl pause inbound")
+    ends, told = time.monotonic() + seconds, False
+    while live := switch.calls:
+        if time.monotonic() > ends:
+            _resume(switch)
+            raise _No(
+                f"{live} calls are still up after {seconds} s; nothing was changed "
+                "(maintenance.drain_seconds)"
+            )
+        if not told:
+            logger.info(f"{say}waiting for {live} calls to end")
+            told = True
+        time.sleep(1)
+
+
+def _resume(switch: _FreeSwitch) -> None:
+    switch.ask("fsctl resume inbound")
+    switch.ask(f"sched_del {_RESUME}")
+
+
+def _release(
+    state: State,
+    host: Host,
+    wanted: Tree,
+    present: dict[str, str],
+    actions: tuple[Action, ...],
+    profiles: tuple[str, ...],
+    modules: tuple[str, ...],
+    maintenance: Maintenance,
+) -> bool:
+    switch, replaced, paused = _FreeSwitch(host), False, False
+    try:
+        running = switch.running
+        harsh = any(one.severity >= Severity.PROFILE for one in actions)
+        if running and harsh:
+            _wait_for_calls(switch, maintenance, actions[-1].command)
+            paused = maintenance.live_calls == "drain"
+        try:
+            if wanted.against(present):
+                exchange(host, paths.CONFIG, wanted, present)
+                replaced = True
+                if running and present:
+                    switch.login = f"{paths.CONFIG}.old"
+            if running:
+                switch.perform(actions)
+            else:
+                switch.start()
+            switch.login = paths.CONFIG
+            switch.check(profiles, modules)
+        except _No as wrong:
+            logger.error(f"{host.print_prefix}{wrong}")
+            if replaced:
+                _undo(switch, harsh or not running)
+            return False
+        finally:
+            if paused:
+                # A FreeSWITCH that was restarted, or is gone, has forgotten the pause.
+                with contextlib.suppress(_No, Refused):
+                    _resume(switch)
+    except (_No, Refused) as wrong:
+        logger.error(f"{host.print_prefix}{wrong}")
+        return False
+    # Last: a run that was cut off before this does it all again.
+    good, _ = host.run_shell_command(StringCommand(f"echo {wanted.digest} >{path(paths.APPLIED)}"))
+    return bool(good)
+
+
+def _undo(switch: _FreeSwitch, restart: bool) -> None:
+    """The former configuration once more, as gently as it can be."""
+    say = switch.host.print_prefix
+    try:
+        if not put_back(switch.host, paths.CONFIG):
+            return
+        logger.error(f"{say}the former configuration is back")
+        if restart:
+            switch.restart()
+        else:
+            switch.login = paths.CONFIG
+            switch.ask("reloadxml")
+    except (_No, Refused) as wrong:
+        logger.error(f"{say}{wrong}")
