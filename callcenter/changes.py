@@ -60,6 +60,8 @@ _BY_PATH: tuple[tuple[str, Action | None], ...] = (
     ("sounds/", None),
     ("scripts/", None),
     ("autoload_configs/timezones.conf.xml", None),
+    # Read when the first one comes.
+    ("autoload_configs/conference.conf.xml", None),
     ("lang/", None),
     ("autoload_configs/voicemail.conf.xml", Action(Severity.RELOAD, "voicemail default")),
     ("autoload_configs/acl.conf.xml", Action(Severity.RELOAD, "reloadacl")),
@@ -91,7 +93,7 @@ _PROFILE_BY_RESCAN = frozenset(
     }
 )
 
-_KEPT = frozenset({"mod_lua"})
+_KEPT = frozenset({"mod_lua", "mod_valet_parking"})
 """Modules that FreeSWITCH never unloads while it runs."""
 
 _PARAM = re.compile(r'<param name="([^"]+)" value="([^"]*)"')

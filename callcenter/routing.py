@@ -13,6 +13,7 @@ from callcenter.site import (
     RingGroup,
     Site,
     SiteError,
+    ToConference,
     ToExtension,
     ToHangUp,
     ToIvr,
@@ -65,6 +66,8 @@ def service_of(site: Site, number: str) -> tuple[str, Destination | None]:
         if taken != number:
             continue
         kind, bracket, rest = path.partition("[")
+        if kind == "speed_dials":
+            return path, service_of(site, site.speed_dials[number])[1]
         if not bracket or path.endswith(".night"):
             return path, None
         name = getattr(site, kind)[int(rest.partition("]")[0])].name
@@ -73,6 +76,7 @@ def service_of(site: Site, number: str) -> tuple[str, Destination | None]:
 
 
 _KINDS: dict[str, Callable[[str], Destination]] = {
+    "conferences": ToConference,
     "ivrs": ToIvr,
     "notices": ToNotice,
     "queues": ToQueue,

@@ -11,7 +11,15 @@ from callcenter import paths, phrases
 from callcenter.render import sounds
 from callcenter.render._files import File, Tree
 from callcenter.render._templates import plain, xml
-from callcenter.render.services import SERVICES, leads_on, name_of, numbers, pin_hash, records
+from callcenter.render.services import (
+    SERVICES,
+    codes,
+    leads_on,
+    name_of,
+    numbers,
+    pin_hash,
+    records,
+)
 from callcenter.site import CODECS, Extension, Say, Site, Switch
 
 __all__ = ["CLI_CONFIG", "MAILER", "PROFILE", "a1_hash", "configuration", "modules", "packages"]
@@ -99,7 +107,7 @@ def _files(site: Site, switch: Switch) -> Iterator[File]:
     if "OPUS" in site.media.codecs:
         yield rendered("autoload_configs/opus.conf.xml")
     yield rendered(f"sip_profiles/{PROFILE}.xml")
-    yield rendered("dialplan/default.xml", numbers=tuple(numbers(site)))
+    yield rendered("dialplan/default.xml", numbers=tuple(numbers(site)), codes=tuple(codes(site)))
     yield rendered("dialplan/public.xml")
     yield rendered("dialplan/services.xml")
     for service in SERVICES:

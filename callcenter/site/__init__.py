@@ -2,9 +2,11 @@
 
 from callcenter.secrets import Secret, secret
 from callcenter.site._model import SiteError
+from callcenter.site.conferences import Conference
 from callcenter.site.destinations import (
     Destination,
     OpenDuring,
+    ToConference,
     ToExtension,
     ToHangUp,
     ToIvr,
@@ -12,6 +14,7 @@ from callcenter.site.destinations import (
     ToQueue,
     ToRingGroup,
     ToVoicemail,
+    conference,
     extension,
     hang_up,
     ivr,
@@ -31,6 +34,7 @@ from callcenter.site.media import CODECS, Media
 from callcenter.site.network import Firewall, Network
 from callcenter.site.notices import Notice
 from callcenter.site.packages import AptRepository, LocalPackages, Msi, Packages, SignalWire
+from callcenter.site.parking import Parking
 from callcenter.site.queues import Agent, AgentCodes, Queue
 from callcenter.site.recordings import Recording
 from callcenter.site.ring_groups import RingGroup
@@ -46,6 +50,7 @@ __all__ = [
     "AgentCodes",
     "Announcement",
     "AptRepository",
+    "Conference",
     "Destination",
     "EventSocket",
     "Extension",
@@ -63,6 +68,7 @@ __all__ = [
     "Notice",
     "OpenDuring",
     "Packages",
+    "Parking",
     "Queue",
     "Recording",
     "RingGroup",
@@ -75,6 +81,7 @@ __all__ = [
     "Sound",
     "Speech",
     "Switch",
+    "ToConference",
     "ToExtension",
     "ToHangUp",
     "ToIvr",
@@ -83,6 +90,7 @@ __all__ = [
     "ToRingGroup",
     "ToVoicemail",
     "Voicemail",
+    "conference",
     "extension",
     "hang_up",
     "hosts",

@@ -27,9 +27,10 @@ __all__ = [
     "check_names",
     "check_numbers",
     "dialled_numbers",
+    "services",
 ]
 
-NAMED = ("hours", "ivrs", "notices", "queues", "ring_groups")
+NAMED = ("conferences", "hours", "ivrs", "notices", "queues", "ring_groups")
 """The Site's fields whose members have a name and may have a number."""
 
 
@@ -47,6 +48,13 @@ def dialled_numbers(site: Site) -> Iterator[tuple[str, str]]:
             if (number := getattr(site.voicemail, field)) is not None:
                 yield f"voicemail.{field}", number
     yield from _agent_codes(site)
+    if site.parking is not None:
+        if site.parking.number is not None:
+            yield "parking.number", site.parking.number
+        for place in site.parking.places:
+            yield "parking.first", place
+    for code in site.speed_dials:
+        yield f"speed_dials[{code!r}]", code
 
 
 def _agent_codes(site: Site) -> Iterator[tuple[str, str]]:
@@ -118,6 +126,7 @@ def check_members(site: Site) -> None:
             check_member(site, "extensions", path, number)
             if number in group.members[:place]:
                 raise Problem(path, f"{number} is listed twice; list it once")
+    _check_features(site)
     for index, queue in enumerate(site.queues):
         if not any(queue.name in agent.skills for agent in site.agents):
             raise Problem(
@@ -155,6 +164,46 @@ def check_members(site: Site) -> None:
                         f"begins extension {extension.number}, which direct_dial offers; choose "
                         " other keys, or leave direct_dial off",
                     )
+
+
+def _check_features(site: Site) -> None:
+    groups = {group for extension in site.extensions for group in extension.pickup_groups}
+    if groups and site.features.pickup is None:
+        index = next(i for i, one in enumerate(site.extensions) if one.pickup_groups)
+        raise Problem(
+            f"extensions[{index}].pickup_groups",
+            "needs a code by which calls are picked up; give features.pickup, such as '*8'",
+        )
+    if site.features.pickup is not None and not groups:
+        raise Problem(
+            "features.pickup",
+            "picks up calls of the own groups, and no extension has pickup_groups; give them some",
+        )
+    known = {*site.extension_by_number, *services(site)}
+    for code, target in site.speed_dials.items():
+        if target not in known:
+            raise Problem(
+                f"speed_dials[{code!r}]",
+                f"{target} is no extension, and no number of an IVR, a queue …; give one of them",
+            )
+    for index, room in enumerate(site.conferences):
+        if room.pin is None or room.moderator_pin is None:
+            continue
+        pins = {room.pin, room.moderator_pin}
+        if len(pins) < 2 or len({site.vault.known(pin) or pin for pin in pins}) < 2:
+            raise Problem(
+                f"conferences[{index}].moderator_pin", "is also pin; give the moderator another"
+            )
+
+
+def services(site: Site) -> list[str]:
+    """The numbers of the Site's services that calls may be sent on to by hand."""
+    return [
+        member.number
+        for kind in NAMED
+        for member in getattr(site, kind)
+        if getattr(member, "number", None) is not None
+    ]
 
 
 def check_member(site: Site, kind: str, path: str, target: str) -> None:

@@ -14,6 +14,7 @@ from callcenter.site._types import Name, Number
 __all__ = [
     "Destination",
     "OpenDuring",
+    "ToConference",
     "ToExtension",
     "ToHangUp",
     "ToIvr",
@@ -21,6 +22,7 @@ __all__ = [
     "ToQueue",
     "ToRingGroup",
     "ToVoicemail",
+    "conference",
     "destinations_in",
     "extension",
     "hang_up",
@@ -92,6 +94,15 @@ class ToNotice:
 
 
 @model
+class ToConference:
+    """Talks in a conference."""
+
+    names: ClassVar = "conferences"
+    conference: Name
+    """The name of one of the Site's conferences."""
+
+
+@model
 class ToHangUp:
     """Ends the call."""
 
@@ -136,6 +147,7 @@ Destination = Annotated[
     | Annotated[ToRingGroup, Tag("ToRingGroup")]
     | Annotated[ToVoicemail, Tag("ToVoicemail")]
     | Annotated[ToNotice, Tag("ToNotice")]
+    | Annotated[ToConference, Tag("ToConference")]
     | Annotated[ToHangUp, Tag("ToHangUp")]
     | Annotated[OpenDuring, Tag("OpenDuring")],
     Discriminator(
@@ -182,6 +194,11 @@ def voicemail(number: str | int) -> ToVoicemail:
 def notice(name: str) -> ToNotice:
     """Play a notice: ``notice("closed")``."""
     return ToNotice(name)
+
+
+def conference(name: str) -> ToConference:
+    """Talk in a conference: ``conference("weekly")``."""
+    return ToConference(name)
 
 
 def hang_up(cause: str = "NORMAL_CLEARING") -> ToHangUp:

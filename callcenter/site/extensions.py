@@ -9,7 +9,7 @@ from pydantic import Field, field_validator
 
 from callcenter.secrets import Secret, secret
 from callcenter.site._model import SiteError, model
-from callcenter.site._types import DisplayName, Number
+from callcenter.site._types import DisplayName, Many, Name, Number
 from callcenter.site.destinations import Destination, ToVoicemail
 from callcenter.site.voicemails import Mailbox
 
@@ -41,6 +41,8 @@ class Extension:
 
     record: Annotated[bool, Field(strict=True)] = False
     """Whether its calls, to it and from it, are recorded: see Site.recording."""
+    pickup_groups: Many[Name] = ()
+    """Extensions of one group answer each other's ringing calls by features.pickup."""
 
     @field_validator("number")
     @classmethod
@@ -61,6 +63,7 @@ class Extension:
             no_answer: Destination | None = None,
             voicemail: Mailbox | bool = False,
             record: bool = False,
+            pickup_groups: Many[str] = (),
         ) -> None: ...
 
     def __post_init__(self) -> None:

@@ -22,6 +22,19 @@ class FeatureCodes:
     """Hear yourself: proves both directions of the voice."""
     tone: Number | None = "9197"
     """A 1004 Hz tone: proves the voice from the switch to the phone."""
+    forward: Number | None = None
+    """With another number dialled after it: calls to the extension go to that number of the site,
+    until it is undone. Ring groups and queues still ring the extension itself."""
+    forward_off: Number | None = None
+    """Calls to the extension ring it again."""
+    do_not_disturb: Number | None = None
+    """Nothing rings the extension, as if it had no phone, until it is undone."""
+    do_not_disturb_off: Number | None = None
+    """Calls ring the extension again."""
+    pickup: Number | None = None
+    """Answers a call that rings an extension of one of the own pickup_groups."""
+    intercom: Number | None = None
+    """With an extension dialled after it: its phone answers by itself, where it is willing to."""
 
     @model_validator(mode="after")
     def _check(self) -> Self:
@@ -30,6 +43,9 @@ class FeatureCodes:
             if code in seen:
                 raise Problem(name, f"{code} is already {seen[code]}; choose another code")
             seen[code] = name
+        for on in ("forward", "do_not_disturb"):
+            if (getattr(self, on) is None) != (getattr(self, f"{on}_off") is None):
+                raise Problem(on, f"needs {on}_off, and the other way round; give both or neither")
         return self
 
     def items(self) -> list[tuple[str, str]]:

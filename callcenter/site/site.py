@@ -27,7 +27,8 @@ from callcenter.site._plan import (
     check_names,
     check_numbers,
 )
-from callcenter.site._types import Domain, Many, Timezone, dialled
+from callcenter.site._types import Domain, Many, Map, Number, Timezone, dialled, no_entries
+from callcenter.site.conferences import Conference
 from callcenter.site.event_socket import EventSocket
 from callcenter.site.extensions import Extension
 from callcenter.site.features import FeatureCodes
@@ -38,6 +39,7 @@ from callcenter.site.media import Media
 from callcenter.site.network import ANYWHERE, Firewall, Network
 from callcenter.site.notices import Notice
 from callcenter.site.packages import LocalPackages, Msi, Packages
+from callcenter.site.parking import Parking
 from callcenter.site.queues import Agent, AgentCodes, Queue
 from callcenter.site.recordings import Recording
 from callcenter.site.ring_groups import RingGroup
@@ -145,6 +147,12 @@ class Site:
     """What agents dial to log in, to log out, and for a pause."""
     ring_groups: Many[RingGroup] = ()
     """Several extensions under one number."""
+    conferences: Many[Conference] = ()
+    """Rooms in which several people talk."""
+    parking: Parking | None = None
+    """Places in which calls wait until somebody takes them. Default: there is none."""
+    speed_dials: Map[Number, Number] = Field(default_factory=no_entries, kw_only=True)
+    """What is dialled for another number of the site: ``{"*01": "1000"}``."""
     voicemail: Voicemail = Field(default_factory=Voicemail, kw_only=True)
     """What holds for all mailboxes; extensions say whether they have one."""
     smtp: Smtp | None = None
@@ -218,6 +226,12 @@ class Site:
             for index, extension in enumerate(self.extensions)
             for field in ("password", "voicemail.pin")
         }
+        numbers |= {
+            f"conferences[{index}].{field}": room.number
+            for index, room in enumerate(self.conferences)
+            for field in ("pin", "moderator_pin")
+            if room.number is not None
+        }
         for path, wanted in self.secrets():
             value = self.vault.known(wanted)
             is_pin = wanted.kind == "pin"
@@ -272,8 +286,13 @@ class Site:
             f"Site.extensions[{index}].{field}: needs a switch, and the inventory has edges only; "
             "leave it out"
             for index, extension in enumerate(self.extensions)
-            for field in ("no_answer", "voicemail")
+            for field in ("no_answer", "voicemail", "pickup_groups")
             if getattr(extension, field)
+        ]
+        out += [
+            f"Site.{field}: needs a switch, and the inventory has edges only; leave it out"
+            for field in ("parking", "speed_dials")
+            if getattr(self, field)
         ]
         if self.media.mode != "bypass":
             out.append(

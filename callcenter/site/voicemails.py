@@ -11,7 +11,7 @@ from callcenter.secrets import MINIMUM_PIN, Secret
 from callcenter.site._model import Problem, model
 from callcenter.site._types import Email, Number
 
-__all__ = ["Mailbox", "Voicemail"]
+__all__ = ["Mailbox", "Pin", "Voicemail"]
 
 Pin = Annotated[
     Secret,

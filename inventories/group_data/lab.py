@@ -2,12 +2,15 @@
 
 from callcenter.site import (
     Agent,
+    Conference,
     Extension,
+    FeatureCodes,
     Hours,
     Ivr,
     LocalPackages,
     Media,
     Notice,
+    Parking,
     Queue,
     RingGroup,
     Site,
@@ -18,6 +21,7 @@ from callcenter.site import (
     queue,
     ring_group,
     say,
+    secret,
 )
 
 site = Site(
@@ -25,7 +29,11 @@ site = Site(
     timezone="Europe/Berlin",
     packages=LocalPackages(),
     extensions=[
-        *Extension.range(1000, 1009, ring_seconds=5),
+        *Extension.range(1000, 1003, ring_seconds=5),
+        Extension(1004, ring_seconds=5, pickup_groups=["sales"]),
+        Extension(1005, ring_seconds=5, pickup_groups=["sales", "support"]),
+        Extension(1006, ring_seconds=5, pickup_groups=["support"]),
+        *Extension.range(1007, 1009, ring_seconds=5),
         Extension(2001, name="Recorded", ring_seconds=5, record=True),
         *Extension.range(1010, 1017, ring_seconds=5),
         Extension(1018, ring_seconds=5, voicemail=True),
@@ -33,6 +41,27 @@ site = Site(
         Extension(2000, name="Front desk", ring_seconds=5),
     ],
     media=Media(max_calls=100),
+    features=FeatureCodes(
+        forward="*72",
+        forward_off="*73",
+        do_not_disturb="*78",
+        do_not_disturb_off="*79",
+        pickup="*85",
+        intercom="*80",
+    ),
+    speed_dials={"*01": "1000"},
+    conferences=[
+        Conference(
+            "weekly",
+            number=3000,
+            pin=secret("conference/weekly"),
+            moderator_pin=secret("conference/weekly-moderator"),
+            announce="words",
+            max_members=3,
+        ),
+        Conference("open", number=3001),
+    ],
+    parking=Parking(5901, 5920, number=5900, max_wait=10),
     hours=[
         Hours("always", ["Mon-Sun 00:00-24:00"], night="*280"),
         Hours("office", ["Mon-Fri 09:00-18:00"], holidays=["12-25", "01-01"]),

@@ -147,6 +147,7 @@ def phone(
         codecs: tuple[Codec, ...] | None = None,
         dtmf: DtmfMode = "rfc2833",
         password: str | None = None,
+        answers_itself: bool = False,
     ) -> Phone:
         if isinstance(extension, str):
             extension = site.extension_by_number[extension]
@@ -159,6 +160,7 @@ def phone(
             transport=transport or site.network.transports[0],
             codecs=codecs or tuple(CODECS[name] for name in site.media.codecs if name in CODECS),
             dtmf=dtmf,
+            answers_itself=answers_itself,
         )
         if register:
             made.register()

@@ -17,6 +17,7 @@ from callcenter.secrets import Secret
 from callcenter.site import (
     Agent,
     AgentCodes,
+    Conference,
     EventSocket,
     Extension,
     FeatureCodes,
@@ -30,6 +31,7 @@ from callcenter.site import (
     Msi,
     Network,
     Notice,
+    Parking,
     Queue,
     Recording,
     RingGroup,
@@ -39,6 +41,7 @@ from callcenter.site import (
     Speech,
     Switch,
     Voicemail,
+    conference,
     extension,
     hang_up,
     hosts,
@@ -73,10 +76,16 @@ extensions:
     name: Front desk
     ring_seconds: 20
     password: {secret: front-desk}
+    pickup_groups: [desk]
     voicemail: {email: desk@Example.net, pin: {secret: desk-pin}}
   - {number: 2001, voicemail: true, no_answer: {voicemail: 2000}}
 voicemail: {check: "*97", check_any: null, keep_days: 30, attach: false}
 smtp: {host: mail.example.net, sender: pbx@example.net, user: pbx, password: {secret: mail}}
+conferences:
+  - {name: weekly, number: 3000, pin: {secret: weekly}, moderator_pin: {secret: chair},
+     announce: words, max_members: 20}
+parking: {first: 5901, last: "5920", number: 5900, max_wait: 60, otherwise: {conference: weekly}}
+speed_dials: {"*01": 1000}
 network:
   sip_port: 5080
   transports: [tcp]
@@ -86,7 +95,15 @@ network:
 firewall: {enabled: false, ssh_from: [192.0.2.0/24], tcp_ports: [9100]}
 media: {codecs: [PCMA, OPUS], mode: proxy, max_calls: 100, max_calls_per_second: 10}
 event_socket: {port: 8022, password: {secret: socket}}
-features: {echo: "*98", tone: null}
+features:
+  echo: "*98"
+  tone: null
+  forward: "*72"
+  forward_off: "*73"
+  do_not_disturb: "*78"
+  do_not_disturb_off: "*79"
+  pickup: "*85"
+  intercom: "*80"
 hours:
   - {name: office, weekly: ["Mon-Fri 09:00-18:00"], holidays: ["12-25"], night: "*28",
      exceptions: {"2026-12-24": "09:00-12:00"}, timezone: Asia/Tokyo}
@@ -145,6 +162,7 @@ def twin() -> Site:
                 name="Front desk",
                 ring_seconds=20,
                 password=secret("front-desk"),
+                pickup_groups=["desk"],
                 voicemail=Mailbox(email="desk@example.net", pin=secret("desk-pin")),
             ),
             Extension(2001, voicemail=True, no_answer=voicemail(2000)),
@@ -153,6 +171,18 @@ def twin() -> Site:
         smtp=Smtp(
             "mail.example.net", sender="pbx@example.net", user="pbx", password=secret("mail")
         ),
+        conferences=[
+            Conference(
+                "weekly",
+                number="3000",
+                pin=secret("weekly"),
+                moderator_pin=secret("chair"),
+                announce="words",
+                max_members=20,
+            )
+        ],
+        parking=Parking(5901, 5920, number=5900, max_wait=60, otherwise=conference("weekly")),
+        speed_dials={"*01": "1000"},
         network=Network(
             sip_port=5080,
             transports=("tcp",),
@@ -163,7 +193,16 @@ def twin() -> Site:
         firewall=Firewall(enabled=False, ssh_from=("192.0.2.0/24",), tcp_ports=(9100,)),
         media=Media(codecs=("PCMA", "OPUS"), mode="proxy", max_calls=100, max_calls_per_second=10),
         event_socket=EventSocket(port=8022, password=secret("socket")),
-        features=FeatureCodes(echo="*98", tone=None),
+        features=FeatureCodes(
+            echo="*98",
+            tone=None,
+            forward="*72",
+            forward_off="*73",
+            do_not_disturb="*78",
+            do_not_disturb_off="*79",
+            pickup="*85",
+            intercom="*80",
+        ),
         hours=[
             Hours(
                 "office",

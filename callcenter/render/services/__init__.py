@@ -12,20 +12,23 @@ from typing import Final, Protocol
 
 from callcenter.render._files import File
 from callcenter.render.services import (
+    conferences,
     extensions,
+    features,
     hours,
     ivrs,
     notices,
+    parking,
     queues,
     recordings,
     ring_groups,
     voicemails,
 )
-from callcenter.render.services._way import CONTEXT, leads_on, name_of, numbers, records
+from callcenter.render.services._way import CONTEXT, codes, leads_on, name_of, numbers, records
 from callcenter.render.services.voicemails import pin_hash
 from callcenter.site import Site
 
-__all__ = ["CONTEXT", "SERVICES", "Service", "leads_on", "name_of", "numbers", "records"]
+__all__ = ["CONTEXT", "SERVICES", "Service", "codes", "leads_on", "name_of", "numbers", "records"]
 __all__ += ["pin_hash"]
 
 
@@ -40,10 +43,13 @@ class Service(Protocol):
 
 
 SERVICES: Final[tuple[Service, ...]] = (
+    conferences,
     extensions,
+    features,
     hours,
     ivrs,
     notices,
+    parking,
     queues,
     recordings,
     ring_groups,

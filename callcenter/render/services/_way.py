@@ -15,12 +15,28 @@ from callcenter.render._templates import xml, xml_escape
 from callcenter.site import Announcement, Destination, OpenDuring, Say, Site, ToQueue
 from callcenter.site.destinations import target_of
 
-__all__ = ["CONTEXT", "action", "config", "leads_on", "name_of", "numbers", "records", "way"]
+__all__ = [
+    "CONTEXT",
+    "action",
+    "codes",
+    "config",
+    "leads_on",
+    "name_of",
+    "numbers",
+    "records",
+    "way",
+]
 
 CONTEXT = "services"
 """The dialplan context of all destinations. No caller enters it but by a transfer of ours."""
 
-_PREFIXES = {"ivrs": "ivr", "notices": "notice", "queues": "queue", "ring_groups": "ring-group"}
+_PREFIXES = {
+    "conferences": "conference",
+    "ivrs": "ivr",
+    "notices": "notice",
+    "queues": "queue",
+    "ring_groups": "ring-group",
+}
 
 
 def name_of(destination: Destination) -> str:
@@ -67,6 +83,8 @@ def numbers(site: Site) -> Iterator[tuple[str, str]]:
     for field in fields(site.agent_codes) if site.agents else ():
         if (code := getattr(site.agent_codes, field.name)) is not None:
             yield code, f"agent-{field.name.replace('_', '-')}"
+    if site.parking is not None and site.parking.number is not None:
+        yield site.parking.number, "park-anywhere"
     for hours in site.hours:
         if hours.night is not None:
             yield hours.night, f"night-{hours.name}"
@@ -77,6 +95,21 @@ def numbers(site: Site) -> Iterator[tuple[str, str]]:
         ):
             if number is not None:
                 yield number, name
+
+
+def codes(site: Site) -> Iterator[tuple[str, str, str]]:
+    """Feature codes that act for the extension that dials them: the name in the context of
+    services, the code, and a pattern of what is dialled after it."""
+    for name, more in (
+        ("forward_off", ""),
+        ("forward", r"(\d{2,15})"),
+        ("do_not_disturb_off", ""),
+        ("do_not_disturb", ""),
+        ("pickup", ""),
+        ("intercom", r"(\d{2,15})"),
+    ):
+        if (code := getattr(site.features, name)) is not None:
+            yield name.replace("_", "-"), code, more
 
 
 def config(path: str, site: Site, **values: object) -> File:

@@ -60,6 +60,7 @@ T = TypeVar("T")
 _CODECS = {"PCMU": "pcmu", "PCMA": "pcma", "G722": "g722/16000/1", "OPUS": "opus/48000/2"}
 _SRTP = {"sdes": "srtp-mand", "dtls": "dtls_srtp"}
 _HUNG_UP = ("Rejected by user", "Connection reset by peer")
+_INTERCOM = ("Call-Info", "Alert-Info")
 _COMMAND_SECONDS = 7.0
 _TICK_SECONDS = 0.02
 # Written ahead of the transmit clock, so that a busy machine leaves no gap in a tone.
@@ -134,6 +135,7 @@ class Exchange:
             net_interface=address,
             sip_trace=True,
             max_concurrent_calls=None,
+            expose_headers=_INTERCOM,
             extra_config_text=extra,
         )
         self.address, self.port = address, port
@@ -184,10 +186,12 @@ class Exchange:
         codecs: tuple[Codec, ...] = ("PCMU", "PCMA"),
         dtmf: DtmfMode = "rfc2833",
         srtp: Srtp | None = None,
+        answers_itself: bool = False,
     ) -> Phone:
         """A phone for `user` of `domain`, whose requests all go to the server's address and port.
 
         Without a server it cannot register: it calls, and is called at, `user@address:port`.
+        `answers_itself`: where a caller asks for it (Call-Info, Alert-Info), as of an intercom.
         """
         if user in self._phones:
             raise ValueError(f"this exchange has a phone of {user} already")
@@ -207,7 +211,9 @@ class Exchange:
             extra_params=(f"mediaenc={_SRTP[srtp]}",) if srtp else (),
         )
         agent = self._do(UserAgent.create(self._runtime, account), _COMMAND_SECONDS)
-        phone = self._phones[user] = Phone(self, agent, user, account.domain, transport)
+        phone = self._phones[user] = Phone(
+            self, agent, user, account.domain, transport, answers_itself
+        )
         return phone
 
     def first_incoming(self, phones: Iterable[Phone], timeout: float = 10) -> Call:
@@ -304,8 +310,15 @@ class Phone:
     """One extension's phone, made by `Exchange.phone`. It does not keep its password."""
 
     def __init__(
-        self, exchange: Exchange, agent: UserAgent, user: str, domain: str, transport: str
+        self,
+        exchange: Exchange,
+        agent: UserAgent,
+        user: str,
+        domain: str,
+        transport: str,
+        answers_itself: bool = False,
     ) -> None:
+        self._answers_itself = answers_itself
         self.user, self.domain, self.transport = user, domain, transport
         self._exchange, self._agent = exchange, agent
         self._ringing: deque[Call] = deque()
@@ -359,6 +372,10 @@ class Phone:
     def _on_incoming(self, line: vendor_call.Call) -> None:
         caller = (line.peer or "").removeprefix("sip:").removesuffix(f"@{self.domain}")
         self._ringing.append(self._exchange._adopt(line, self, caller, outgoing=False))
+        asked = " ".join(line.headers.get(name, "") for name in _INTERCOM)
+        if self._answers_itself and ("answer-after=0" in asked or "alert-autoanswer" in asked):
+            # What the library leaves to the phone's own program.
+            self._answering = asyncio.ensure_future(line.answer())
 
 
 class Call:
@@ -517,6 +534,20 @@ class Call:
             self._exchange._do(self._line.transfer(uri, timeout=timeout), timeout + 1)
         except PhoneError:
             self._we_ended = False
+            raise
+
+    def transfer_to(self, other: Call, timeout: float = 20) -> None:
+        """Attended transfer: connect the other sides of both calls. Done, both are over here."""
+        # Held before, not at once with the transfer, as a person's phone does.
+        for call in (self, other):
+            call.hold()
+            call._settle()
+        self._we_ended = other._we_ended = True
+        try:
+            action = self._line.attended_transfer(other._line, timeout=timeout)
+            self._exchange._do(action, timeout + 10)
+        except PhoneError:
+            self._we_ended = other._we_ended = False
             raise
 
     def follow_transfer(self, timeout: float = 10) -> Call:

@@ -1,0 +1,43 @@
+"""What an extension does by feature codes: call forward, do not disturb, pick-up, intercom."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from callcenter import paths
+from callcenter.render._files import File
+from callcenter.render._templates import plain
+from callcenter.render.services._way import config
+from callcenter.site import Site
+from callcenter.site._plan import services
+
+__all__ = ["PICKUP_SCRIPT", "files", "modules"]
+
+PICKUP_SCRIPT = "scripts/pickup.lua"
+"""Finds the call that is picked up."""
+
+_DIALPLAN = ("forward", "do_not_disturb", "pickup", "intercom")
+
+
+def modules(site: Site) -> tuple[str, ...]:
+    """mod_db keeps what extensions have switched on, through restarts."""
+    features = site.features
+    kept = features.forward is not None or features.do_not_disturb is not None
+    return (
+        *(("mod_db",) if kept else ()),
+        *(("mod_lua",) if features.pickup is not None else ()),
+    )
+
+
+def files(site: Site) -> Iterator[File]:
+    """The dialplan of the codes that are on."""
+    if all(getattr(site.features, name) is None for name in _DIALPLAN):
+        return
+    yield config(
+        "dialplan/services/features.xml",
+        site,
+        targets=[number for number in services(site) if number.isdigit()],
+        pickup_script=f"{paths.CURRENT}/{PICKUP_SCRIPT}",
+    )
+    if site.features.pickup is not None:
+        yield File(PICKUP_SCRIPT, plain(f"freeswitch/{PICKUP_SCRIPT}.j2", site=site), 0o640)

@@ -1,0 +1,127 @@
+"""A busy lamp: SIPp (Debian's sip-tester) subscribes to the dialogs of a number."""
+
+from __future__ import annotations
+
+import re
+import shutil
+import subprocess
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+
+__all__ = ["Lamp", "lamp"]
+
+_SUBSCRIBE = """\
+<send retrans="500"><![CDATA[
+SUBSCRIBE sip:{watched}@{domain} SIP/2.0
+Via: SIP/2.0/UDP [local_ip]:[local_port];branch=[branch]
+Max-Forwards: 70
+From: <sip:{user}@{domain}>;tag=[call_number]
+To: <sip:{watched}@{domain}>
+Call-ID: [call_id]
+CSeq: {cseq} SUBSCRIBE
+Contact: <sip:{user}@[local_ip]:[local_port]>
+{credentials}Event: dialog
+Accept: application/dialog-info+xml
+Expires: 300
+Content-Length: 0
+
+]]></send>
+"""
+
+_SCENARIO = """\
+<?xml version="1.0" encoding="ISO-8859-1" ?>
+<scenario name="busy lamp">
+{first}<recv response="407" auth="true"/>
+{second}<recv response="202"/>
+<label id="1"/>
+<recv request="NOTIFY"/>
+<send next="1"><![CDATA[
+SIP/2.0 200 OK
+[last_Via:]
+[last_From:]
+[last_To:]
+[last_Call-ID:]
+[last_CSeq:]
+Content-Length: 0
+
+]]></send>
+</scenario>
+"""
+
+_TOLD = re.compile(r"<dialog-info.*?</dialog-info>", re.DOTALL)
+_STATE = re.compile(r"<state[^>]*>(\w+)</state>")
+
+
+class Lamp:
+    """What the subscriber was told so far."""
+
+    def __init__(self, messages: Path) -> None:
+        self._messages = messages
+
+    @property
+    def states(self) -> list[str]:
+        """The states in order, of which repeated ones are one; ``none`` while there is no call."""
+        text = self._messages.read_text() if self._messages.exists() else ""
+        found: list[str] = []
+        for told in _TOLD.findall(text):
+            match = _STATE.search(told)
+            state = match[1] if match else "none"
+            if found[-1:] != [state]:
+                found.append(state)
+        return found
+
+    def wait(self, state: str, timeout: float = 10) -> None:
+        """Wait until this is the latest state."""
+        deadline = time.monotonic() + timeout
+        while self.states[-1:] != [state]:
+            assert time.monotonic() < deadline, f"the lamp was told {self.states}, not {state}"
+            time.sleep(0.05)
+
+
+@contextmanager
+def lamp(
+    folder: Path,
+    watched: str,
+    *,
+    user: str,
+    password: str,
+    domain: str,
+    address: str,
+    server: str,
+) -> Iterator[Lamp]:
+    """Watch a number as ``user`` from ``address``, an address of this machine."""
+    program = shutil.which("sipp")
+    if program is None:
+        pytest.skip("sipp is not installed (Debian's sip-tester)")
+    common = {"watched": watched, "user": user, "domain": domain}
+    login = f"[authentication username={user} password={password}]\n"
+    scenario, messages = folder / "lamp.xml", folder / "lamp.log"
+    # The password is in no command line.
+    scenario.touch(0o600)
+    scenario.write_text(
+        _SCENARIO.format(
+            first=_SUBSCRIBE.format(cseq=1, credentials="", **common),
+            second=_SUBSCRIBE.format(cseq=2, credentials=login, **common),
+        )
+    )
+    process = subprocess.Popen(
+        [
+            *(program, "-sf", str(scenario), "-m", "1", "-i", address, "-nostdin"),
+            *("-trace_msg", "-message_file", str(messages), "-message_overwrite", "false"),
+            server,
+        ],
+        cwd=folder,
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+    )
+    try:
+        yield Lamp(messages)
+    finally:
+        process.kill()
+        process.wait()
+        scenario.unlink()

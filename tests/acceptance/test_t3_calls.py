@@ -1,0 +1,235 @@
+"""T3: hold, transfers, and what extensions do by feature codes."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+
+import pytest
+
+from callcenter.site import Site
+from tests.acceptance.support.audio import assert_heard, assert_not_heard, assert_speech
+from tests.acceptance.support.phones import Phone
+from tests.acceptance.test_t2_call import (
+    CALLEE_HZ,
+    CALLER_HZ,
+    MakePhone,
+    connect,
+    prove_both_ways,
+)
+
+THIRD_HZ = 1000.0
+
+
+@pytest.fixture
+def plain(site: Site) -> list[str]:
+    """Extensions of whose calls nothing else becomes than what is tested here."""
+    agents = {agent.extension for agent in site.agents}
+    found = [
+        one.number
+        for one in site.extensions
+        if not (one.record or one.unanswered or one.pickup_groups or one.number in agents)
+    ]
+    if len(found) < 4:
+        pytest.skip("the Site has fewer than four plain extensions")
+    return found
+
+
+def code_of(site: Site, name: str) -> str:
+    """The feature's code."""
+    code = getattr(site.features, name)
+    if code is None:
+        pytest.skip(f"the Site switches features.{name} off")
+    return str(code)
+
+
+def dial(phone: Phone, code: str) -> None:
+    """Dial a feature code and listen to what it says."""
+    call = phone.call(code)
+    call.wait_established()
+    assert_speech(call, seconds=0.3)
+    assert call.wait_ended(timeout=15).by == "them"
+
+
+@pytest.fixture
+def undone(site: Site, fs_cli: Callable[[str], str]) -> Iterator[None]:
+    """What a test switches on for extensions is off again afterwards."""
+    yield
+    for realm in ("forward", "do-not-disturb"):
+        for number in fs_cli(f"db list/{realm}").split(","):
+            fs_cli(f"db delete/{realm}/{number}")
+
+
+def test_hold(site: Site, plain: list[str], phone: MakePhone) -> None:
+    """Who is held hears music, and the other side again once it is resumed"""
+    call, answered = connect(phone(plain[0]), phone(plain[1]))
+    prove_both_ways(call, answered)
+    answered.hold()
+    if site.hold_music is not None:
+        call.forget()
+        assert_speech(call, seconds=1)
+    call.forget()
+    answered.forget()
+    answered.resume()
+    assert_heard(call, CALLEE_HZ, 1)
+    assert_heard(answered, CALLER_HZ, 1)
+
+
+@pytest.mark.parametrize("by", ["caller", "callee"])
+def test_blind_transfer(plain: list[str], phone: MakePhone, by: str) -> None:
+    """Either side transfers the other to a third, and those two hear each other"""
+    third = phone(plain[2])
+    call, answered = connect(phone(plain[0]), phone(plain[1]))
+    stays, leaves, tone = (
+        (answered, call, CALLEE_HZ) if by == "caller" else (call, answered, CALLER_HZ)
+    )
+    leaves.transfer(plain[2])
+    taken = third.incoming().answer()
+    assert leaves.wait_ended()
+    taken.play(THIRD_HZ)
+    stays.forget()
+    assert_heard(stays, THIRD_HZ, 2)
+    assert_heard(taken, tone, 2)
+    stays.hangup()
+    assert taken.wait_ended().by == "them"
+
+
+@pytest.mark.parametrize("by", ["caller", "callee"])
+def test_attended_transfer(plain: list[str], phone: MakePhone, by: str) -> None:
+    """Either side asks a third first, then connects the other two"""
+    third = phone(plain[2])
+    caller, callee = phone(plain[0]), phone(plain[1])
+    call, answered = connect(caller, callee)
+    if by == "caller":
+        stays, leaves, who, tone = answered, call, caller, CALLEE_HZ
+    else:
+        stays, leaves, who, tone = call, answered, callee, CALLER_HZ
+    leaves.hold()
+    asked = who.call(plain[2])
+    taken = third.incoming().answer()
+    asked.wait_established()
+    taken.play(THIRD_HZ)
+    assert_heard(asked, THIRD_HZ, 1)
+    leaves.transfer_to(asked)
+    assert leaves.wait_ended()
+    assert asked.wait_ended()
+    for side, heard in ((stays, THIRD_HZ), (taken, tone)):
+        side.forget()
+        assert_heard(side, heard, 2)
+    stays.hangup()
+    assert taken.wait_ended().by == "them"
+
+
+def test_forward(site: Site, plain: list[str], phone: MakePhone, undone: None) -> None:
+    """Calls go where the extension says, until it says otherwise; a circle ends at a phone"""
+    code, off = code_of(site, "forward"), code_of(site, "forward_off")
+    first, second, caller = phone(plain[0]), phone(plain[1]), phone(plain[2])
+    dial(first, code + plain[1])
+    dial(second, code + plain[0])
+    call = caller.call(plain[0])
+    answered = second.incoming().answer()
+    call.play(CALLER_HZ)
+    assert_heard(answered, CALLER_HZ, 0.5)
+    call.hangup()
+    # The one whom calls are forwarded to reaches the other.
+    back = second.call(plain[0])
+    first.incoming().reject()
+    back.wait_ended()
+    dial(first, off)
+    again = caller.call(plain[0])
+    first.incoming().reject()
+    again.wait_ended()
+
+
+def test_forward_is_for_the_site(
+    site: Site, plain: list[str], phone: MakePhone, fs_cli: Callable[[str], str], undone: None
+) -> None:
+    """Calls are forwarded neither to the extension itself, nor to what the site does not have"""
+    code = code_of(site, "forward")
+    made = phone(plain[0])
+    unknown = next(str(n) for n in range(8000, 9000) if str(n) not in site.extension_by_number)
+    for target in (plain[0], unknown, "00123456789"):
+        dial(made, code + target)
+    assert fs_cli(f"db exists/forward/{plain[0]}") == "false"
+
+
+def test_do_not_disturb(site: Site, plain: list[str], phone: MakePhone, undone: None) -> None:
+    """Nobody rings an extension that is not to be disturbed"""
+    code, off = code_of(site, "do_not_disturb"), code_of(site, "do_not_disturb_off")
+    quiet, caller = phone(plain[0]), phone(plain[1])
+    dial(quiet, code)
+    assert caller.call(plain[0]).wait_ended().code == 480
+    dial(quiet, off)
+    call = caller.call(plain[0])
+    quiet.incoming().reject()
+    call.wait_ended()
+
+
+def test_pickup(site: Site, plain: list[str], phone: MakePhone) -> None:
+    """A call that rings an extension is answered by another of its group, and by nobody else"""
+    code = code_of(site, "pickup")
+    members = [one for one in site.extensions if one.pickup_groups]
+    pair = next(
+        (
+            (a.number, b.number)
+            for a in members
+            for b in members
+            if a != b and set(a.pickup_groups) & set(b.pickup_groups)
+        ),
+        None,
+    )
+    if pair is None:
+        pytest.skip("no two extensions of the Site share a pick-up group")
+    called, colleague, stranger = phone(pair[0]), phone(pair[1]), phone(plain[1])
+    call = phone(plain[0]).call(pair[0])
+    ringing = called.incoming()
+    dial(stranger, code)
+    picked = colleague.call(code)
+    picked.wait_established()
+    call.wait_established()
+    assert ringing.wait_ended().by == "them"
+    call.play(CALLER_HZ)
+    picked.play(CALLEE_HZ)
+    prove_both_ways(call, picked)
+    call.hangup()
+    picked.wait_ended()
+    dial(colleague, code)
+
+
+def test_intercom(site: Site, plain: list[str], phone: MakePhone) -> None:
+    """The phone of the called extension answers by itself, and only by the intercom's code"""
+    code = code_of(site, "intercom")
+    called, caller = phone(plain[1], answers_itself=True), phone(plain[0])
+    call = caller.call(code + plain[1])
+    call.wait_established()
+    invite = called.wait_message(lambda m: m.method == "INVITE" and m.status is None)
+    assert "answer-after=0" in invite.header("call-info")
+    assert "alert-autoanswer" in invite.header("alert-info")
+    answered = called.incoming()
+    call.play(CALLER_HZ)
+    answered.play(CALLEE_HZ)
+    prove_both_ways(call, answered)
+    call.hangup()
+    answered.wait_ended()
+    plainly = caller.call(plain[1])
+    ringing = called.incoming()
+    plainly.wait_ringing()
+    assert not ringing.established
+    plainly.hangup()
+
+
+def test_speed_dial(site: Site, plain: list[str], phone: MakePhone) -> None:
+    """A short number rings the extension that it stands for"""
+    found = next(
+        ((k, v) for k, v in site.speed_dials.items() if v in site.extension_by_number), None
+    )
+    if found is None:
+        pytest.skip("no speed dial of the Site is an extension")
+    code, target = found
+    caller = next(number for number in plain if number != target)
+    called = phone(target)
+    call = phone(caller).call(code)
+    answered = called.incoming().answer()
+    call.wait_established()
+    answered.play(CALLEE_HZ)
+    assert_heard(call, CALLEE_HZ, 1)
+    assert_not_heard(call, CALLER_HZ)

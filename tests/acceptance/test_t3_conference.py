@@ -1,0 +1,107 @@
+"""T3: everybody in a conference hears everybody; PINs keep the others out, and out of the log."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from callcenter.site import Conference, Site
+from tests.acceptance.support.audio import assert_heard, assert_not_heard, assert_speech
+from tests.acceptance.support.phones import Call
+from tests.acceptance.test_t2_call import CALLEE_HZ, CALLER_HZ, MakePhone
+from tests.acceptance.test_t3_calls import THIRD_HZ, plain
+
+__all__ = ["plain"]
+
+
+def room(site: Site, *, pin: bool) -> tuple[str, Conference]:
+    """A conference that extensions can dial, after its number."""
+    for one in site.conferences:
+        if one.number is not None and (one.pin is not None) == pin:
+            return one.number, one
+    pytest.skip(f"the Site has no conference {'with' if pin else 'without'} a PIN to be dialled")
+
+
+def enter(call: Call, pin: str) -> None:
+    """Type a PIN once it is asked for."""
+    call.wait_established()
+    assert_speech(call, seconds=0.5)
+    call.send_dtmf(f"{pin}#")
+
+
+def test_everybody_hears_everybody(site: Site, plain: list[str], phone: MakePhone) -> None:
+    """Three in a conference hear the two others"""
+    number, _ = room(site, pin=False)
+    tones = (CALLER_HZ, CALLEE_HZ, THIRD_HZ)
+    calls = [phone(one).call(number) for one in plain[:3]]
+    for call in calls:
+        call.wait_established()
+    for index, call in enumerate(calls):
+        # One after the other, since a mix of tones is no tone.
+        call.play(tones[index])
+        for other in calls:
+            if other is not call:
+                assert_heard(other, tones[index], 1)
+        assert_not_heard(call, tones[index])
+        call.play(None)
+
+
+def test_pins(site: Site, plain: list[str], phone: MakePhone, hide: Any, host: Any) -> None:
+    """The PIN lets in, the moderator's begins it, a wrong one ends; no PIN is in the log"""
+    number, described = room(site, pin=True)
+    assert described.pin
+    pin = hide(site.reveal(described.pin))
+    member = phone(plain[0]).call(number)
+    enter(member, pin)
+    moderator_pin = pin
+    if described.moderator_pin is not None:
+        moderator_pin = hide(site.reveal(described.moderator_pin))
+    moderator = phone(plain[1]).call(number)
+    if described.moderator_pin is not None:
+        member.play(CALLER_HZ)
+    enter(moderator, moderator_pin)
+    member.play(None)
+    moderator.play(CALLEE_HZ)
+    assert_heard(member, CALLEE_HZ, 1)
+    wrong = phone(plain[2]).call(number)
+    wrong.wait_established()
+    for _ in range(3):
+        wrong.forget()
+        assert_speech(wrong, seconds=0.5)
+        wrong.send_dtmf("0000000#"[-len(pin) - 1 :])
+    assert wrong.wait_ended(timeout=20).by == "them"
+    log = host.check_output("cat /var/log/freeswitch/freeswitch.log")
+    assert pin not in log
+    assert moderator_pin not in log
+    assert "DTMF 0" not in log.replace(" 0:", "")
+
+
+def test_waits_for_the_moderator(site: Site, plain: list[str], phone: MakePhone, hide: Any) -> None:
+    """Until the moderator comes, members hear music, and not each other"""
+    number, described = room(site, pin=True)
+    if described.moderator_pin is None or site.hold_music is None:
+        pytest.skip("the conference needs no moderator, or the Site has no hold music")
+    assert described.pin
+    pin = hide(site.reveal(described.pin))
+    calls = [phone(one).call(number) for one in plain[:2]]
+    for call in calls:
+        enter(call, pin)
+    calls[0].play(CALLER_HZ)
+    calls[1].forget()
+    assert_speech(calls[1], seconds=2)
+    assert_not_heard(calls[1], CALLER_HZ)
+
+
+def test_full(site: Site, plain: list[str], phone: MakePhone, hide: Any) -> None:
+    """Who comes when all places are taken is told, and is not let in"""
+    number, described = room(site, pin=True)
+    if described.max_members is None or described.max_members > 3 or len(plain) < 4:
+        pytest.skip("the conference has room for more than three")
+    assert described.pin
+    pin = hide(site.reveal(described.pin))
+    for one in plain[: described.max_members]:
+        enter(phone(one).call(number), pin)
+    late = phone(plain[3]).call(number)
+    enter(late, pin)
+    assert late.wait_ended(timeout=15).by == "them"

@@ -1,0 +1,169 @@
+"""Every service on, then off: its numbers, its modules, its files and its ports are gone."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+
+import pytest
+
+from callcenter import paths
+from callcenter.render import freeswitch
+from callcenter.site import Site, Switch
+from tests.acceptance.support.phones import Exchange
+from tests.roles.conftest import SITE, Operator
+from tests.roles.support import CALLEE_HZ, CALLER_HZ, connected, phone_of, still_talking
+
+HOST = "features1"
+
+# What the Site is given, and what is dialled for it.
+SERVICES = {
+    "conferences": ('conferences=[Conference("a", number=3000)]', "3000"),
+    "parking": ("parking=Parking(5901, 5903, number=5900)", "5901"),
+    "forward": ('features=FeatureCodes(forward="*72", forward_off="*73")', "*721001"),
+    "do not disturb": (
+        'features=FeatureCodes(do_not_disturb="*78", do_not_disturb_off="*79")',
+        "*79",
+    ),
+    "pickup": ('features=FeatureCodes(pickup="*85")', "*85"),
+    "intercom": ('features=FeatureCodes(intercom="*80")', "*801001"),
+    "speed dials": ('speed_dials={"*01": "1001"}', "*01"),
+    "ring groups": ('ring_groups=[RingGroup("a", ["1001"], number=6100)]', "6100"),
+    "IVR": ('ivrs=[Ivr("a", say("Hello."), number=6000, direct_dial=True)]', "6000"),
+    "notices": ('notices=[Notice("a", say("Hello."), number=6200)]', "6200"),
+    "hours": ('hours=[Hours("a", ["Mon-Fri 09:00-18:00"], night="*280")]', "*280"),
+    "queues": (
+        'queues=[Queue("a", number=7000, announce_position=True)], '
+        'agents=[Agent("1001", skills={"a": 1})]',
+        "7000",
+    ),
+}
+GROUPED = 'Extension(1000, pickup_groups=["a"]), *Extension.range(1001, 1009, ring_seconds=5)'
+
+
+@pytest.fixture(scope="module")
+def operator(operator_of: Callable[..., Operator]) -> Operator:
+    made = operator_of(HOST)
+    made.succeed()
+    return made
+
+
+def described(service: str | None) -> str:
+    """The Site with one service, or without any."""
+    if service is None:
+        return SITE
+    text, _ = SERVICES[service]
+    site = SITE.replace("media=", f"{text},\n    media=")
+    return (
+        site.replace("*Extension.range(1000, 1009, ring_seconds=5)", GROUPED)
+        if (service == "pickup")
+        else site
+    )
+
+
+def rendered(operator: Operator, text: str) -> tuple[set[str], set[str]]:
+    """The modules and files that a Site asks for."""
+    scope: dict[str, object] = {}
+    exec(text.replace("{secrets}", str(operator.secrets)), scope)
+    site = scope["site"]
+    assert isinstance(site, Site)
+    tree = freeswitch.configuration(site, Switch("a", address="192.0.2.1"))
+    return set(freeswitch.modules(site)), {file.path for file in tree}
+
+
+def present(operator: Operator) -> tuple[set[str], set[str]]:
+    """The modules and files that are there."""
+    modules = operator.ssh(HOST, "fs_cli -x 'show modules as json'")
+    loaded = {row["ikey"] for row in json.loads(modules)["rows"]}
+    files = operator.ssh(HOST, f"cd {paths.CURRENT}/ && find . -type f -printf '%P\\n'")
+    return loaded - {"CORE_SOFTTIMER_MODULE", "CORE_PCM_MODULE", ""}, set(files.split())
+
+
+def ports(operator: Operator) -> str:
+    """Where FreeSWITCH listens."""
+    return operator.ssh(HOST, "ss -Hlntup | grep freeswitch | awk '{print $1, $5}' | sort")
+
+
+@pytest.mark.parametrize("service", SERVICES)
+def test_on_and_off(operator: Operator, exchange: Exchange, service: str) -> None:
+    _, number = SERVICES[service]
+    before = ports(operator)
+    operator.describe(described(service))
+    operator.succeed()
+    modules, files = rendered(operator, described(service))
+    assert modules <= present(operator)[0]
+    assert files == present(operator)[1]
+    caller = phone_of(operator, HOST, exchange, "1000")
+    call = caller.call(number)
+    # Nobody has registered 1001: 480 is an answer of the service, and 404 would be none.
+    exchange._wait(lambda: call.established or call.ended, 10, "an answer")
+    assert not (call.ended and call.wait_ended().code == 404)
+    call.hangup()
+
+    operator.describe(described(None))
+    operator.succeed()
+    plain_modules, plain_files = rendered(operator, described(None))
+    assert not (modules - plain_modules) & present(operator)[0]
+    assert present(operator)[1] == plain_files
+    assert ports(operator) == before
+    caller.register()
+    assert caller.call(number).wait_ended().code == 404
+
+
+KEPT = 'features=FeatureCodes(forward="*72", forward_off="*73", do_not_disturb="*78", '
+KEPT += 'do_not_disturb_off="*79"), ring_groups=[RingGroup("a", ["1002"], number=6100)]'
+
+
+def test_kept_through_deploys_and_restarts(operator: Operator, exchange: Exchange) -> None:
+    operator.describe(SITE.replace("media=", f"{KEPT},\n    media="))
+    operator.succeed()
+    phones = [phone_of(operator, HOST, exchange, str(number)) for number in range(1000, 1004)]
+    for phone, code in ((phones[1], "*721003"), (phones[2], "*78")):
+        assert phone.call(code).wait_ended(timeout=15).by == "them"
+    operator.describe(SITE.replace("media=", f"{KEPT}, speed_dials={{'*01': 1001}},\n    media="))
+    operator.succeed()
+    operator.ssh(HOST, f"systemctl restart {paths.UNIT}; fs_cli -t 30000 -x status")
+    for phone in phones:
+        phone.register()
+    call = phones[0].call("*01")
+    phones[3].incoming().reject()
+    call.wait_ended()
+    # Neither by its number nor in a group.
+    for number in ("1002", "6100"):
+        assert phones[0].call(number).wait_ended().code == 480
+
+
+def test_conference_through_deploys(operator: Operator, exchange: Exchange) -> None:
+    one = 'conferences=[Conference("a", number=3000)],\n    media='
+    operator.describe(SITE.replace("media=", one))
+    operator.succeed()
+    phones = [phone_of(operator, HOST, exchange, str(number)) for number in (1000, 1001)]
+    calls = [phone.call("3000") for phone in phones]
+    for call, tone in zip(calls, (CALLER_HZ, CALLEE_HZ), strict=True):
+        call.wait_established()
+        call.play(tone)
+    operator.describe(
+        SITE.replace("media=", one.replace(")]", '), Conference("b", max_members=5)]'))
+    )
+    operator.succeed()
+    still_talking(*calls)
+    operator.describe()
+    run = operator.deploy("-y")
+    assert run.code != 0
+    assert "failed: unload mod_conference" in run.output
+    still_talking(*calls)
+    calls[0].hangup()
+    calls[1].hangup()
+    operator.succeed()
+
+
+def test_transfers_reach_no_code(operator: Operator, exchange: Exchange) -> None:
+    operator.describe(SITE.replace("media=", f"{KEPT},\n    media="))
+    operator.succeed()
+    for number in ("1000", "1001"):
+        operator.ssh(HOST, f"fs_cli -x 'db delete/forward/{number}'")
+    call, answered = connected(operator, HOST, exchange)
+    # Else whoever is called could forward the caller's calls.
+    answered.transfer("*721003")
+    assert call.wait_ended().by == "them"
+    assert operator.ssh(HOST, "fs_cli -x 'db exists/forward/1000'").strip() == "false"
