@@ -17,7 +17,10 @@ import lab as lab_package
 from callcenter.render import freeswitch
 from callcenter.site import Agent, Extension, Queue, Site, Switch
 from lab.lab import find
+from tests.acceptance.support.audio import assert_speech
+from tests.acceptance.support.phones import Exchange
 from tests.roles.conftest import SITE, Operator
+from tests.roles.support import phone_of
 
 HOST = "bench2"
 
@@ -76,6 +79,18 @@ def measure(operator: Operator, extensions: int, agents: int, queues: int) -> No
         run = operator.succeed()
         spent = time.monotonic() - begun
         print(f"{what}: {run.commands} commands, {run.changes} changes, {spent:.1f} s")
+    with Exchange(operator.lab.gateway) as exchange:
+        number = str(10000 + extensions - 1)
+        begun = time.monotonic()
+        phone = phone_of(operator, HOST, exchange, number)
+        call = phone.call(str(70000 + queues - 1))
+        call.wait_established()
+        print(
+            f"the last extension registers, and the last queue answers: "
+            f"{time.monotonic() - begun:.2f} s"
+        )
+        assert_speech(call, seconds=1)
+        call.hangup()
     ask = "fs_cli -x 'callcenter_config {} list' | grep -c '|'"
     for what in ("queue", "agent", "tier"):
         print(f"{what}s: {int(operator.ssh(HOST, ask.format(what))) - 1}")

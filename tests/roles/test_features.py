@@ -37,8 +37,16 @@ SERVICES = {
         'agents=[Agent("1001", skills={"a": 1})]',
         "7000",
     ),
+    "voicemail": ('voicemail=Voicemail(check="*97")', "*97"),
+    "recordings": ("recording=Recording(keep_days=7)", "1020"),
 }
-GROUPED = 'Extension(1000, pickup_groups=["a"]), *Extension.range(1001, 1009, ring_seconds=5)'
+RANGE = "*Extension.range(1000, 1009, ring_seconds=5)"
+EXTENSIONS = {
+    "pickup": 'Extension(1000, pickup_groups=["a"]), *Extension.range(1001, 1009, ring_seconds=5)',
+    "voicemail": f"{RANGE}, Extension(1020, voicemail=True)",
+    "recordings": f"{RANGE}, Extension(1020, record=True)",
+}
+"""Where the service is one of extensions."""
 
 
 @pytest.fixture(scope="module")
@@ -54,11 +62,7 @@ def described(service: str | None) -> str:
         return SITE
     text, _ = SERVICES[service]
     site = SITE.replace("media=", f"{text},\n    media=")
-    return (
-        site.replace("*Extension.range(1000, 1009, ring_seconds=5)", GROUPED)
-        if (service == "pickup")
-        else site
-    )
+    return site.replace(RANGE, EXTENSIONS.get(service, RANGE))
 
 
 def rendered(operator: Operator, text: str) -> tuple[set[str], set[str]]:
