@@ -59,7 +59,7 @@ def test_without_inventory_nothing_is_passed() -> None:
 
 
 def test_broken_template_is_red(operator: Operator, tmp_path: Path) -> None:
-    template = operator.own_repository() / "templates/freeswitch/dialplan/default.xml.j2"
+    template = operator.own_repository() / "templates/freeswitch/dialplan/_ring.xml.j2"
     whole = template.read_text()
     # Well-formed, accepted by FreeSWITCH, and still no call gets through.
     template.write_text(whole.replace('application="bridge"', 'application="park"'))
