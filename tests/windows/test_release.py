@@ -44,8 +44,16 @@ def exchange(machine: Machine) -> Iterator[Exchange]:
         yield made
 
 
+SERVICES = (
+    "ivrs=[Ivr('main', say('Welcome. Press 1.'), number=6000, wait_seconds=2, attempts=1, "
+    "options={'1': ring_group('all'), '0': extension(1003)}, otherwise=extension(1003))], "
+    "ring_groups=[RingGroup('all', ['1001'], number=6100, ring_seconds=5)], "
+)
+
+
 def test_the_acceptance_tests_prove_the_windows_host(machine: Machine) -> None:
-    """T0 through Testinfra over our connector; phones that register and call, as on any host."""
+    """T0 through Testinfra over our connector; phones that register, call, and press keys."""
+    assert machine.bring(site(machine, more=SERVICES)).code == 0
     done = subprocess.run(
         [
             *(sys.executable, "-m", "pytest", "tests/acceptance", "-q", "-rsf", "--tb=short"),

@@ -70,7 +70,8 @@ class FreeSwitch:
             self._place(folder).mkdir(exist_ok=True)
             words += [f"-{option}", self._place(folder)]
         # On Linux a database C:/… is one below this folder: where the drive is.
-        words += ["-db", self.jail, "-mod", self.unpacked / "usr/lib/freeswitch/mod"]
+        # A sound C:/… is one below the folder of sounds.
+        words += ["-sounds", self.jail, "-db", self.jail, "-mod", self.unpacked / "usr/lib/freeswitch/mod"]
         self.process = subprocess.Popen(
             words,
             env=self.environment,
