@@ -69,9 +69,10 @@ class FreeSwitch:
         for option, folder in folders.items():
             self._place(folder).mkdir(exist_ok=True)
             words += [f"-{option}", self._place(folder)]
-        # On Linux a database C:/… is one below this folder: where the drive is.
-        # A sound C:/… is one below the folder of sounds.
-        words += ["-sounds", self.jail, "-db", self.jail, "-mod", self.unpacked / "usr/lib/freeswitch/mod"]
+        # On Linux a database C:/… is one below this folder, and a sound below that: where the drive
+        # is.
+        words += ["-db", self.jail, "-sounds", self.jail]
+        words += ["-mod", self.unpacked / "usr/lib/freeswitch/mod"]
         self.process = subprocess.Popen(
             words,
             env=self.environment,
