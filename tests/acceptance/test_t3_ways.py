@@ -19,7 +19,7 @@ from callcenter.site import (
     ToRingGroup,
 )
 from tests.acceptance.support.audio import assert_speech
-from tests.acceptance.support.phones import Call, Phone
+from tests.acceptance.support.phones import Call, DtmfMode, Phone
 from tests.acceptance.test_t2_call import CALLEE_HZ, CALLER_HZ, MakePhone, prove_both_ways
 
 At = Callable[[str], Phone]
@@ -109,6 +109,23 @@ def test_ivr_options(site: Site, at: At, rung: Any) -> None:
             call.hangup()
         else:
             assert call.wait_ended(timeout=15).by == "them"
+
+
+@pytest.mark.parametrize("dtmf", ["rfc2833", "info"])
+def test_ivr_hears_keys_of_either_kind(
+    site: Site, phone: MakePhone, rung: Any, dtmf: DtmfMode
+) -> None:
+    """An IVR takes keys that are sent as RFC 2833 events and those sent as SIP INFO"""
+    for ivr, keys, destination in choices(site):
+        if isinstance(destination, ToExtension):
+            called = phone(destination.extension)
+            caller = next(one.number for one in site.extensions if one.number != called.user)
+            call = phone(caller, dtmf=dtmf).call(ivr)
+            call.wait_established()
+            call.send_dtmf(keys)
+            talk(call, called)
+            return
+    pytest.skip("no key of the Site's IVRs leads to an extension")
 
 
 def test_ivr_speaks(site: Site, at: At) -> None:
