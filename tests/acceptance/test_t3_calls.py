@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Iterator
 
 import pytest
@@ -167,7 +168,9 @@ def test_do_not_disturb(site: Site, plain: list[str], phone: MakePhone, undone: 
     call.wait_ended()
 
 
-def test_pickup(site: Site, plain: list[str], phone: MakePhone) -> None:
+def test_pickup(
+    site: Site, plain: list[str], phone: MakePhone, fs_cli: Callable[[str], str]
+) -> None:
     """A call that rings an extension is answered by another of its group, and by nobody else"""
     code = code_of(site, "pickup")
     members = [one for one in site.extensions if one.pickup_groups]
@@ -185,6 +188,11 @@ def test_pickup(site: Site, plain: list[str], phone: MakePhone) -> None:
     called, colleague, stranger = phone(pair[0]), phone(pair[1]), phone(plain[1])
     call = phone(plain[0]).call(pair[0])
     ringing = called.incoming()
+    # FreeSWITCH lists a call a moment after it rings.
+    deadline = time.monotonic() + 3
+    while ",RINGING," not in fs_cli("show channels"):
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
     dial(stranger, code)
     picked = colleague.call(code)
     picked.wait_established()
@@ -194,7 +202,7 @@ def test_pickup(site: Site, plain: list[str], phone: MakePhone) -> None:
     picked.play(CALLEE_HZ)
     prove_both_ways(call, picked)
     call.hangup()
-    picked.wait_ended()
+    assert picked.wait_ended(timeout=1.5).by == "them"
     dial(colleague, code)
 
 

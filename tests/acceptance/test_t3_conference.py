@@ -52,6 +52,7 @@ def test_pins(site: Site, plain: list[str], phone: MakePhone, hide: Any, host: A
     number, described = room(site, pin=True)
     assert described.pin
     pin = hide(site.reveal(described.pin))
+    before = host.check_output("cat /var/log/freeswitch/freeswitch.log")
     member = phone(plain[0]).call(number)
     enter(member, pin)
     moderator_pin = pin
@@ -71,10 +72,9 @@ def test_pins(site: Site, plain: list[str], phone: MakePhone, hide: Any, host: A
         assert_speech(wrong, seconds=0.5)
         wrong.send_dtmf("0000000#"[-len(pin) - 1 :])
     assert wrong.wait_ended(timeout=20).by == "them"
-    log = host.check_output("cat /var/log/freeswitch/freeswitch.log")
-    assert pin not in log
-    assert moderator_pin not in log
-    assert "DTMF 0" not in log.replace(" 0:", "")
+    log = host.check_output("cat /var/log/freeswitch/freeswitch.log")[len(before) :]
+    assert "conference(" in log
+    assert "DTMF" not in log
 
 
 def test_waits_for_the_moderator(site: Site, plain: list[str], phone: MakePhone, hide: Any) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import time
 from collections.abc import Callable
 
 import pytest
@@ -40,6 +41,23 @@ SERVICES = {
     "voicemail": ('voicemail=Voicemail(check="*97")', "*97"),
     "recordings": ("recording=Recording(keep_days=7)", "1020"),
 }
+OWN = {
+    "conferences": ("mod_conference", "dialplan/services/conferences.xml"),
+    "parking": ("mod_valet_parking", "dialplan/services/parking.xml"),
+    "forward": ("mod_db", "dialplan/services/features.xml"),
+    "do not disturb": ("mod_db", "dialplan/services/features.xml"),
+    "pickup": ("mod_lua", "dialplan/services/features.xml"),
+    "intercom": (None, "dialplan/services/features.xml"),
+    "speed dials": (None, None),
+    "ring groups": (None, "dialplan/services/ring_groups.xml"),
+    "IVR": (None, "dialplan/services/ivrs.xml"),
+    "notices": (None, "dialplan/services/notices.xml"),
+    "hours": ("mod_db", "dialplan/services/hours.xml"),
+    "queues": ("mod_callcenter", "dialplan/services/queues.xml"),
+    "voicemail": ("mod_voicemail", "dialplan/services/voicemails.xml"),
+    "recordings": (None, "dialplan/services/recordings.xml"),
+}
+"""The module and the file that are there for it alone."""
 RANGE = "*Extension.range(1000, 1009, ring_seconds=5)"
 EXTENSIONS = {
     "pickup": 'Extension(1000, pickup_groups=["a"]), *Extension.range(1001, 1009, ring_seconds=5)',
@@ -95,7 +113,9 @@ def test_on_and_off(operator: Operator, exchange: Exchange, service: str) -> Non
     operator.describe(described(service))
     operator.succeed()
     modules, files = rendered(operator, described(service))
-    assert modules <= present(operator)[0]
+    module, file = OWN[service]
+    assert {module} - {None} <= modules <= present(operator)[0]
+    assert {file} - {None} <= files
     assert files == present(operator)[1]
     caller = phone_of(operator, HOST, exchange, "1000")
     call = caller.call(number)
@@ -109,6 +129,8 @@ def test_on_and_off(operator: Operator, exchange: Exchange, service: str) -> Non
     plain_modules, plain_files = rendered(operator, described(None))
     assert not (modules - plain_modules) & present(operator)[0]
     assert present(operator)[1] == plain_files
+    assert module not in present(operator)[0]
+    assert file not in plain_files
     assert ports(operator) == before
     caller.register()
     assert caller.call(number).wait_ended().code == 404
@@ -171,3 +193,32 @@ def test_transfers_reach_no_code(operator: Operator, exchange: Exchange) -> None
     answered.transfer("*721003")
     assert call.wait_ended().by == "them"
     assert operator.ssh(HOST, "fs_cli -x 'db exists/forward/1000'").strip() == "false"
+
+
+def test_pickup_of_a_group_call(operator: Operator, exchange: Exchange) -> None:
+    text = SITE.replace(
+        "media=",
+        'features=FeatureCodes(pickup="*85"), '
+        'ring_groups=[RingGroup("a", ["1001", "1002"], number=6100)],\n    media=',
+    )
+    members = "*(Extension(n, pickup_groups=['a'] if n in (1001, 1003) else []) for n in "
+    operator.describe(
+        text.replace("*Extension.range(1000, 1009, ring_seconds=5)", members + "range(1000, 1004))")
+    )
+    operator.succeed()
+    caller, first, second, colleague = (
+        phone_of(operator, HOST, exchange, str(number)) for number in range(1000, 1004)
+    )
+    call = caller.call("6100")
+    ringing = [first.incoming(), second.incoming()]
+    deadline = time.monotonic() + 3
+    while operator.ssh(HOST, "fs_cli -x 'show channels'").count(",RINGING,") < 2:
+        assert time.monotonic() < deadline
+    picked = colleague.call("*85")
+    picked.wait_established()
+    call.wait_established()
+    for one in ringing:
+        assert one.wait_ended().by == "them"
+    call.play(CALLER_HZ)
+    picked.play(CALLEE_HZ)
+    still_talking(call, picked)
