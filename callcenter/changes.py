@@ -12,7 +12,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from xml.etree import ElementTree
 
-__all__ = ["COMPARED", "Action", "Severity", "plan"]
+__all__ = ["COMPARED", "Action", "Severity", "plan", "undo"]
 
 
 class Severity(enum.IntEnum):
@@ -37,6 +37,8 @@ class Action:
 
 
 RELOADXML = Action(Severity.RELOAD, "reloadxml")
+VOICEMAIL = Action(Severity.RELOAD, "voicemail reload default")
+"""The old profile goes when the last call in it ends."""
 RESTART = Action(Severity.SERVICE, "restart")
 
 MODULES = "autoload_configs/modules.conf.xml"
@@ -63,7 +65,7 @@ _BY_PATH: tuple[tuple[str, Action | None], ...] = (
     # Read when the first one comes.
     ("autoload_configs/conference.conf.xml", None),
     ("lang/", None),
-    ("autoload_configs/voicemail.conf.xml", Action(Severity.RELOAD, "voicemail default")),
+    ("autoload_configs/voicemail.conf.xml", VOICEMAIL),
     ("autoload_configs/acl.conf.xml", Action(Severity.RELOAD, "reloadacl")),
     ("autoload_configs/opus.conf.xml", Action(Severity.MODULE, "reload mod_opus")),
     ("autoload_configs/logfile.conf.xml", Action(Severity.MODULE, "reload mod_logfile")),
@@ -109,21 +111,37 @@ def plan(
 
     ``before`` and ``after`` hold the contents of the :data:`COMPARED` files by path.
     """
-    actions: set[Action] = set()
-    for path in paths:
-        actions.add(RELOADXML)
-        actions |= set(_for_path(path, before.get(path), after.get(path)))
+    paths = tuple(paths)
+    actions = {RELOADXML} if paths else set()
+    actions |= _needed(paths, before, after)
     if RESTART in actions:
         return (RELOADXML, RESTART)
+    return tuple(sorted(actions, key=lambda one: (one != RELOADXML, one)))
+
+
+def undo(
+    paths: Iterable[str], before: Mapping[str, str], after: Mapping[str, str]
+) -> tuple[Action, ...]:
+    """What takes back the gentle actions of a :func:`plan` that was not accepted, once FreeSWITCH
+    has read the old configuration again."""
+    back = _needed(paths, after, before)
+    return tuple(sorted(one for one in back if one.severity <= Severity.MODULE))
+
+
+def _needed(
+    paths: Iterable[str], before: Mapping[str, str], after: Mapping[str, str]
+) -> set[Action]:
+    actions = {
+        action for path in paths for action in _for_path(path, before.get(path), after.get(path))
+    }
     # A module that comes or goes reads its file then, or never again.
     moved = {
         one.command.split()[1] for one in actions if one.command.startswith(("load", "unload"))
     }
     read = {f"reload {m}" for m in moved}
     if "mod_voicemail" in moved:
-        read.add("voicemail default")
-    kept = (one for one in actions if one.command not in read)
-    return tuple(sorted(kept, key=lambda one: (one != RELOADXML, one)))
+        read.add(VOICEMAIL.command)
+    return {one for one in actions if one.command not in read}
 
 
 def _for_path(path: str, before: str | None, after: str | None) -> Iterator[Action]:
@@ -146,7 +164,7 @@ def _for_path(path: str, before: str | None, after: str | None) -> Iterator[Acti
         # Without it before or after, the module comes or goes, and reads all or lets go of all.
         if before is not None and after is not None:
             for command in _queues(ElementTree.fromstring(before), ElementTree.fromstring(after)):
-                yield Action(Severity.RELOAD, f"callcenter {command}")
+                yield Action(Severity.RELOAD, f"callcenter_config {command}")
     elif (profile := _PROFILE_NAME.fullmatch(path)) is not None:
         old, new = dict(_PARAM.findall(before or "")), dict(_PARAM.findall(after or ""))
         if old and new and _differing(old, new) <= _PROFILE_BY_RESCAN & new.keys():

@@ -17,5 +17,6 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     group.addoption(
         "--phones",
         metavar="NUMBERS",
-        help="extensions to verify calls with, such as 1017,1018,1019 (default: the last three)",
+        help="extensions that nobody works with, such as 1017,1018,1019, or all in a site that "
+        "nobody works with (default: the last three)",
     )

@@ -55,6 +55,7 @@ def dockerd(data: Path) -> Iterator[str]:
                 if daemon.poll() is not None or time.monotonic() > deadline:
                     said = log.read_text().strip().splitlines()[-1:]
                     pytest.skip(f"dockerd does not start here: {' '.join(said)}")
+                # dockerd tells systemd alone when it is ready; its answer is the sign.
                 time.sleep(0.05)
             yield f"unix://{run}/socket"
         finally:

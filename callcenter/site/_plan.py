@@ -162,7 +162,7 @@ def check_members(site: Site) -> None:
                     raise Problem(
                         f"ivrs[{index}].options[{keys!r}]",
                         f"begins extension {extension.number}, which direct_dial offers; choose "
-                        " other keys, or leave direct_dial off",
+                        "other keys, or leave direct_dial off",
                     )
 
 

@@ -40,7 +40,9 @@ class Extension:
     """Whether it has a mailbox; a Mailbox says more about it."""
 
     record: Annotated[bool, Field(strict=True)] = False
-    """Whether its calls, to it and from it, are recorded: see Site.recording."""
+    """Whether its calls are recorded: those that ring it, those that it makes to extensions and
+    ring groups, and those of ring groups that it is a member of. A queue says so for itself. See
+    Site.recording."""
     pickup_groups: Many[Name] = ()
     """Extensions of one group answer each other's ringing calls by features.pickup."""
 

@@ -12,6 +12,7 @@ from callcenter.site import (
     Notice,
     Parking,
     Queue,
+    Recording,
     RingGroup,
     Site,
     extension,
@@ -61,6 +62,7 @@ site = Site(
         ),
         Conference("open", number=3001),
     ],
+    recording=Recording(announcement=say("This call is recorded.")),
     parking=Parking(5901, 5920, number=5900, max_wait=10),
     hours=[
         Hours("always", ["Mon-Sun 00:00-24:00"], night="*280"),

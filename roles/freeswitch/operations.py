@@ -12,7 +12,7 @@ from pyinfra import host
 from pyinfra.api import FileUploadCommand, StringCommand, operation
 
 from callcenter import paths
-from callcenter.changes import COMPARED, RESTART, plan
+from callcenter.changes import COMPARED, RESTART, plan, undo
 from callcenter.debian import Package, closure, index_of, version_matches
 from callcenter.render import File, Tree
 from callcenter.render.system import PackageSource
@@ -303,6 +303,9 @@ def release(
         "manifest": wanted.manifest(),
         "removed": "".join(f"{path}\n" for path in difference.removed),
         "actions": "".join(f"{action.command}\n" for action in actions),
+        "undo": "".join(
+            f"{action.command}\n" for action in undo(difference.paths, present.contents, texts)
+        ),
         "modules": "".join(f"{module}\n" for module in modules),
         "profiles": "".join(f"{profile}\n" for profile in profiles),
         "policy": f"live_calls={maintenance.live_calls}\n"

@@ -14,7 +14,7 @@ from pyinfra.api.host import Host
 from pyinfra.api.state import State
 
 from callcenter import windows_paths as paths
-from callcenter.changes import COMPARED, RESTART, Action, Severity, plan
+from callcenter.changes import COMPARED, RESTART, Action, Severity, plan, undo
 from callcenter.render import Tree, freeswitch
 from callcenter.site import Maintenance
 from roles.files.operations import show_difference, shows_differences
@@ -28,7 +28,13 @@ __all__ = ["fs_cli", "quiet", "release"]
 ANSWER_SECONDS = 60
 """How long FreeSWITCH may take to answer after its start."""
 _RESUME = "callcenter-resume"
-_SECRET = ("directory/", "autoload_configs/event_socket.conf.xml", freeswitch.CLI_CONFIG)
+_SECRET = (
+    "directory/",
+    "autoload_configs/conference.conf.xml",
+    "autoload_configs/event_socket.conf.xml",
+    freeswitch.CLI_CONFIG,
+)
+"""Files that a diff never reads back."""
 
 
 @operation()
@@ -52,14 +58,17 @@ def release(
     if shows_differences():
         show_difference(wanted, difference, old=_texts(here))
     actions: tuple[Action, ...] = ()
+    back: tuple[Action, ...] = ()
     if running and difference:
         before = _texts([one for one in here if one.startswith(COMPARED)])
-        actions = plan(difference.paths, before, {f.path: f.text for f in wanted})
+        after = {file.path: file.text for file in wanted if file.path.startswith(COMPARED)}
+        actions = plan(difference.paths, before, after)
+        back = undo(difference.paths, before, after)
     if not difference or not applied:
         # A tree that FreeSWITCH never accepted: what it runs with is unknown.
         actions = (*actions[:1], RESTART)
     yield FunctionCommand(
-        _release, (wanted, present, actions, tuple(profiles), tuple(modules), maintenance), {}
+        _release, (wanted, present, actions, back, tuple(profiles), tuple(modules), maintenance), {}
     )
 
 
@@ -177,7 +186,8 @@ class _FreeSwitch:
                     raise _No(f"failed: {action.command}: {answer}")
             elif word == "profile":
                 self.reopen(rest)
-            elif not (answer := self.ask(action.command)).startswith("+OK"):
+            # An agent or tier that is there already is what was wanted.
+            elif not re.match(r"\+OK|-ERR .*already exist", answer := self.ask(action.command)):
                 raise _No(f"failed: {action.command}: {answer}")
 
     def check(self, profiles: Sequence[str], modules: Sequence[str]) -> None:
@@ -229,6 +239,7 @@ def _wait_for_calls(switch: _FreeSwitch, maintenance: Maintenance, why: str) -> 
         if not told:
             logger.info(f"{say}waiting for {live} calls to end")
             told = True
+        # fs_cli can only ask.
         time.sleep(1)
 
 
@@ -243,6 +254,7 @@ def _release(
     wanted: Tree,
     present: dict[str, str],
     actions: tuple[Action, ...],
+    back: tuple[Action, ...],
     profiles: tuple[str, ...],
     modules: tuple[str, ...],
     maintenance: Maintenance,
@@ -269,7 +281,7 @@ def _release(
         except _No as wrong:
             logger.error(f"{host.print_prefix}{wrong}")
             if replaced:
-                _undo(switch, harsh or not running)
+                _undo(switch, back, harsh or not running)
             return False
         finally:
             if paused:
@@ -284,7 +296,7 @@ def _release(
     return bool(good)
 
 
-def _undo(switch: _FreeSwitch, restart: bool) -> None:
+def _undo(switch: _FreeSwitch, back: Sequence[Action], restart: bool) -> None:
     """The former configuration once more, as gently as it can be."""
     say = switch.host.print_prefix
     try:
@@ -296,5 +308,9 @@ def _undo(switch: _FreeSwitch, restart: bool) -> None:
         else:
             switch.login = paths.CONFIG
             switch.ask("reloadxml")
+            for one in back:
+                # As far as it was done at all.
+                with contextlib.suppress(_No):
+                    switch.perform([one])
     except (_No, Refused) as wrong:
         logger.error(f"{say}{wrong}")

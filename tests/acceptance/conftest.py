@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import ipaddress
 import socket
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +18,9 @@ from tests.acceptance.support.phones import Codec, DtmfMode, Exchange, Phone, Tr
 from tests.acceptance.support.report import Evidence
 
 testinfra = pytest.importorskip("testinfra")
+
+ALL = "all"
+"""For ``--phones``: nobody works with the site."""
 
 CODECS: dict[str, Codec] = {"OPUS": "OPUS", "G722": "G722", "PCMU": "PCMU", "PCMA": "PCMA"}
 """The site's codecs that the phones have, too."""
@@ -97,13 +100,34 @@ def fs_cli(host: Any, node: Host) -> Callable[[str], str]:
 def numbers(site: Site, request: pytest.FixtureRequest) -> list[str]:
     """The extensions that the phones of T2 are."""
     given = request.config.getoption("--phones")
-    if given:
+    if given and given != ALL:
         chosen = given.split(",")
         unknown = [number for number in chosen if number not in site.extension_by_number]
         if unknown or len(chosen) < 2:
             pytest.exit(f"--phones: give two or more extensions of the Site, not {given}", 4)
         return list(chosen)
     return [extension.number for extension in site.extensions[-3:]]
+
+
+@pytest.fixture(scope="session")
+def free(site: Site, numbers: list[str], request: pytest.FixtureRequest) -> list[str]:
+    """The extensions that T3 may be, and may ring."""
+    if request.config.getoption("--phones") == ALL:
+        return [extension.number for extension in site.extensions]
+    return numbers
+
+
+@pytest.fixture(scope="session")
+def alone(request: pytest.FixtureRequest) -> None:
+    """Skips what would reach people who work with the site: their meetings, their opening hours."""
+    if request.config.getoption("--phones") != ALL:
+        pytest.skip("reaches what everybody uses; give --phones all where nobody works")
+
+
+def all_free(free: list[str], numbers: Iterable[str]) -> None:
+    """Skip a test that would ring somebody's phone."""
+    if taken := [number for number in numbers if number not in free]:
+        pytest.skip(f"would ring {', '.join(taken)}, which --phones does not name")
 
 
 def local_address(switch: Switch) -> str:
@@ -135,9 +159,15 @@ def exchange(switch: Switch, evidence: Evidence, host: Any, node: Host) -> Itera
 
 @pytest.fixture
 def phone(
-    exchange: Exchange, site: Site, switch: Switch, hide: Callable[[str], str]
+    exchange: Exchange,
+    site: Site,
+    switch: Switch,
+    free: list[str],
+    hide: Callable[[str], str],
+    request: pytest.FixtureRequest,
 ) -> Callable[..., Phone]:
     """Make a phone of an extension, registered unless told otherwise."""
+    services = request.node.path.name.startswith("test_t3_")
 
     def make(
         extension: Extension | str,
@@ -151,6 +181,8 @@ def phone(
     ) -> Phone:
         if isinstance(extension, str):
             extension = site.extension_by_number[extension]
+        if services:
+            all_free(free, [extension.number])
         made = exchange.phone(
             extension.number,
             hide(password or site.reveal(extension.password)),

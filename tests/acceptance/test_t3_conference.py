@@ -14,6 +14,8 @@ from tests.acceptance.test_t3_calls import THIRD_HZ, plain
 
 __all__ = ["plain"]
 
+pytestmark = pytest.mark.usefixtures("alone")
+
 
 def room(site: Site, *, pin: bool) -> tuple[str, Conference]:
     """A conference that extensions can dial, after its number."""

@@ -15,6 +15,8 @@ from tests.acceptance.test_t3_calls import dial, plain
 
 __all__ = ["plain"]
 
+pytestmark = pytest.mark.usefixtures("alone")
+
 
 @pytest.fixture
 def parking(site: Site) -> Parking:

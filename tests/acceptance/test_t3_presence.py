@@ -62,7 +62,7 @@ def test_lamp_of_an_extension(
 
 
 def test_lamp_of_a_place(
-    site: Site, plain: list[str], phone: MakePhone, watch: Callable[[str], Lamp]
+    site: Site, alone: None, plain: list[str], phone: MakePhone, watch: Callable[[str], Lamp]
 ) -> None:
     """A lamp is told that a call waits in a place of the parking, and that it is gone"""
     if site.parking is None:

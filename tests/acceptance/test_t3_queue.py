@@ -11,6 +11,7 @@ import pytest
 
 from callcenter.inventory import Host
 from callcenter.site import Agent, Queue, Site, ToQueue
+from tests.acceptance.conftest import all_free
 from tests.acceptance.support.audio import Pcm, assert_heard, assert_speech, seconds_of
 from tests.acceptance.support.phones import Phone
 from tests.acceptance.support.recordings import newest
@@ -45,9 +46,14 @@ def dial(phone: Phone, code: str) -> None:
 
 @pytest.fixture
 def logged_in(
-    site: Site, agents: list[Agent], phone: MakePhone, fs_cli: Callable[[str], str]
+    site: Site,
+    agents: list[Agent],
+    free: list[str],
+    phone: MakePhone,
+    fs_cli: Callable[[str], str],
 ) -> Iterator[tuple[Agent, Phone]]:
     """An agent at a phone, logged in; logged out afterwards."""
+    all_free(free, [one.extension for one in agents])
     agent = agents[0]
     made = phone(agent.extension)
     assert site.agent_codes.log_in
@@ -58,17 +64,26 @@ def logged_in(
     fs_cli(f"callcenter_config agent set status {agent.extension} 'Logged Out'")
 
 
-def caller_number(site: Site) -> str:
+@pytest.fixture
+def caller_number(site: Site, free: list[str]) -> str:
     """An extension that is no agent and is not recorded."""
     taken = {agent.extension for agent in site.agents}
-    return next(one.number for one in site.extensions if one.number not in taken and not one.record)
+    taken |= {one.number for one in site.extensions if one.record}
+    number = next((number for number in free if number not in taken), None)
+    if number is None:
+        pytest.skip("every extension that --phones names is an agent, or recorded; name another")
+    return number
 
 
 def test_agent_answers(
-    site: Site, queue: tuple[str, Queue], logged_in: tuple[Agent, Phone], phone: MakePhone
+    site: Site,
+    queue: tuple[str, Queue],
+    logged_in: tuple[Agent, Phone],
+    phone: MakePhone,
+    caller_number: str,
 ) -> None:
     """The agent who is logged in rings, and caller and agent hear each other"""
-    call = phone(caller_number(site)).call(queue[0])
+    call = phone(caller_number).call(queue[0])
     call.wait_established()
     answered = logged_in[1].incoming(timeout=15).answer()
     call.play(CALLER_HZ)
@@ -79,7 +94,12 @@ def test_agent_answers(
 
 
 def test_through_the_ivr_to_a_recorded_call(
-    site: Site, logged_in: tuple[Agent, Phone], phone: MakePhone, host: Any, node: Host
+    site: Site,
+    logged_in: tuple[Agent, Phone],
+    phone: MakePhone,
+    caller_number: str,
+    host: Any,
+    node: Host,
 ) -> None:
     """By keys through the IVR to the queue, and the recording holds both voices, but no pause"""
     ways = [
@@ -93,7 +113,7 @@ def test_through_the_ivr_to_a_recorded_call(
     if node.switch.is_windows:
         pytest.skip(f"{node.name} is a Windows host, whose recordings nothing here reads yet")
     number, keys, name = ways[0]
-    call = phone(caller_number(site)).call(number)
+    call = phone(caller_number).call(number)
     call.wait_established()
     call.send_dtmf(keys)
     answered = logged_in[1].incoming(timeout=15).answer()
@@ -115,12 +135,16 @@ def test_through_the_ivr_to_a_recorded_call(
 
 
 def test_music_while_waiting(
-    site: Site, queue: tuple[str, Queue], logged_in: tuple[Agent, Phone], phone: MakePhone
+    site: Site,
+    queue: tuple[str, Queue],
+    logged_in: tuple[Agent, Phone],
+    phone: MakePhone,
+    caller_number: str,
 ) -> None:
     """A caller hears music until an agent answers"""
     if queue[1].hold_music is None and site.hold_music is None:
         pytest.skip("the Site's callers wait in silence")
-    call = phone(caller_number(site)).call(queue[0])
+    call = phone(caller_number).call(queue[0])
     call.wait_established()
     ringing = logged_in[1].incoming(timeout=15)
     call.forget()
@@ -130,12 +154,16 @@ def test_music_while_waiting(
 
 
 def test_position_is_told(
-    site: Site, queue: tuple[str, Queue], logged_in: tuple[Agent, Phone], phone: MakePhone
+    site: Site,
+    queue: tuple[str, Queue],
+    logged_in: tuple[Agent, Phone],
+    phone: MakePhone,
+    caller_number: str,
 ) -> None:
     """The position is told over the music, and an agent who answers meanwhile is heard"""
     if not queue[1].announce_position:
         pytest.skip("the queue's callers are not told their position")
-    call = phone(caller_number(site)).call(queue[0])
+    call = phone(caller_number).call(queue[0])
     call.wait_established()
     ringing = logged_in[1].incoming(timeout=15)
 
@@ -150,11 +178,15 @@ def test_position_is_told(
 
 
 def test_wrap_up(
-    site: Site, queue: tuple[str, Queue], logged_in: tuple[Agent, Phone], phone: MakePhone
+    site: Site,
+    queue: tuple[str, Queue],
+    logged_in: tuple[Agent, Phone],
+    phone: MakePhone,
+    caller_number: str,
 ) -> None:
     """After a call the agent is left alone for its wrap-up time"""
     agent, agents_phone = logged_in
-    caller = phone(caller_number(site))
+    caller = phone(caller_number)
     call = caller.call(queue[0])
     call.wait_established()
     answered = agents_phone.incoming(timeout=15).answer()
@@ -171,14 +203,16 @@ def test_wrap_up(
     second.hangup()
 
 
-def test_no_agent(site: Site, queue: tuple[str, Queue], phone: MakePhone, agents: Any) -> None:
+def test_no_agent(
+    site: Site, queue: tuple[str, Queue], phone: MakePhone, caller_number: str, agents: Any
+) -> None:
     """While nobody is logged in, callers go on after the time that the Site says"""
     number, described = queue
     wait = described.max_wait_without_agents
     if not wait or getattr(described.otherwise, "extension", None) is None:
         pytest.skip("the queue's callers wait for ever, or do not go on to an extension")
     there = phone(described.otherwise.extension)  # type: ignore[union-attr]
-    call = phone(caller_number(site)).call(number)
+    call = phone(caller_number).call(number)
     call.wait_established()
     answered = there.incoming(timeout=wait + 15).answer()
     answered.play(CALLEE_HZ)
@@ -202,10 +236,13 @@ def test_logged_out_and_paused(
 
 
 def test_strangers_cannot_log_in(
-    site: Site, queue: tuple[str, Queue], phone: MakePhone, fs_cli: Callable[[str], str]
+    site: Site,
+    queue: tuple[str, Queue],
+    phone: MakePhone,
+    caller_number: str,
+    fs_cli: Callable[[str], str],
 ) -> None:
     """An extension that is no agent does not become one"""
-    number = caller_number(site)
     assert site.agent_codes.log_in
-    dial(phone(number), site.agent_codes.log_in)
-    assert f"\n{number}|" not in fs_cli("callcenter_config agent list")
+    dial(phone(caller_number), site.agent_codes.log_in)
+    assert f"\n{caller_number}|" not in fs_cli("callcenter_config agent list")

@@ -10,19 +10,28 @@ import pytest
 from callcenter import paths
 from callcenter.inventory import Host
 from callcenter.site import Extension, Site
-from tests.acceptance.support.audio import Pcm, assert_heard, seconds_of
+from tests.acceptance.support.audio import Pcm, assert_heard, assert_speech, seconds_of
 from tests.acceptance.support.recordings import newest
 from tests.acceptance.test_t2_call import CALLEE_HZ, CALLER_HZ, MakePhone, connect
 
 
 @pytest.fixture
-def recorded(site: Site, node: Host) -> Extension:
+def recorded(site: Site, node: Host, free: list[str]) -> Extension:
     """An extension whose calls are recorded."""
     if node.switch.is_windows:
         pytest.skip(f"{node.name} is a Windows host, whose recordings nothing here reads yet")
-    found = next((one for one in site.extensions if one.record), None)
+    found = next((one for one in site.extensions if one.record and one.number in free), None)
     if found is None:
-        pytest.skip("no extension of the Site has its calls recorded")
+        pytest.skip("no extension that --phones names has its calls recorded")
+    return found
+
+
+@pytest.fixture
+def others(site: Site, free: list[str]) -> list[str]:
+    """Extensions whose calls are not recorded."""
+    found = [number for number in free if not site.extension_by_number[number].record]
+    if len(found) < 2:
+        pytest.skip("--phones names fewer than two extensions that are not recorded")
     return found
 
 
@@ -34,10 +43,10 @@ def recording(host: Any, recorded: Extension) -> Callable[[], tuple[str, list[Pc
 
 
 def test_both_voices(
-    site: Site, recorded: Extension, phone: MakePhone, recording: Any, host: Any
+    site: Site, recorded: Extension, phone: MakePhone, others: list[str], recording: Any, host: Any
 ) -> None:
     """A recording holds each voice in its channel, in the folder of its day, closed to others"""
-    caller = next(one.number for one in site.extensions if not one.record)
+    caller = others[0]
     call, answered = connect(phone(caller), phone(recorded))
     assert_heard(call, CALLEE_HZ, 2)
     assert_heard(answered, CALLER_HZ, 2)
@@ -52,12 +61,40 @@ def test_both_voices(
         assert_heard(channels[1], CALLEE_HZ, 1.5)
 
 
+def test_announced(
+    site: Site, recorded: Extension, phone: MakePhone, others: list[str], recording: Any
+) -> None:
+    """The caller is told of the recording before anybody rings"""
+    if site.recording.announcement is None:
+        pytest.skip("the Site's callers are not told that they are recorded")
+    callee = phone(recorded)
+    call = phone(others[0]).call(recorded.number)
+    call.wait_established()
+    assert_speech(call, seconds=0.5)
+    callee.incoming().reject()
+    call.wait_ended()
+
+
+def test_calls_that_it_makes(
+    recorded: Extension, phone: MakePhone, others: list[str], host: Any
+) -> None:
+    """The calls that the extension makes are recorded, too"""
+    call, answered = connect(phone(recorded), phone(others[0]))
+    assert_heard(call, CALLEE_HZ, 2)
+    call.hangup()
+    answered.wait_ended()
+    _, channels = newest(host, others[0])
+    assert any(seconds_of(CALLEE_HZ, one.samples, one.rate) > 1 for one in channels)
+
+
 @pytest.mark.parametrize("by", ["caller", "called"])
-def test_pause(site: Site, recorded: Extension, phone: MakePhone, recording: Any, by: str) -> None:
+def test_pause(
+    site: Site, recorded: Extension, phone: MakePhone, others: list[str], recording: Any, by: str
+) -> None:
     """Either side pauses the recording with its keys, and resumes it"""
     if site.recording.pause is None or not site.recording.stereo:
         pytest.skip("the Site's recordings cannot be paused, or are not in stereo")
-    caller = next(one.number for one in site.extensions if not one.record)
+    caller = others[0]
     call, answered = connect(phone(caller), phone(recorded))
     presses, tone = (call, CALLEE_HZ) if by == "caller" else (answered, CALLER_HZ)
     assert_heard(presses, tone, 1)
@@ -77,10 +114,9 @@ def test_pause(site: Site, recorded: Extension, phone: MakePhone, recording: Any
 
 
 def test_others_are_not_recorded(
-    site: Site, recorded: Extension, phone: MakePhone, host: Any
+    site: Site, recorded: Extension, phone: MakePhone, others: list[str], host: Any
 ) -> None:
     """A call between extensions that are not recorded leaves no file"""
-    others = [one.number for one in site.extensions if not one.record][:2]
     count = f"find {paths.RECORDINGS} -type f 2>/dev/null | wc -l"
     before = host.check_output(count)
     call, answered = connect(phone(others[0]), phone(others[1]))

@@ -5,12 +5,13 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 
+import numpy as np
 import pytest
 
-from tests.acceptance.support.audio import assert_heard, assert_speech
+from tests.acceptance.support.audio import Pcm, assert_heard, assert_speech
 from tests.acceptance.support.phones import Exchange, Phone
 from tests.acceptance.test_t2_call import CALLEE_HZ, CALLER_HZ, prove_both_ways
-from tests.roles.conftest import SITE, Operator
+from tests.roles.conftest import ROOT, SITE, Operator
 from tests.roles.support import phone_of
 
 HOST = "queues1"
@@ -232,6 +233,92 @@ def test_levels(operator: Operator, exchange: Exchange, agents: dict[str, Phone]
     call.wait_established()
     assert agents["1001"].incoming().phone.user == "1001"
     call.hangup()
+
+
+LIMITS = (
+    ", Queue('limits', number=7020, max_wait=9, otherwise=extension(1020), record=True, "
+    "announcement=say('Thank you for waiting.'), announce_seconds=10), "
+    "Queue('told', number=7021, announcement=say('Thank you for waiting.'), announce_seconds=10)"
+)
+
+
+@pytest.fixture
+def limits(operator: Operator) -> None:
+    """A queue that callers leave after a while, and one that speaks to them."""
+    text = described(AGENTS[:1], more=LIMITS, skills=", 'limits': 1, 'told': 1")
+    text = text.replace("max_no_answer=0", "max_no_answer=1").replace(
+        "ring_seconds=5)]", "ring_seconds=5), Extension(1020, record=True)]", 1
+    )
+    operator.describe(text)
+    operator.succeed()
+    callcenter(operator, "agent set status 1001 Available")
+
+
+def test_who_waits_too_long_goes_on_and_is_recorded_there(
+    limits: None, operator: Operator, exchange: Exchange
+) -> None:
+    """The agent does not answer and is put on a break; the caller reaches the extension, whose
+    recording is one of its own"""
+    agent, there = (phone_of(operator, HOST, exchange, number) for number in ("1001", "1020"))
+    call = phone_of(operator, HOST, exchange, "1000").call("7020")
+    call.wait_established()
+    began = time.monotonic()
+    assert agent.incoming().wait_ended(timeout=10).by == "them"
+    answered = there.incoming(timeout=20).answer()
+    assert 8 <= time.monotonic() - began <= 14
+    call.play(CALLER_HZ)
+    answered.play(CALLEE_HZ)
+    prove_both_ways(call, answered)
+    call.hangup()
+    answered.wait_ended()
+    assert callcenter(operator, "agent get status 1001").strip() == "On Break"
+    names = operator.ssh(HOST, "find /var/lib/freeswitch/recordings -name '*.wav' -size +20k")
+    assert len(names.split()) == 1
+    assert "-1020-" in names
+
+
+def test_callers_are_spoken_to(limits: None, operator: Operator, exchange: Exchange) -> None:
+    callcenter(operator, "agent set status 1001 'Logged Out'")
+    call = phone_of(operator, HOST, exchange, "1000").call("7021")
+    call.wait_established()
+
+    def loud(pcm: Pcm) -> bool:
+        # The music stays below 6,000, and speech does not.
+        return len(pcm.samples) > 0 and int(np.abs(pcm.samples.astype(int)).max()) > 8000
+
+    call.listen(loud, 4)
+    assert not loud(call.heard)
+    assert loud(call.listen(loud, 15))
+
+
+def test_a_refused_change_takes_back_what_was_done(operator: Operator, exchange: Exchange) -> None:
+    """Agents, tiers, queues and limits are as before when FreeSWITCH lacks something in the end"""
+    operator.describe(described(AGENTS[:2]))
+    operator.succeed()
+    callcenter(operator, "agent set status 1001 Available")
+
+    def state() -> str:
+        ask = "fs_cli -x 'callcenter_config {} list' | cut -d'|' -f1-6,8-13"
+        listed = "; ".join(ask.format(what) for what in ("agent", "tier", "queue"))
+        return operator.ssh(HOST, f"{listed}; fs_cli -x 'fsctl max_sessions'")
+
+    before = state()
+    role = operator.own_repository() / "roles/freeswitch/operations.py"
+    whole = role.read_text()
+    role.write_text(whole.replace("in modules)", 'in (*modules, "mod_bogus"))'))
+    assert role.read_text() != whole
+    try:
+        more = ", Queue('extra', number=7010)"
+        text = described(("1001", "1003"), more=more, skills=", 'extra': 2")
+        operator.describe(text.replace("max_calls=100", "max_calls=120"))
+        run = operator.deploy()
+        assert run.code != 0
+        assert "mod_bogus is not loaded" in run.output
+        assert state() == before
+    finally:
+        operator.repository = ROOT
+        operator.describe(described())
+        operator.succeed()
 
 
 def test_changes_lose_no_caller_and_log_nobody_out(operator: Operator, exchange: Exchange) -> None:

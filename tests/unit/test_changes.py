@@ -167,10 +167,10 @@ def test_voicemail_is_read_anew_without_ending_a_call() -> None:
     boxes = {"extensions": named(1005, voicemail=True)}
     before = tree(**boxes)
     for fields, commands in (
-        ({"voicemail": Voicemail(max_seconds=60)}, ["reloadxml", "voicemail default"]),
+        ({"voicemail": Voicemail(max_seconds=60)}, ["reloadxml", "voicemail reload default"]),
         ({"voicemail": Voicemail(check="*77")}, ["reloadxml"]),
         ({"voicemail": Voicemail(keep_days=1)}, []),
-        ({"smtp": Smtp("m.b.net", sender="a@b.net")}, ["reloadxml", "voicemail default"]),
+        ({"smtp": Smtp("m.b.net", sender="a@b.net")}, ["reloadxml", "voicemail reload default"]),
     ):
         after = tree(**boxes, **fields)
         made = plan(difference(before, after).paths, contents(before), contents(after))

@@ -57,7 +57,7 @@ def test_the_acceptance_tests_prove_the_windows_host(machine: Machine) -> None:
     done = subprocess.run(
         [
             *(sys.executable, "-m", "pytest", "tests/acceptance", "-q", "-rsf", "--tb=short"),
-            *("--inventory", machine.inventory(), "-p", "no:cacheprovider"),
+            *("--inventory", machine.inventory(), "--phones", "all", "-p", "no:cacheprovider"),
         ],
         cwd=ROOT,
         stdin=subprocess.DEVNULL,

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from callcenter import paths
 from callcenter.render._files import File
 from callcenter.render._templates import plain
-from callcenter.render.services._way import config
+from callcenter.render.services._way import config, records
 from callcenter.site import Site
 from callcenter.site._plan import services
 
@@ -36,6 +36,7 @@ def files(site: Site) -> Iterator[File]:
     yield config(
         "dialplan/services/features.xml",
         site,
+        records=records(site),
         targets=[number for number in services(site) if number.isdigit()],
         pickup_script=f"{paths.CURRENT}/{PICKUP_SCRIPT}",
     )

@@ -79,6 +79,7 @@ class Lamp:
         deadline = time.monotonic() + timeout
         while self.states[-1:] != [state]:
             assert time.monotonic() < deadline, f"the lamp was told {self.states}, not {state}"
+            # SIPp writes down what it is told, and tells nobody.
             time.sleep(0.05)
 
 
