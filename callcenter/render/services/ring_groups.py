@@ -17,6 +17,16 @@ def modules(site: Site) -> tuple[str, ...]:
 
 
 def files(site: Site) -> Iterator[File]:
-    """The dialplan that rings each group."""
+    """The dialplan that rings each group, and records where a member's calls are recorded."""
     if site.ring_groups:
-        yield config("dialplan/services/ring_groups.xml", site, records=records(site))
+        members = site.extension_by_number
+        yield config(
+            "dialplan/services/ring_groups.xml",
+            site,
+            records=records(site),
+            recorded={
+                group.name
+                for group in site.ring_groups
+                if any(members[number].record for number in group.members)
+            },
+        )
