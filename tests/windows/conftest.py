@@ -22,7 +22,8 @@ def lab() -> Iterator[Lab]:
     """A lab without hosts, with an address more for the Windows host; this process is in it."""
     made = find(f"windows-{os.getpid()}")
     try:
-        network.make(made.name)
+        # Its way to Debian's packages can be made from outside only.
+        made.up(())
         network.enter(made.name)
         own = f"{Machine.address}/{network.PREFIX}"
         subprocess.run(["ip", "address", "add", own, "dev", network.BRIDGE], check=True)

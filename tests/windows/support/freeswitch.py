@@ -7,6 +7,7 @@ fs_cli.c) until standard input ends. JAIL holds the drive as a folder named ``C:
 
 from __future__ import annotations
 
+import contextlib
 import os
 import re
 import socketserver
@@ -85,8 +86,11 @@ class FreeSwitch:
     def stop(self) -> str:
         """The service stops."""
         if self.process is not None:
-            self.process.terminate()
-            self.process.wait()
+            # One that is still starting forgets that it was told to end.
+            while self.process.poll() is None:
+                self.process.terminate()
+                with contextlib.suppress(subprocess.TimeoutExpired):
+                    self.process.wait(1)
             self.process = None
         return "ok"
 
