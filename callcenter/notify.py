@@ -66,12 +66,14 @@ class Result:
 
 def numbers_in(text: str, site: Site) -> list[str]:
     """The first column of a list, a number a line; refused where one cannot be called."""
-    rows = [row[0].strip() for row in csv.reader(text.splitlines()) if row and row[0].strip()]
+    lines = csv.reader(text.splitlines())
+    found = [(lines.line_num, row[0].strip()) for row in lines if row and row[0].strip()]
     problems = [
-        f"line {index}: {number!r} is no extension of the Site; take it out, or describe it"
-        for index, number in enumerate(rows, 1)
+        f"line {line}: {number!r} is no extension of the Site; take it out, or describe it"
+        for line, number in found
         if number not in site.extension_by_number
     ]
+    rows = [number for _, number in found]
     twice = [number for number, times in Counter(rows).items() if times > 1]
     problems += [f"{number} is listed twice; list it once" for number in twice]
     if not rows:
@@ -93,7 +95,11 @@ def notify(inventory: Inventory, name: str, numbers: Sequence[str], pace: Pace) 
 async def _notify(
     inventory: Inventory, notice: ToNotice, numbers: Sequence[str], pace: Pace
 ) -> list[Result]:
-    site, host = inventory.site, inventory.hosts[0]
+    site = inventory.site
+    switches = (host for host in inventory.hosts if not host.is_edge)
+    host = next((host for host in switches if not host.switch.is_windows), None)
+    if host is None:
+        raise SiteError([f"{inventory.path}: has no Linux switch to call from; add one"])
     password = site.reveal(site.event_socket.password)
     with tempfile.NamedTemporaryFile("w", suffix=".ssh") as config:
         config.write(ssh_config(inventory))
@@ -109,6 +115,9 @@ class _Campaign:
     def __init__(self, client: EventSocketClient, site: Site, notice: ToNotice, pace: Pace) -> None:
         self._client, self._site, self._notice, self._pace = client, site, notice, pace
         self._name = uuid.uuid4().hex
+        number = site.named("notices", notice.notice).number
+        # Who calls back hears the notice again.
+        self._shown = {"origination_caller_id_number": number} if number else {}
         self._jobs: dict[str, asyncio.Future[str]] = {}
         self._ended: dict[str, asyncio.Future[bool]] = {}
         self._lines = asyncio.Semaphore(pace.at_a_time)
@@ -158,6 +167,7 @@ class _Campaign:
             for name, value in {
                 "origination_uuid": call,
                 "notification": self._name,
+                **self._shown,
                 "originate_timeout": self._pace.ring_seconds,
                 "ignore_early_media": "true",
             }.items()

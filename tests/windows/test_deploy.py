@@ -169,7 +169,8 @@ def test_an_upgrade_keeps_the_configuration(machine: Machine) -> None:
     if len(machine.versions) < 2:
         pytest.skip("CALLCENTER_WINDOWS_MSI names one version only")
     # Whatever a test before has changed.
-    assert machine.bring(site(machine)).code == 0
+    run = machine.bring(site(machine))
+    assert run.code == 0, run.output
     users = io.BytesIO()
     machine.connected.get_file(paths.CONFIG + "\\directory\\users\\10xx.xml", users)
     complete(machine, site(machine, machine.versions[-1]))
