@@ -39,6 +39,7 @@ class Action:
 RELOADXML = Action(Severity.RELOAD, "reloadxml")
 VOICEMAIL = Action(Severity.RELOAD, "voicemail reload default")
 """The old profile goes when the last call in it ends."""
+_ALL_GATEWAYS = ("start external", "stop external", "profile external")
 RESTART = Action(Severity.SERVICE, "restart")
 
 MODULES = "autoload_configs/modules.conf.xml"
@@ -100,6 +101,7 @@ _KEPT = frozenset({"mod_lua", "mod_valet_parking"})
 
 _PARAM = re.compile(r'<param name="([^"]+)" value="([^"]*)"')
 _LOAD = re.compile(r'<load module="(mod_[a-z0-9_]+)"')
+_GATEWAY = re.compile(r"gateways/([a-z0-9-]+)\.xml")
 _PROFILE_NAME = re.compile(r"sip_profiles/([a-z0-9_-]+)\.xml")
 
 
@@ -125,7 +127,9 @@ def undo(
     """What takes back the gentle actions of a :func:`plan` that was not accepted, once FreeSWITCH
     has read the old configuration again."""
     back = _needed(paths, after, before)
-    return tuple(sorted(one for one in back if one.severity <= Severity.MODULE))
+    # A profile that was started has no calls yet.
+    gentle = (one for one in back if one.severity <= Severity.MODULE or "stop " in one.command)
+    return tuple(sorted(gentle))
 
 
 def _needed(
@@ -141,6 +145,9 @@ def _needed(
     read = {f"reload {m}" for m in moved}
     if "mod_voicemail" in moved:
         read.add(VOICEMAIL.command)
+    # So does a profile with its gateways.
+    if any(one.command in _ALL_GATEWAYS for one in actions):
+        actions = {one for one in actions if not one.command.startswith("gateway ")}
     return {one for one in actions if one.command not in read}
 
 
@@ -165,9 +172,15 @@ def _for_path(path: str, before: str | None, after: str | None) -> Iterator[Acti
         if before is not None and after is not None:
             for command in _queues(ElementTree.fromstring(before), ElementTree.fromstring(after)):
                 yield Action(Severity.RELOAD, f"callcenter_config {command}")
+    elif (trunk := _GATEWAY.fullmatch(path)) is not None:
+        yield Action(Severity.RELOAD, f"gateway external {trunk[1]}")
     elif (profile := _PROFILE_NAME.fullmatch(path)) is not None:
         old, new = dict(_PARAM.findall(before or "")), dict(_PARAM.findall(after or ""))
-        if old and new and _differing(old, new) <= _PROFILE_BY_RESCAN & new.keys():
+        if not old:
+            yield Action(Severity.MODULE, f"start {profile[1]}")
+        elif not new:
+            yield Action(Severity.PROFILE, f"stop {profile[1]}")
+        elif _differing(old, new) <= _PROFILE_BY_RESCAN & new.keys():
             yield Action(Severity.RELOAD, f"rescan {profile[1]}")
         else:
             yield Action(Severity.PROFILE, f"profile {profile[1]}")

@@ -13,19 +13,33 @@ from callcenter.render._files import File, Tree
 from callcenter.render._templates import plain, xml
 from callcenter.render.services import (
     SERVICES,
+    action,
     codes,
     leads_on,
     name_of,
     numbers,
     pin_hash,
     records,
+    trunks,
 )
 from callcenter.site import CODECS, Extension, Say, Site, Switch
 
-__all__ = ["CLI_CONFIG", "MAILER", "PROFILE", "a1_hash", "configuration", "modules", "packages"]
+__all__ = [
+    "CLI_CONFIG",
+    "MAILER",
+    "PROFILE",
+    "a1_hash",
+    "configuration",
+    "modules",
+    "packages",
+    "profiles",
+]
 
 PROFILE = "internal"
 """The sofia profile that phones register with."""
+
+CARRIERS = "carriers"
+"""The access list of all that trunks come from."""
 
 CLI_CONFIG = ".fs_cli_conf"
 """How fs_cli logs in. It belongs to a release, since a release may change port and password."""
@@ -54,6 +68,11 @@ def modules(site: Site) -> tuple[str, ...]:
     if any(module in phrases.PHRASES for module in wanted):
         wanted.append(f"mod_say_{site.language}")
     return tuple(dict.fromkeys(wanted))
+
+
+def profiles(site: Site) -> tuple[str, ...]:
+    """The sofia profiles that run."""
+    return (PROFILE, trunks.PROFILE) if site.trunks else (PROFILE,)
 
 
 def packages(site: Site) -> tuple[str, ...]:
@@ -103,12 +122,15 @@ def _files(site: Site, switch: Switch) -> Iterator[File]:
         more = (
             {"password": site.reveal(site.event_socket.password)} if name == "event_socket" else {}
         )
-        yield rendered(f"autoload_configs/{name}.conf.xml", **more)
+        yield rendered(f"autoload_configs/{name}.conf.xml", acl=CARRIERS, **more)
     if "OPUS" in site.media.codecs:
         yield rendered("autoload_configs/opus.conf.xml")
-    yield rendered(f"sip_profiles/{PROFILE}.xml")
+    for name in profiles(site):
+        yield rendered(f"sip_profiles/{name}.xml", acl=CARRIERS)
     yield rendered("dialplan/default.xml", numbers=tuple(numbers(site)), codes=tuple(codes(site)))
-    yield rendered("dialplan/public.xml")
+    yield rendered(
+        "dialplan/public.xml", dids=trunks.dids(site), external=trunks.PROFILE, action=action
+    )
     yield rendered("dialplan/services.xml")
     for service in SERVICES:
         yield from service.files(site)

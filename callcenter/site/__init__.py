@@ -42,6 +42,7 @@ from callcenter.site.site import Site
 from callcenter.site.smtp import Smtp
 from callcenter.site.sounds import Announcement, Language, Say, Sound, Speech, say
 from callcenter.site.switch import Switch, hosts
+from callcenter.site.trunks import Did, Emergency, OutboundLimits, Route, Trunk
 from callcenter.site.voicemails import Mailbox, Voicemail
 
 __all__ = [
@@ -52,6 +53,8 @@ __all__ = [
     "AptRepository",
     "Conference",
     "Destination",
+    "Did",
+    "Emergency",
     "EventSocket",
     "Extension",
     "FeatureCodes",
@@ -67,11 +70,13 @@ __all__ = [
     "Network",
     "Notice",
     "OpenDuring",
+    "OutboundLimits",
     "Packages",
     "Parking",
     "Queue",
     "Recording",
     "RingGroup",
+    "Route",
     "Say",
     "Secret",
     "SignalWire",
@@ -89,6 +94,7 @@ __all__ = [
     "ToQueue",
     "ToRingGroup",
     "ToVoicemail",
+    "Trunk",
     "Voicemail",
     "conference",
     "extension",

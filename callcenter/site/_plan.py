@@ -19,6 +19,7 @@ from callcenter.site.destinations import (
 
 if TYPE_CHECKING:
     from callcenter.site.site import Site
+    from callcenter.site.trunks import Route
 
 __all__ = [
     "NAMED",
@@ -26,11 +27,15 @@ __all__ = [
     "check_members",
     "check_names",
     "check_numbers",
+    "check_outside",
     "dialled_numbers",
     "services",
 ]
 
-NAMED = ("conferences", "hours", "ivrs", "notices", "queues", "ring_groups")
+NAMED = (
+    *("conferences", "hours", "ivrs", "notices", "queues", "ring_groups"),
+    *("trunks", "outbound"),
+)
 """The Site's fields whose members have a name and may have a number."""
 
 
@@ -55,6 +60,8 @@ def dialled_numbers(site: Site) -> Iterator[tuple[str, str]]:
             yield "parking.first", place
     for code in site.speed_dials:
         yield f"speed_dials[{code!r}]", code
+    for index, one in enumerate(site.emergency):
+        yield f"emergency[{index}].number", one.number
 
 
 def _agent_codes(site: Site) -> Iterator[tuple[str, str]]:
@@ -164,6 +171,77 @@ def check_members(site: Site) -> None:
                         f"begins extension {extension.number}, which direct_dial offers; choose "
                         "other keys, or leave direct_dial off",
                     )
+
+
+def check_outside(site: Site) -> None:
+    """Trunks are there, no number has two ways, and nothing stands before an emergency number."""
+    for kind in ("outbound", "emergency"):
+        for index, one in enumerate(getattr(site, kind)):
+            for place, name in enumerate(one.trunks):
+                path = f"{kind}[{index}].trunks[{place}]"
+                check_member(site, "trunks", path, name)
+                if name in one.trunks[:place]:
+                    raise Problem(path, f"{name!r} is listed twice; list it once")
+    for index, extension in enumerate(site.extensions):
+        for place, name in enumerate(extension.routes):
+            check_member(site, "outbound", f"extensions[{index}].routes[{place}]", name)
+    _check_dids(site)
+    if site.outbound and not site.outbound_limits.countries:
+        raise Problem(
+            "outbound_limits.countries",
+            "is empty, so no route leads anywhere; name what may be called, such as '+49'",
+        )
+    inside = {number: path for path, number in dialled_numbers(site)}
+    inside |= {one.number: f"extensions[{n}]" for n, one in enumerate(site.extensions)}
+    for index, route in enumerate(site.outbound):
+        for number, path in inside.items():
+            if route.matches(number):
+                what = "an emergency number" if path.startswith("emergency") else "inside"
+                raise Problem(
+                    f"outbound[{index}].pattern",
+                    f"matches {number}, which is {what} ({path}); make it narrower",
+                )
+        if not route.prefix.startswith("+") and not (
+            route.prefix == "" and route.strip == 0 and route.pattern.startswith(r"^\+")
+        ):
+            raise Problem(
+                f"outbound[{index}].prefix",
+                "does not make a number of E.164, which the limits are about; give the country, "
+                "such as strip=1, prefix='+49'",
+            )
+        _check_recorded(site, index, route)
+
+
+def _check_dids(site: Site) -> None:
+    for index, did in enumerate(site.inbound):
+        if did.trunk is not None:
+            check_member(site, "trunks", f"inbound[{index}].trunk", did.trunk)
+        for earlier, other in enumerate(site.inbound[:index]):
+            first, last = did.ends
+            if first <= other.ends[1] and other.ends[0] <= last:
+                raise Problem(
+                    f"inbound[{index}].number",
+                    f"{did.number} is already in inbound[{earlier}]; give each number one way",
+                )
+    if site.inbound and not site.trunks:
+        raise Problem("inbound", "needs a trunk by which calls come; give one in trunks")
+
+
+def _check_recorded(site: Site, index: int, route: Route) -> None:
+    mode = route.media or site.media.mode
+    if mode == "default":
+        return
+    recorded = [f"trunk {name!r}" for name in route.trunks if site.named("trunks", name).record]
+    recorded += [
+        f"extension {one.number}"
+        for one in site.extensions
+        if one.record and route.name in one.routes
+    ]
+    if recorded:
+        raise Problem(
+            f"outbound[{index}].media",
+            f"nothing can be recorded with {mode!r}, and {recorded[0]} is; use 'default'",
+        )
 
 
 def _check_features(site: Site) -> None:

@@ -25,6 +25,7 @@ __all__ = [
     "Timezone",
     "Transport",
     "dialled",
+    "domain_name",
     "no_entries",
 ]
 
@@ -99,7 +100,8 @@ Port = Annotated[int, Field(strict=True, ge=1024, le=65535)]
 """A port that an unprivileged daemon can bind: FreeSWITCH keeps no capabilities."""
 
 
-def _domain(text: str) -> str:
+def domain_name(text: str) -> str:
+    """A DNS name in small letters, or a refusal."""
     text = text.lower()
     labels = text.split(".")
     if len(text) > 253 or not all(
@@ -109,7 +111,7 @@ def _domain(text: str) -> str:
     return text
 
 
-Domain = Annotated[str, AfterValidator(_domain)]
+Domain = Annotated[str, AfterValidator(domain_name)]
 """A DNS name. It is the realm of every phone's digest, so changing it changes every a1-hash."""
 
 
@@ -117,7 +119,7 @@ def _email(text: str) -> str:
     local, _, domain = text.rpartition("@")
     if not re.fullmatch(r"[A-Za-z0-9_][A-Za-z0-9._%+-]{0,63}", local):
         raise ValueError("is no e-mail address; use one such as 'desk@example.net'")
-    return f"{local}@{_domain(domain)}"
+    return f"{local}@{domain_name(domain)}"
 
 
 Email = Annotated[str, AfterValidator(_email)]

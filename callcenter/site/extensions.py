@@ -11,6 +11,7 @@ from callcenter.secrets import Secret, secret
 from callcenter.site._model import SiteError, model
 from callcenter.site._types import DisplayName, Many, Name, Number
 from callcenter.site.destinations import Destination, ToVoicemail
+from callcenter.site.trunks import Outside
 from callcenter.site.voicemails import Mailbox
 
 __all__ = ["Extension"]
@@ -45,6 +46,11 @@ class Extension:
     Site.recording."""
     pickup_groups: Many[Name] = ()
     """Extensions of one group answer each other's ringing calls by features.pickup."""
+    routes: Many[Name] = ()
+    """The names of the Site's outbound routes that it may use. Default: it calls nobody outside,
+    but emergency numbers."""
+    caller_id: Outside | None = None
+    """The number that it shows outside. Default: that of the trunk."""
 
     @field_validator("number")
     @classmethod
@@ -66,6 +72,8 @@ class Extension:
             voicemail: Mailbox | bool = False,
             record: bool = False,
             pickup_groups: Many[str] = (),
+            routes: Many[str] = (),
+            caller_id: str | None = None,
         ) -> None: ...
 
     def __post_init__(self) -> None:

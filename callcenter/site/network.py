@@ -27,6 +27,8 @@ class Network:
     """SIP for phones. FreeSWITCH drops its privileges and cannot bind below 1024."""
     transports: Annotated[Many[Transport], Field(min_length=1)] = ("udp", "tcp")
     """Over what phones may register. Neither FreeSWITCH nor the firewall opens any other."""
+    trunk_port: Port = 5080
+    """SIP for carriers, where the Site has trunks. Only they may reach it."""
     rtp_ports: tuple[Port, Port] = (16384, 32767)
     """First and last UDP port for voice. A call has two legs, and a leg takes two ports."""
     local_networks: Networks = PRIVATE
@@ -44,6 +46,10 @@ class Network:
             raise Problem(
                 "rtp_ports",
                 f"{first}-{last} overlaps sip_port {self.sip_port}; move one of them",
+            )
+        if self.trunk_port == self.sip_port or first <= self.trunk_port <= last:
+            raise Problem(
+                "trunk_port", f"{self.trunk_port} is sip_port or in rtp_ports; choose another"
             )
         if len(set(self.transports)) != len(self.transports):
             raise Problem("transports", "names one twice; name each once")

@@ -26,6 +26,7 @@ from callcenter.site._plan import (
     check_members,
     check_names,
     check_numbers,
+    check_outside,
 )
 from callcenter.site._types import Domain, Many, Map, Number, Timezone, dialled, no_entries
 from callcenter.site.conferences import Conference
@@ -45,6 +46,7 @@ from callcenter.site.recordings import Recording
 from callcenter.site.ring_groups import RingGroup
 from callcenter.site.smtp import Smtp
 from callcenter.site.sounds import Announcement, Language, Speech
+from callcenter.site.trunks import Did, Emergency, OutboundLimits, Route, Trunk
 from callcenter.site.voicemails import Voicemail
 
 __all__ = ["Site"]
@@ -164,6 +166,16 @@ class Site:
     silence."""
     recording: Recording = Field(default_factory=Recording, kw_only=True)
     """How the calls are recorded of those who say so."""
+    trunks: Many[Trunk] = ()
+    """The ways to and from the telephone network."""
+    inbound: Many[Did] = ()
+    """The numbers by which the world reaches the site. Nothing else can be called from outside."""
+    outbound: Many[Route] = ()
+    """What extensions may call outside, in the order in which it is looked at."""
+    emergency: Many[Emergency] = ()
+    """Numbers that every extension reaches."""
+    outbound_limits: OutboundLimits = Field(default_factory=OutboundLimits, kw_only=True)
+    """What calls outside may cost at most."""
     maintenance: Maintenance = Field(default_factory=Maintenance, kw_only=True)
     """What a deploy may do to live calls."""
     secret_file: Path | None = None
@@ -178,6 +190,7 @@ class Site:
         check_names(self)
         check_members(self)
         check_destinations(self)
+        check_outside(self)
         self._check_ports()
         self._check_mail()
         self._check_secrets()

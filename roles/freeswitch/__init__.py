@@ -134,7 +134,7 @@ def activate(site: Site, switch: Switch, found: State) -> None:
     operations.release(
         name="Configuration",
         wanted=render.freeswitch.configuration(site, switch),
-        profiles=(render.freeswitch.PROFILE,),
+        profiles=render.freeswitch.profiles(site),
         modules=render.freeswitch.modules(site),
         maintenance=site.maintenance,
     )

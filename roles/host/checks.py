@@ -42,6 +42,10 @@ def problems(site: Site, switch: Switch, found: State, service: str = "freeswitc
         # The profile binds both, whatever the phones may use.
         ("network.sip_port", site.network.sip_port, switch.bind_address, ("udp", "tcp")),
     ]
+    if service == "freeswitch" and site.trunks:
+        wanted.append(
+            ("network.trunk_port", site.network.trunk_port, switch.bind_address, ("udp", "tcp"))
+        )
     if service == "freeswitch":
         wanted.append(("event_socket.port", site.event_socket.port, "127.0.0.1", ("tcp",)))
     for listener in found.listeners:

@@ -55,6 +55,21 @@ def firewall_rules(site: Site) -> list[FirewallRule]:
             for name, protocol, port in ports
         ),
         *(
+            FirewallRule(
+                f"FreeSWITCH-{kind}-{trunk.name}",
+                protocol,
+                (port,),
+                paths.PROGRAM,
+                _remote(trunk.sources),
+                GROUP,
+            )
+            for trunk in site.trunks
+            for kind, protocol, port in (
+                ("Trunk", trunk.transport, str(site.network.trunk_port)),
+                ("Voice", "udp", f"{first}-{last}"),
+            )
+        ),
+        *(
             FirewallRule(f"FreeSWITCH-TCP-{port}", "tcp", (str(port),), "", (), GROUP)
             for port in site.firewall.tcp_ports
         ),

@@ -184,6 +184,17 @@ class _FreeSwitch:
                 answer = self.ask(f"sofia profile {rest} rescan")
                 if "scan" not in answer.lower():
                     raise _No(f"failed: {action.command}: {answer}")
+            elif word == "start":
+                self.ask(f"sofia profile {rest} start")
+                self.until("sofia status", rf"^\s*{re.escape(rest)}\s+profile\s.*RUNNING")
+            elif word == "stop":
+                self.ask(f"sofia profile {rest} stop")
+                self.until("sofia status", rf"\A(?!(.|\n)*^\s*{re.escape(rest)}\s+profile\s)")
+            elif word == "gateway":
+                profile, name = rest.split()
+                self.ask(f"sofia profile {profile} killgw {name}")
+                self.until(f"sofia status gateway {name}", "^Invalid Gateway")
+                self.ask(f"sofia profile {profile} rescan")
             elif word == "profile":
                 self.reopen(rest)
             # An agent or tier that is there already is what was wanted.

@@ -22,13 +22,32 @@ from callcenter.render.services import (
     queues,
     recordings,
     ring_groups,
+    trunks,
     voicemails,
 )
-from callcenter.render.services._way import CONTEXT, codes, leads_on, name_of, numbers, records
+from callcenter.render.services._way import (
+    CONTEXT,
+    action,
+    codes,
+    leads_on,
+    name_of,
+    numbers,
+    records,
+)
 from callcenter.render.services.voicemails import pin_hash
 from callcenter.site import Site
 
-__all__ = ["CONTEXT", "SERVICES", "Service", "codes", "leads_on", "name_of", "numbers", "records"]
+__all__ = [
+    "CONTEXT",
+    "SERVICES",
+    "Service",
+    "action",
+    "codes",
+    "leads_on",
+    "name_of",
+    "numbers",
+    "records",
+]
 __all__ += ["pin_hash"]
 
 
@@ -53,5 +72,6 @@ SERVICES: Final[tuple[Service, ...]] = (
     queues,
     recordings,
     ring_groups,
+    trunks,
     voicemails,
 )

@@ -71,7 +71,9 @@ def leads_on(site: Site) -> bool:
 
 def records(site: Site) -> bool:
     """Whether any call is recorded."""
-    return any(one.record for one in site.extensions) or any(one.record for one in site.queues)
+    return any(
+        any(one.record for one in many) for many in (site.extensions, site.queues, site.trunks)
+    )
 
 
 def numbers(site: Site) -> Iterator[tuple[str, str]]:

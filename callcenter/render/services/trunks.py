@@ -1,0 +1,90 @@
+"""Trunks, the numbers that come in, and the routes that lead out."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+from callcenter.render._files import File
+from callcenter.render._templates import xml
+from callcenter.render.services._way import config, records
+from callcenter.site import Did, Site, Trunk
+
+__all__ = ["PROFILE", "dids", "expression", "files", "modules"]
+
+PROFILE = "external"
+"""The sofia profile that carriers call."""
+
+
+def modules(site: Site) -> tuple[str, ...]:
+    """What counts calls."""
+    return ("mod_hash",) if site.trunks else ()
+
+
+def files(site: Site) -> Iterator[File]:
+    """A gateway for each trunk, and the dialplan that leads out."""
+    if not site.trunks:
+        return
+    for trunk in site.trunks:
+        password = site.reveal(trunk.password) if trunk.password else ""
+        made = xml("freeswitch/gateways/gateway.xml.j2", trunk=trunk, password=password)
+        yield File(f"gateways/{trunk.name}.xml", made, 0o640)
+    ways = [
+        (route, [site.named("trunks", name) for name in route.trunks]) for route in site.outbound
+    ]
+    urgent = [(one, [site.named("trunks", name) for name in one.trunks]) for one in site.emergency]
+    yield config(
+        "dialplan/services/outbound.xml",
+        site,
+        ways=ways,
+        urgent=urgent,
+        records=records(site),
+        denied=_beginnings(site.outbound_limits.denied),
+        countries=_beginnings(site.outbound_limits.countries),
+    )
+
+
+def dids(site: Site) -> list[tuple[Did, str]]:
+    """The numbers that come in, each with the expression of what a carrier sends for it."""
+    return [(did, expression(did, site.trunks)) for did in site.inbound]
+
+
+def expression(did: Did, trunks: Sequence[Trunk]) -> str:
+    """What a carrier sends for a number: with a plus, with 00, with neither; with one 0 where it
+    sends its country's numbers so."""
+    first, last = did.number[1:], (did.last or did.number)[1:]
+    spellings = [rf"(?:\+|00)?{_span(first, last)}"]
+    for trunk in trunks:
+        if trunk.national and did.trunk in (None, trunk.name):
+            country = trunk.national[1:]
+            if first.startswith(country) and last.startswith(country):
+                spelling = "0" + _span(first[len(country) :], last[len(country) :])
+                if spelling not in spellings:
+                    spellings.append(spelling)
+    return f"^(?:{'|'.join(spellings)})$"
+
+
+def _span(first: str, last: str) -> str:
+    """A regular expression of the numbers from first to last, both of as many digits."""
+    if first == last:
+        return first
+    if first[0] == last[0]:
+        return first[0] + _span(first[1:], last[1:])
+    low, high, rest = int(first[0]), int(last[0]), len(first) - 1
+    parts = []
+    if rest and set(first[1:]) != {"0"}:
+        parts.append(first[0] + _span(first[1:], "9" * rest))
+        low += 1
+    upper = ""
+    if rest and set(last[1:]) != {"9"}:
+        upper = last[0] + _span("0" * rest, last[1:])
+        high -= 1
+    if low <= high:
+        digits = str(low) if low == high else f"[{low}-{high}]"
+        parts.append(digits + (rf"\d{{{rest}}}" if rest else ""))
+    if upper:
+        parts.append(upper)
+    return parts[0] if len(parts) == 1 else f"(?:{'|'.join(parts)})"
+
+
+def _beginnings(prefixes: Sequence[str]) -> str:
+    return "|".join(prefix[1:] for prefix in prefixes)

@@ -1,0 +1,294 @@
+"""The world outside: trunks to carriers, numbers that come in, routes that lead out."""
+
+from __future__ import annotations
+
+import contextlib
+import ipaddress
+import re
+from dataclasses import KW_ONLY
+from functools import cached_property
+from typing import Annotated, Literal, Self
+
+from pydantic import AfterValidator, BeforeValidator, Field, model_validator
+
+from callcenter.secrets import Secret
+from callcenter.site._model import Problem, model
+from callcenter.site._types import Many, Name, Networks, Transport, dialled, domain_name
+from callcenter.site.destinations import Destination
+from callcenter.site.media import Codec
+
+__all__ = ["FAILOVER", "PREMIUM", "Did", "Emergency", "OutboundLimits", "Outside", "Route", "Trunk"]
+
+
+def _outside(text: str) -> str:
+    if not re.fullmatch(r"\+[1-9][0-9]{5,14}", text):
+        raise ValueError("is no number of E.164; use one such as '+861012345678'")
+    return text
+
+
+Outside = Annotated[str, AfterValidator(_outside)]
+"""A number of the telephone network as ITU-T E.164 writes it: a plus, the country, 15 digits at
+most."""
+
+
+def _prefix(text: str) -> str:
+    if not re.fullmatch(r"\+[1-9][0-9]{0,14}", text):
+        raise ValueError("is no beginning of a number; use one such as '+49'")
+    return text
+
+
+Prefix = Annotated[str, AfterValidator(_prefix)]
+"""How numbers begin that belong to a country, an area or a service."""
+
+PREMIUM = (
+    *("+979", "+870", "+878", "+881", "+882", "+883", "+888"),
+    *("+1900", "+1976", "+1809", "+1876", "+1473", "+49900", "+49137", "+449", "+4487", "+33899"),
+    *("+34803", "+34806", "+34807", "+39899", "+41900", "+41901", "+41906", "+43900", "+43930"),
+)
+"""Numbers whose price is not that of a call, and those that fraud is known to call: international
+premium rate and satellites (ITU-T E.164.1), and some countries' own premium ranges."""
+
+FAILOVER = (
+    "DESTINATION_OUT_OF_ORDER",
+    "EXCHANGE_ROUTING_ERROR",
+    "GATEWAY_DOWN",
+    "INVALID_GATEWAY",
+    "NETWORK_OUT_OF_ORDER",
+    "NORMAL_CIRCUIT_CONGESTION",
+    "NORMAL_TEMPORARY_FAILURE",
+    "PROGRESS_TIMEOUT",
+    "RECOVERY_ON_TIMER_EXPIRE",
+    "REQUESTED_CHAN_UNAVAIL",
+    "SERVICE_NOT_IMPLEMENTED",
+    "SWITCH_CONGESTION",
+)
+"""Causes that speak of the carrier and not of whom is called: 408, 500, 502, 503, silence."""
+
+
+def _host(text: str) -> str:
+    try:
+        return str(ipaddress.ip_address(text))
+    except ValueError:
+        return domain_name(text)
+
+
+Host = Annotated[str, AfterValidator(_host)]
+"""A name or an address of somebody else's."""
+
+
+def _cause(text: str) -> str:
+    if not re.fullmatch(r"[A-Z][A-Z_]{3,40}", text):
+        raise ValueError("is no cause of FreeSWITCH; use one such as 'NORMAL_TEMPORARY_FAILURE'")
+    return text
+
+
+def _pattern(text: str) -> str:
+    if not (text.startswith("^") and text.endswith("$") and not text.endswith(r"\$")):
+        raise ValueError(
+            r"must say where the number begins and ends; use one such as '^0\d{9,11}$'"
+        )
+    # What Python and FreeSWITCH's PCRE read alike, and no digits written in another script.
+    if not re.fullmatch(r"\^(?:[0-9+*#()\[\]{},?|.-]|\\d|\\\+|\\\*)*\$", text):
+        raise ValueError(
+            r"holds what no number does; use digits, \d, [], (), {}, ? and | between ^ and $"
+        )
+    try:
+        compiled = re.compile(text)
+    except re.error as wrong:
+        right = r"use one such as '^0\d{9,11}$'"
+        raise ValueError(f"is no regular expression ({wrong}); {right}") from None
+    # Such an alternative would begin or end anywhere.
+    depth = 0
+    for sign in text:
+        depth += {"(": 1, ")": -1}.get(sign, 0)
+        if sign == "|" and depth == 0:
+            raise ValueError("has alternatives outside brackets; write '^(?:112|110)$'")
+    if compiled.match(""):
+        raise ValueError("matches an empty number; name the digits")
+    return text
+
+
+Pattern = Annotated[str, AfterValidator(_pattern)]
+"""A regular expression of what is dialled, from ``^`` to ``$``, in the part of the language that
+Python and FreeSWITCH read alike."""
+
+
+@model
+class Trunk:
+    """A way to and from the telephone network: FreeSWITCH's gateway."""
+
+    name: Name
+    """What routes and DIDs call it."""
+    _: KW_ONLY
+    host: Host
+    """The carrier's proxy, by name or address."""
+    port: Annotated[int, Field(strict=True, ge=1, le=65535)] = 5060
+    """The proxy's port."""
+    transport: Transport = "udp"
+    """How SIP reaches it."""
+    username: Annotated[str, Field(pattern=r"^[A-Za-z0-9_.+-]{1,64}$")] | None = None
+    """The account, where the carrier gave one: the switch registers with it. Default: the carrier
+    knows the switch by its address."""
+    password: Secret | None = None
+    """The account's password: ``secret("carrier-a")``."""
+    networks: Networks = ()
+    """From where the carrier sends calls and voice. Nobody else may send any. Default: ``host``,
+    where that is an address."""
+    channels: Annotated[int, Field(strict=True, ge=1, le=10_000)] = 30
+    """Calls at a time, in and out together; more are refused with 503."""
+    caller_id: Outside | None = None
+    """The number shown outside for extensions that have none of their own."""
+    caller_id_in: Literal["from", "p-asserted-identity"] = "from"
+    """Where the carrier looks for the caller's number."""
+    number_format: Literal["+", "00", "digits"] = "+"
+    """How the carrier wants numbers: ``+49…``, ``0049…`` or ``49…``."""
+    national: Prefix | None = None
+    """The country whose numbers the carrier sends with one 0 instead of it. Default: it sends the
+    country."""
+    codecs: Annotated[Many[Codec], Field(min_length=1)] | None = None
+    """Offered to the carrier, best first. Default: those of media."""
+    ping_seconds: Annotated[int, Field(strict=True, ge=5, le=3600)] | None = 30
+    """How often it is asked whether it is there (OPTIONS). One that is not there is passed over.
+    None: never."""
+    record: Annotated[bool, Field(strict=True)] = False
+    """Whether calls that come by it, and calls of routes that name it, are recorded."""
+
+    @model_validator(mode="after")
+    def _check(self) -> Self:
+        if (self.username is None) != (self.password is None):
+            lacking, there = ("password", "username") if self.username else ("username", "password")
+            raise Problem(lacking, f"is missing beside {there}; give both, or none")
+        if self.codecs is not None and len(set(self.codecs)) != len(self.codecs):
+            raise Problem("codecs", "names one twice; name each once, best first")
+        if "0.0.0.0/0" in self.networks or "::/0" in self.networks:
+            raise Problem("networks", "lets anybody in; name the carrier's own networks")
+        if not self.sources:
+            raise Problem(
+                "networks",
+                f"is empty, and {self.host} is a name, so nobody could send calls; give the "
+                "carrier's networks",
+            )
+        return self
+
+    @cached_property
+    def sources(self) -> tuple[str, ...]:
+        """The networks that the carrier's calls and voice come from."""
+        sources = list(self.networks)
+        with contextlib.suppress(ValueError):
+            sources.insert(0, str(ipaddress.ip_network(self.host)))
+        return tuple(dict.fromkeys(sources))
+
+    def sent(self, number: str) -> str:
+        """A number of E.164 as the carrier wants it."""
+        return {"+": "+", "00": "00", "digits": ""}[self.number_format] + number.removeprefix("+")
+
+
+@model
+class Did:
+    """A number, or a range of them, by which the world reaches the site."""
+
+    number: Outside
+    """The number, or the first of a range."""
+    _: KW_ONLY
+    to: Destination
+    """Where its calls go."""
+    last: Outside | None = None
+    """The last of the range, of as many digits. Default: there is one number."""
+    trunk: Name | None = None
+    """The only trunk by which its calls may come. Default: any."""
+
+    @model_validator(mode="after")
+    def _check(self) -> Self:
+        if self.last is not None and (
+            len(self.last) != len(self.number) or int(self.last) <= int(self.number)
+        ):
+            raise Problem("last", f"does not come after {self.number}; give one of as many digits")
+        return self
+
+    @property
+    def ends(self) -> tuple[int, int]:
+        """The first and the last number, as integers."""
+        return int(self.number), int(self.last or self.number)
+
+    def __contains__(self, number: str) -> bool:
+        first, last = self.ends
+        return len(number) == len(self.number) and first <= int(number) <= last
+
+
+@model
+class Route:
+    """Numbers that extensions may call outside, and over which trunks."""
+
+    name: Name
+    """What ``Extension.routes`` calls it."""
+    _: KW_ONLY
+    pattern: Pattern
+    """What is dialled: ``^0\\d{9,11}$``. The first route that fits, and that the extension has, is
+    taken."""
+    trunks: Annotated[Many[Name], Field(min_length=1)]
+    """Tried in this order, so the cheapest first."""
+    strip: Annotated[int, Field(strict=True, ge=0, le=15)] = 0
+    """How many digits are taken away in front."""
+    prefix: Annotated[str, Field(pattern=r"^\+?[0-9]{0,14}$")] = ""
+    """What is put in front then: together it must be a number of E.164, as ``+49`` for a 0 that was
+    stripped."""
+    failover: Many[Annotated[str, AfterValidator(_cause)]] = FAILOVER
+    """FreeSWITCH's causes after which the next trunk is tried. Whoever is busy stays busy."""
+    ring_seconds: Annotated[int, Field(strict=True, ge=10, le=300)] = 60
+    """How long it rings outside."""
+    silence_seconds: Annotated[int, Field(strict=True, ge=1, le=30)] = 5
+    """How long a trunk may say nothing before the next one is tried."""
+    media: Literal["default", "proxy", "bypass"] | None = None
+    """The way of the voice, as in media.mode. Default: that of the Site."""
+
+    @cached_property
+    def _compiled(self) -> re.Pattern[str]:
+        return re.compile(self.pattern, re.ASCII)
+
+    def matches(self, number: str) -> bool:
+        """Whether it is the route of what is dialled."""
+        return self._compiled.fullmatch(number) is not None
+
+    def called(self, number: str) -> str:
+        """The number of E.164 that is called for what is dialled."""
+        return self.prefix + number[self.strip :]
+
+
+@model
+class Emergency:
+    """A number that every extension reaches, whatever its permissions and the limits say."""
+
+    number: Annotated[
+        str,
+        BeforeValidator(dialled),
+        Field(pattern=r"^[0-9]{2,6}$"),
+    ]
+    """What is dialled, such as 112."""
+    _: KW_ONLY
+    trunks: Annotated[Many[Name], Field(min_length=1)]
+    """Tried in this order, channels or not."""
+    sent: Annotated[str, Field(pattern=r"^\+?[0-9]{2,15}$")] | None = None
+    """What the carrier is sent. Default: the number as it is dialled."""
+
+
+@model
+class OutboundLimits:
+    """What fraud by a stolen phone could cost at most. Emergency numbers are free of all of it."""
+
+    _: KW_ONLY
+    countries: Many[Prefix] = ()
+    """How numbers must begin, such as ``+49``. Routes need at least one."""
+    denied: Many[Prefix] = PREMIUM
+    """How they must not begin, though their country is allowed."""
+    calls: Annotated[int, Field(strict=True, ge=1, le=1000)] = 2
+    """Calls outside at a time of one extension."""
+    calls_per_hour: Annotated[int, Field(strict=True, ge=1, le=100_000)] = 60
+    """Calls outside within an hour of one extension. FreeSWITCH counts on each switch by itself."""
+
+    def refused(self, number: str) -> str | None:
+        """Why a number of E.164 may not be called, or None."""
+        if (denied := next((p for p in self.denied if number.startswith(p)), None)) is not None:
+            return f"outbound_limits.denied has {denied}"
+        if not any(number.startswith(prefix) for prefix in self.countries):
+            return "outbound_limits.countries has no beginning of it"
+        return None
