@@ -1,0 +1,302 @@
+"""Calls to and from carriers: phones of this machine play one, another refuses, a third is silent."""
+
+from __future__ import annotations
+
+import re
+import socket
+import subprocess
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+
+from lab.lab import Lab
+from tests.acceptance.support.audio import assert_heard
+from tests.acceptance.support.phones import Call, CallFailed, Exchange
+from tests.roles.conftest import SITE, Operator
+from tests.roles.support import CALLEE_HZ, CALLER_HZ, phone_of, still_talking
+from tests.sipp import SIPP, sipp
+
+HOST = "trunk1"
+CARRIER, REFUSING, SILENT = 5066, 5071, 5072
+"""Ports of this machine."""
+
+TRUNKS = f"""
+    trunks=[
+        Trunk("good", host="GATEWAY", port={CARRIER}, channels=4, caller_id="+4930123400",
+              national="+49", ping_seconds=None),
+        Trunk("refusing", host="GATEWAY", port={REFUSING}, ping_seconds=None),
+        Trunk("silent", host="GATEWAY", port={SILENT}, ping_seconds=None),
+        Trunk("narrow", host="GATEWAY", port={CARRIER}, channels=1, number_format="00",
+              caller_id_in="p-asserted-identity", caller_id="+4930123499", ping_seconds=None),
+    ],
+    inbound=[
+        Did("+4930123401", to=extension(1001)),
+        Did("+4930123420", last="+4930123439", to=extension(1002)),
+    ],
+    outbound=[
+        Route("local", pattern=r"^0[1-9]\\d{{5,10}}$", strip=1, prefix="+49", trunks=["good"]),
+        Route("refused-first", pattern=r"^8(\\d{{8}})$", strip=1, prefix="+4940",
+              trunks=["refusing", "good"]),
+        Route("silent-first", pattern=r"^7\\d{{8}}$", strip=1, prefix="+4941",
+              trunks=["silent", "good"], silence_seconds=2),
+        Route("narrow", pattern=r"^6\\d{{8}}$", strip=1, prefix="+4942", trunks=["narrow"]),
+        Route("abroad", pattern=r"^00[1-9]\\d{{6,12}}$", strip=2, prefix="+", trunks=["good"]),
+    ],
+    emergency=[Emergency("112", trunks=["refusing", "good"])],
+    outbound_limits=OutboundLimits(countries=["+49", "+43"], calls_per_hour=1000),
+    media="""
+
+ALLOWED = "*Extension.range(1000, 1009, ring_seconds=5)"
+ROUTES = '"local", "refused-first", "silent-first", "narrow", "abroad"'
+EXTENSIONS = (
+    f"Extension(1000, routes=[{ROUTES}]), "
+    f'Extension(1001, routes=[{ROUTES}], caller_id="+4930123401"), '
+    "*Extension.range(1002, 1009, ring_seconds=5)"
+)
+
+
+def described(lab: Lab) -> str:
+    """The Site with its trunks to this machine."""
+    text = SITE.replace(ALLOWED, EXTENSIONS).replace("media=", TRUNKS, 1)
+    return text.replace("GATEWAY", lab.gateway)
+
+
+@pytest.fixture(scope="module")
+def operator(operator_of: Callable[..., Operator], lab: Lab) -> Operator:
+    made = operator_of(HOST)
+    made.describe(described(lab))
+    made.succeed()
+    return made
+
+
+@pytest.fixture
+def exchange(lab: Lab) -> Iterator[Exchange]:
+    """The phones of extensions, and those that are the world behind the good carrier."""
+    with Exchange(lab.gateway, port=CARRIER) as made:
+        yield made
+
+
+@pytest.fixture(scope="module")
+def refusing(lab: Lab, tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """A carrier that answers 503."""
+    folder = tmp_path_factory.mktemp("refusing")
+    answer = "SIP/2.0 503 Service Unavailable"
+    with sipp(folder, lab.gateway, REFUSING, answers=answer):
+        yield
+
+
+@contextmanager
+def silent(lab: Lab) -> Iterator[None]:
+    """A carrier that hears and says nothing."""
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as deaf:
+        deaf.bind((lab.gateway, SILENT))
+        yield
+
+
+def address_of(operator: Operator) -> str:
+    return next(one.address for one in operator.lab.hosts if one.name == HOST)
+
+
+def talk(call: Call, answered: Call) -> None:
+    call.wait_established()
+    call.play(CALLER_HZ)
+    answered.play(CALLEE_HZ)
+    assert_heard(call, CALLEE_HZ, 1)
+    assert_heard(answered, CALLER_HZ, 1)
+
+
+def refused(call: Call) -> int | None:
+    """The status that a call is refused with."""
+    with pytest.raises(CallFailed) as why:
+        call.wait_established(20)
+    return why.value.code
+
+
+@pytest.mark.parametrize(
+    ("sent", "rings"),
+    [
+        ("+4930123401", "1001"),
+        ("004930123401", "1001"),
+        ("030123401", "1001"),
+        ("4930123420", "1002"),
+        ("4930123439", "1002"),
+    ],
+)
+def test_a_call_comes_in_by_its_number(
+    operator: Operator, exchange: Exchange, sent: str, rings: str
+) -> None:
+    called = phone_of(operator, HOST, exchange, rings)
+    world = exchange.phone("+431555000", domain=f"{address_of(operator)}:5080")
+    call = world.call(sent)
+    answered = called.incoming().answer()
+    assert "+431555000" in answered.number
+    talk(call, answered)
+    answered.hangup()
+    assert call.wait_ended().by == "them"
+
+
+@pytest.mark.parametrize(
+    "sent", ["+4930123402", "4930123419", "4930123440", "1001", "112", "0305551234", "route-local"]
+)
+def test_no_other_number_is_reached_from_outside(
+    operator: Operator, exchange: Exchange, sent: str
+) -> None:
+    world = exchange.phone("+431555000", domain=f"{address_of(operator)}:5080")
+    assert refused(world.call(sent)) == 603
+
+
+@pytest.mark.skipif(SIPP is None, reason="sipp is not installed (Debian's sip-tester)")
+@pytest.mark.parametrize("port", [5060, 5080])
+@pytest.mark.parametrize("number", ["+4930123401", "0305551234", "112"])
+def test_nobody_but_a_carrier_is_heard(
+    operator: Operator, lab: Lab, tmp_path: Path, port: int, number: str
+) -> None:
+    """From another address of the same network, without a password, on either port."""
+    intruder = lab.gateway.rsplit(".", 1)[0] + ".250"
+    device = subprocess.run(
+        ["ip", "-o", "-4", "address", "show"], capture_output=True, text=True, check=True
+    ).stdout
+    match = re.search(rf"\d+: (\S+)\s+inet {re.escape(lab.gateway)}/(\d+)", device)
+    assert match
+    own = [f"{intruder}/{match[2]}", "dev", match[1]]
+    subprocess.run(["ip", "address", "add", *own], check=True)
+    try:
+        with sipp(
+            tmp_path, intruder, 5099, calls=f"{address_of(operator)}:{port}", to=number
+        ) as done:
+            codes = done.statuses()
+    finally:
+        subprocess.run(["ip", "address", "del", *own], check=True)
+    # The firewall lets nobody but carriers come to their port at all.
+    assert codes == ([] if port == 5080 else ["407"]), codes
+
+
+def test_a_call_goes_out_with_the_right_numbers(operator: Operator, exchange: Exchange) -> None:
+    world = exchange.phone("+4930555123")
+    for number, shown in (("1000", "+4930123400"), ("1001", "+4930123401")):
+        call = phone_of(operator, HOST, exchange, number).call("030555123")
+        answered = world.incoming().answer()
+        assert answered.number.startswith(shown), answered.number
+        talk(call, answered)
+        call.hangup()
+        answered.wait_ended()
+
+
+def test_the_carriers_way_of_writing_numbers(operator: Operator, exchange: Exchange) -> None:
+    world = exchange.phone("004942" + "00000001")
+    call = phone_of(operator, HOST, exchange, "1000").call("600000001")
+    answered = world.incoming().answer()
+    invite = world.wait_message(lambda one: one.method == "INVITE" and not one.sent)
+    assert "+4930123499" in invite.header("p-asserted-identity")
+    talk(call, answered)
+    # It has one channel.
+    assert refused(phone_of(operator, HOST, exchange, "1001").call("600000002")) == 503
+    call.hangup()
+    answered.wait_ended()
+    again = exchange.phone("00494200000003")
+    call = exchange._phones["1001"].call("600000003")
+    again.incoming().answer()
+    call.hangup()
+
+
+def test_who_has_no_permission_calls_nobody_but_for_help(
+    operator: Operator, exchange: Exchange, refusing: None
+) -> None:
+    caller = phone_of(operator, HOST, exchange, "1002")
+    assert refused(caller.call("030555123")) == 403
+    help_ = exchange.phone("112")
+    call = caller.call("112")
+    talk(call, help_.incoming().answer())
+    call.hangup()
+
+
+@pytest.mark.parametrize("number", ["00882161234567", "0033612345678", "0900123456"])
+def test_numbers_that_cost_too_much_are_not_called(
+    operator: Operator, exchange: Exchange, number: str
+) -> None:
+    assert refused(phone_of(operator, HOST, exchange, "1000").call(number)) == 403
+    assert "Outbound limit (country) of 1000 hit" in operator.ssh(
+        HOST, "tail -n 50 /var/log/freeswitch/freeswitch.log"
+    )
+
+
+def test_the_next_trunk_is_tried_where_the_first_refuses_or_is_silent(
+    operator: Operator, exchange: Exchange, lab: Lab, refusing: None
+) -> None:
+    caller = phone_of(operator, HOST, exchange, "1000")
+    for dialled, called in (("811111111", "+494011111111"), ("711111111", "+494111111111")):
+        world = exchange.phone(called)
+        with silent(lab):
+            call = caller.call(dialled)
+            talk(call, world.incoming(timeout=15).answer())
+        call.hangup()
+
+
+def test_busy_is_busy(operator: Operator, exchange: Exchange) -> None:
+    world = exchange.phone("+4930555123")
+    call = phone_of(operator, HOST, exchange, "1000").call("030555123")
+    world.incoming().reject()
+    assert refused(call) == 486
+
+
+@pytest.mark.skipif(SIPP is None, reason="sipp is not installed (Debian's sip-tester)")
+def test_limits_hold_when_twenty_call_at_once(
+    operator: Operator, exchange: Exchange, lab: Lab, tmp_path: Path
+) -> None:
+    phone = phone_of(operator, HOST, exchange, "1001")
+    password = operator.secrets.read_text().split('"extension/1001": "')[1].split('"')[0]
+    phone.unregister()
+    world = exchange.phone("+4930555124")
+    with sipp(
+        tmp_path,
+        lab.gateway,
+        5098,
+        calls=address_of(operator) + ":5060",
+        to="030555124",
+        user="1001",
+        password=password,
+        domain="roles.callcenter.test",
+        count=20,
+    ) as callers:
+        first, second = world.incoming(), world.incoming()
+        codes = callers.statuses()
+        assert codes.count("403") == 18, codes
+    assert not world._ringing
+    for one in (first, second):
+        one.wait_ended(40)
+
+
+def test_a_trunk_is_changed_while_another_one_is_in_a_call(
+    operator: Operator, exchange: Exchange, lab: Lab
+) -> None:
+    world = exchange.phone("+4930555123")
+    call = phone_of(operator, HOST, exchange, "1000").call("030555123")
+    answered = world.incoming().answer()
+    talk(call, answered)
+    changed = described(lab).replace(
+        f'"refusing", host="{lab.gateway}", port={REFUSING}',
+        f'"refusing", host="{lab.gateway}", port=5079',
+    )
+    operator.describe(changed)
+    assert operator.succeed().changes > 0
+    shown = operator.ssh(HOST, "fs_cli -x 'sofia status gateway refusing'")
+    assert f"{lab.gateway}:5079" in shown
+    still_talking(call, answered)
+    call.hangup()
+    assert operator.succeed().changes == 0
+
+
+def test_without_trunks_nothing_of_them_is_left(operator: Operator, lab: Lab) -> None:
+    operator.describe(SITE)
+    operator.succeed()
+    assert ":5080" not in operator.ssh(HOST, "ss -Hlntu")
+    assert "5080" not in operator.ssh(HOST, "nft list ruleset")
+    assert operator.ssh(HOST, "fs_cli -x 'module_exists mod_hash'").strip() == "false"
+    assert operator.ssh(HOST, "ls /etc/freeswitch/current/gateways 2>&1").startswith("ls: cannot")
+    operator.describe(described(lab))
+    operator.succeed()
+    assert "RUNNING" in operator.ssh(HOST, "fs_cli -x 'sofia status profile external'") or (
+        ":5080" in operator.ssh(HOST, "ss -Hlntu")
+    )

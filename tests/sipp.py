@@ -1,0 +1,146 @@
+"""SIPp as what no phone is: a carrier that refuses, an intruder, many callers in one moment."""
+
+from __future__ import annotations
+
+import re
+import shutil
+import subprocess
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+__all__ = ["SIPP", "Sipp", "sipp"]
+
+SIPP = shutil.which("sipp")
+
+_ANSWER = """<?xml version="1.0" encoding="us-ascii"?>
+<scenario name="answers">
+  <recv request="INVITE"/>
+  <send><![CDATA[
+{status}
+[last_Via:]
+[last_From:]
+[last_To:];tag=[call_number]
+[last_Call-ID:]
+[last_CSeq:]
+Content-Length: 0
+
+]]></send>
+  <recv request="ACK"/>
+</scenario>
+"""
+
+_INVITE = """<send retrans="500"><![CDATA[
+INVITE sip:{to}@{domain} SIP/2.0
+Via: SIP/2.0/[transport] [local_ip]:[local_port];branch=[branch]
+From: <sip:{user}@{domain}>;tag=[call_number]
+To: <sip:{to}@{domain}>
+Call-ID: [call_id]
+CSeq: {cseq} INVITE
+Contact: <sip:{user}@[local_ip]:[local_port]>
+{credentials}Max-Forwards: 70
+Content-Type: application/sdp
+Content-Length: [len]
+
+v=0
+o=- 1 1 IN IP4 [local_ip]
+s=-
+c=IN IP4 [local_ip]
+t=0 0
+m=audio 45000 RTP/AVP 0
+]]></send>
+"""
+
+_ACK = """<send><![CDATA[
+ACK sip:{to}@{domain} SIP/2.0
+[last_Via:]
+[last_From:]
+[last_To:]
+[last_Call-ID:]
+CSeq: {cseq} ACK
+Content-Length: 0
+
+]]></send>
+"""
+
+_WAIT = """<recv response="100" optional="true"/>
+<recv response="180" optional="true"/>
+<recv response="183" optional="true"/>
+<recv response="403" optional="true" next="over"/>
+<recv response="603" optional="true" next="over"/>
+<recv response="503" optional="true" next="over"/>
+<recv response="480" timeout="25000" ontimeout="end"/>
+<label id="over"/>
+"""
+
+
+class Sipp:
+    """What a caller was told."""
+
+    def __init__(self, process: subprocess.Popen[bytes], messages: Path) -> None:
+        self._process, self._messages = process, messages
+
+    def statuses(self, timeout: float = 60) -> list[str]:
+        """The final status of each call, once all are over."""
+        self._process.wait(timeout)
+        text = self._messages.read_text() if self._messages.exists() else ""
+        return re.findall(
+            r"message received.*?\n\nSIP/2\.0 ([3-6]\d\d) ", text.replace("\r", ""), re.DOTALL
+        )
+
+
+@contextmanager
+def sipp(
+    folder: Path,
+    address: str,
+    port: int,
+    *,
+    answers: str = "",
+    calls: str = "",
+    to: str = "",
+    user: str = "intruder",
+    password: str = "",
+    domain: str = "callcenter.test",
+    count: int = 1,
+) -> Iterator[Sipp]:
+    """At an address and port of this machine: answer every call with a status line, or call a
+    number ``count`` times at once and take what comes."""
+    assert SIPP
+    scenario, messages = folder / "scenario.xml", folder / "messages.log"
+    # The password is in no command line.
+    scenario.touch(0o600)
+    if answers:
+        text = _ANSWER.format(status=answers)
+        ends = ["-aa"]
+    else:
+        common = {"to": to, "user": user, "domain": domain}
+        text = '<?xml version="1.0" encoding="us-ascii"?>\n<scenario name="calls">\n'
+        text += _INVITE.format(cseq=1, credentials="", **common)
+        text += '<recv response="100" optional="true"/>\n'
+        if password:
+            login = f"[authentication username={user} password={password}]\n"
+            text += '<recv response="407" auth="true"/>\n' + _ACK.format(cseq=1, **common)
+            text += _INVITE.format(cseq=2, credentials=login, **common) + _WAIT
+            text += _ACK.format(cseq=2, **common)
+        else:
+            text += '<recv response="407" timeout="4000" ontimeout="end"/>\n'
+            text += _ACK.format(cseq=1, **common)
+        text += '<label id="end"/>\n</scenario>\n'
+        ends = ["-m", str(count), "-r", str(count), "-l", str(count), "-timeout", "50", calls]
+    scenario.write_text(text)
+    process = subprocess.Popen(
+        [
+            *(SIPP, "-sf", str(scenario), "-i", address, "-p", str(port), "-nostdin"),
+            *("-trace_msg", "-message_file", str(messages), "-message_overwrite", "false", *ends),
+        ],
+        cwd=folder,
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+    )
+    try:
+        yield Sipp(process, messages)
+    finally:
+        process.kill()
+        process.wait()
+        scenario.unlink()
