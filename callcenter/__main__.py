@@ -51,8 +51,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
     phones.add_argument("--pin", action="store_true", help="print its voicemail PIN only")
     routed = commands.add_parser("route", help="the way that a call takes, and why")
     routed.add_argument("when", help="such as 2026-12-25T10:00, of the Site's clock")
-    routed.add_argument("number", help="what an extension dials")
+    routed.add_argument("number", help="what is dialled")
     routed.add_argument("path", type=Path, nargs="?", default=Path("inventories/prod"))
+    way = routed.add_mutually_exclusive_group()
+    way.add_argument("--from", dest="caller", metavar="EXTENSION", help="default: the first")
+    way.add_argument("--trunk", help="the call comes from outside, by this trunk")
     routed.add_argument(
         "--night", action="append", default=[], metavar="HOURS", help="its night switch is on"
     )
@@ -93,7 +96,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
             if given.command == "phone":
                 print(phone(given.path, given.number, given.password, given.pin))
             else:
-                print(route(given.path, given.when, given.number, given.night))
+                print(route(given))
         except SiteError as refused:
             print(refused, file=sys.stderr)
             return 1
@@ -166,13 +169,15 @@ def phone(path: Path, number: str | None, show_password: bool, show_pin: bool = 
     )
 
 
-def route(path: Path, when: str, number: str, night: Sequence[str]) -> str:
+def route(given: argparse.Namespace) -> str:
     """The steps of a call, one a line."""
-    site = site_of(path)
-    for name in night:
+    site = site_of(given.path)
+    for name in given.night:
         if name not in (known := [hours.name for hours in site.hours]):
             raise SiteError([f"--night: {name!r} is none of the hours {', '.join(known)}"])
-    return "\n".join(explain(site, number, moment(when, site), night))
+    when = moment(given.when, site)
+    who = {"caller": given.caller, "trunk": given.trunk}
+    return "\n".join(explain(site, given.number, when, given.night, **who))
 
 
 def site_of(path: Path) -> Site:

@@ -7,8 +7,10 @@ import zoneinfo
 from collections.abc import Callable, Collection, Iterator
 from typing import Any
 
+from callcenter.outside import arriving, leaving
 from callcenter.site import (
     Destination,
+    Emergency,
     OpenDuring,
     RingGroup,
     Site,
@@ -85,16 +87,74 @@ _KINDS: dict[str, Callable[[str], Destination]] = {
 
 
 def explain(
-    site: Site, number: str, when: datetime.datetime, closed: Collection[str] = ()
+    site: Site,
+    number: str,
+    when: datetime.datetime,
+    closed: Collection[str] = (),
+    *,
+    caller: str | None = None,
+    trunk: str | None = None,
 ) -> Iterator[str]:
-    """The steps of a call to a number, a line each, until it ends or somebody must act."""
+    """The steps of a call to a number, a line each, until it ends or somebody must act.
+
+    ``caller``: the extension that dials it, by default the first. ``trunk``: the one by which it
+    comes instead.
+    """
+    if trunk is not None:
+        yield from _arriving(site, trunk, number, when, closed)
+        return
+    if number not in site.extension_by_number and number not in _taken(site):
+        yield from _leaving(site, caller or site.extensions[0].number, number)
+        return
     path, destination = service_of(site, number)
     if destination is None:
         yield f"{number} is {path}"
         return
     field, target = target_of(destination)
-    yield f"{number} is {field.replace('_', ' ')} {target} ({path})"
+    yield f"{number} is {_words(field)} {target} ({path})"
     yield from _onward(site, destination, when, closed)
+
+
+def _taken(site: Site) -> set[str]:
+    return {taken for path, taken in dialled_numbers(site) if not path.startswith("emergency")}
+
+
+def _arriving(
+    site: Site, trunk: str, number: str, when: datetime.datetime, closed: Collection[str]
+) -> Iterator[str]:
+    did = arriving(site, trunk, number)
+    if did is None:
+        yield f"{number} by trunk {trunk} is none of inbound: the call is refused (603)"
+        return
+    field, target = target_of(did.to)
+    until = f" to {did.last}" if did.last else ""
+    path = f"inbound[{site.inbound.index(did)}]"
+    yield f"{number} by trunk {trunk} is {did.number}{until} ({path}): {_words(field)} {target}"
+    yield from _onward(site, did.to, when, closed)
+
+
+def _leaving(site: Site, caller: str, number: str) -> Iterator[str]:
+    call = leaving(site, caller, number)
+    if call.by is None:
+        raise SiteError(
+            [
+                f"{number} is nothing that can be dialled; see extensions, ivrs, outbound and "
+                "features"
+            ]
+        )
+    if isinstance(call.by, Emergency):
+        yield f"{number} is emergency[{site.emergency.index(call.by)}], which nothing limits"
+    else:
+        yield f"{number} fits the route {call.by.name} (outbound[{site.outbound.index(call.by)}])"
+    if call.refused is not None:
+        yield f"the call is refused (403): {call.refused}"
+        return
+    names = ", then ".join(f"{one.name} ({one.host})" for one in call.trunks)
+    yield f"{call.number} is called over {names}"
+
+
+def _words(field: str) -> str:
+    return field.replace("_", " ")
 
 
 def _onward(
@@ -126,17 +186,17 @@ def _onward(
             yield f"IVR {menu.name} plays its greeting"
             for keys, to in menu.options.items():
                 field, target = target_of(to)
-                yield f"  {keys}: {field.replace('_', ' ')} {target}"
+                yield f"  {keys}: {_words(field)} {target}"
             after = menu.otherwise
         case _:
             field, target = target_of(destination)
-            yield f"{field.replace('_', ' ')} {target}"
+            yield f"{_words(field)} {target}"
             after = getattr(_owner(site, destination), "otherwise", None)
     if after is None:
         yield "else the call ends"
     else:
         field, target = target_of(after)
-        yield f"else {field.replace('_', ' ')} {target}:"
+        yield f"else {_words(field)} {target}:"
         yield from _onward(site, after, when, closed)
 
 

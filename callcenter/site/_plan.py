@@ -186,6 +186,12 @@ def check_outside(site: Site) -> None:
         for place, name in enumerate(extension.routes):
             check_member(site, "outbound", f"extensions[{index}].routes[{place}]", name)
     _check_dids(site)
+    for index, trunk in enumerate(site.trunks):
+        if trunk.record and site.media.mode != "default":
+            raise Problem(
+                f"trunks[{index}].record",
+                f"nothing can be recorded with media.mode {site.media.mode!r}; use 'default'",
+            )
     if site.outbound and not site.outbound_limits.countries:
         raise Problem(
             "outbound_limits.countries",

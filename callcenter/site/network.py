@@ -47,10 +47,6 @@ class Network:
                 "rtp_ports",
                 f"{first}-{last} overlaps sip_port {self.sip_port}; move one of them",
             )
-        if self.trunk_port == self.sip_port or first <= self.trunk_port <= last:
-            raise Problem(
-                "trunk_port", f"{self.trunk_port} is sip_port or in rtp_ports; choose another"
-            )
         if len(set(self.transports)) != len(self.transports):
             raise Problem("transports", "names one twice; name each once")
         if not self.sip_from:

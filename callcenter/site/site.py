@@ -225,6 +225,14 @@ class Site:
                 "event_socket.port",
                 f"{self.event_socket.port} is network.sip_port; use 8021",
             )
+        others = {
+            self.network.sip_port: "network.sip_port",
+            self.event_socket.port: "event_socket.port",
+        }
+        trunk_port = self.network.trunk_port
+        taken = "network.rtp_ports" if first <= trunk_port <= last else others.get(trunk_port)
+        if self.trunks and taken is not None:
+            raise Problem("network.trunk_port", f"{trunk_port} is {taken}; use 5080 or another")
         for index, port in enumerate(self.firewall.tcp_ports):
             if port == self.event_socket.port:
                 raise Problem(

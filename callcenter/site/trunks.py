@@ -9,11 +9,11 @@ from dataclasses import KW_ONLY
 from functools import cached_property
 from typing import Annotated, Literal, Self
 
-from pydantic import AfterValidator, BeforeValidator, Field, model_validator
+from pydantic import AfterValidator, Field, model_validator
 
 from callcenter.secrets import Secret
 from callcenter.site._model import Problem, model
-from callcenter.site._types import Many, Name, Networks, Transport, dialled, domain_name
+from callcenter.site._types import Many, Name, Networks, Number, Transport, domain_name
 from callcenter.site.destinations import Destination
 from callcenter.site.media import Codec
 
@@ -82,6 +82,12 @@ def _cause(text: str) -> str:
     return text
 
 
+def _urgent(number: str) -> str:
+    if not re.fullmatch(r"[0-9]{2,6}", number):
+        raise ValueError("is no emergency number; use 2 to 6 digits, such as 112")
+    return number
+
+
 def _pattern(text: str) -> str:
     if not (text.startswith("^") and text.endswith("$") and not text.endswith(r"\$")):
         raise ValueError(
@@ -130,7 +136,7 @@ class Trunk:
     """The account, where the carrier gave one: the switch registers with it. Default: the carrier
     knows the switch by its address."""
     password: Secret | None = None
-    """The account's password: ``secret("carrier-a")``."""
+    """The account's password, which the carrier gave."""
     networks: Networks = ()
     """From where the carrier sends calls and voice. Nobody else may send any. Default: ``host``,
     where that is an address."""
@@ -258,11 +264,7 @@ class Route:
 class Emergency:
     """A number that every extension reaches, whatever its permissions and the limits say."""
 
-    number: Annotated[
-        str,
-        BeforeValidator(dialled),
-        Field(pattern=r"^[0-9]{2,6}$"),
-    ]
+    number: Annotated[Number, AfterValidator(_urgent)]
     """What is dialled, such as 112."""
     _: KW_ONLY
     trunks: Annotated[Many[Name], Field(min_length=1)]

@@ -39,6 +39,12 @@ SERVICES = {
         "7000",
     ),
     "voicemail": ('voicemail=Voicemail(check="*97")', "*97"),
+    "trunks": (
+        'trunks=[Trunk("a", host="192.0.2.9", ping_seconds=None)], outbound=[Route("a", '
+        'pattern="^0[1-9]\\\\d{5}$", strip=1, prefix="+49", trunks=["a"])], '
+        'outbound_limits=OutboundLimits(countries=["+49"])',
+        "0301234",
+    ),
     "recordings": ("recording=Recording(keep_days=7)", "1020"),
 }
 OWN = {
@@ -55,6 +61,7 @@ OWN = {
     "hours": ("mod_db", "dialplan/services/hours.xml"),
     "queues": ("mod_callcenter", "dialplan/services/queues.xml"),
     "voicemail": ("mod_voicemail", "dialplan/services/voicemails.xml"),
+    "trunks": ("mod_hash", "dialplan/services/outbound.xml"),
     "recordings": (None, "dialplan/services/recordings.xml"),
 }
 """The module and the file that are there for it alone."""

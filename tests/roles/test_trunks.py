@@ -1,4 +1,4 @@
-"""Calls to and from carriers: phones of this machine play one, another refuses, a third is silent."""
+"""Calls to and from carriers: phones of this machine are one, others refuse or say nothing."""
 
 from __future__ import annotations
 

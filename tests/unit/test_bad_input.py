@@ -30,6 +30,16 @@ def phone(password: str) -> Site:
     return site(extensions=[m.Extension(1000, password=Secret(literal=password))])
 
 
+def route(**fields: object) -> object:
+    given = {"pattern": r"^0\d{5,9}$", "trunks": ["a"], "strip": 1, "prefix": "+49", **fields}
+    return m.Route("r", **given)
+
+
+def outside(**fields: object) -> Site:
+    limits = {"countries": ["+49"]}
+    return site(**{"trunks": [m.Trunk("a", host="192.0.2.1")], "outbound_limits": limits, **fields})
+
+
 def mailbox(pin: str) -> Site:
     box = m.Mailbox(pin=Secret(literal=pin))
     return site(extensions=[m.Extension(1000, voicemail=box)])
@@ -169,6 +179,61 @@ PYTHON: list[tuple[str, Described, str, list[str]]] = [
      "Parking.last", ["as many digits"]),
     ("places that are extensions", lambda: site(parking=m.Parking(1000, 1002)),
      "Site.extensions[0].number", ["1000 is already parking.first"]),
+    ("a carrier without address", lambda: m.Trunk("a"), "Trunk.host", ["is missing"]),
+    ("a carrier that is no host", lambda: m.Trunk("a", host="a b"), "Trunk.host",
+     ["no domain name"]),
+    ("a carrier known by name only", lambda: m.Trunk("a", host="sip.example.net"),
+     "Trunk.networks", ["is a name", "carrier's networks"]),
+    ("a carrier that is everybody", lambda: m.Trunk("a", host="192.0.2.1", networks=["0.0.0.0/0"]),
+     "Trunk.networks", ["lets anybody in"]),
+    ("an account without password", lambda: m.Trunk("a", host="192.0.2.1", username="u"),
+     "Trunk.password", ["is missing beside username"]),
+    ("a trunk at the phones' port", lambda: outside(network=m.Network(trunk_port=5060)),
+     "Site.network.trunk_port", ["is network.sip_port", "5080"]),
+    ("a DID that is no number", lambda: m.Did("0301234", to=m.extension(1000)), "Did.number",
+     ["no number of E.164"]),
+    ("overlapping DIDs",
+     lambda: outside(inbound=[m.Did("+4930100", last="+4930199", to=m.extension(1000)),
+                              m.Did("+4930150", to=m.extension(1000))]),
+     "Site.inbound[1].number", ["already in inbound[0]"]),
+    ("a range that goes back",
+     lambda: m.Did("+4930199", last="+4930100", to=m.extension(1000)), "Did.last",
+     ["does not come after"]),
+    ("a DID without a trunk",
+     lambda: site(inbound=[m.Did("+4930100", to=m.extension(1000))]), "Site.inbound",
+     ["needs a trunk"]),
+    ("a DID of no trunk",
+     lambda: outside(inbound=[m.Did("+4930100", to=m.extension(1000), trunk="b")]),
+     "Site.inbound[0].trunk", ["not in the Site's trunks", "use 'a'"]),
+    ("a route to no trunk", lambda: m.Route("r", pattern="^0\\d+$", trunks=[]), "Route.trunks",
+     ["at least one"]),
+    ("a route to an unknown trunk", lambda: outside(outbound=[route(trunks=["c"])]),
+     "Site.outbound[0].trunks[0]", ["not in the Site's trunks"]),
+    ("a pattern that is no regular expression", lambda: route(pattern="^0(\\d$"),
+     "Route.pattern", ["no regular expression"]),
+    ("a pattern without an end", lambda: route(pattern="^0"), "Route.pattern", ["begins and ends"]),
+    ("a pattern with a loose alternative", lambda: route(pattern="^01|.$"), "Route.pattern",
+     ["outside brackets"]),
+    ("a pattern that no number fits", lambda: route(pattern="^a\\d$"), "Route.pattern",
+     ["holds what no number does"]),
+    ("a pattern that matches an emergency number",
+     lambda: outside(outbound=[route(pattern="^1\\d\\d$")],
+                     emergency=[m.Emergency(112, trunks=["a"])]),
+     "Site.outbound[0].pattern", ["matches 112", "emergency number"]),
+    ("a pattern that matches an extension", lambda: outside(outbound=[route(pattern="^1\\d+$")]),
+     "Site.outbound[0].pattern", ["matches 1000", "inside"]),
+    ("a route that makes no number of E.164", lambda: outside(outbound=[route(prefix="49")]),
+     "Site.outbound[0].prefix", ["E.164", "prefix='+49'"]),
+    ("a route without limits", lambda: outside(outbound=[route()], outbound_limits={}),
+     "Site.outbound_limits.countries", ["is empty", "'+49'"]),
+    ("a bypass route that records",
+     lambda: outside(outbound=[route(media="bypass")],
+                     extensions=[m.Extension(1000, record=True, routes=["r"])]),
+     "Site.outbound[0].media", ["nothing can be recorded", "extension 1000"]),
+    ("a permission for no route", lambda: site(extensions=[m.Extension(1000, routes=["r"])]),
+     "Site.extensions[0].routes[0]", ["not in the Site's outbound"]),
+    ("an emergency number that is no number", lambda: m.Emergency("*112", trunks=["a"]),
+     "Emergency.number", ["2 to 6 digits"]),
     ("a feature code that is no number", lambda: m.FeatureCodes(echo="echo"), "FeatureCodes.echo",
      ["cannot be dialled", "2 to 15 digits"]),
     ("an IVR's option that leads to nobody",

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import random
+import re
 from pathlib import Path
 
 import pytest
 
 from callcenter.__main__ import main
+from callcenter.render.services.trunks import expression
+from callcenter.site import Did, extension
 
 SITE = """
 domain: cc.example.net
@@ -99,3 +103,87 @@ def test_what_cannot_be_told(
 def test_feature_codes_are_told(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert route(tmp_path, capsys, "2026-11-23T10:00", "9196")[1] == ["9196 is features.echo"]
     assert route(tmp_path, capsys, "2026-11-23T10:00", "*28")[1] == ["*28 is hours[0].night"]
+
+
+OUTSIDE = """
+domain: cc.example.net
+extensions:
+  - {number: 1000, routes: [national, abroad]}
+  - 1001
+trunks:
+  - {name: a, host: 198.51.100.7, national: "+49"}
+  - {name: b, host: b.example, networks: [198.51.100.8/32]}
+inbound:
+  - {number: "+4930123400", last: "+4930123457", to: {extension: 1001}, trunk: a}
+outbound:
+  - {name: national, pattern: '^0[1-9]\\d{5,10}$', strip: 1, prefix: "+49", trunks: [b, a]}
+  - {name: abroad, pattern: '^00[1-9]\\d{6,12}$', strip: 2, prefix: "+", trunks: [a]}
+emergency: [{number: 112, trunks: [a]}]
+outbound_limits: {countries: ["+49"]}
+"""
+
+
+@pytest.mark.parametrize(
+    ("words", "lines"),
+    [
+        (
+            ("030555123",),
+            [
+                "030555123 fits the route national (outbound[0])",
+                "+4930555123 is called over b (b.example), then a (198.51.100.7)",
+            ],
+        ),
+        (
+            ("030555123", "--from", "1001"),
+            [
+                "030555123 fits the route national (outbound[0])",
+                "the call is refused (403): extension 1001 has not the route national",
+            ],
+        ),
+        (
+            ("0033612345678",),
+            [
+                "0033612345678 fits the route abroad (outbound[1])",
+                "the call is refused (403): outbound_limits.countries has no beginning of it",
+            ],
+        ),
+        (
+            ("112", "--from", "1001"),
+            [
+                "112 is emergency[0], which nothing limits",
+                "112 is called over a (198.51.100.7)",
+            ],
+        ),
+        (
+            ("030123457", "--trunk", "a"),
+            [
+                "030123457 by trunk a is +4930123400 to +4930123457 (inbound[0]): extension 1001",
+                "extension 1001 rings for 30 s",
+                "else the call ends",
+            ],
+        ),
+        (
+            ("+4930123457", "--trunk", "b"),
+            ["+4930123457 by trunk b is none of inbound: the call is refused (603)"],
+        ),
+    ],
+)
+def test_calls_to_and_from_outside(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], words: tuple[str, ...], lines: list[str]
+) -> None:
+    file = tmp_path / "site.yaml"
+    file.write_text(OUTSIDE)
+    number, *rest = words
+    assert main(["route", "2026-11-23T10:00", number, str(file), *rest]) == 0
+    assert capsys.readouterr().out.splitlines() == lines
+
+
+@pytest.mark.parametrize("seed", range(60))
+def test_the_expression_of_a_range_is_the_range(seed: int) -> None:
+    pick = random.Random(seed)
+    width = pick.randint(1, 5)
+    first, last = sorted(pick.sample(range(10**width), 2))
+    head = "+4930" + "1" * (5 - width) + "2"
+    did = Did(f"{head}{first:0{width}}", last=f"{head}{last:0{width}}", to=extension(1000))
+    matched = [n for n in range(10**width) if re.match(expression(did, []), f"{head}{n:0{width}}")]
+    assert matched == list(range(first, last + 1))

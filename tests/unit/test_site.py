@@ -18,6 +18,8 @@ from callcenter.site import (
     Agent,
     AgentCodes,
     Conference,
+    Did,
+    Emergency,
     EventSocket,
     Extension,
     FeatureCodes,
@@ -31,15 +33,18 @@ from callcenter.site import (
     Msi,
     Network,
     Notice,
+    OutboundLimits,
     Parking,
     Queue,
     Recording,
     RingGroup,
+    Route,
     SignalWire,
     Site,
     Smtp,
     Speech,
     Switch,
+    Trunk,
     Voicemail,
     conference,
     extension,
@@ -78,6 +83,8 @@ extensions:
     password: {secret: front-desk}
     pickup_groups: [desk]
     voicemail: {email: desk@Example.net, pin: {secret: desk-pin}}
+    routes: [national]
+    caller_id: "+861012345678"
   - {number: 2001, voicemail: true, no_answer: {voicemail: 2000}}
 voicemail: {check: "*97", check_any: null, keep_days: 30, attach: false}
 smtp: {host: mail.example.net, sender: pbx@example.net, user: pbx, password: {secret: mail}}
@@ -86,8 +93,24 @@ conferences:
      announce: words, max_members: 20}
 parking: {first: 5901, last: "5920", number: 5900, max_wait: 60, otherwise: {conference: weekly}}
 speed_dials: {"*01": 1000}
+trunks:
+  - {name: carrier-a, host: sip.carrier.example, port: 5070, transport: tcp, username: acct,
+     password: {secret: carrier-a}, networks: [198.51.100.0/24], channels: 10,
+     caller_id: "+861012345678", caller_id_in: p-asserted-identity, number_format: "00",
+     national: "+86", codecs: [PCMA], ping_seconds: null}
+  - {name: carrier-b, host: 198.51.100.7}
+inbound:
+  - {number: "+861012345678", to: {extension: 2000}, trunk: carrier-a}
+  - {number: "+861012345600", last: "+861012345609", to: {ivr: main}}
+outbound:
+  - {name: national, pattern: '^0\\d{9,11}$', trunks: [carrier-a, carrier-b], strip: 1,
+     prefix: "+86", failover: [NORMAL_TEMPORARY_FAILURE], ring_seconds: 40, silence_seconds: 3,
+     media: default}
+emergency: [{number: 110, trunks: [carrier-b], sent: "+86110"}]
+outbound_limits: {countries: ["+86"], denied: ["+861"], calls: 1, calls_per_hour: 20}
 network:
   sip_port: 5080
+  trunk_port: 5090
   transports: [tcp]
   rtp_ports: [20000, 30000]
   local_networks: [10.0.0.0/8, "fd00::/8"]
@@ -164,6 +187,8 @@ def twin() -> Site:
                 password=secret("front-desk"),
                 pickup_groups=["desk"],
                 voicemail=Mailbox(email="desk@example.net", pin=secret("desk-pin")),
+                routes=["national"],
+                caller_id="+861012345678",
             ),
             Extension(2001, voicemail=True, no_answer=voicemail(2000)),
         ),
@@ -183,8 +208,49 @@ def twin() -> Site:
         ],
         parking=Parking(5901, 5920, number=5900, max_wait=60, otherwise=conference("weekly")),
         speed_dials={"*01": "1000"},
+        trunks=[
+            Trunk(
+                "carrier-a",
+                host="sip.carrier.example",
+                port=5070,
+                transport="tcp",
+                username="acct",
+                password=secret("carrier-a"),
+                networks=["198.51.100.0/24"],
+                channels=10,
+                caller_id="+861012345678",
+                caller_id_in="p-asserted-identity",
+                number_format="00",
+                national="+86",
+                codecs=["PCMA"],
+                ping_seconds=None,
+            ),
+            Trunk("carrier-b", host="198.51.100.7"),
+        ],
+        inbound=[
+            Did("+861012345678", to=extension(2000), trunk="carrier-a"),
+            Did("+861012345600", last="+861012345609", to=ivr("main")),
+        ],
+        outbound=[
+            Route(
+                "national",
+                pattern=r"^0\d{9,11}$",
+                trunks=["carrier-a", "carrier-b"],
+                strip=1,
+                prefix="+86",
+                failover=["NORMAL_TEMPORARY_FAILURE"],
+                ring_seconds=40,
+                silence_seconds=3,
+                media="default",
+            )
+        ],
+        emergency=[Emergency("110", trunks=["carrier-b"], sent="+86110")],
+        outbound_limits=OutboundLimits(
+            countries=["+86"], denied=["+861"], calls=1, calls_per_hour=20
+        ),
         network=Network(
             sip_port=5080,
+            trunk_port=5090,
             transports=("tcp",),
             rtp_ports=(20000, 30000),
             local_networks=("10.0.0.0/8", "fd00::/8"),

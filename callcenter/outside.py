@@ -1,0 +1,66 @@
+"""What becomes of calls from and to the telephone network, by the models that are rendered."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from callcenter.render.services.trunks import expression
+from callcenter.site import Did, Emergency, Route, Site, SiteError, Trunk
+
+__all__ = ["Call", "arriving", "leaving"]
+
+
+@dataclass(frozen=True)
+class Call:
+    """A call to the outside, or why there is none."""
+
+    by: Route | Emergency | None
+    """What of the Site the number is, or None: nothing."""
+    number: str = ""
+    """What is called: of E.164, or an emergency number."""
+    refused: str | None = None
+    """Why it is not called."""
+    trunks: tuple[Trunk, ...] = ()
+    """In the order in which they are tried."""
+
+
+def leaving(site: Site, caller: str, number: str) -> Call:
+    """What an extension's call to a number outside becomes."""
+    extension = site.extension_by_number.get(caller)
+    if extension is None:
+        raise SiteError([f"{caller} is no extension of the Site; give one that calls"])
+    for one in site.emergency:
+        if one.number == number:
+            return Call(one, one.sent or number, None, _trunks(site, one.trunks))
+    fitting = [route for route in site.outbound if route.matches(number)]
+    for route in fitting:
+        if route.name in extension.routes:
+            called = route.called(number)
+            why = site.outbound_limits.refused(called)
+            if why is None and not re.fullmatch(r"\+[0-9]{6,15}", called):
+                why = f"{called} is no number of E.164"
+            return Call(route, called, why, _trunks(site, route.trunks))
+    if fitting:
+        names = " or ".join(route.name for route in fitting)
+        return Call(fitting[0], number, f"extension {caller} has not the route {names}")
+    return Call(None, number, "nothing of the Site leads there")
+
+
+def arriving(site: Site, trunk: str, number: str) -> Did | None:
+    """The DID that a trunk's call to a number comes to, or None: it is refused."""
+    if trunk not in (known := [one.name for one in site.trunks]):
+        raise SiteError([f"{trunk!r} is none of the Site's trunks: {', '.join(known) or 'none'}"])
+    return next(
+        (
+            did
+            for did in site.inbound
+            if did.trunk in (None, trunk) and re.match(expression(did, site.trunks), number)
+        ),
+        None,
+    )
+
+
+def _trunks(site: Site, names: Sequence[str]) -> tuple[Trunk, ...]:
+    return tuple(site.named("trunks", name) for name in names)
