@@ -5,7 +5,8 @@ from __future__ import annotations
 import re
 import shutil
 import subprocess
-from collections.abc import Iterator
+import time
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -67,6 +68,8 @@ _WAIT = """<recv response="100" optional="true"/>
 <recv response="180" optional="true"/>
 <recv response="183" optional="true"/>
 <recv response="403" optional="true" next="over"/>
+<recv response="404" optional="true" next="over"/>
+<recv response="486" optional="true" next="over"/>
 <recv response="603" optional="true" next="over"/>
 <recv response="503" optional="true" next="over"/>
 <recv response="480" timeout="25000" ontimeout="end"/>
@@ -79,6 +82,14 @@ class Sipp:
 
     def __init__(self, process: subprocess.Popen[bytes], messages: Path) -> None:
         self._process, self._messages = process, messages
+
+    @property
+    def called(self) -> list[str]:
+        """The numbers that were called here, in order."""
+        text = self._messages.read_text() if self._messages.exists() else ""
+        return re.findall(
+            r"message received.*?\n\nINVITE sip:([^@]+)@", text.replace("\r", ""), re.DOTALL
+        )
 
     def statuses(self, timeout: float = 60) -> list[str]:
         """The final status of each call, once all are over."""
@@ -102,9 +113,10 @@ def sipp(
     password: str = "",
     domain: str = "callcenter.test",
     count: int = 1,
+    numbers: Sequence[str] = (),
 ) -> Iterator[Sipp]:
     """At an address and port of this machine: answer every call with a status line, or call a
-    number ``count`` times at once and take what comes."""
+    number ``count`` times at once, or ``numbers`` one after the other, and take what comes."""
     assert SIPP
     scenario, messages = folder / "scenario.xml", folder / "messages.log"
     # The password is in no command line.
@@ -113,7 +125,7 @@ def sipp(
         text = _ANSWER.format(status=answers)
         ends = ["-aa"]
     else:
-        common = {"to": to, "user": user, "domain": domain}
+        common = {"to": "[field0]" if numbers else to, "user": user, "domain": domain}
         text = '<?xml version="1.0" encoding="us-ascii"?>\n<scenario name="calls">\n'
         text += _INVITE.format(cseq=1, credentials="", **common)
         text += '<recv response="100" optional="true"/>\n'
@@ -122,11 +134,17 @@ def sipp(
             text += '<recv response="407" auth="true"/>\n' + _ACK.format(cseq=1, **common)
             text += _INVITE.format(cseq=2, credentials=login, **common) + _WAIT
             text += _ACK.format(cseq=2, **common)
+        elif numbers:
+            text += _WAIT + _ACK.format(cseq=1, **common)
         else:
             text += '<recv response="407" timeout="4000" ontimeout="end"/>\n'
             text += _ACK.format(cseq=1, **common)
         text += '<label id="end"/>\n</scenario>\n'
         ends = ["-m", str(count), "-r", str(count), "-l", str(count), "-timeout", "50", calls]
+        if numbers:
+            given = folder / "numbers.csv"
+            given.write_text("SEQUENTIAL\n" + "".join(f"{number};\n" for number in numbers))
+            ends = ["-inf", str(given), "-m", str(len(numbers)), "-r", "50", "-l", "1", calls]
     scenario.write_text(text)
     process = subprocess.Popen(
         [
@@ -138,6 +156,19 @@ def sipp(
         stdout=subprocess.DEVNULL,
         stderr=subprocess.DEVNULL,
     )
+    if answers:
+        while (
+            str(port)
+            not in subprocess.run(
+                ["ss", "-Hlnu", "sport", "=", f":{port}"],
+                capture_output=True,
+                text=True,
+                check=True,
+            ).stdout
+        ):
+            assert process.poll() is None
+            # SIPp says nothing when it is ready.
+            time.sleep(0.05)
     try:
         yield Sipp(process, messages)
     finally:

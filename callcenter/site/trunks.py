@@ -94,7 +94,7 @@ def _pattern(text: str) -> str:
             r"must say where the number begins and ends; use one such as '^0\d{9,11}$'"
         )
     # What Python and FreeSWITCH's PCRE read alike, and no digits written in another script.
-    if not re.fullmatch(r"\^(?:[0-9+*#()\[\]{},?|.-]|\\d|\\\+|\\\*)*\$", text):
+    if not re.fullmatch(r"\^(?:[0-9+*#()\[\]{},?:|.-]|\\d|\\\+|\\\*)*\$", text):
         raise ValueError(
             r"holds what no number does; use digits, \d, [], (), {}, ? and | between ^ and $"
         )

@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+import json
+import random
 import re
 import socket
 import subprocess
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import pytest
 
+from callcenter.outside import arriving, leaving
+from callcenter.site import Emergency, Site
 from lab.lab import Lab
 from tests.acceptance.support.audio import assert_heard
 from tests.acceptance.support.phones import Call, CallFailed, Exchange
@@ -266,6 +271,128 @@ def test_limits_hold_when_twenty_call_at_once(
     assert not world._ringing
     for one in (first, second):
         one.wait_ended(40)
+
+
+PROBED = f"""
+    trunks=[Trunk("probe", host="GATEWAY", port={REFUSING}, national="+49", number_format="digits",
+                  ping_seconds=None, channels=100)],
+    inbound=[
+        Did("+4930123401", to=hang_up("USER_BUSY")),
+        Did("+4930123417", last="+4930123582", to=hang_up("USER_BUSY")),
+        Did("+43155500", last="+43155599", to=hang_up("USER_BUSY")),
+    ],
+    outbound=[
+        Route("service", pattern=r"^0(800|180[0-5])\\d{{4,7}}$", strip=1, prefix="+49",
+              trunks=["probe"]),
+        Route("local", pattern=r"^0[1-9]\\d{{5,10}}$", strip=1, prefix="+49", trunks=["probe"]),
+        Route("abroad", pattern=r"^00[1-9]\\d{{5,12}}$", strip=2, prefix="+", trunks=["probe"]),
+        Route("long", pattern=r"^9\\d{{3,4}}(?:11|[2-4]{{2}})\\d?$", prefix="+4989",
+              trunks=["probe"]),
+    ],
+    emergency=[
+        Emergency("112", trunks=["probe"]),
+        Emergency("19222", trunks=["probe"], sent="+493019222"),
+    ],
+    outbound_limits=OutboundLimits(
+        countries=["+49", "+43", "+1"], calls=100, calls_per_hour=1000
+    ),
+    media="""
+
+
+def leaving_cases() -> list[str]:
+    """Numbers near every edge of the routes, the limits and what is inside."""
+    pick = random.Random(6)
+
+    def digits(least: int, most: int) -> str:
+        return "".join(pick.choices("0123456789", k=pick.randint(least, most)))
+
+    heads = (
+        *("0", "00", "000", "0800", "01802", "01806", "0900", "00900", "0043", "0049900"),
+        *("001900", "0044", "00881", "9", "91", "112", "19222", "1"),
+    )
+    known = ["112", "1120", "19222", "1922", "0112", "110"]
+    return known + [pick.choice(heads) + digits(2, 11) for _ in range(114)]
+
+
+def arriving_cases() -> list[str]:
+    """Numbers near the ends of the DIDs, as carriers may write them."""
+    pick = random.Random(7)
+    heads = ("+4930123", "004930123", "4930123", "030123", "30123")
+    near = [pick.choice(heads) + str(pick.randint(390, 610)) for _ in range(55)]
+    heads = ("+431555", "01555", "00431555")
+    return near + [pick.choice(heads) + str(pick.randint(1, 140)) for _ in range(25)]
+
+
+@pytest.mark.skipif(SIPP is None, reason="sipp is not installed (Debian's sip-tester)")
+def test_route_tells_what_freeswitch_does(
+    operator: Operator, lab: Lab, tmp_path: Path, refusing: None
+) -> None:
+    """200 calls: what is told without a host, and what becomes of them."""
+    text = SITE.replace(
+        ALLOWED,
+        'Extension(1000, routes=["service", "local", "abroad", "long"]), '
+        'Extension(1001, routes=["abroad"]), *Extension.range(1002, 1009, ring_seconds=5)',
+    )
+    text = text.replace("media=", PROBED, 1).replace("GATEWAY", lab.gateway)
+    operator.describe(text)
+    operator.succeed()
+    scope: dict[str, Any] = {}
+    exec(text.replace("{secrets}", str(operator.secrets)), scope)
+    site: Site = scope["site"]
+    secrets = json.loads(operator.secrets.read_text())
+    server = address_of(operator)
+    with sipp(
+        folder_in(tmp_path, "carrier"), lab.gateway, 5073, answers="SIP/2.0 486 Busy Here"
+    ) as carrier:
+        operator.describe(text.replace(f"port={REFUSING}", "port=5073"))
+        operator.succeed()
+        for caller, cases in (("1000", leaving_cases()[:90]), ("1001", leaving_cases()[90:])):
+            expected, called = [], []
+            for number in cases:
+                call = leaving(site, caller, number)
+                if call.by is None:
+                    expected.append("404")
+                elif call.refused:
+                    expected.append("403")
+                else:
+                    expected.append("486")
+                    called.append(
+                        call.number if isinstance(call.by, Emergency) else call.number[1:]
+                    )
+            before = len(carrier.called)
+            folder = folder_in(tmp_path, caller)
+            with sipp(
+                folder,
+                lab.gateway,
+                5098,
+                calls=f"{server}:5060",
+                numbers=cases,
+                user=caller,
+                password=secrets[f"extension/{caller}"],
+                domain="roles.callcenter.test",
+            ) as calls:
+                statuses = calls.statuses()
+            got = [status for status in statuses if status != "407"]
+            assert dict(zip(cases, got, strict=True)) == dict(zip(cases, expected, strict=True))
+            assert carrier.called[before:] == called
+            assert len(set(expected)) > 1
+    cases = arriving_cases()
+    expected = ["486" if arriving(site, "probe", number) else "603" for number in cases]
+    with sipp(
+        folder_in(tmp_path, "in"), lab.gateway, 5098, calls=f"{server}:5080", numbers=cases
+    ) as calls:
+        assert dict(zip(cases, calls.statuses(), strict=True)) == dict(
+            zip(cases, expected, strict=True)
+        )
+    assert 15 < expected.count("486") < 65
+    operator.describe(described(lab))
+    operator.succeed()
+
+
+def folder_in(folder: Path, name: str) -> Path:
+    made = folder / name
+    made.mkdir()
+    return made
 
 
 def test_a_trunk_is_changed_while_another_one_is_in_a_call(
