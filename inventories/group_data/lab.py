@@ -3,6 +3,7 @@
 from callcenter.site import (
     Agent,
     Conference,
+    Did,
     Extension,
     FeatureCodes,
     Hours,
@@ -10,11 +11,14 @@ from callcenter.site import (
     LocalPackages,
     Media,
     Notice,
+    OutboundLimits,
     Parking,
     Queue,
     Recording,
     RingGroup,
+    Route,
     Site,
+    Trunk,
     extension,
     hang_up,
     ivr,
@@ -24,13 +28,15 @@ from callcenter.site import (
     say,
     secret,
 )
+from lab.network import GATEWAY
 
 site = Site(
     domain="lab.callcenter.test",
     timezone="Europe/Berlin",
     packages=LocalPackages(),
     extensions=[
-        *Extension.range(1000, 1003, ring_seconds=5),
+        Extension(1000, ring_seconds=5, routes=["national"]),
+        *Extension.range(1001, 1003, ring_seconds=5),
         Extension(1004, ring_seconds=5, pickup_groups=["sales"]),
         Extension(1005, ring_seconds=5, pickup_groups=["sales", "support"]),
         Extension(1006, ring_seconds=5, pickup_groups=["support"]),
@@ -64,6 +70,16 @@ site = Site(
     ],
     recording=Recording(announcement=say("This call is recorded.")),
     parking=Parking(5901, 5920, number=5900, max_wait=10),
+    # The carrier is this machine: the acceptance tests play it.
+    trunks=[Trunk("carrier", host=GATEWAY, port=5066, channels=2, caller_id="+4930123400")],
+    inbound=[
+        Did("+4930123400", to=extension(2000)),
+        Did("+4930123470", last="+4930123479", to=queue("sales")),
+    ],
+    outbound=[
+        Route("national", pattern=r"^0[1-9]\d{5,10}$", strip=1, prefix="+49", trunks=["carrier"])
+    ],
+    outbound_limits=OutboundLimits(countries=["+49"]),
     hours=[
         Hours("always", ["Mon-Sun 00:00-24:00"], night="*280"),
         Hours("office", ["Mon-Fri 09:00-18:00"], holidays=["12-25", "01-01"]),

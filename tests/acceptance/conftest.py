@@ -143,9 +143,14 @@ def local_address(switch: Switch) -> str:
 
 
 @pytest.fixture
-def exchange(switch: Switch, evidence: Evidence, host: Any, node: Host) -> Iterator[Exchange]:
+def exchange(
+    site: Site, switch: Switch, evidence: Evidence, host: Any, node: Host
+) -> Iterator[Exchange]:
     """The phones of one test; what they said and the host's journal are kept for a failure."""
-    with Exchange(local_address(switch)) as made:
+    address = local_address(switch)
+    # A trunk to this machine is a lab's: its carrier is one of the phones.
+    port = next((trunk.port for trunk in site.trunks if trunk.host == address), None)
+    with Exchange(address, port=port) as made:
         evidence.add("SIP ladder", made.ladder)
         name, command = "FreeSWITCH's log", "tail -n 60 /var/log/freeswitch/freeswitch.log"
         if node.is_edge:

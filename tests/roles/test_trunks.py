@@ -318,9 +318,9 @@ def arriving_cases() -> list[str]:
     """Numbers near the ends of the DIDs, as carriers may write them."""
     pick = random.Random(7)
     heads = ("+4930123", "004930123", "4930123", "030123", "30123")
-    near = [pick.choice(heads) + str(pick.randint(390, 610)) for _ in range(55)]
-    heads = ("+431555", "01555", "00431555")
-    return near + [pick.choice(heads) + str(pick.randint(1, 140)) for _ in range(25)]
+    cases = [pick.choice(heads) + str(pick.randint(390, 610)) for _ in range(55)]
+    others = ("+431555", "01555", "00431555")
+    return cases + [pick.choice(others) + str(pick.randint(1, 140)) for _ in range(25)]
 
 
 @pytest.mark.skipif(SIPP is None, reason="sipp is not installed (Debian's sip-tester)")
