@@ -15,6 +15,7 @@ from callcenter.site import (
     RingGroup,
     Site,
     SiteError,
+    ToApplication,
     ToConference,
     ToExtension,
     ToHangUp,
@@ -22,6 +23,7 @@ from callcenter.site import (
     ToNotice,
     ToQueue,
     ToRingGroup,
+    ToScript,
     ToVoicemail,
 )
 from callcenter.site._plan import dialled_numbers
@@ -78,11 +80,13 @@ def service_of(site: Site, number: str) -> tuple[str, Destination | None]:
 
 
 _KINDS: dict[str, Callable[[str], Destination]] = {
+    "applications": ToApplication,
     "conferences": ToConference,
     "ivrs": ToIvr,
     "notices": ToNotice,
     "queues": ToQueue,
     "ring_groups": ToRingGroup,
+    "scripts": ToScript,
 }
 
 

@@ -2,10 +2,12 @@
 
 from callcenter.secrets import Secret, secret
 from callcenter.site._model import SiteError
+from callcenter.site.applications import Application
 from callcenter.site.conferences import Conference
 from callcenter.site.destinations import (
     Destination,
     OpenDuring,
+    ToApplication,
     ToConference,
     ToExtension,
     ToHangUp,
@@ -13,7 +15,9 @@ from callcenter.site.destinations import (
     ToNotice,
     ToQueue,
     ToRingGroup,
+    ToScript,
     ToVoicemail,
+    application,
     conference,
     extension,
     hang_up,
@@ -22,9 +26,10 @@ from callcenter.site.destinations import (
     open_during,
     queue,
     ring_group,
+    script,
     voicemail,
 )
-from callcenter.site.event_socket import EventSocket
+from callcenter.site.event_socket import EventSocket, EventSocketUser
 from callcenter.site.extensions import Extension
 from callcenter.site.features import FeatureCodes
 from callcenter.site.hours import Hours
@@ -38,6 +43,7 @@ from callcenter.site.parking import Parking
 from callcenter.site.queues import Agent, AgentCodes, Queue
 from callcenter.site.recordings import Recording
 from callcenter.site.ring_groups import RingGroup
+from callcenter.site.scripts import LuaScript
 from callcenter.site.site import Site
 from callcenter.site.smtp import Smtp
 from callcenter.site.sounds import Announcement, Language, Say, Sound, Speech, say
@@ -50,12 +56,14 @@ __all__ = [
     "Agent",
     "AgentCodes",
     "Announcement",
+    "Application",
     "AptRepository",
     "Conference",
     "Destination",
     "Did",
     "Emergency",
     "EventSocket",
+    "EventSocketUser",
     "Extension",
     "FeatureCodes",
     "Firewall",
@@ -63,6 +71,7 @@ __all__ = [
     "Ivr",
     "Language",
     "LocalPackages",
+    "LuaScript",
     "Mailbox",
     "Maintenance",
     "Media",
@@ -86,6 +95,7 @@ __all__ = [
     "Sound",
     "Speech",
     "Switch",
+    "ToApplication",
     "ToConference",
     "ToExtension",
     "ToHangUp",
@@ -93,9 +103,11 @@ __all__ = [
     "ToNotice",
     "ToQueue",
     "ToRingGroup",
+    "ToScript",
     "ToVoicemail",
     "Trunk",
     "Voicemail",
+    "application",
     "conference",
     "extension",
     "hang_up",
@@ -106,6 +118,7 @@ __all__ = [
     "queue",
     "ring_group",
     "say",
+    "script",
     "secret",
     "voicemail",
 ]

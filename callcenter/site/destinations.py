@@ -14,6 +14,7 @@ from callcenter.site._types import Name, Number
 __all__ = [
     "Destination",
     "OpenDuring",
+    "ToApplication",
     "ToConference",
     "ToExtension",
     "ToHangUp",
@@ -21,7 +22,9 @@ __all__ = [
     "ToNotice",
     "ToQueue",
     "ToRingGroup",
+    "ToScript",
     "ToVoicemail",
+    "application",
     "conference",
     "destinations_in",
     "extension",
@@ -31,6 +34,7 @@ __all__ = [
     "open_during",
     "queue",
     "ring_group",
+    "script",
     "target_of",
     "voicemail",
 ]
@@ -103,6 +107,24 @@ class ToConference:
 
 
 @model
+class ToApplication:
+    """Hands the call to an application."""
+
+    names: ClassVar = "applications"
+    application: Name
+    """The name of one of the Site's applications."""
+
+
+@model
+class ToScript:
+    """Runs a script with the call."""
+
+    names: ClassVar = "scripts"
+    script: Name
+    """The name of one of the Site's scripts."""
+
+
+@model
 class ToHangUp:
     """Ends the call."""
 
@@ -148,6 +170,8 @@ Destination = Annotated[
     | Annotated[ToVoicemail, Tag("ToVoicemail")]
     | Annotated[ToNotice, Tag("ToNotice")]
     | Annotated[ToConference, Tag("ToConference")]
+    | Annotated[ToApplication, Tag("ToApplication")]
+    | Annotated[ToScript, Tag("ToScript")]
     | Annotated[ToHangUp, Tag("ToHangUp")]
     | Annotated[OpenDuring, Tag("OpenDuring")],
     Discriminator(
@@ -199,6 +223,16 @@ def notice(name: str) -> ToNotice:
 def conference(name: str) -> ToConference:
     """Talk in a conference: ``conference("weekly")``."""
     return ToConference(name)
+
+
+def application(name: str) -> ToApplication:
+    """Hand the call to an application: ``application("survey")``."""
+    return ToApplication(name)
+
+
+def script(name: str) -> ToScript:
+    """Run a script with the call: ``script("greeting")``."""
+    return ToScript(name)
 
 
 def hang_up(cause: str = "NORMAL_CLEARING") -> ToHangUp:

@@ -12,6 +12,7 @@ from typing import Final, Protocol
 
 from callcenter.render._files import File
 from callcenter.render.services import (
+    applications,
     conferences,
     extensions,
     features,
@@ -22,6 +23,7 @@ from callcenter.render.services import (
     queues,
     recordings,
     ring_groups,
+    scripts,
     trunks,
     voicemails,
 )
@@ -62,6 +64,7 @@ class Service(Protocol):
 
 
 SERVICES: Final[tuple[Service, ...]] = (
+    applications,
     conferences,
     extensions,
     features,
@@ -72,6 +75,7 @@ SERVICES: Final[tuple[Service, ...]] = (
     queues,
     recordings,
     ring_groups,
+    scripts,
     trunks,
     voicemails,
 )

@@ -31,11 +31,13 @@ CONTEXT = "services"
 """The dialplan context of all destinations. No caller enters it but by a transfer of ours."""
 
 _PREFIXES = {
+    "applications": "application",
     "conferences": "conference",
     "ivrs": "ivr",
     "notices": "notice",
     "queues": "queue",
     "ring_groups": "ring-group",
+    "scripts": "script",
 }
 
 
