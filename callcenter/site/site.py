@@ -329,6 +329,11 @@ class Site:
             for field in ("parking", "speed_dials")
             if getattr(self, field)
         ]
+        if self.event_socket.users:
+            out.append(
+                "Site.event_socket.users: needs a switch, and the inventory has edges only; leave "
+                "it out"
+            )
         if self.media.mode != "bypass":
             out.append(
                 f"Site.media.mode: {self.media.mode!r} needs a switch, and the inventory has edges "

@@ -45,28 +45,19 @@ SERVED = """
         EventSocketUser("watcher", events=["sofia::register", "HEARTBEAT"]),
     ]),
     scripts=[
-        LuaScript("asks", "{folder}/asks.lua", number=6400, otherwise=extension(1002)),
+        LuaScript("ask", "{example}", number=6400, otherwise=extension(1002)),
         LuaScript("breaks", "{folder}/breaks.lua", number=6401, otherwise=extension(1002)),
     ],
     media="""
-
-ASKS = """
-session:answer()
-local digit = session:playAndGetDigits(1, 1, 1, 8000, "#", "tone_stream://%(400,100,880);loops=3", "", "[0-9]")
-if digit == "1" then
-  session:transfer("1001", "XML", "default")
-elseif digit == "9" then
-  session:hangup("USER_BUSY")
-end
-"""
 
 
 @pytest.fixture(scope="module")
 def site(tmp_path_factory: pytest.TempPathFactory) -> str:
     folder = tmp_path_factory.mktemp("scripts")
-    (folder / "asks.lua").write_text(ASKS)
     (folder / "breaks.lua").write_text("session:answer()\nlocal nothing = nil\nnothing.here = 1\n")
-    return SITE.replace("media=", SERVED.replace("{folder}", str(folder)).strip())
+    return SITE.replace("media=", SERVED.replace("{folder}", str(folder)).strip()).replace(
+        "{example}", str(ROOT / "examples/lua/ask.lua")
+    )
 
 
 @pytest.fixture(scope="module")
@@ -77,13 +68,29 @@ def operator(operator_of: Callable[..., Operator], site: str) -> Operator:
     return made
 
 
+ALLOWED = f'restrict,port-forwarding,permitlisten="127.0.0.1:{PORT}",permitopen="127.0.0.1:8021"'
+"""As docs/applications.md has it."""
+
+
 @pytest.fixture(scope="module")
-def tunnel(operator: Operator) -> Iterator[None]:
-    """The way of a program elsewhere, both ways."""
-    first, *rest = operator.lab.ssh(HOST, [])
-    ports = ("-N", "-o", "ExitOnForwardFailure=yes")
-    ports += ("-R", f"127.0.0.1:{PORT}:127.0.0.1:{PORT}", "-L", f"{SOCKET}:127.0.0.1:8021")
-    with subprocess.Popen([first, *ports, *rest], stdin=subprocess.DEVNULL) as ssh:
+def tunnel(operator: Operator, tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """The way of a program elsewhere, both ways, with a key that is good for nothing else."""
+    key = tmp_path_factory.mktemp("tunnel") / "key"
+    subprocess.run(["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", str(key)], check=True)
+    public = key.with_suffix(".pub").read_text().strip()
+    said = operator.ssh(
+        HOST,
+        "useradd --create-home --shell /usr/sbin/nologin applications && "
+        "install -d -o applications -m 700 ~applications/.ssh && "
+        f"echo '{ALLOWED} {public}' >~applications/.ssh/authorized_keys",
+    )
+    assert said == ""
+    _, *options, to = operator.lab.ssh(HOST, [])
+    options[options.index("-i") + 1] = str(key)
+    ports = ("-R", f"127.0.0.1:{PORT}:127.0.0.1:{PORT}", "-L", f"{SOCKET}:127.0.0.1:8021")
+    login = ["ssh", "-N", "-o", "ExitOnForwardFailure=yes", *ports, *options]
+    login.append("applications@" + to.partition("@")[2])
+    with subprocess.Popen(login, stdin=subprocess.DEVNULL) as ssh:
         while ssh.poll() is None:
             try:
                 socket.create_connection(("127.0.0.1", SOCKET), 1).close()
@@ -249,9 +256,7 @@ def test_ivr_example(genesis: None, at: Callable[[str], Phone]) -> None:
         still_talking(call, answered)
 
 
-def test_listener_example(
-    genesis: None, operator: Operator, at: Callable[[str], Phone]
-) -> None:
+def test_listener_example(genesis: None, operator: Operator, at: Callable[[str], Phone]) -> None:
     phone = at("1000")
     password = secret_of(operator, "event-socket/listener")
     words = ("listener.py", "1000", "--port", str(SOCKET), "--play", "tone_stream://%(3000,0,620)")
@@ -283,7 +288,7 @@ def test_click_to_call_example(
 
 def said_to(password: str, *commands: str, user: str) -> list[str]:
     """What a user of the Event Socket is answered."""
-    answers = []
+    answers: list[str] = []
     with socket.create_connection(("127.0.0.1", SOCKET)) as connection:
         file = connection.makefile("rwb")
         for command in ("", f"userauth {user}@event_socket:{password}", *commands):
@@ -371,7 +376,7 @@ def test_changed_script_costs_nothing(
     answered.play(CALLEE_HZ)
     (tmp_path / "new.lua").write_text('session:hangup("CALL_REJECTED")\n')
     lines = [
-        f'LuaScript("asks", "{tmp_path}/new.lua", number=6400),' if '"asks"' in line else line
+        f'LuaScript("ask", "{tmp_path}/new.lua", number=6400),' if '"ask"' in line else line
         for line in site.splitlines()
     ]
     operator.describe("\n".join(lines))
