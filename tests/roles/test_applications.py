@@ -91,12 +91,9 @@ def tunnel(operator: Operator, tmp_path_factory: pytest.TempPathFactory) -> Iter
     login = ["ssh", "-N", "-o", "ExitOnForwardFailure=yes", *ports, *options]
     login.append("applications@" + to.partition("@")[2])
     with subprocess.Popen(login, stdin=subprocess.DEVNULL) as ssh:
-        while ssh.poll() is None:
-            try:
-                socket.create_connection(("127.0.0.1", SOCKET), 1).close()
-                break
-            except ConnectionRefusedError:
-                time.sleep(0.05)
+        # The port there is the last thing that ssh asks for.
+        while ssh.poll() is None and not operator.ssh(HOST, f"ss -Hltn sport = :{PORT}"):
+            time.sleep(0.05)
         yield
         ssh.terminate()
 
@@ -184,19 +181,22 @@ def ring_otherwise(call_to: str, at: Callable[[str], Phone]) -> None:
 @contextmanager
 def listens(do: Callable[[socket.socket], None]) -> Iterator[None]:
     """An application that is not what it should be, beyond the tunnel."""
+    served: list[bool] = []
     with socket.create_server(("127.0.0.1", PORT)) as server:
-
         server.settimeout(20)
 
         def serve() -> None:
             connection, _ = server.accept()
             with connection:
                 do(connection)
+            served.append(True)
 
         thread = threading.Thread(target=serve, daemon=True)
         thread.start()
         yield
-        thread.join(10)
+        thread.join(20)
+        assert not thread.is_alive()
+        assert served
 
 
 @pytest.mark.parametrize("number", ["6300", "6301"])
