@@ -160,7 +160,7 @@ async def _try(
         **way.variables,
     }
     variables = ",".join(f"{name}={value}" for name, value in given.items())
-    document = f"{paths.FAXES}/outgoing/{identifier}.tif"
+    document = f"{paths.FAXES}/.outgoing/{identifier}.tif"
     await client.send(
         f"bgapi originate {{{variables}}}{way.dial} &txfax({document})\nJob-UUID: {job}"
     )
