@@ -77,7 +77,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     )
     sends = faxing.add_parser("send", help="send a PDF or TIFF, and wait for the end")
     sends.add_argument("path", type=Path, help="inventories/prod")
-    sends.add_argument("number", help="a fax or an extension of the Site, or a number outside")
+    sends.add_argument("number", help="what is dialled: outside, or an extension that is a fax")
     sends.add_argument("file", type=Path, help="PDF, or TIFF of a fax's width")
     sends.add_argument("--as", dest="sender", metavar="NAME", help="default: the Site's first fax")
     given = parser.parse_args(arguments)

@@ -16,8 +16,7 @@ from callcenter import paths
 from callcenter.event_socket import EventSocketClient, connect
 from callcenter.inventory import Inventory
 from callcenter.outside import sending
-from callcenter.render.services import CONTEXT, name_of
-from callcenter.site import Fax, Route, Site, SiteError, ToFax
+from callcenter.site import Fax, Route, Site, SiteError
 from callcenter.ssh import ssh_config
 
 __all__ = ["Sent", "Way", "send", "ways"]
@@ -57,10 +56,8 @@ def ways(site: Site, sender: Fax, number: str) -> list[Way]:
     shown = {"origination_caller_id_number": sender.number} if sender.number else {}
     if number in site.extension_by_number:
         return [Way(f"user/{number}@{site.domain}", shown)]
-    for one in site.faxes:
-        if one.number == number:
-            # Within the switch there are tones alone.
-            return [Way(f"loopback/{name_of(ToFax(one.name))}/{CONTEXT}", shown)]
+    if any(one.number == number for one in site.faxes):
+        raise SiteError([f"{number} is a fax of the Site itself; give a number outside"])
     call = sending(site, sender, number)
     if call.refused is not None:
         raise SiteError([f"{number} cannot be sent to: {call.refused}"])
