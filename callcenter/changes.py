@@ -66,6 +66,8 @@ _BY_PATH: tuple[tuple[str, Action | None], ...] = (
     # Read when the first one comes.
     ("autoload_configs/conference.conf.xml", None),
     ("lang/", None),
+    # mod_spandsp reads it at each reloadxml.
+    ("autoload_configs/spandsp.conf.xml", None),
     ("autoload_configs/voicemail.conf.xml", VOICEMAIL),
     ("autoload_configs/acl.conf.xml", Action(Severity.RELOAD, "reloadacl")),
     ("autoload_configs/opus.conf.xml", Action(Severity.MODULE, "reload mod_opus")),

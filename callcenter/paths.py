@@ -12,6 +12,10 @@ __all__ = [
     "APT_SOURCES",
     "CONFIG",
     "CURRENT",
+    "FAXES",
+    "FAX_FOLDERS",
+    "FAX_TIMER",
+    "FAX_TOOL",
     "FIREWALL_RULES",
     "FIREWALL_TABLE",
     "FIREWALL_UNIT",
@@ -68,6 +72,13 @@ VOICEMAIL: Final = "/var/lib/freeswitch/storage/voicemail"
 VOICEMAIL_RETENTION: Final = "/etc/systemd/system/callcenter-voicemail"
 """Without .service and .timer."""
 VOICEMAIL_TOOL: Final = "/usr/lib/callcenter/voicemail-retention"
+
+FAXES: Final = "/var/lib/freeswitch/faxes"
+"""A folder a fax: what has arrived, and in it ``incoming`` and ``unsent``. No deploy deletes any."""
+FAX_FOLDERS: Final = "/etc/tmpfiles.d/callcenter-fax.conf"
+FAX_TIMER: Final = "/etc/systemd/system/callcenter-fax"
+"""Without .service and .timer."""
+FAX_TOOL: Final = "/usr/lib/callcenter/fax"
 
 SMTP_CONFIG: Final = "/etc/callcenter/msmtprc"
 SMTP_PASSWORD: Final = "/etc/callcenter/smtp-password"

@@ -17,6 +17,7 @@ from callcenter.site import (
     SiteError,
     ToConference,
     ToExtension,
+    ToFax,
     ToHangUp,
     ToIvr,
     ToNotice,
@@ -79,6 +80,7 @@ def service_of(site: Site, number: str) -> tuple[str, Destination | None]:
 
 _KINDS: dict[str, Callable[[str], Destination]] = {
     "conferences": ToConference,
+    "faxes": ToFax,
     "ivrs": ToIvr,
     "notices": ToNotice,
     "queues": ToQueue,
@@ -171,6 +173,9 @@ def _onward(
             return
         case ToVoicemail():
             yield f"the mailbox of {here.voicemail} takes a message"
+            return
+        case ToFax():
+            yield f"fax {here.fax} receives"
             return
         case ToExtension():
             called = site.extension_by_number[here.extension]

@@ -14,11 +14,11 @@ from urllib.parse import urlsplit
 from callcenter import paths
 from callcenter.render._files import File, Tree
 from callcenter.render._templates import plain
-from callcenter.render.freeswitch import CLI_CONFIG
+from callcenter.render.freeswitch import CLI_CONFIG, MAILER
 from callcenter.render.services import records, voicemails
 from callcenter.site import AptRepository, SignalWire, Site, SiteError
 
-__all__ = ["PackageSource", "apt", "firewall", "package_source", "unit"]
+__all__ = ["PackageSource", "apt", "firewall", "package_source", "sends_mail", "unit"]
 
 SIGNALWIRE_USER = "signalwire"
 
@@ -155,6 +155,8 @@ def unit(site: Site, *, realtime: bool) -> Tree:
                 if records(site)
             ),
             *_voicemail(site),
+            *_faxes(site),
+            *_mail(site),
         ]
     )
 
@@ -174,14 +176,36 @@ def _voicemail(site: Site) -> Iterator[File]:
         for kind in ("service", "timer"):
             text = plain(f"system/voicemail.{kind}.j2", **values)
             yield File(f"{paths.VOICEMAIL_RETENTION}.{kind}", text)
-    if (smtp := site.smtp) is not None:
-        yield File(paths.SMTP_CONFIG, plain("system/msmtprc.j2", smtp=smtp, **values))
-        if smtp.password is not None:
-            # The word keeps the value out of diffs.
-            text = f"password {site.reveal(smtp.password)}\n".encode()
-            yield File(paths.SMTP_PASSWORD, text, 0o640, "freeswitch")
-        if smtp.ca_file is not None:
-            yield File(paths.SMTP_CA, smtp.ca_file.read_bytes())
+
+
+def _faxes(site: Site) -> Iterator[File]:
+    """Where faxes are kept and for how long, and what takes them on and mails them."""
+    if not site.faxes:
+        return
+    values = {"site": site, "paths": paths, "mailer": MAILER}
+    yield File(paths.FAX_FOLDERS, plain("system/fax.tmpfiles.j2", **values))
+    yield File(paths.FAX_TOOL, plain("system/fax.j2", **values), 0o755)
+    for kind in ("service", "timer"):
+        yield File(f"{paths.FAX_TIMER}.{kind}", plain(f"system/fax.{kind}.j2", **values))
+
+
+def sends_mail(site: Site) -> bool:
+    """Whether anything of the Site mails."""
+    return site.smtp is not None and bool(site.mailboxes or any(one.mail for one in site.faxes))
+
+
+def _mail(site: Site) -> Iterator[File]:
+    """How the host reaches the mail server."""
+    smtp = site.smtp
+    if smtp is None or not sends_mail(site):
+        return
+    yield File(paths.SMTP_CONFIG, plain("system/msmtprc.j2", smtp=smtp, site=site, paths=paths))
+    if smtp.password is not None:
+        # The word keeps the value out of diffs.
+        text = f"password {site.reveal(smtp.password)}\n".encode()
+        yield File(paths.SMTP_PASSWORD, text, 0o640, "freeswitch")
+    if smtp.ca_file is not None:
+        yield File(paths.SMTP_CA, smtp.ca_file.read_bytes())
 
 
 def firewall(site: Site, ssh_ports: Iterable[int], *, rtp: bool = True) -> Tree:

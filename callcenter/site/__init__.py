@@ -8,6 +8,7 @@ from callcenter.site.destinations import (
     OpenDuring,
     ToConference,
     ToExtension,
+    ToFax,
     ToHangUp,
     ToIvr,
     ToNotice,
@@ -16,6 +17,7 @@ from callcenter.site.destinations import (
     ToVoicemail,
     conference,
     extension,
+    fax,
     hang_up,
     ivr,
     notice,
@@ -26,6 +28,7 @@ from callcenter.site.destinations import (
 )
 from callcenter.site.event_socket import EventSocket
 from callcenter.site.extensions import Extension
+from callcenter.site.faxes import Fax
 from callcenter.site.features import FeatureCodes
 from callcenter.site.hours import Hours
 from callcenter.site.ivrs import Ivr
@@ -57,6 +60,7 @@ __all__ = [
     "Emergency",
     "EventSocket",
     "Extension",
+    "Fax",
     "FeatureCodes",
     "Firewall",
     "Hours",
@@ -88,6 +92,7 @@ __all__ = [
     "Switch",
     "ToConference",
     "ToExtension",
+    "ToFax",
     "ToHangUp",
     "ToIvr",
     "ToNotice",
@@ -98,6 +103,7 @@ __all__ = [
     "Voicemail",
     "conference",
     "extension",
+    "fax",
     "hang_up",
     "hosts",
     "ivr",

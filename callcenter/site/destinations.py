@@ -16,6 +16,7 @@ __all__ = [
     "OpenDuring",
     "ToConference",
     "ToExtension",
+    "ToFax",
     "ToHangUp",
     "ToIvr",
     "ToNotice",
@@ -25,6 +26,7 @@ __all__ = [
     "conference",
     "destinations_in",
     "extension",
+    "fax",
     "hang_up",
     "ivr",
     "notice",
@@ -103,6 +105,15 @@ class ToConference:
 
 
 @model
+class ToFax:
+    """Receives a fax."""
+
+    names: ClassVar = "faxes"
+    fax: Name
+    """The name of one of the Site's faxes."""
+
+
+@model
 class ToHangUp:
     """Ends the call."""
 
@@ -148,6 +159,7 @@ Destination = Annotated[
     | Annotated[ToVoicemail, Tag("ToVoicemail")]
     | Annotated[ToNotice, Tag("ToNotice")]
     | Annotated[ToConference, Tag("ToConference")]
+    | Annotated[ToFax, Tag("ToFax")]
     | Annotated[ToHangUp, Tag("ToHangUp")]
     | Annotated[OpenDuring, Tag("OpenDuring")],
     Discriminator(
@@ -199,6 +211,11 @@ def notice(name: str) -> ToNotice:
 def conference(name: str) -> ToConference:
     """Talk in a conference: ``conference("weekly")``."""
     return ToConference(name)
+
+
+def fax(name: str) -> ToFax:
+    """Receive a fax: ``fax("office")``."""
+    return ToFax(name)
 
 
 def hang_up(cause: str = "NORMAL_CLEARING") -> ToHangUp:

@@ -32,6 +32,7 @@ from callcenter.site._types import Domain, Many, Map, Number, Timezone, dialled,
 from callcenter.site.conferences import Conference
 from callcenter.site.event_socket import EventSocket
 from callcenter.site.extensions import Extension
+from callcenter.site.faxes import Fax
 from callcenter.site.features import FeatureCodes
 from callcenter.site.hours import Hours
 from callcenter.site.ivrs import Ivr
@@ -151,6 +152,8 @@ class Site:
     """Several extensions under one number."""
     conferences: Many[Conference] = ()
     """Rooms in which several people talk."""
+    faxes: Many[Fax] = ()
+    """Fax machines."""
     parking: Parking | None = None
     """Places in which calls wait until somebody takes them. Default: there is none."""
     speed_dials: Map[Number, Number] = Field(default_factory=no_entries, kw_only=True)
@@ -202,6 +205,13 @@ class Site:
             if mailbox is not None and mailbox.email is not None and self.smtp is None:
                 raise Problem(
                     f"extensions[{index}].voicemail.email",
+                    "needs a mail server; give smtp=Smtp(…), or leave it out",
+                )
+
+        for index, fax in enumerate(self.faxes):
+            if fax.mail is not None and self.smtp is None:
+                raise Problem(
+                    f"faxes[{index}].mail",
                     "needs a mail server; give smtp=Smtp(…), or leave it out",
                 )
 
@@ -330,6 +340,11 @@ class Site:
                 "Site.firewall.ssh_from: needs a Linux host, and this is a Windows one, whose own "
                 "rules say who may administer it; leave it out, or give Windows hosts a site of "
                 "their own"
+            )
+        if self.faxes:
+            out.append(
+                "Site.faxes: needs a Linux host, whose programs make and mail the documents; leave "
+                "it out"
             )
         if self.smtp is not None:
             out.append("Site.smtp: needs a Linux host, which has msmtp; leave it out")

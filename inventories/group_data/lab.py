@@ -5,6 +5,7 @@ from callcenter.site import (
     Conference,
     Did,
     Extension,
+    Fax,
     FeatureCodes,
     Hours,
     Ivr,
@@ -69,6 +70,7 @@ site = Site(
         Conference("open", number=3001),
     ],
     recording=Recording(announcement=say("This call is recorded.")),
+    faxes=[Fax("office", number=3200)],
     parking=Parking(5901, 5920, number=5900, max_wait=10),
     # The carrier is this machine: the acceptance tests play it.
     trunks=[Trunk("carrier", host=GATEWAY, port=5066, channels=2, caller_id="+4930123400")],

@@ -33,6 +33,8 @@ MAIL_SERVERS = (
     "msmtp-mta",
 )
 """mod_voicemail's package asks for one; the last is added where there is none."""
+FAX_TOOLS = ("libtiff-tools", "ghostscript")
+"""They make PDF of what arrives, and of PDF what is sent."""
 
 
 def packages(site: Site, found: State) -> tuple[str, ...]:
@@ -42,9 +44,10 @@ def packages(site: Site, found: State) -> tuple[str, ...]:
     if site.mailboxes:
         if not any(name in found.packages for name in MAIL_SERVERS):
             mail += MAIL_SERVERS[-1:]
-        if site.smtp is not None:
-            mail += [render.freeswitch.MAILER, "ca-certificates"]
-    return (*render.freeswitch.packages(site), *HOST_PACKAGES, *clock, *mail)
+    if render.system.sends_mail(site):
+        mail += [render.freeswitch.MAILER, "ca-certificates"]
+    fax = FAX_TOOLS if site.faxes else ()
+    return (*render.freeswitch.packages(site), *HOST_PACKAGES, *clock, *mail, *fax)
 
 
 @deploy("FreeSWITCH: preflight")
@@ -114,6 +117,8 @@ def install(site: Site, found: State) -> None:
 @deploy("FreeSWITCH: configure")
 def configure(site: Site, found: State) -> None:
     """The unit's drop-in, log rotation, and the tool that changes releases."""
+    wanted = packages(site, found)
+    gone = [name for name in (*FAX_TOOLS, render.freeswitch.MAILER) if name not in wanted]
     files.tree(
         name="Unit and log rotation",
         group="freeswitch",
@@ -123,6 +128,11 @@ def configure(site: Site, found: State) -> None:
             f"! systemctl is-active --quiet {paths.UNIT} || touch {paths.RESTART_NEEDED}",
             **operations.timer(paths.RETENTION),
             **operations.timer(paths.VOICEMAIL_RETENTION),
+            paths.FAX_FOLDERS: f"! [ -e {paths.FAX_FOLDERS} ] || "
+            f"systemd-tmpfiles --create {paths.FAX_FOLDERS}",
+            **operations.timer(paths.FAX_TIMER),
+            paths.FAX_TOOL: f"[ -e {paths.FAX_TOOL} ] || "
+            f"{{ {'; '.join(['true', *map(operations.spare, gone)])}; }}",
         },
     )
 

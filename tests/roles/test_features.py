@@ -33,6 +33,7 @@ SERVICES = {
     "IVR": ('ivrs=[Ivr("a", say("Hello."), number=6000, direct_dial=True)]', "6000"),
     "notices": ('notices=[Notice("a", say("Hello."), number=6200)]', "6200"),
     "hours": ('hours=[Hours("a", ["Mon-Fri 09:00-18:00"], night="*280")]', "*280"),
+    "faxes": ('faxes=[Fax("a", number=3100)]', "3100"),
     "queues": (
         'queues=[Queue("a", number=7000, announce_position=True)], '
         'agents=[Agent("1001", skills={"a": 1})]',
@@ -59,6 +60,7 @@ OWN = {
     "IVR": (None, "dialplan/services/ivrs.xml"),
     "notices": (None, "dialplan/services/notices.xml"),
     "hours": ("mod_db", "dialplan/services/hours.xml"),
+    "faxes": (None, "dialplan/services/faxes.xml"),
     "queues": ("mod_callcenter", "dialplan/services/queues.xml"),
     "voicemail": ("mod_voicemail", "dialplan/services/voicemails.xml"),
     "trunks": ("mod_hash", "dialplan/services/outbound.xml"),

@@ -22,6 +22,7 @@ from callcenter.site import (
     Emergency,
     EventSocket,
     Extension,
+    Fax,
     FeatureCodes,
     Firewall,
     Hours,
@@ -48,6 +49,7 @@ from callcenter.site import (
     Voicemail,
     conference,
     extension,
+    fax,
     hang_up,
     hosts,
     ivr,
@@ -101,7 +103,7 @@ trunks:
   - {name: carrier-b, host: 198.51.100.7}
 inbound:
   - {number: "+861012345678", to: {extension: 2000}, trunk: carrier-a}
-  - {number: "+861012345600", last: "+861012345609", to: {ivr: main}}
+  - {number: "+861012345600", last: "+861012345609", to: {fax: office}}
 outbound:
   - {name: national, pattern: '^0\\d{9,11}$', trunks: [carrier-a, carrier-b], strip: 1,
      prefix: "+86", failover: [NORMAL_TEMPORARY_FAILURE], ring_seconds: 40, silence_seconds: 3,
@@ -157,6 +159,10 @@ agents:
   - {extension: "1001", skills: {sales: 2}, ring_seconds: 15, wrap_up: 5, reject_delay: 1,
      busy_delay: 2, no_answer_delay: 3, max_no_answer: 0}
 agent_codes: {log_in: "*31", log_out: "*32", pause: null}
+faxes:
+  - {name: office, number: 3100, mail: fax@Example.net, format: tiff, ident: "+86 10 1234",
+     header: Example Ltd, t38: false, keep_days: null, routes: [national],
+     caller_id: "+861012345678"}
 notices:
   - {name: storm, announcement: {say: Stay at home.}, number: 6200, otherwise: {ivr: main}}
 ring_groups:
@@ -229,7 +235,7 @@ def twin() -> Site:
         ],
         inbound=[
             Did("+861012345678", to=extension(2000), trunk="carrier-a"),
-            Did("+861012345600", last="+861012345609", to=ivr("main")),
+            Did("+861012345600", last="+861012345609", to=fax("office")),
         ],
         outbound=[
             Route(
@@ -321,6 +327,20 @@ def twin() -> Site:
             ),
         ],
         agent_codes=AgentCodes(log_in="*31", log_out="*32", pause=None),
+        faxes=[
+            Fax(
+                "office",
+                number="3100",
+                mail="fax@example.net",
+                format="tiff",
+                ident="+86 10 1234",
+                header="Example Ltd",
+                t38=False,
+                keep_days=None,
+                routes=["national"],
+                caller_id="+861012345678",
+            )
+        ],
         notices=[Notice("storm", say("Stay at home."), number="6200", otherwise=ivr("main"))],
         ring_groups=[
             RingGroup("sales", ["1000", "1001"], strategy="in-turn", otherwise=ivr("main"))

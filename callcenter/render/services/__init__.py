@@ -14,6 +14,7 @@ from callcenter.render._files import File
 from callcenter.render.services import (
     conferences,
     extensions,
+    faxes,
     features,
     hours,
     ivrs,
@@ -64,6 +65,7 @@ class Service(Protocol):
 SERVICES: Final[tuple[Service, ...]] = (
     conferences,
     extensions,
+    faxes,
     features,
     hours,
     ivrs,

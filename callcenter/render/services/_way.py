@@ -32,6 +32,7 @@ CONTEXT = "services"
 
 _PREFIXES = {
     "conferences": "conference",
+    "faxes": "fax",
     "ivrs": "ivr",
     "notices": "notice",
     "queues": "queue",
