@@ -2,6 +2,7 @@
 
 from callcenter.secrets import Secret, secret
 from callcenter.site._model import SiteError
+from callcenter.site.cdrs import Cdr, LocalPostgres, RemotePostgres
 from callcenter.site.conferences import Conference
 from callcenter.site.destinations import (
     Destination,
@@ -51,6 +52,7 @@ __all__ = [
     "AgentCodes",
     "Announcement",
     "AptRepository",
+    "Cdr",
     "Conference",
     "Destination",
     "Did",
@@ -63,6 +65,7 @@ __all__ = [
     "Ivr",
     "Language",
     "LocalPackages",
+    "LocalPostgres",
     "Mailbox",
     "Maintenance",
     "Media",
@@ -75,6 +78,7 @@ __all__ = [
     "Parking",
     "Queue",
     "Recording",
+    "RemotePostgres",
     "RingGroup",
     "Route",
     "Say",

@@ -2,6 +2,7 @@
 
 from callcenter.site import (
     Agent,
+    Cdr,
     Conference,
     Did,
     Extension,
@@ -9,6 +10,7 @@ from callcenter.site import (
     Hours,
     Ivr,
     LocalPackages,
+    LocalPostgres,
     Media,
     Notice,
     OutboundLimits,
@@ -56,6 +58,8 @@ site = Site(
         pickup="*85",
         intercom="*80",
     ),
+    database=LocalPostgres(),
+    cdr=Cdr("database", keep_days=30),
     speed_dials={"*01": "1000"},
     conferences=[
         Conference(

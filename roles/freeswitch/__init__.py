@@ -44,7 +44,10 @@ def packages(site: Site, found: State) -> tuple[str, ...]:
             mail += MAIL_SERVERS[-1:]
         if site.smtp is not None:
             mail += [render.freeswitch.MAILER, "ca-certificates"]
-    return (*render.freeswitch.packages(site), *HOST_PACKAGES, *clock, *mail)
+    calls = ["python3"] if site.cdr is not None else []
+    if site.database is not None:
+        calls += ["python3-psycopg2", "ca-certificates"]
+    return (*render.freeswitch.packages(site), *HOST_PACKAGES, *clock, *mail, *calls)
 
 
 @deploy("FreeSWITCH: preflight")
@@ -123,6 +126,10 @@ def configure(site: Site, found: State) -> None:
             f"! systemctl is-active --quiet {paths.UNIT} || touch {paths.RESTART_NEEDED}",
             **operations.timer(paths.RETENTION),
             **operations.timer(paths.VOICEMAIL_RETENTION),
+            **operations.service(
+                paths.CALLS_UNIT,
+                (paths.CALLS_CONFIG, paths.CALLS_TOOL, paths.CALLS_PASSWORD, paths.CALLS_CA),
+            ),
         },
     )
 

@@ -12,6 +12,7 @@ from typing import Final, Protocol
 
 from callcenter.render._files import File
 from callcenter.render.services import (
+    cdrs,
     conferences,
     extensions,
     features,
@@ -62,6 +63,7 @@ class Service(Protocol):
 
 
 SERVICES: Final[tuple[Service, ...]] = (
+    cdrs,
     conferences,
     extensions,
     features,
