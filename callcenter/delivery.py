@@ -114,7 +114,7 @@ def record_of(leg: Mapping[str, Any]) -> Record | None:
         agent=said.get("cc_agent"),
         started=_moment(said["start_uepoch"]) or datetime.fromtimestamp(0, UTC),
         answered=_moment(said.get("answer_uepoch")),
-        joined=_moment(said.get("bridge_uepoch")),
+        joined=_joined(flow),
         ended=_moment(said["end_uepoch"]) or datetime.fromtimestamp(0, UTC),
         seconds=int(said["duration"]),
         talk_seconds=int(said["billsec"]),
@@ -125,11 +125,25 @@ def record_of(leg: Mapping[str, Any]) -> Record | None:
 
 def _answered_by(said: Mapping[str, str], flow: Sequence[Mapping[str, Any]]) -> str | None:
     """The number of whoever the caller was joined with last."""
+    if "last_bridge_to" not in said:
+        return None
     for step in flow:
-        joined = step["caller_profile"].get("originatee", {}).get("originatee_caller_profiles")
-        if joined and "last_bridge_to" in said:
-            return str(joined[-1]["destination_number"])
-    return None
+        for one in step["caller_profile"].get("originatee", {}).get(_ORIGINATEES, [])[-1:]:
+            called = str(one["destination_number"])
+            # One that was picked up was calling itself.
+            return called if _NUMBER.fullmatch(called) else str(one["caller_id_number"])
+    # A pick-up: each side is told the other's number.
+    return str(flow[0]["caller_profile"]["caller_id_number"])
+
+
+_ORIGINATEES = "originatee_caller_profiles"
+_NUMBER = re.compile(r"\+?[0-9*#]+")
+
+
+def _joined(flow: Sequence[Mapping[str, Any]]) -> datetime | None:
+    """A transfer begins a step of its own, with times of its own."""
+    moments = [step.get("times", {}).get("bridged_time", "0") for step in flow]
+    return _moment(min((one for one in moments if int(one)), key=int, default=None))
 
 
 def _moment(microseconds: str | None) -> datetime | None:
