@@ -1,0 +1,133 @@
+"""Call detail records on a real switch: none lost, none twice, none kept too long."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Callable
+
+import pytest
+
+from callcenter import paths
+from tests.acceptance.support.phones import Exchange
+from tests.roles.conftest import SITE, Operator
+from tests.roles.support import phone_of
+
+HOST = "cdr1"
+UNIT = "callcenter-calls.service"
+
+
+def described(cdr: str, more: str = "") -> str:
+    return SITE.replace("media=", f"cdr={cdr},{more}\n    media=")
+
+
+LOCAL = described('Cdr("database", keep_days=30)', " database=LocalPostgres(),")
+
+
+@pytest.fixture(scope="module")
+def operator(operator_of: Callable[..., Operator]) -> Operator:
+    return operator_of(HOST)
+
+
+def asked(operator: Operator, query: str) -> str:
+    return operator.ssh(
+        HOST, f'cd / && runuser -u freeswitch -- psql -qAt callcenter -c "{query}"'
+    ).strip()
+
+
+def spooled(operator: Operator) -> int:
+    return int(operator.ssh(HOST, f"ls {paths.CALLS_SPOOL} | wc -l"))
+
+
+def until(condition: Callable[[], bool], seconds: float = 30) -> None:
+    deadline = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < deadline
+
+
+def test_100_calls_while_the_database_is_stopped(operator: Operator, exchange: Exchange) -> None:
+    operator.describe(LOCAL)
+    operator.succeed()
+    assert operator.succeed().changes == 0
+    caller = phone_of(operator, HOST, exchange, "1000")
+
+    def call(times: int) -> None:
+        for _ in range(times):
+            made = caller.call("9196")
+            made.wait_established()
+            made.hangup()
+
+    call(30)
+    until(lambda: asked(operator, "SELECT count(*) FROM calls") == "30")
+    operator.ssh(HOST, "systemctl stop postgresql")
+    call(40)
+    # Written before the caller is told that the call has ended, or just after.
+    until(lambda: spooled(operator) == 40)
+    # A file that comes twice, as after a crash between commit and deletion.
+    operator.ssh(
+        HOST,
+        f"cd {paths.CALLS_SPOOL} && cp -p $(ls | head -n 1) again.json && "
+        f"systemctl kill -s KILL {UNIT}",
+    )
+    operator.ssh(HOST, "systemctl start postgresql")
+    call(30)
+    until(lambda: spooled(operator) == 0)
+    found = asked(operator, "SELECT count(*), count(DISTINCT id), min(caller) FROM calls")
+    assert found == "100|100|1000"
+    said = operator.ssh(HOST, f"journalctl -u {UNIT} --no-pager -o cat")
+    assert f"Records wait in {paths.CALLS_SPOOL}" in said
+
+
+def test_old_records_leave_the_database(operator: Operator) -> None:
+    asked(
+        operator,
+        "INSERT INTO calls SELECT gen_random_uuid(), switch, direction, caller, dialled, "
+        "answered_by, trunk, queue, agent, started, answered, joined, "
+        "now() - interval '31 days', seconds, talk_seconds, cause, recording "
+        "FROM calls LIMIT 1",
+    )
+    assert asked(operator, "SELECT count(*) FROM calls") == "101"
+    operator.ssh(HOST, f"systemctl restart {UNIT}")
+    until(lambda: asked(operator, "SELECT count(*) FROM calls") == "100")
+
+
+def test_off_it_is_gone_and_on_again_the_records_are_there(operator: Operator) -> None:
+    operator.describe()
+    operator.succeed()
+    for path in (paths.CALLS_TOOL, paths.CALLS_UNIT, paths.CALLS_CONFIG, paths.POSTGRES_CLUSTER):
+        assert operator.ssh(HOST, f"ls {path} 2>/dev/null") == ""
+    there = operator.ssh(HOST, "systemctl list-units --all --no-legend --plain")
+    assert UNIT not in there
+    assert operator.ssh(HOST, "pgrep -x postgres") == ""
+    assert operator.ssh(HOST, "systemctl is-enabled postgresql").strip() == "disabled"
+    assert operator.succeed().changes == 0
+    operator.describe(LOCAL)
+    operator.succeed()
+    assert asked(operator, "SELECT count(*) FROM calls") == "100"
+    assert operator.ssh(HOST, "ss -Hltnp | grep postgres") == ""
+
+
+@pytest.mark.parametrize(("kind", "suffix"), [("json", "jsonl"), ("csv", "csv")])
+def test_files(operator: Operator, exchange: Exchange, kind: str, suffix: str) -> None:
+    operator.describe(described(f'Cdr("{kind}", keep_days=7)'))
+    operator.succeed()
+    # The database goes with the Site's last word of it.
+    assert operator.ssh(HOST, "pgrep -x postgres") == ""
+    call = phone_of(operator, HOST, exchange, "1000").call("9196")
+    call.wait_established()
+    call.hangup()
+
+    def lines() -> list[str]:
+        return operator.ssh(HOST, f"cat {paths.CALLS}/20*.{suffix} 2>/dev/null").splitlines()
+
+    until(lambda: len(lines()) == (2 if kind == "csv" else 1))
+    if kind == "csv":
+        assert lines()[0].startswith("id,switch,direction,caller,dialled,")
+        assert ",internal,1000,9196," in lines()[1]
+    else:
+        assert json.loads(lines()[0])["dialled"] == "9196"
+    assert operator.ssh(HOST, f"stat -c %U:%a {paths.CALLS}/20*.{suffix}") == "freeswitch:640\n"
+    old = f"{paths.CALLS}/2020-01-01.{suffix}"
+    operator.ssh(HOST, f"touch {old} && systemctl restart {UNIT}")
+    until(lambda: operator.ssh(HOST, f"ls {old} 2>/dev/null") == "")
+    assert lines()
