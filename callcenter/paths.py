@@ -32,6 +32,7 @@ __all__ = [
     "LOGROTATE",
     "MANAGED",
     "POSTGRES_CLUSTER",
+    "POSTGRES_OURS",
     "RECORDINGS",
     "RELEASES",
     "RELEASE_TOOL",
@@ -88,6 +89,8 @@ CALLS_PASSWORD: Final = "/etc/callcenter/calls-password"
 CALLS_CA: Final = "/etc/callcenter/calls-ca.pem"
 POSTGRES_CLUSTER: Final = "/etc/postgresql-common/createcluster.d/callcenter.conf"
 """What Debian's postgresql makes its cluster with."""
+POSTGRES_OURS: Final = f"{STATE}/postgresql"
+"""There where a deploy has installed PostgreSQL."""
 
 SMTP_CONFIG: Final = "/etc/callcenter/msmtprc"
 SMTP_PASSWORD: Final = "/etc/callcenter/smtp-password"

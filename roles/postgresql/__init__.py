@@ -9,12 +9,11 @@ from callcenter import paths, render
 from callcenter.render import Tree
 from callcenter.site import LocalPostgres, Site
 from roles import files
-from roles.files import ManagedFiles
 from roles.host import State
 from roles.postgresql import operations
-from roles.postgresql.facts import PostgresState
+from roles.postgresql.facts import InstalledHere, PostgresState
 
-__all__ = ["PostgresState", "activate", "install", "operations"]
+__all__ = ["InstalledHere", "PostgresState", "activate", "install", "operations"]
 
 PACKAGE = "postgresql"
 
@@ -27,7 +26,7 @@ def install(site: Site, found: State) -> None:
     wanted = render.system.postgresql(site)
     if not there and not wanted:
         return
-    if there and not host.get_fact(ManagedFiles, group=PACKAGE, wanted=()).managed:
+    if there and not host.get_fact(InstalledHere):
         wanted = Tree([])
     files.tree(
         name="How its cluster is made",

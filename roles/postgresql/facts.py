@@ -6,7 +6,23 @@ import shlex
 
 from pyinfra.api import FactBase
 
-__all__ = ["PostgresState"]
+from callcenter import paths
+
+__all__ = ["InstalledHere", "PostgresState"]
+
+
+class InstalledHere(FactBase[bool]):
+    """Whether a deploy of ours has installed PostgreSQL: one that was there before is left alone."""
+
+    def command(self) -> str:
+        return f"[ ! -e {paths.POSTGRES_OURS} ] || echo ours"
+
+    @staticmethod
+    def default() -> bool:
+        return False
+
+    def process(self, output: list[str]) -> bool:
+        return "ours" in output
 
 
 class PostgresState(FactBase[bool]):

@@ -7,6 +7,7 @@ from collections.abc import Generator, Mapping
 from pyinfra import host
 from pyinfra.api import StringCommand, operation
 
+from callcenter import paths
 from roles.postgresql.facts import PostgresState
 
 __all__ = ["database", "package", "stopped_without"]
@@ -26,7 +27,7 @@ def package(wanted: str, installed: Mapping[str, str]) -> Generator[StringComman
         "export DEBIAN_FRONTEND=noninteractive && "
         "apt-get -qq -o DPkg::Lock::Timeout=300 update && "
         "apt-get -y -qq -o DPkg::Lock::Timeout=300 -o Dpkg::Use-Pty=0 install "
-        f"--no-install-recommends {wanted}"
+        f"--no-install-recommends {wanted} && touch {paths.POSTGRES_OURS}"
     )
 
 

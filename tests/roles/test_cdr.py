@@ -131,3 +131,21 @@ def test_files(operator: Operator, exchange: Exchange, kind: str, suffix: str) -
     operator.ssh(HOST, f"touch {old} && systemctl restart {UNIT}")
     until(lambda: operator.ssh(HOST, f"ls {old} 2>/dev/null") == "")
     assert lines()
+
+
+def test_a_postgresql_that_was_there_is_left_as_it_is(
+    operator_of: Callable[..., Operator],
+) -> None:
+    operator = operator_of("cdr2")
+    host = operator.hosts[0]
+    operator.ssh(
+        host, "apt-get -qq update && apt-get -y -qq install --no-install-recommends postgresql"
+    )
+    operator.describe(LOCAL)
+    operator.succeed()
+    ask = "cd / && runuser -u freeswitch -- psql -qAt callcenter -c 'SELECT count(*) FROM calls'"
+    until(lambda: operator.ssh(host, ask).strip() == "0")
+    operator.describe()
+    operator.succeed()
+    assert operator.ssh(host, "systemctl is-active postgresql").strip() == "active"
+    assert operator.ssh(host, "ss -Hltn 'sport = 5432'") != ""

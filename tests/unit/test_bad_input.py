@@ -107,7 +107,7 @@ PYTHON: list[tuple[str, Described, str, list[str]]] = [
      lambda: m.RemotePostgres("db.a.net", password=secret("db"), ca_file="no.pem"),
      "RemotePostgres.ca_file", ["no.pem cannot be read"]),
     ("records of an unknown kind", lambda: m.Cdr("xml"), "Cdr.to", ["'database', 'json' or 'csv'"]),
-    ("records that are kept for no day", lambda: m.Cdr(keep_days=0), "Cdr.keep_days", ["1 or more"]),
+    ("records kept for no day", lambda: m.Cdr(keep_days=0), "Cdr.keep_days", ["1 or more"]),
     ("an e-mail address that is none",
      lambda: m.Mailbox(email="desk"), "Mailbox.email", ["no e-mail address", "desk@example.net"]),
     ("an e-mail address that is a command",
