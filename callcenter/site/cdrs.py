@@ -55,7 +55,7 @@ class RemotePostgres:
     user: Identifier = "callcenter"
     """The role, which must be allowed to make the table ``calls``, or be given its rights."""
     password: Secret
-    """Of that role. The host keeps it in a file that only root can read."""
+    """Of that role. The host keeps it in a file that root and FreeSWITCH may read."""
     ca_file: Path | None = None
     """The certificate (PEM, on this machine) of the authority that signed the server's. Default:
     the host's own authorities."""

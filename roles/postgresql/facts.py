@@ -12,7 +12,7 @@ __all__ = ["InstalledHere", "PostgresState"]
 
 
 class InstalledHere(FactBase[bool]):
-    """Whether a deploy of ours has installed PostgreSQL: one that was there before is left alone."""
+    """Whether a deploy has installed PostgreSQL: one that was there before is left alone."""
 
     def command(self) -> str:
         return f"[ ! -e {paths.POSTGRES_OURS} ] || echo ours"

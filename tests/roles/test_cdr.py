@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import json
+import shlex
 import time
 from collections.abc import Callable
+from pathlib import Path
 
 import pytest
 
@@ -149,3 +151,64 @@ def test_a_postgresql_that_was_there_is_left_as_it_is(
     operator.succeed()
     assert operator.ssh(host, "systemctl is-active postgresql").strip() == "active"
     assert operator.ssh(host, "ss -Hltn 'sport = 5432'") != ""
+
+
+SERVER = "db.callcenter.test"
+CERTIFICATE = (
+    "cd /etc/postgresql/15/main && openssl req -x509 -newkey rsa:2048 -nodes -days 9 -subj "
+    f"/CN={SERVER} -addext subjectAltName=DNS:{SERVER} -keyout own.key -out own.crt 2>/dev/null && "
+    "chown postgres own.key"
+)
+SETTINGS = (
+    "listen_addresses = '*'\nssl = on\n"
+    "ssl_cert_file = '/etc/postgresql/15/main/own.crt'\n"
+    "ssl_key_file = '/etc/postgresql/15/main/own.key'\n"
+)
+
+
+def test_a_database_of_the_operators_own(
+    operator: Operator, operator_of: Callable[..., Operator], exchange: Exchange, tmp_path: Path
+) -> None:
+    own = operator_of("db1")
+    own.ssh(
+        "db1",
+        "apt-get -qq update && "
+        "apt-get -y -qq install --no-install-recommends postgresql openssl && "
+        f"{CERTIFICATE} && printf %s {shlex.quote(SETTINGS)} >conf.d/own.conf && "
+        "echo 'hostssl callcenter callcenter all scram-sha-256' >>pg_hba.conf && "
+        "runuser -u postgres -- createdb callcenter && systemctl restart postgresql",
+    )
+    authority = tmp_path / "ca.pem"
+    authority.write_text(own.ssh("db1", "cat /etc/postgresql/15/main/own.crt"))
+    address = next(one.address for one in operator.lab.hosts if one.name == "db1")
+    operator.ssh(HOST, f"echo {address} {SERVER} >>/etc/hosts")
+    remote = f'RemotePostgres("{SERVER}", password=secret("database"), ca_file="{authority}")'
+    operator.describe(described('Cdr("database")', f" database={remote},"))
+    operator.succeed()
+    password = json.loads(operator.secrets.read_text())["database"]
+    assert operator.ssh(HOST, f"stat -c %U:%G:%a {paths.CALLS_PASSWORD}") == (
+        "root:freeswitch:640\n"
+    )
+    call = phone_of(operator, HOST, exchange, "1000").call("9196")
+    call.wait_established()
+    call.hangup()
+    # There is no such role yet.
+    until(lambda: "Records wait" in operator.ssh(HOST, f"journalctl -u {UNIT} -o cat -n 5"))
+    assert spooled(operator) == 1
+
+    def of_server(query: str) -> str:
+        return own.ssh("db1", f'cd / && runuser -u postgres -- psql -qAt callcenter -c "{query}"')
+
+    of_server(
+        f"CREATE ROLE callcenter LOGIN PASSWORD '{password}'; "
+        "GRANT CREATE ON SCHEMA public TO callcenter"
+    )
+    until(lambda: spooled(operator) == 0)
+    assert of_server("SELECT caller, dialled FROM calls") == "1000|9196\n"
+    assert of_server("SELECT bool_and(ssl) FROM pg_stat_ssl JOIN pg_stat_activity USING (pid) "
+                     "WHERE usename = 'callcenter'") == "t\n"  # fmt: skip
+    assert password not in operator.ssh(HOST, f"journalctl -u {UNIT} -o cat; ps axww")
+    # Another name than the certificate's is not spoken to.
+    operator.ssh(HOST, f"sed -i 's/{SERVER}/other.test/' /etc/hosts {paths.CALLS_CONFIG}")
+    operator.ssh(HOST, f"systemctl restart {UNIT}")
+    until(lambda: "does not match host name" in operator.ssh(HOST, f"journalctl -u {UNIT} -n 5"))
