@@ -151,14 +151,17 @@ class _FreeSwitch:
         stop_service(self.host, paths.SERVICE)
         self.start()
 
+    def old_enough(self, profile: str, word: str) -> None:
+        """Stop or restart a profile; FreeSWITCH does neither in its first ten seconds."""
+        if wait := re.match(
+            r"Please wait (\d+) seconds", self.ask(f"sofia profile {profile} {word}")
+        ):
+            time.sleep(int(wait[1]))
+            self.ask(f"sofia profile {profile} {word}")
+
     def reopen(self, profile: str) -> None:
         """A profile goes, comes back and binds, all in the background."""
-        restart = f"sofia profile {profile} restart"
-        said = self.ask(restart)
-        # FreeSWITCH restarts no profile in its first ten seconds.
-        if wait := re.match(r"Please wait (\d+) seconds", said):
-            time.sleep(int(wait[1]))
-            self.ask(restart)
+        self.old_enough(profile, "restart")
         self.until("sofia status", rf"\A(?!(.|\n)*^\s*{re.escape(profile)}\s+profile\s.*RUNNING)")
         self.until("sofia status", rf"^\s*{re.escape(profile)}\s+profile\s.*RUNNING")
 
@@ -188,7 +191,7 @@ class _FreeSwitch:
                 self.ask(f"sofia profile {rest} start")
                 self.until("sofia status", rf"^\s*{re.escape(rest)}\s+profile\s.*RUNNING")
             elif word == "stop":
-                self.ask(f"sofia profile {rest} stop")
+                self.old_enough(rest, "stop")
                 self.until("sofia status", rf"\A(?!(.|\n)*^\s*{re.escape(rest)}\s+profile\s)")
             elif word == "gateway":
                 profile, name = rest.split()
