@@ -10,6 +10,13 @@ __all__ = [
     "APT_KEY",
     "APT_PREFERENCES",
     "APT_SOURCES",
+    "CALLS",
+    "CALLS_CA",
+    "CALLS_CONFIG",
+    "CALLS_PASSWORD",
+    "CALLS_SPOOL",
+    "CALLS_TOOL",
+    "CALLS_UNIT",
     "CONFIG",
     "CURRENT",
     "FAXES",
@@ -28,6 +35,8 @@ __all__ = [
     "LOCAL_REPOSITORY",
     "LOGROTATE",
     "MANAGED",
+    "POSTGRES_CLUSTER",
+    "POSTGRES_OURS",
     "RECORDINGS",
     "RELEASES",
     "RELEASE_TOOL",
@@ -79,6 +88,19 @@ FAX_FOLDERS: Final = "/etc/tmpfiles.d/callcenter-fax.conf"
 FAX_TIMER: Final = "/etc/systemd/system/callcenter-fax"
 """Without .service and .timer."""
 FAX_TOOL: Final = "/usr/lib/callcenter/fax"
+CALLS: Final = f"{STATE}/calls"
+"""Call detail records in files. No deploy deletes any."""
+CALLS_SPOOL: Final = f"{CALLS}/spool"
+"""Where FreeSWITCH writes them."""
+CALLS_TOOL: Final = "/usr/lib/callcenter/deliver-calls"
+CALLS_UNIT: Final = "/etc/systemd/system/callcenter-calls.service"
+CALLS_CONFIG: Final = "/etc/callcenter/calls.json"
+CALLS_PASSWORD: Final = "/etc/callcenter/calls-password"
+CALLS_CA: Final = "/etc/callcenter/calls-ca.pem"
+POSTGRES_CLUSTER: Final = "/etc/postgresql-common/createcluster.d/callcenter.conf"
+"""What Debian's postgresql makes its cluster with."""
+POSTGRES_OURS: Final = f"{STATE}/postgresql"
+"""There where a deploy has installed PostgreSQL."""
 
 SMTP_CONFIG: Final = "/etc/callcenter/msmtprc"
 SMTP_PASSWORD: Final = "/etc/callcenter/smtp-password"

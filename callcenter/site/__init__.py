@@ -3,6 +3,7 @@
 from callcenter.secrets import Secret, secret
 from callcenter.site._model import SiteError
 from callcenter.site.applications import Application
+from callcenter.site.cdrs import Cdr, LocalPostgres, RemotePostgres
 from callcenter.site.conferences import Conference
 from callcenter.site.destinations import (
     Destination,
@@ -61,6 +62,7 @@ __all__ = [
     "Announcement",
     "Application",
     "AptRepository",
+    "Cdr",
     "Conference",
     "Destination",
     "Did",
@@ -75,6 +77,7 @@ __all__ = [
     "Ivr",
     "Language",
     "LocalPackages",
+    "LocalPostgres",
     "LuaScript",
     "Mailbox",
     "Maintenance",
@@ -88,6 +91,7 @@ __all__ = [
     "Parking",
     "Queue",
     "Recording",
+    "RemotePostgres",
     "RingGroup",
     "Route",
     "Say",

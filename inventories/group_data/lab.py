@@ -2,6 +2,7 @@
 
 from callcenter.site import (
     Agent,
+    Cdr,
     Conference,
     Did,
     Extension,
@@ -10,6 +11,7 @@ from callcenter.site import (
     Hours,
     Ivr,
     LocalPackages,
+    LocalPostgres,
     Media,
     Notice,
     OutboundLimits,
@@ -57,6 +59,8 @@ site = Site(
         pickup="*85",
         intercom="*80",
     ),
+    database=LocalPostgres(),
+    cdr=Cdr("database", keep_days=30),
     speed_dials={"*01": "1000"},
     conferences=[
         Conference(

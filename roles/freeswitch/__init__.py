@@ -46,7 +46,10 @@ def packages(site: Site, found: State) -> tuple[str, ...]:
     if render.system.sends_mail(site):
         mail += [render.freeswitch.MAILER, "ca-certificates"]
     fax = FAX_TOOLS if site.faxes else ()
-    return (*render.freeswitch.packages(site), *HOST_PACKAGES, *clock, *mail, *fax)
+    calls = ["python3"] if site.cdr is not None else []
+    if site.database is not None:
+        calls += ["python3-psycopg2", "ca-certificates"]
+    return (*render.freeswitch.packages(site), *HOST_PACKAGES, *clock, *mail, *fax, *calls)
 
 
 @deploy("FreeSWITCH: preflight")
@@ -132,6 +135,10 @@ def configure(site: Site, found: State) -> None:
             **operations.timer(paths.FAX_TIMER),
             paths.FAX_TOOL: f"[ -e {paths.FAX_TOOL} ] || "
             f"{{ {'; '.join(['true', *map(operations.spare, gone)])}; }}",
+            **operations.service(
+                paths.CALLS_UNIT,
+                (paths.CALLS_CONFIG, paths.CALLS_TOOL, paths.CALLS_PASSWORD, paths.CALLS_CA),
+            ),
         },
     )
 

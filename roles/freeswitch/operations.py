@@ -20,7 +20,7 @@ from callcenter.site import Maintenance
 from roles.files import payload_command, show_difference
 from roles.freeswitch.facts import ReleaseState
 
-__all__ = ["no_other_modules", "packages", "release", "source_answers", "spare", "timer"]
+__all__ = ["no_other_modules", "packages", "release", "service", "source_answers", "spare", "timer"]
 
 _OURS = ("freeswitch", "libfreeswitch")
 
@@ -225,6 +225,18 @@ def timer(path: str) -> dict[str, str]:
         f"/var/lib/systemd/timers/stamp-{name}; systemctl daemon-reload; fi"
     )
     return {f"{path}.timer": command, f"{path}.service": command}
+
+
+def service(path: str, reads: Sequence[str]) -> dict[str, str]:
+    """What is to be run after the unit of a service, or a file that it reads, came, changed or
+    went."""
+    name = path.rpartition("/")[2]
+    command = (
+        f"if [ -e {path} ]; then systemctl daemon-reload; systemctl enable --quiet {name}; "
+        f"systemctl restart {name}; else systemctl stop {name} 2>/dev/null || :; "
+        f"rm -f /etc/systemd/system/multi-user.target.wants/{name}; systemctl daemon-reload; fi"
+    )
+    return dict.fromkeys((path, *reads), command)
 
 
 def _ours(names: Sequence[str]) -> list[str]:

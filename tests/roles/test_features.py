@@ -57,6 +57,7 @@ SERVICES = {
         "0301234",
     ),
     "recordings": ("recording=Recording(keep_days=7)", "1020"),
+    "call detail records": ("cdr=Cdr()", "1020"),
 }
 OWN = {
     "applications": (None, "dialplan/services/applications.xml"),
@@ -78,6 +79,7 @@ OWN = {
     "voicemail": ("mod_voicemail", "dialplan/services/voicemails.xml"),
     "trunks": ("mod_hash", "dialplan/services/outbound.xml"),
     "recordings": (None, "dialplan/services/recordings.xml"),
+    "call detail records": ("mod_json_cdr", "autoload_configs/json_cdr.conf.xml"),
 }
 """The module and the file that are there for it alone."""
 RANGE = "*Extension.range(1000, 1009, ring_seconds=5)"
@@ -85,6 +87,7 @@ EXTENSIONS = {
     "pickup": 'Extension(1000, pickup_groups=["a"]), *Extension.range(1001, 1009, ring_seconds=5)',
     "voicemail": f"{RANGE}, Extension(1020, voicemail=True)",
     "recordings": f"{RANGE}, Extension(1020, record=True)",
+    "call detail records": f"{RANGE}, Extension(1020)",
 }
 """Where the service is one of extensions."""
 

@@ -18,6 +18,7 @@ from callcenter.site import (
     Agent,
     AgentCodes,
     Application,
+    Cdr,
     Conference,
     Did,
     Emergency,
@@ -41,6 +42,7 @@ from callcenter.site import (
     Parking,
     Queue,
     Recording,
+    RemotePostgres,
     RingGroup,
     Route,
     SignalWire,
@@ -101,6 +103,9 @@ conferences:
      announce: words, max_members: 20}
 parking: {first: 5901, last: "5920", number: 5900, max_wait: 60, otherwise: {conference: weekly}}
 speed_dials: {"*01": 1000}
+database: {source: remote, host: db.example.net, password: {secret: database}, user: calls,
+  name: calls, port: 5433}
+cdr: {to: database, keep_days: 30}
 trunks:
   - {name: carrier-a, host: sip.carrier.example, port: 5070, transport: tcp, username: acct,
      password: {secret: carrier-a}, networks: [198.51.100.0/24], channels: 10,
@@ -231,6 +236,14 @@ def twin() -> Site:
         ],
         parking=Parking(5901, 5920, number=5900, max_wait=60, otherwise=conference("weekly")),
         speed_dials={"*01": "1000"},
+        database=RemotePostgres(
+            "db.example.net",
+            password=secret("database"),
+            user="calls",
+            name="calls",
+            port=5433,
+        ),
+        cdr=Cdr("database", keep_days=30),
         trunks=[
             Trunk(
                 "carrier-a",

@@ -13,6 +13,7 @@ from typing import Final, Protocol
 from callcenter.render._files import File
 from callcenter.render.services import (
     applications,
+    cdrs,
     conferences,
     extensions,
     faxes,
@@ -66,6 +67,7 @@ class Service(Protocol):
 
 SERVICES: Final[tuple[Service, ...]] = (
     applications,
+    cdrs,
     conferences,
     extensions,
     faxes,
