@@ -41,9 +41,8 @@ def packages(site: Site, found: State) -> tuple[str, ...]:
     """Everything that must be installed on a switch."""
     clock = () if any(name in found.packages for name in CLOCKS) else CLOCKS[-1:]
     mail: list[str] = []
-    if site.mailboxes:
-        if not any(name in found.packages for name in MAIL_SERVERS):
-            mail += MAIL_SERVERS[-1:]
+    if site.mailboxes and not any(name in found.packages for name in MAIL_SERVERS):
+        mail += MAIL_SERVERS[-1:]
     if render.system.sends_mail(site):
         mail += [render.freeswitch.MAILER, "ca-certificates"]
     fax = FAX_TOOLS if site.faxes else ()
