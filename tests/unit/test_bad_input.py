@@ -190,6 +190,8 @@ PYTHON: list[tuple[str, Described, str, list[str]]] = [
      "Parking.last", ["as many digits"]),
     ("places that are extensions", lambda: site(parking=m.Parking(1000, 1002)),
      "Site.extensions[0].number", ["1000 is already parking.first"]),
+    ("a mode in which callers hear nothing", lambda: m.Media(mode="proxy"), "Media.mode",
+     ["not one of the choices", "'default' or 'bypass'"]),
     ("a carrier without address", lambda: m.Trunk("a"), "Trunk.host", ["is missing"]),
     ("a carrier that is no host", lambda: m.Trunk("a", host="a b"), "Trunk.host",
      ["no domain name"]),
