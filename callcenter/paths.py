@@ -74,7 +74,7 @@ VOICEMAIL_RETENTION: Final = "/etc/systemd/system/callcenter-voicemail"
 VOICEMAIL_TOOL: Final = "/usr/lib/callcenter/voicemail-retention"
 
 FAXES: Final = "/var/lib/freeswitch/faxes"
-"""A folder a fax, in it ``incoming`` and ``unsent``. No deploy deletes what has arrived."""
+"""A folder a fax: what has arrived, with ``incoming`` and ``unsent``. No deploy deletes any."""
 FAX_FOLDERS: Final = "/etc/tmpfiles.d/callcenter-fax.conf"
 FAX_TIMER: Final = "/etc/systemd/system/callcenter-fax"
 """Without .service and .timer."""

@@ -15,6 +15,7 @@ from callcenter.site import (
     RingGroup,
     Site,
     SiteError,
+    ToApplication,
     ToConference,
     ToExtension,
     ToFax,
@@ -23,6 +24,7 @@ from callcenter.site import (
     ToNotice,
     ToQueue,
     ToRingGroup,
+    ToScript,
     ToVoicemail,
 )
 from callcenter.site._plan import dialled_numbers
@@ -79,12 +81,14 @@ def service_of(site: Site, number: str) -> tuple[str, Destination | None]:
 
 
 _KINDS: dict[str, Callable[[str], Destination]] = {
+    "applications": ToApplication,
     "conferences": ToConference,
     "faxes": ToFax,
     "ivrs": ToIvr,
     "notices": ToNotice,
     "queues": ToQueue,
     "ring_groups": ToRingGroup,
+    "scripts": ToScript,
 }
 
 

@@ -9,6 +9,7 @@ from callcenter import paths, windows_paths
 from callcenter.render import freeswitch
 from callcenter.render._files import File, Tree
 from callcenter.render._templates import xml_escape
+from callcenter.render.services.scripts import FOLDER
 from callcenter.site import Site, Switch
 
 __all__ = ["PATHS", "configuration"]
@@ -34,7 +35,7 @@ def configuration(site: Site, switch: Switch) -> Tree:
     """The tree below FreeSWITCH's ``conf``. A path that nobody has mapped is refused."""
     return Tree(
         file
-        if file.path.startswith("sounds/")
+        if file.path.startswith(("sounds/", f"{FOLDER}/"))
         else File(file.path, _mapped(file.text).encode(), file.mode)
         for file in freeswitch.configuration(site, switch)
     )

@@ -2,10 +2,12 @@
 
 from callcenter.secrets import Secret, secret
 from callcenter.site._model import SiteError
+from callcenter.site.applications import Application
 from callcenter.site.conferences import Conference
 from callcenter.site.destinations import (
     Destination,
     OpenDuring,
+    ToApplication,
     ToConference,
     ToExtension,
     ToFax,
@@ -14,7 +16,9 @@ from callcenter.site.destinations import (
     ToNotice,
     ToQueue,
     ToRingGroup,
+    ToScript,
     ToVoicemail,
+    application,
     conference,
     extension,
     fax,
@@ -24,9 +28,10 @@ from callcenter.site.destinations import (
     open_during,
     queue,
     ring_group,
+    script,
     voicemail,
 )
-from callcenter.site.event_socket import EventSocket
+from callcenter.site.event_socket import EventSocket, EventSocketUser
 from callcenter.site.extensions import Extension
 from callcenter.site.faxes import Fax
 from callcenter.site.features import FeatureCodes
@@ -41,6 +46,7 @@ from callcenter.site.parking import Parking
 from callcenter.site.queues import Agent, AgentCodes, Queue
 from callcenter.site.recordings import Recording
 from callcenter.site.ring_groups import RingGroup
+from callcenter.site.scripts import LuaScript
 from callcenter.site.site import Site
 from callcenter.site.smtp import Smtp
 from callcenter.site.sounds import Announcement, Language, Say, Sound, Speech, say
@@ -53,12 +59,14 @@ __all__ = [
     "Agent",
     "AgentCodes",
     "Announcement",
+    "Application",
     "AptRepository",
     "Conference",
     "Destination",
     "Did",
     "Emergency",
     "EventSocket",
+    "EventSocketUser",
     "Extension",
     "Fax",
     "FeatureCodes",
@@ -67,6 +75,7 @@ __all__ = [
     "Ivr",
     "Language",
     "LocalPackages",
+    "LuaScript",
     "Mailbox",
     "Maintenance",
     "Media",
@@ -90,6 +99,7 @@ __all__ = [
     "Sound",
     "Speech",
     "Switch",
+    "ToApplication",
     "ToConference",
     "ToExtension",
     "ToFax",
@@ -98,9 +108,11 @@ __all__ = [
     "ToNotice",
     "ToQueue",
     "ToRingGroup",
+    "ToScript",
     "ToVoicemail",
     "Trunk",
     "Voicemail",
+    "application",
     "conference",
     "extension",
     "fax",
@@ -112,6 +124,7 @@ __all__ = [
     "queue",
     "ring_group",
     "say",
+    "script",
     "secret",
     "voicemail",
 ]

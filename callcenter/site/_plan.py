@@ -34,7 +34,7 @@ __all__ = [
 
 NAMED = (
     *("conferences", "faxes", "hours", "ivrs", "notices", "queues", "ring_groups"),
-    *("trunks", "outbound"),
+    *("trunks", "outbound", "applications", "scripts"),
 )
 """The Site's fields whose members have a name and may have a number."""
 

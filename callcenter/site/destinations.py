@@ -14,6 +14,7 @@ from callcenter.site._types import Name, Number
 __all__ = [
     "Destination",
     "OpenDuring",
+    "ToApplication",
     "ToConference",
     "ToExtension",
     "ToFax",
@@ -22,7 +23,9 @@ __all__ = [
     "ToNotice",
     "ToQueue",
     "ToRingGroup",
+    "ToScript",
     "ToVoicemail",
+    "application",
     "conference",
     "destinations_in",
     "extension",
@@ -33,6 +36,7 @@ __all__ = [
     "open_during",
     "queue",
     "ring_group",
+    "script",
     "target_of",
     "voicemail",
 ]
@@ -114,6 +118,24 @@ class ToFax:
 
 
 @model
+class ToApplication:
+    """Hands the call to an application."""
+
+    names: ClassVar = "applications"
+    application: Name
+    """The name of one of the Site's applications."""
+
+
+@model
+class ToScript:
+    """Runs a script with the call."""
+
+    names: ClassVar = "scripts"
+    script: Name
+    """The name of one of the Site's scripts."""
+
+
+@model
 class ToHangUp:
     """Ends the call."""
 
@@ -160,6 +182,8 @@ Destination = Annotated[
     | Annotated[ToNotice, Tag("ToNotice")]
     | Annotated[ToConference, Tag("ToConference")]
     | Annotated[ToFax, Tag("ToFax")]
+    | Annotated[ToApplication, Tag("ToApplication")]
+    | Annotated[ToScript, Tag("ToScript")]
     | Annotated[ToHangUp, Tag("ToHangUp")]
     | Annotated[OpenDuring, Tag("OpenDuring")],
     Discriminator(
@@ -216,6 +240,16 @@ def conference(name: str) -> ToConference:
 def fax(name: str) -> ToFax:
     """Receive a fax: ``fax("office")``."""
     return ToFax(name)
+
+
+def application(name: str) -> ToApplication:
+    """Hand the call to an application: ``application("survey")``."""
+    return ToApplication(name)
+
+
+def script(name: str) -> ToScript:
+    """Run a script with the call: ``script("greeting")``."""
+    return ToScript(name)
 
 
 def hang_up(cause: str = "NORMAL_CLEARING") -> ToHangUp:

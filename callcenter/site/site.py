@@ -29,6 +29,7 @@ from callcenter.site._plan import (
     check_outside,
 )
 from callcenter.site._types import Domain, Many, Map, Number, Timezone, dialled, no_entries
+from callcenter.site.applications import Application
 from callcenter.site.conferences import Conference
 from callcenter.site.event_socket import EventSocket
 from callcenter.site.extensions import Extension
@@ -45,6 +46,7 @@ from callcenter.site.parking import Parking
 from callcenter.site.queues import Agent, AgentCodes, Queue
 from callcenter.site.recordings import Recording
 from callcenter.site.ring_groups import RingGroup
+from callcenter.site.scripts import LuaScript
 from callcenter.site.smtp import Smtp
 from callcenter.site.sounds import Announcement, Language, Speech
 from callcenter.site.trunks import Did, Emergency, OutboundLimits, Route, Trunk
@@ -150,6 +152,10 @@ class Site:
     """What agents dial to log in, to log out, and for a pause."""
     ring_groups: Many[RingGroup] = ()
     """Several extensions under one number."""
+    applications: Many[Application] = ()
+    """Programs of the operator's that calls are handed to."""
+    scripts: Many[LuaScript] = ()
+    """Lua programs that run in FreeSWITCH."""
     conferences: Many[Conference] = ()
     """Rooms in which several people talk."""
     faxes: Many[Fax] = ()
@@ -243,6 +249,13 @@ class Site:
         taken = "network.rtp_ports" if first <= trunk_port <= last else others.get(trunk_port)
         if self.trunks and taken is not None:
             raise Problem("network.trunk_port", f"{trunk_port} is {taken}; use 5080 or another")
+        for index, application in enumerate(self.applications):
+            if application.port == self.event_socket.port:
+                raise Problem(
+                    f"applications[{index}].port",
+                    f"{application.port} is event_socket.port, where FreeSWITCH itself listens; "
+                    "use 8084 or another",
+                )
         for index, port in enumerate(self.firewall.tcp_ports):
             if port == self.event_socket.port:
                 raise Problem(
@@ -293,13 +306,14 @@ class Site:
                     f"the secret {wrong}; leave the field out, and a strong one is made, or use "
                     "12 characters or more that nobody can guess",
                 )
-        esl = self.vault.known(self.event_socket.password)
-        if esl is not None and not all(sign.isalnum() or sign in "._~-" for sign in esl):
-            raise Problem(
-                "event_socket.password",
-                "the secret holds signs that fs_cli's configuration cannot; use letters, digits "
-                "and . _ ~ -",
-            )
+        for path, wanted in _secrets_in(self.event_socket, "event_socket"):
+            value = self.vault.known(wanted)
+            if value is not None and not all(sign.isalnum() or sign in "._~-" for sign in value):
+                raise Problem(
+                    path,
+                    "the secret holds signs that fs_cli's configuration cannot; use letters, "
+                    "digits and . _ ~ -",
+                )
 
     def needs_switch(self) -> list[str]:
         """What of the Site an inventory without a switch cannot have: a line each, or nothing."""
@@ -325,6 +339,11 @@ class Site:
             for field in ("parking", "speed_dials")
             if getattr(self, field)
         ]
+        if self.event_socket.users:
+            out.append(
+                "Site.event_socket.users: needs a switch, and the inventory has edges only; leave "
+                "it out"
+            )
         if self.media.mode != "bypass":
             out.append(
                 f"Site.media.mode: {self.media.mode!r} needs a switch, and the inventory has edges "
@@ -431,6 +450,7 @@ class Site:
             definitions[source].setdefault("required", []).append("source")
         # An extension's own secrets are named after its number: no one value is the default.
         del definitions["Extension"]["properties"]["password"]["default"]
+        del definitions["EventSocketUser"]["properties"]["password"]["default"]
         del definitions["Mailbox"]["properties"]["pin"]["default"]
         definitions["EventSocket"]["properties"]["password"]["default"] = {"secret": "esl"}
         return schema

@@ -19,6 +19,16 @@ HOST = "features1"
 
 # What the Site is given, and what is dialled for it.
 SERVICES = {
+    "applications": (
+        'applications=[Application("a", 8084, number=6300, otherwise=hang_up("USER_BUSY"))]',
+        "6300",
+    ),
+    "users of the Event Socket": (
+        'event_socket=EventSocket(users=[EventSocketUser("a", commands=["status"])]), '
+        'notices=[Notice("a", say("Hello."), number=6200)]',
+        "6200",
+    ),
+    "scripts": ('scripts=[LuaScript("a", "examples/lua/ask.lua", number=6400)]', "6400"),
     "conferences": ('conferences=[Conference("a", number=3000)]', "3000"),
     "parking": ("parking=Parking(5901, 5903, number=5900)", "5901"),
     "forward": ('features=FeatureCodes(forward="*72", forward_off="*73")', "*721001"),
@@ -49,6 +59,9 @@ SERVICES = {
     "recordings": ("recording=Recording(keep_days=7)", "1020"),
 }
 OWN = {
+    "applications": (None, "dialplan/services/applications.xml"),
+    "users of the Event Socket": (None, "directory/event_socket.xml"),
+    "scripts": ("mod_lua", "scripts/own/a.lua"),
     "conferences": ("mod_conference", "dialplan/services/conferences.xml"),
     "parking": ("mod_valet_parking", "dialplan/services/parking.xml"),
     "forward": ("mod_db", "dialplan/services/features.xml"),

@@ -17,10 +17,12 @@ from callcenter.secrets import Secret
 from callcenter.site import (
     Agent,
     AgentCodes,
+    Application,
     Conference,
     Did,
     Emergency,
     EventSocket,
+    EventSocketUser,
     Extension,
     Fax,
     FeatureCodes,
@@ -28,6 +30,7 @@ from callcenter.site import (
     Hours,
     Ivr,
     LocalPackages,
+    LuaScript,
     Mailbox,
     Maintenance,
     Media,
@@ -47,6 +50,7 @@ from callcenter.site import (
     Switch,
     Trunk,
     Voicemail,
+    application,
     conference,
     extension,
     fax,
@@ -56,6 +60,7 @@ from callcenter.site import (
     open_during,
     ring_group,
     say,
+    script,
     secret,
     voicemail,
 )
@@ -63,6 +68,7 @@ from callcenter.site import (
 pytestmark = pytest.mark.usefixtures("own_folder")
 
 ROOT = Path(__file__).parents[2]
+LUA = ROOT / "examples/lua/ask.lua"
 
 YAML = """\
 domain: CC.example.net
@@ -119,7 +125,18 @@ network:
   sip_from: [192.0.2.0/24]
 firewall: {enabled: false, ssh_from: [192.0.2.0/24], tcp_ports: [9100]}
 media: {codecs: [PCMA, OPUS], mode: bypass, max_calls: 100, max_calls_per_second: 10}
-event_socket: {port: 8022, password: {secret: socket}}
+event_socket:
+  port: 8022
+  password: {secret: socket}
+  users:
+    - {name: listener, events: [ALL], commands: [originate], password: {secret: listens}}
+    - {name: watcher, events: ["sofia::register"]}
+applications:
+  - {name: survey, port: 8084, number: 6300, asynchronous: false, full: true,
+     otherwise: {script: ask}}
+scripts:
+  - {name: ask, file: LUA, number: 6400, otherwise: {ivr: main}}
+  - {name: again, file: LUA, otherwise: {application: survey}}
 features:
   echo: "*98"
   tone: null
@@ -173,7 +190,7 @@ recording:
   {keep_days: 30, announcement: {say: Recorded.}, stereo: false, pause: 1, resume: 2}
 maintenance: {live_calls: stop, drain_seconds: 60}
 secret_file: /nowhere/secrets.json
-"""
+""".replace("LUA", str(LUA))
 
 
 def twin() -> Site:
@@ -264,7 +281,30 @@ def twin() -> Site:
         ),
         firewall=Firewall(enabled=False, ssh_from=("192.0.2.0/24",), tcp_ports=(9100,)),
         media=Media(codecs=("PCMA", "OPUS"), mode="bypass", max_calls=100, max_calls_per_second=10),
-        event_socket=EventSocket(port=8022, password=secret("socket")),
+        event_socket=EventSocket(
+            port=8022,
+            password=secret("socket"),
+            users=[
+                EventSocketUser(
+                    "listener", events=["ALL"], commands=["originate"], password=secret("listens")
+                ),
+                EventSocketUser("watcher", events=["sofia::register"]),
+            ],
+        ),
+        applications=[
+            Application(
+                "survey",
+                8084,
+                number="6300",
+                asynchronous=False,
+                full=True,
+                otherwise=script("ask"),
+            )
+        ],
+        scripts=[
+            LuaScript("ask", LUA, number="6400", otherwise=ivr("main")),
+            LuaScript("again", LUA, otherwise=application("survey")),
+        ],
         features=FeatureCodes(
             echo="*98",
             tone=None,

@@ -12,6 +12,7 @@ from typing import Final, Protocol
 
 from callcenter.render._files import File
 from callcenter.render.services import (
+    applications,
     conferences,
     extensions,
     faxes,
@@ -23,6 +24,7 @@ from callcenter.render.services import (
     queues,
     recordings,
     ring_groups,
+    scripts,
     trunks,
     voicemails,
 )
@@ -63,6 +65,7 @@ class Service(Protocol):
 
 
 SERVICES: Final[tuple[Service, ...]] = (
+    applications,
     conferences,
     extensions,
     faxes,
@@ -74,6 +77,7 @@ SERVICES: Final[tuple[Service, ...]] = (
     queues,
     recordings,
     ring_groups,
+    scripts,
     trunks,
     voicemails,
 )

@@ -31,12 +31,14 @@ CONTEXT = "services"
 """The dialplan context of all destinations. No caller enters it but by a transfer of ours."""
 
 _PREFIXES = {
+    "applications": "application",
     "conferences": "conference",
     "faxes": "fax",
     "ivrs": "ivr",
     "notices": "notice",
     "queues": "queue",
     "ring_groups": "ring-group",
+    "scripts": "script",
 }
 
 
