@@ -186,15 +186,17 @@ def listens(do: Callable[[socket.socket], None]) -> Iterator[None]:
     """An application that is not what it should be, beyond the tunnel."""
     with socket.create_server(("127.0.0.1", PORT)) as server:
 
+        server.settimeout(20)
+
         def serve() -> None:
             connection, _ = server.accept()
             with connection:
                 do(connection)
 
-        thread = threading.Thread(target=serve)
+        thread = threading.Thread(target=serve, daemon=True)
         thread.start()
         yield
-        thread.join()
+        thread.join(10)
 
 
 @pytest.mark.parametrize("number", ["6300", "6301"])
