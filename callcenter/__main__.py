@@ -7,6 +7,8 @@ drift PATH       fail where a deploy would change a host of an inventory (this o
 phone PATH       print how to point a Linphone at an inventory's first switch
 notify PATH NOTICE LIST
                  call a list of numbers with a notice, and tell what became of each, as CSV
+fax send PATH NUMBER FILE
+                 send a PDF or TIFF as a fax, and tell what became of it
 route WHEN NUMBER [PATH]
                  print the way that a call takes at a moment, and why
 """
@@ -20,6 +22,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from callcenter.drift import DEPLOY, drift
+from callcenter.fax import send
 from callcenter.inventory import load
 from callcenter.notify import Pace, notify, numbers_in, write
 from callcenter.reference import markdown
@@ -69,6 +72,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
     notifying.add_argument("--attempts", type=int, default=pace.attempts)
     notifying.add_argument("--retry-after", type=float, default=pace.retry_seconds, help="seconds")
     notifying.add_argument("--ring", type=int, default=pace.ring_seconds, help="seconds")
+    faxing = commands.add_parser("fax", help="send a fax").add_subparsers(
+        dest="action", required=True
+    )
+    sends = faxing.add_parser("send", help="send a PDF or TIFF, and wait for the end")
+    sends.add_argument("path", type=Path, help="inventories/prod")
+    sends.add_argument("number", help="what is dialled: outside, or an extension that is a fax")
+    sends.add_argument("file", type=Path, help="PDF, or TIFF of a fax's width")
+    sends.add_argument("--as", dest="sender", metavar="NAME", help="default: the Site's first fax")
     given = parser.parse_args(arguments)
     if given.command == "reference":
         print(markdown(), end="")
@@ -91,6 +102,17 @@ def main(arguments: Sequence[str] | None = None) -> int:
             print(f"{given.list}: cannot be read ({type(wrong).__name__})", file=sys.stderr)
             return 1
         return 0
+    if given.command == "fax":
+        try:
+            sent = send(load(given.path), given.number, given.file, given.sender)
+        except SiteError as refused:
+            print(refused, file=sys.stderr)
+            return 1
+        except OSError as wrong:
+            print(f"{given.file}: cannot be read ({type(wrong).__name__})", file=sys.stderr)
+            return 1
+        print(sent)
+        return 0 if sent.success else 1
     if given.command in ("phone", "route"):
         try:
             if given.command == "phone":

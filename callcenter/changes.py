@@ -66,7 +66,10 @@ _BY_PATH: tuple[tuple[str, Action | None], ...] = (
     # Read when the first one comes.
     ("autoload_configs/conference.conf.xml", None),
     ("lang/", None),
+    # mod_spandsp reads it at each reloadxml.
+    ("autoload_configs/spandsp.conf.xml", None),
     ("autoload_configs/voicemail.conf.xml", VOICEMAIL),
+    ("autoload_configs/json_cdr.conf.xml", Action(Severity.MODULE, "reload mod_json_cdr")),
     ("autoload_configs/acl.conf.xml", Action(Severity.RELOAD, "reloadacl")),
     ("autoload_configs/opus.conf.xml", Action(Severity.MODULE, "reload mod_opus")),
     ("autoload_configs/logfile.conf.xml", Action(Severity.MODULE, "reload mod_logfile")),

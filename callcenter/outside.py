@@ -7,9 +7,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from callcenter.render.services.trunks import expression
-from callcenter.site import Did, Emergency, Route, Site, SiteError, Trunk
+from callcenter.site import Did, Emergency, Fax, Route, Site, SiteError, Trunk
 
-__all__ = ["Call", "arriving", "leaving"]
+__all__ = ["Call", "arriving", "leaving", "sending"]
 
 
 @dataclass(frozen=True)
@@ -34,9 +34,18 @@ def leaving(site: Site, caller: str, number: str) -> Call:
     for one in site.emergency:
         if one.number == number:
             return Call(one, one.sent or number, None, _trunks(site, one.trunks))
+    return _by_route(site, number, extension.routes, f"extension {caller}")
+
+
+def sending(site: Site, fax: Fax, number: str) -> Call:
+    """What a fax to a number outside becomes."""
+    return _by_route(site, number, fax.routes, f"fax {fax.name}")
+
+
+def _by_route(site: Site, number: str, routes: Sequence[str], who: str) -> Call:
     fitting = [route for route in site.outbound if route.matches(number)]
     for route in fitting:
-        if route.name in extension.routes:
+        if route.name in routes:
             called = route.called(number)
             why = site.outbound_limits.refused(called)
             if why is None and not re.fullmatch(r"\+[0-9]{6,15}", called):
@@ -44,7 +53,7 @@ def leaving(site: Site, caller: str, number: str) -> Call:
             return Call(route, called, why, _trunks(site, route.trunks))
     if fitting:
         names = " or ".join(route.name for route in fitting)
-        return Call(fitting[0], number, f"extension {caller} has not the route {names}")
+        return Call(fitting[0], number, f"{who} has not the route {names}")
     return Call(None, number, "nothing of the Site leads there")
 
 

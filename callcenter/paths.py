@@ -10,8 +10,19 @@ __all__ = [
     "APT_KEY",
     "APT_PREFERENCES",
     "APT_SOURCES",
+    "CALLS",
+    "CALLS_CA",
+    "CALLS_CONFIG",
+    "CALLS_PASSWORD",
+    "CALLS_SPOOL",
+    "CALLS_TOOL",
+    "CALLS_UNIT",
     "CONFIG",
     "CURRENT",
+    "FAXES",
+    "FAX_FOLDERS",
+    "FAX_TIMER",
+    "FAX_TOOL",
     "FIREWALL_RULES",
     "FIREWALL_TABLE",
     "FIREWALL_UNIT",
@@ -24,6 +35,8 @@ __all__ = [
     "LOCAL_REPOSITORY",
     "LOGROTATE",
     "MANAGED",
+    "POSTGRES_CLUSTER",
+    "POSTGRES_OURS",
     "RECORDINGS",
     "RELEASES",
     "RELEASE_TOOL",
@@ -68,6 +81,26 @@ VOICEMAIL: Final = "/var/lib/freeswitch/storage/voicemail"
 VOICEMAIL_RETENTION: Final = "/etc/systemd/system/callcenter-voicemail"
 """Without .service and .timer."""
 VOICEMAIL_TOOL: Final = "/usr/lib/callcenter/voicemail-retention"
+
+FAXES: Final = "/var/lib/freeswitch/faxes"
+"""A folder a fax: what has arrived, with ``incoming`` and ``unsent``. No deploy deletes any."""
+FAX_FOLDERS: Final = "/etc/tmpfiles.d/callcenter-fax.conf"
+FAX_TIMER: Final = "/etc/systemd/system/callcenter-fax"
+"""Without .service and .timer."""
+FAX_TOOL: Final = "/usr/lib/callcenter/fax"
+CALLS: Final = f"{STATE}/calls"
+"""Call detail records in files. No deploy deletes any."""
+CALLS_SPOOL: Final = f"{CALLS}/spool"
+"""Where FreeSWITCH writes them."""
+CALLS_TOOL: Final = "/usr/lib/callcenter/deliver-calls"
+CALLS_UNIT: Final = "/etc/systemd/system/callcenter-calls.service"
+CALLS_CONFIG: Final = "/etc/callcenter/calls.json"
+CALLS_PASSWORD: Final = "/etc/callcenter/calls-password"
+CALLS_CA: Final = "/etc/callcenter/calls-ca.pem"
+POSTGRES_CLUSTER: Final = "/etc/postgresql-common/createcluster.d/callcenter.conf"
+"""What Debian's postgresql makes its cluster with."""
+POSTGRES_OURS: Final = f"{STATE}/postgresql"
+"""There where a deploy has installed PostgreSQL."""
 
 SMTP_CONFIG: Final = "/etc/callcenter/msmtprc"
 SMTP_PASSWORD: Final = "/etc/callcenter/smtp-password"

@@ -18,6 +18,7 @@ from callcenter.site import (
     ToApplication,
     ToConference,
     ToExtension,
+    ToFax,
     ToHangUp,
     ToIvr,
     ToNotice,
@@ -82,6 +83,7 @@ def service_of(site: Site, number: str) -> tuple[str, Destination | None]:
 _KINDS: dict[str, Callable[[str], Destination]] = {
     "applications": ToApplication,
     "conferences": ToConference,
+    "faxes": ToFax,
     "ivrs": ToIvr,
     "notices": ToNotice,
     "queues": ToQueue,
@@ -175,6 +177,9 @@ def _onward(
             return
         case ToVoicemail():
             yield f"the mailbox of {here.voicemail} takes a message"
+            return
+        case ToFax():
+            yield f"fax {here.fax} receives"
             return
         case ToExtension():
             called = site.extension_by_number[here.extension]

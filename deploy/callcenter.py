@@ -6,7 +6,7 @@ pyinfra inventories/prod deploy/callcenter.py
 from pyinfra import host, inventory
 
 from callcenter.site import Site, Switch
-from roles import firewall, freeswitch, kamailio, windows
+from roles import firewall, freeswitch, kamailio, postgresql, windows
 from roles.host import HostState, preflight
 from roles.host.operations import passed
 
@@ -41,6 +41,8 @@ elif is_edge:
     kamailio.activate(site=site, switch=switch)
 else:
     freeswitch.install(site=site, found=found)
+    postgresql.install(site=site, found=found)
+    postgresql.activate(site=site)
     freeswitch.configure(site=site, found=found)
 
     firewall.activate(site=site, found=found)

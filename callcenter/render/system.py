@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import base64
+import inspect
 import ipaddress
+import json
 import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
@@ -11,14 +13,14 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
-from callcenter import paths
+from callcenter import delivery, paths
 from callcenter.render._files import File, Tree
 from callcenter.render._templates import plain
-from callcenter.render.freeswitch import CLI_CONFIG
+from callcenter.render.freeswitch import CLI_CONFIG, MAILER
 from callcenter.render.services import records, voicemails
-from callcenter.site import AptRepository, SignalWire, Site, SiteError
+from callcenter.site import AptRepository, LocalPostgres, SignalWire, Site, SiteError
 
-__all__ = ["PackageSource", "apt", "firewall", "package_source", "unit"]
+__all__ = ["PackageSource", "apt", "firewall", "package_source", "postgresql", "sends_mail", "unit"]
 
 SIGNALWIRE_USER = "signalwire"
 
@@ -155,6 +157,9 @@ def unit(site: Site, *, realtime: bool) -> Tree:
                 if records(site)
             ),
             *_voicemail(site),
+            *_faxes(site),
+            *_mail(site),
+            *_calls(site),
         ]
     )
 
@@ -174,14 +179,82 @@ def _voicemail(site: Site) -> Iterator[File]:
         for kind in ("service", "timer"):
             text = plain(f"system/voicemail.{kind}.j2", **values)
             yield File(f"{paths.VOICEMAIL_RETENTION}.{kind}", text)
-    if (smtp := site.smtp) is not None:
-        yield File(paths.SMTP_CONFIG, plain("system/msmtprc.j2", smtp=smtp, **values))
-        if smtp.password is not None:
+
+
+def _faxes(site: Site) -> Iterator[File]:
+    """Where faxes are kept and for how long, and what takes them on and mails them."""
+    if not site.faxes:
+        return
+    values = {"site": site, "paths": paths, "mailer": MAILER}
+    yield File(paths.FAX_FOLDERS, plain("system/fax.tmpfiles.j2", **values))
+    yield File(paths.FAX_TOOL, plain("system/fax.j2", **values), 0o755)
+    for kind in ("service", "timer"):
+        yield File(f"{paths.FAX_TIMER}.{kind}", plain(f"system/fax.{kind}.j2", **values))
+
+
+def sends_mail(site: Site) -> bool:
+    """Whether anything of the Site mails."""
+    return site.smtp is not None and bool(site.mailboxes or any(one.mail for one in site.faxes))
+
+
+def _mail(site: Site) -> Iterator[File]:
+    """How the host reaches the mail server."""
+    smtp = site.smtp
+    if smtp is None or not sends_mail(site):
+        return
+    yield File(paths.SMTP_CONFIG, plain("system/msmtprc.j2", smtp=smtp, site=site, paths=paths))
+    if smtp.password is not None:
+        # The word keeps the value out of diffs.
+        text = f"password {site.reveal(smtp.password)}\n".encode()
+        yield File(paths.SMTP_PASSWORD, text, 0o640, "freeswitch")
+    if smtp.ca_file is not None:
+        yield File(paths.SMTP_CA, smtp.ca_file.read_bytes())
+
+
+def _calls(site: Site) -> Iterator[File]:
+    """What delivers call detail records."""
+    if (cdr := site.cdr) is None:
+        return
+    given: dict[str, Any] = {
+        "to": cdr.to,
+        "keep_days": cdr.keep_days,
+        "spool": paths.CALLS_SPOOL,
+        "folder": paths.CALLS,
+    }
+    if cdr.to == "database" and (database := site.database) is not None:
+        if isinstance(database, LocalPostgres):
+            given["database"] = {"dbname": database.name}
+        else:
+            given["database"] = {
+                "host": database.host,
+                "port": database.port,
+                "dbname": database.name,
+                "user": database.user,
+                "password": paths.CALLS_PASSWORD,
+                "sslmode": "verify-full",
+                "sslrootcert": paths.CALLS_CA if database.ca_file else AUTHORITIES,
+            }
             # The word keeps the value out of diffs.
-            text = f"password {site.reveal(smtp.password)}\n".encode()
-            yield File(paths.SMTP_PASSWORD, text, 0o640, "freeswitch")
-        if smtp.ca_file is not None:
-            yield File(paths.SMTP_CA, smtp.ca_file.read_bytes())
+            text = f"password {site.reveal(database.password)}\n".encode()
+            yield File(paths.CALLS_PASSWORD, text, 0o640, "freeswitch")
+            if database.ca_file is not None:
+                yield File(paths.CALLS_CA, database.ca_file.read_bytes())
+    yield File(paths.CALLS_CONFIG, (json.dumps(given, indent=2) + "\n").encode())
+    yield File(paths.CALLS_TOOL, inspect.getsource(delivery).encode(), 0o755)
+    below = {"folder": paths.CALLS, "spool": paths.CALLS_SPOOL}
+    names = {name: path.removeprefix("/var/lib/") for name, path in below.items()}
+    yield File(paths.CALLS_UNIT, plain("system/calls.service.j2", paths=paths, **names))
+
+
+AUTHORITIES = "/etc/ssl/certs/ca-certificates.crt"
+"""Debian's own choice of them."""
+
+
+def postgresql(site: Site) -> Tree:
+    """How Debian's PostgreSQL makes its cluster, where the Site has one on the switch."""
+    if not isinstance(site.database, LocalPostgres):
+        return Tree([])
+    return Tree([File(paths.POSTGRES_CLUSTER, b"listen_addresses = ''\n")])
 
 
 def firewall(site: Site, ssh_ports: Iterable[int], *, rtp: bool = True) -> Tree:

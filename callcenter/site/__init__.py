@@ -3,6 +3,7 @@
 from callcenter.secrets import Secret, secret
 from callcenter.site._model import SiteError
 from callcenter.site.applications import Application
+from callcenter.site.cdrs import Cdr, LocalPostgres, RemotePostgres
 from callcenter.site.conferences import Conference
 from callcenter.site.destinations import (
     Destination,
@@ -10,6 +11,7 @@ from callcenter.site.destinations import (
     ToApplication,
     ToConference,
     ToExtension,
+    ToFax,
     ToHangUp,
     ToIvr,
     ToNotice,
@@ -20,6 +22,7 @@ from callcenter.site.destinations import (
     application,
     conference,
     extension,
+    fax,
     hang_up,
     ivr,
     notice,
@@ -31,6 +34,7 @@ from callcenter.site.destinations import (
 )
 from callcenter.site.event_socket import EventSocket, EventSocketUser
 from callcenter.site.extensions import Extension
+from callcenter.site.faxes import Fax
 from callcenter.site.features import FeatureCodes
 from callcenter.site.hours import Hours
 from callcenter.site.ivrs import Ivr
@@ -58,6 +62,7 @@ __all__ = [
     "Announcement",
     "Application",
     "AptRepository",
+    "Cdr",
     "Conference",
     "Destination",
     "Did",
@@ -65,12 +70,14 @@ __all__ = [
     "EventSocket",
     "EventSocketUser",
     "Extension",
+    "Fax",
     "FeatureCodes",
     "Firewall",
     "Hours",
     "Ivr",
     "Language",
     "LocalPackages",
+    "LocalPostgres",
     "LuaScript",
     "Mailbox",
     "Maintenance",
@@ -84,6 +91,7 @@ __all__ = [
     "Parking",
     "Queue",
     "Recording",
+    "RemotePostgres",
     "RingGroup",
     "Route",
     "Say",
@@ -98,6 +106,7 @@ __all__ = [
     "ToApplication",
     "ToConference",
     "ToExtension",
+    "ToFax",
     "ToHangUp",
     "ToIvr",
     "ToNotice",
@@ -110,6 +119,7 @@ __all__ = [
     "application",
     "conference",
     "extension",
+    "fax",
     "hang_up",
     "hosts",
     "ivr",

@@ -33,7 +33,7 @@ __all__ = [
 ]
 
 NAMED = (
-    *("conferences", "hours", "ivrs", "notices", "queues", "ring_groups"),
+    *("conferences", "faxes", "hours", "ivrs", "notices", "queues", "ring_groups"),
     *("trunks", "outbound", "applications", "scripts"),
 )
 """The Site's fields whose members have a name and may have a number."""
@@ -185,6 +185,9 @@ def check_outside(site: Site) -> None:
     for index, extension in enumerate(site.extensions):
         for place, name in enumerate(extension.routes):
             check_member(site, "outbound", f"extensions[{index}].routes[{place}]", name)
+    for index, fax in enumerate(site.faxes):
+        for place, name in enumerate(fax.routes):
+            check_member(site, "outbound", f"faxes[{index}].routes[{place}]", name)
     _check_dids(site)
     for index, trunk in enumerate(site.trunks):
         if trunk.record and site.media.mode != "default":

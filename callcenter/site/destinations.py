@@ -17,6 +17,7 @@ __all__ = [
     "ToApplication",
     "ToConference",
     "ToExtension",
+    "ToFax",
     "ToHangUp",
     "ToIvr",
     "ToNotice",
@@ -28,6 +29,7 @@ __all__ = [
     "conference",
     "destinations_in",
     "extension",
+    "fax",
     "hang_up",
     "ivr",
     "notice",
@@ -107,6 +109,15 @@ class ToConference:
 
 
 @model
+class ToFax:
+    """Receives a fax."""
+
+    names: ClassVar = "faxes"
+    fax: Name
+    """The name of one of the Site's faxes."""
+
+
+@model
 class ToApplication:
     """Hands the call to an application."""
 
@@ -170,6 +181,7 @@ Destination = Annotated[
     | Annotated[ToVoicemail, Tag("ToVoicemail")]
     | Annotated[ToNotice, Tag("ToNotice")]
     | Annotated[ToConference, Tag("ToConference")]
+    | Annotated[ToFax, Tag("ToFax")]
     | Annotated[ToApplication, Tag("ToApplication")]
     | Annotated[ToScript, Tag("ToScript")]
     | Annotated[ToHangUp, Tag("ToHangUp")]
@@ -223,6 +235,11 @@ def notice(name: str) -> ToNotice:
 def conference(name: str) -> ToConference:
     """Talk in a conference: ``conference("weekly")``."""
     return ToConference(name)
+
+
+def fax(name: str) -> ToFax:
+    """Receive a fax: ``fax("office")``."""
+    return ToFax(name)
 
 
 def application(name: str) -> ToApplication:

@@ -10,9 +10,12 @@ from pydantic import Field, model_validator
 from callcenter.site._model import Problem, model
 from callcenter.site._types import Many
 
-__all__ = ["CODECS", "Codec", "Media"]
+__all__ = ["CODECS", "Codec", "Media", "MediaMode"]
 
 Codec = Literal["OPUS", "G722", "PCMU", "PCMA", "GSM"]
+
+MediaMode = Literal["default", "bypass"]
+"""The ways of the voice."""
 
 CODECS: dict[Codec, str | None] = {
     "OPUS": "mod_opus",
@@ -31,9 +34,10 @@ class Media:
     _: KW_ONLY
     codecs: Annotated[Many[Codec], Field(min_length=1)] = ("OPUS", "G722", "PCMU", "PCMA")
     """Offered and accepted, best first."""
-    mode: Literal["default", "proxy", "bypass"] = "default"
-    """``default``: the switch decodes, so it can transcode, record and hear digits. ``proxy``: it
-    passes packets on. ``bypass``: phones send voice to each other."""
+    mode: MediaMode = "default"
+    """``default``: the switch decodes, so it can transcode, record and hear digits. ``bypass``:
+    phones send voice to each other. FreeSWITCH's proxy_media is not offered: since 1.10.9 the
+    caller hears nothing (signalwire/freeswitch issue 1988)."""
     max_calls: Annotated[int, Field(strict=True, ge=1, le=10_000)] = 500
     """Calls at a time on one switch, each of two legs."""
     max_calls_per_second: Annotated[int, Field(strict=True, ge=1, le=1_000)] = 30

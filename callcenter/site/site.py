@@ -30,9 +30,11 @@ from callcenter.site._plan import (
 )
 from callcenter.site._types import Domain, Many, Map, Number, Timezone, dialled, no_entries
 from callcenter.site.applications import Application
+from callcenter.site.cdrs import Cdr, LocalPostgres, RemotePostgres
 from callcenter.site.conferences import Conference
 from callcenter.site.event_socket import EventSocket
 from callcenter.site.extensions import Extension
+from callcenter.site.faxes import Fax
 from callcenter.site.features import FeatureCodes
 from callcenter.site.hours import Hours
 from callcenter.site.ivrs import Ivr
@@ -157,6 +159,8 @@ class Site:
     """Lua programs that run in FreeSWITCH."""
     conferences: Many[Conference] = ()
     """Rooms in which several people talk."""
+    faxes: Many[Fax] = ()
+    """Fax machines."""
     parking: Parking | None = None
     """Places in which calls wait until somebody takes them. Default: there is none."""
     speed_dials: Map[Number, Number] = Field(default_factory=no_entries, kw_only=True)
@@ -182,6 +186,10 @@ class Site:
     """Numbers that every extension reaches."""
     outbound_limits: OutboundLimits = Field(default_factory=OutboundLimits, kw_only=True)
     """What calls outside may cost at most."""
+    database: Annotated[LocalPostgres | RemotePostgres, Field(discriminator="source")] | None = None
+    """Where what is counted is kept. Default: there is none."""
+    cdr: Cdr | None = None
+    """A record of every call. Default: none is kept."""
     maintenance: Maintenance = Field(default_factory=Maintenance, kw_only=True)
     """What a deploy may do to live calls."""
     secret_file: Path | None = None
@@ -199,6 +207,7 @@ class Site:
         check_outside(self)
         self._check_ports()
         self._check_mail()
+        self._check_database()
         self._check_secrets()
         return self
 
@@ -210,6 +219,25 @@ class Site:
                     f"extensions[{index}].voicemail.email",
                     "needs a mail server; give smtp=Smtp(…), or leave it out",
                 )
+
+        for index, fax in enumerate(self.faxes):
+            if fax.mail is not None and self.smtp is None:
+                raise Problem(
+                    f"faxes[{index}].mail",
+                    "needs a mail server; give smtp=Smtp(…), or leave it out",
+                )
+
+    def _check_database(self) -> None:
+        wanted = self.cdr is not None and self.cdr.to == "database"
+        if wanted and self.database is None:
+            raise Problem(
+                "cdr.to",
+                "'database' needs one; give database=LocalPostgres(), or use 'json' or 'csv'",
+            )
+        if self.database is not None and not wanted:
+            raise Problem(
+                "database", 'is used by nothing; give cdr=Cdr("database"), or leave it out'
+            )
 
     def _check_ports(self) -> None:
         first, last = self.network.rtp_ports
@@ -326,7 +354,7 @@ class Site:
         ]
         out += [
             f"Site.{field}: needs a switch, and the inventory has edges only; leave it out"
-            for field in ("parking", "speed_dials")
+            for field in ("parking", "speed_dials", "cdr")
             if getattr(self, field)
         ]
         if self.event_socket.users:
@@ -350,8 +378,17 @@ class Site:
                 "rules say who may administer it; leave it out, or give Windows hosts a site of "
                 "their own"
             )
+        if self.faxes:
+            out.append(
+                "Site.faxes: needs a Linux host, whose programs make and mail the documents; leave "
+                "it out"
+            )
         if self.smtp is not None:
             out.append("Site.smtp: needs a Linux host, which has msmtp; leave it out")
+        if self.cdr is not None:
+            out.append(
+                "Site.cdr: needs a Linux host, where a service delivers the records; leave it out"
+            )
         if self.mailboxes and self.voicemail.keep_days is not None:
             out.append(
                 "Site.voicemail.keep_days: needs a Linux host, where a timer deletes old messages; "
@@ -431,7 +468,13 @@ class Site:
         ]
         extensions["items"] = {"anyOf": [extensions["items"], *shorthand]}
         definitions = schema["$defs"]
-        for source in ("SignalWire", "AptRepository", "LocalPackages"):
+        for source in (
+            "SignalWire",
+            "AptRepository",
+            "LocalPackages",
+            "LocalPostgres",
+            "RemotePostgres",
+        ):
             definitions[source].setdefault("required", []).append("source")
         # An extension's own secrets are named after its number: no one value is the default.
         del definitions["Extension"]["properties"]["password"]["default"]

@@ -15,7 +15,7 @@ from callcenter.secrets import Secret
 from callcenter.site._model import Problem, model
 from callcenter.site._types import Many, Name, Networks, Number, Transport, domain_name
 from callcenter.site.destinations import Destination
-from callcenter.site.media import Codec
+from callcenter.site.media import Codec, MediaMode
 
 __all__ = ["FAILOVER", "PREMIUM", "Did", "Emergency", "OutboundLimits", "Outside", "Route", "Trunk"]
 
@@ -244,7 +244,7 @@ class Route:
     """How long it rings outside."""
     silence_seconds: Annotated[int, Field(strict=True, ge=1, le=30)] = 5
     """How long a trunk may say nothing before the next one is tried."""
-    media: Literal["default", "proxy", "bypass"] | None = None
+    media: MediaMode | None = None
     """The way of the voice, as in media.mode. Default: that of the Site."""
 
     @cached_property

@@ -2,13 +2,16 @@
 
 from callcenter.site import (
     Agent,
+    Cdr,
     Conference,
     Did,
     Extension,
+    Fax,
     FeatureCodes,
     Hours,
     Ivr,
     LocalPackages,
+    LocalPostgres,
     Media,
     Notice,
     OutboundLimits,
@@ -56,6 +59,8 @@ site = Site(
         pickup="*85",
         intercom="*80",
     ),
+    database=LocalPostgres(),
+    cdr=Cdr("database", keep_days=30),
     speed_dials={"*01": "1000"},
     conferences=[
         Conference(
@@ -69,6 +74,7 @@ site = Site(
         Conference("open", number=3001),
     ],
     recording=Recording(announcement=say("This call is recorded.")),
+    faxes=[Fax("office", number=3200)],
     parking=Parking(5901, 5920, number=5900, max_wait=10),
     # The carrier is this machine: the acceptance tests play it.
     trunks=[Trunk("carrier", host=GATEWAY, port=5066, channels=2, caller_id="+4930123400")],

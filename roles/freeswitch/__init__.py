@@ -33,18 +33,23 @@ MAIL_SERVERS = (
     "msmtp-mta",
 )
 """mod_voicemail's package asks for one; the last is added where there is none."""
+FAX_TOOLS = ("libtiff-tools", "ghostscript")
+"""They make PDF of what arrives, and of PDF what is sent."""
 
 
 def packages(site: Site, found: State) -> tuple[str, ...]:
     """Everything that must be installed on a switch."""
     clock = () if any(name in found.packages for name in CLOCKS) else CLOCKS[-1:]
     mail: list[str] = []
-    if site.mailboxes:
-        if not any(name in found.packages for name in MAIL_SERVERS):
-            mail += MAIL_SERVERS[-1:]
-        if site.smtp is not None:
-            mail += [render.freeswitch.MAILER, "ca-certificates"]
-    return (*render.freeswitch.packages(site), *HOST_PACKAGES, *clock, *mail)
+    if site.mailboxes and not any(name in found.packages for name in MAIL_SERVERS):
+        mail += MAIL_SERVERS[-1:]
+    if render.system.sends_mail(site):
+        mail += [render.freeswitch.MAILER, "ca-certificates"]
+    fax = FAX_TOOLS if site.faxes else ()
+    calls = ["python3"] if site.cdr is not None else []
+    if site.database is not None:
+        calls += ["python3-psycopg2", "ca-certificates"]
+    return (*render.freeswitch.packages(site), *HOST_PACKAGES, *clock, *mail, *fax, *calls)
 
 
 @deploy("FreeSWITCH: preflight")
@@ -114,6 +119,8 @@ def install(site: Site, found: State) -> None:
 @deploy("FreeSWITCH: configure")
 def configure(site: Site, found: State) -> None:
     """The unit's drop-in, log rotation, and the tool that changes releases."""
+    wanted = packages(site, found)
+    gone = [name for name in (*FAX_TOOLS, render.freeswitch.MAILER) if name not in wanted]
     files.tree(
         name="Unit and log rotation",
         group="freeswitch",
@@ -123,6 +130,15 @@ def configure(site: Site, found: State) -> None:
             f"! systemctl is-active --quiet {paths.UNIT} || touch {paths.RESTART_NEEDED}",
             **operations.timer(paths.RETENTION),
             **operations.timer(paths.VOICEMAIL_RETENTION),
+            paths.FAX_FOLDERS: f"! [ -e {paths.FAX_FOLDERS} ] || "
+            f"systemd-tmpfiles --create {paths.FAX_FOLDERS}",
+            **operations.timer(paths.FAX_TIMER),
+            paths.FAX_TOOL: f"[ -e {paths.FAX_TOOL} ] || "
+            f"{{ {'; '.join(['true', *map(operations.spare, gone)])}; }}",
+            **operations.service(
+                paths.CALLS_UNIT,
+                (paths.CALLS_CONFIG, paths.CALLS_TOOL, paths.CALLS_PASSWORD, paths.CALLS_CA),
+            ),
         },
     )
 

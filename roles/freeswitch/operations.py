@@ -20,7 +20,7 @@ from callcenter.site import Maintenance
 from roles.files import payload_command, show_difference
 from roles.freeswitch.facts import ReleaseState
 
-__all__ = ["no_other_modules", "packages", "release", "source_answers", "timer"]
+__all__ = ["no_other_modules", "packages", "release", "service", "source_answers", "spare", "timer"]
 
 _OURS = ("freeswitch", "libfreeswitch")
 
@@ -188,22 +188,25 @@ def no_other_modules(
     surplus = unwanted(wanted, installed)
     if not surplus:
         return
-    remove = (
-        "DEBIAN_FRONTEND=noninteractive apt-get -y -qq -o DPkg::Lock::Timeout=300 "
-        "-o Dpkg::Use-Pty=0 remove"
-    )
-    yield StringCommand(f"{remove} {' '.join(surplus)}")
+    yield StringCommand(f"{_REMOVE} {' '.join(surplus)}")
     if "freeswitch-mod-voicemail" in surplus:
-        # Only where apt itself says that it came for nobody else's sake.
         for name in _MAILERS:
-            yield StringCommand(
-                "sh",
-                "-c",
-                shlex.quote(f"! {_SPARE} | grep -q '^Remv {name} ' || {remove} {name}"),
-            )
+            if name not in wanted:
+                yield StringCommand("sh", "-c", shlex.quote(spare(name)))
 
 
+def spare(name: str) -> str:
+    """Remove a package, where apt itself says that it came for nobody else's sake."""
+    return f"! {_SPARE} | grep -q '^Remv {name} ' || {_REMOVE} {name}"
+
+
+_REMOVE = (
+    "DEBIAN_FRONTEND=noninteractive apt-get -y -qq -o DPkg::Lock::Timeout=300 "
+    "-o Dpkg::Use-Pty=0 remove"
+)
 _MAILERS = ("msmtp-mta", "msmtp")
+_PROGRAMS = (*_MAILERS, "libtiff-tools", "ghostscript")
+"""They go with the service that they came for."""
 _SPARE = (
     "apt-get -s -o APT::AutoRemove::SuggestsImportant=false "
     "-o APT::AutoRemove::RecommendsImportant=false autoremove"
@@ -222,6 +225,18 @@ def timer(path: str) -> dict[str, str]:
         f"/var/lib/systemd/timers/stamp-{name}; systemctl daemon-reload; fi"
     )
     return {f"{path}.timer": command, f"{path}.service": command}
+
+
+def service(path: str, reads: Sequence[str]) -> dict[str, str]:
+    """What is to be run after the unit of a service, or a file that it reads, came, changed or
+    went."""
+    name = path.rpartition("/")[2]
+    command = (
+        f"if [ -e {path} ]; then systemctl daemon-reload; systemctl enable --quiet {name}; "
+        f"systemctl restart {name}; else systemctl stop {name} 2>/dev/null || :; "
+        f"rm -f /etc/systemd/system/multi-user.target.wants/{name}; systemctl daemon-reload; fi"
+    )
+    return dict.fromkeys((path, *reads), command)
 
 
 def _ours(names: Sequence[str]) -> list[str]:
@@ -266,10 +281,10 @@ def _install_script(wanted: Sequence[str]) -> str:
             "before=$(dpkg-query -W -f '${Version}' libfreeswitch1 2>/dev/null || true)",
             "$apt update",
             # All of FreeSWITCH in one transaction: a module fits exactly one libfreeswitch1.
-            f"new=$(for name in {' '.join(_MAILERS)}; do dpkg -s $name >/dev/null 2>&1 || "
+            f"new=$(for name in {' '.join(_PROGRAMS)}; do dpkg -s $name >/dev/null 2>&1 || "
             "echo $name; done)",
             f"$apt install --no-install-recommends --allow-downgrades {' '.join(wanted)}",
-            # What came with voicemail may go with it.
+            # What came with voicemail or fax may go with it.
             "for name in $new; do ! dpkg -s $name >/dev/null 2>&1 || apt-mark auto $name; done",
             # A further module can be loaded at once; another libfreeswitch1 needs a restart.
             '[ "$before" = "$(dpkg-query -W -f \'${Version}\' libfreeswitch1)" ] || '

@@ -82,7 +82,11 @@ def end_up_when(
 ) -> tuple[int, str]:
     """End an ``up`` as soon as the event has happened; its exit code and what it said."""
     process = subprocess.Popen(
-        [*command.words, "up", *words, "cc1", "cc2"], stderr=subprocess.PIPE, text=True
+        [*command.words, "up", *words, "cc1", "cc2"],
+        stderr=subprocess.PIPE,
+        text=True,
+        # A shell that runs the tests in its background has them ignore it.
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
     )
     try:
         until(lambda: event() or process.poll() is not None)

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 from tests.acceptance.support.audio import assert_heard
-from tests.acceptance.support.phones import Call, Exchange, Phone
+from tests.acceptance.support.phones import Call, Codec, Exchange, Phone
 from tests.roles.conftest import Operator, Run
 
 __all__ = ["connected", "listening", "phone_of", "refused", "sentence", "state_of", "still_talking"]
@@ -75,14 +75,20 @@ def listening(
 CALLER_HZ, CALLEE_HZ = 620, 1400
 
 
-def phone_of(operator: Operator, host: str, exchange: Exchange, number: str) -> Phone:
+def phone_of(
+    operator: Operator,
+    host: str,
+    exchange: Exchange,
+    number: str,
+    codecs: tuple[Codec, ...] = ("PCMU",),
+) -> Phone:
     """A registered phone of an extension of a host."""
     phone = exchange.phone(
         number,
         json.loads(operator.secrets.read_text())[f"extension/{number}"],
         domain="roles.callcenter.test",
         server=next(one.address for one in operator.lab.hosts if one.name == host),
-        codecs=("PCMU",),
+        codecs=codecs,
     )
     phone.register()
     return phone

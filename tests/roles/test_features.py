@@ -43,6 +43,7 @@ SERVICES = {
     "IVR": ('ivrs=[Ivr("a", say("Hello."), number=6000, direct_dial=True)]', "6000"),
     "notices": ('notices=[Notice("a", say("Hello."), number=6200)]', "6200"),
     "hours": ('hours=[Hours("a", ["Mon-Fri 09:00-18:00"], night="*280")]', "*280"),
+    "faxes": ('faxes=[Fax("a", number=3100)]', "3100"),
     "queues": (
         'queues=[Queue("a", number=7000, announce_position=True)], '
         'agents=[Agent("1001", skills={"a": 1})]',
@@ -56,6 +57,7 @@ SERVICES = {
         "0301234",
     ),
     "recordings": ("recording=Recording(keep_days=7)", "1020"),
+    "call detail records": ("cdr=Cdr()", "1020"),
 }
 OWN = {
     "applications": (None, "dialplan/services/applications.xml"),
@@ -72,10 +74,12 @@ OWN = {
     "IVR": (None, "dialplan/services/ivrs.xml"),
     "notices": (None, "dialplan/services/notices.xml"),
     "hours": ("mod_db", "dialplan/services/hours.xml"),
+    "faxes": (None, "dialplan/services/faxes.xml"),
     "queues": ("mod_callcenter", "dialplan/services/queues.xml"),
     "voicemail": ("mod_voicemail", "dialplan/services/voicemails.xml"),
     "trunks": ("mod_hash", "dialplan/services/outbound.xml"),
     "recordings": (None, "dialplan/services/recordings.xml"),
+    "call detail records": ("mod_json_cdr", "autoload_configs/json_cdr.conf.xml"),
 }
 """The module and the file that are there for it alone."""
 RANGE = "*Extension.range(1000, 1009, ring_seconds=5)"
@@ -83,6 +87,7 @@ EXTENSIONS = {
     "pickup": 'Extension(1000, pickup_groups=["a"]), *Extension.range(1001, 1009, ring_seconds=5)',
     "voicemail": f"{RANGE}, Extension(1020, voicemail=True)",
     "recordings": f"{RANGE}, Extension(1020, record=True)",
+    "call detail records": f"{RANGE}, Extension(1020)",
 }
 """Where the service is one of extensions."""
 

@@ -18,7 +18,7 @@ from callcenter.outside import arriving, leaving
 from callcenter.site import Emergency, Site
 from lab.lab import Lab
 from tests.acceptance.support.audio import assert_heard
-from tests.acceptance.support.phones import Call, CallFailed, Exchange
+from tests.acceptance.support.phones import Call, CallFailed, Codec, Exchange
 from tests.roles.conftest import SITE, Operator
 from tests.roles.support import CALLEE_HZ, CALLER_HZ, phone_of, still_talking
 from tests.sipp import SIPP, sipp
@@ -35,6 +35,8 @@ TRUNKS = f"""
         Trunk("silent", host="GATEWAY", port={SILENT}, ping_seconds=None),
         Trunk("narrow", host="GATEWAY", port={CARRIER}, channels=1, number_format="00",
               caller_id_in="p-asserted-identity", caller_id="+4930123499", ping_seconds=None),
+        Trunk("alaw", host="GATEWAY", port={CARRIER}, codecs=["PCMA"], ping_seconds=None),
+        Trunk("wide", host="GATEWAY", port={CARRIER}, codecs=["OPUS", "G722"], ping_seconds=None),
     ],
     inbound=[
         Did("+4930123401", to=extension(1001)),
@@ -47,6 +49,10 @@ TRUNKS = f"""
         Route("silent-first", pattern=r"^7\\d{{8}}$", strip=1, prefix="+4941",
               trunks=["silent", "good"], silence_seconds=2),
         Route("narrow", pattern=r"^6\\d{{8}}$", strip=1, prefix="+4942", trunks=["narrow"]),
+        Route("alaw", pattern=r"^5\\d{{8}}$", strip=1, prefix="+4943", trunks=["alaw"]),
+        Route("wide", pattern=r"^4\\d{{8}}$", strip=1, prefix="+4944", trunks=["wide"]),
+        Route("bypass", pattern=r"^3\\d{{8}}$", strip=1, prefix="+4945", trunks=["good"],
+              media="bypass"),
         Route("abroad", pattern=r"^00[1-9]\\d{{6,12}}$", strip=2, prefix="+", trunks=["good"]),
     ],
     emergency=[Emergency("112", trunks=["refusing", "good"])],
@@ -54,7 +60,7 @@ TRUNKS = f"""
     media="""
 
 ALLOWED = "*Extension.range(1000, 1009, ring_seconds=5)"
-ROUTES = '"local", "refused-first", "silent-first", "narrow", "abroad"'
+ROUTES = '"local", "refused-first", "silent-first", "narrow", "abroad", "alaw", "wide", "bypass"'
 EXTENSIONS = (
     f"Extension(1000, routes=[{ROUTES}]), "
     f'Extension(1001, routes=[{ROUTES}], caller_id="+4930123401"), '
@@ -237,6 +243,56 @@ def test_the_next_trunk_is_tried_where_the_first_refuses_or_is_silent(
             call = caller.call(dialled)
             talk(call, world.incoming(timeout=15).answer())
         call.hangup()
+
+
+@pytest.mark.parametrize(
+    ("number", "own", "called", "theirs"),
+    [
+        ("511111111", "OPUS", "+494311111111", "PCMA"),
+        ("522222222", "G722", "+494322222222", "PCMA"),
+        ("533333333", "PCMU", "+494333333333", "PCMA"),
+        ("411111111", "PCMU", "+494411111111", "OPUS"),
+        ("422222222", "OPUS", "+494422222222", "OPUS"),
+    ],
+)
+def test_a_trunks_codecs_are_offered_and_transcoded(
+    operator: Operator, exchange: Exchange, number: str, own: Codec, called: str, theirs: str
+) -> None:
+    world = exchange.phone(called, codecs=("PCMU", "PCMA", "G722", "OPUS"))
+    call = phone_of(operator, HOST, exchange, "1000", codecs=(own,)).call(number)
+    answered = world.incoming().answer()
+    talk(call, answered)
+    assert call.codec.upper().startswith(own)
+    assert answered.codec.upper().startswith(theirs)
+    call.hangup()
+
+
+@pytest.mark.parametrize(
+    ("number", "called", "through"),
+    [
+        ("311111111", "+494511111111", False),
+        ("030555125", "+4930555125", True),
+    ],
+    ids=["bypass", "default"],
+)
+def test_a_routes_way_of_the_voice(
+    operator: Operator, exchange: Exchange, lab: Lab, number: str, called: str, through: bool
+) -> None:
+    world = exchange.phone(called, codecs=("PCMU",))
+    call = phone_of(operator, HOST, exchange, "1000").call(number)
+    answered = world.incoming().answer()
+    talk(call, answered)
+    switch = address_of(operator)
+    voice = re.findall(
+        r":(\d+) ", operator.ssh(HOST, f"ss -Hanu src {switch} | awk '{{print $4 \" \"}}'")
+    )
+    ports = [port for port in map(int, voice) if 16384 <= port <= 32767]
+    assert {call.remote_address[0], answered.remote_address[0]} == (
+        {switch} if through else {lab.gateway}
+    )
+    # Two ports a leg, or none at all: no packet of the voice can come to the switch.
+    assert bool(ports) == through, ports
+    call.hangup()
 
 
 def test_busy_is_busy(operator: Operator, exchange: Exchange) -> None:

@@ -15,7 +15,17 @@ from callcenter import paths
 from callcenter.__main__ import check
 from callcenter.render import Tree, kamailio, system
 from callcenter.secrets import Secret
-from callcenter.site import Extension, FeatureCodes, Media, Network, Site, SiteError, Switch, hosts
+from callcenter.site import (
+    Cdr,
+    Extension,
+    FeatureCodes,
+    Media,
+    Network,
+    Site,
+    SiteError,
+    Switch,
+    hosts,
+)
 
 KAMAILIO = shutil.which("kamailio", path="/usr/sbin:/usr/local/sbin:/usr/bin")
 EDGE = Switch("sip.example.net", address="192.0.2.7")
@@ -100,6 +110,12 @@ def test_no_port_is_open_for_voice() -> None:
     rules = text(system.firewall(site(), [22], rtp=False), paths.FIREWALL_RULES)
     assert "16384" not in rules
     assert "udp dport 5060 accept" in rules
+
+
+def test_records_of_calls_need_a_switch_and_linux() -> None:
+    made = site(cdr=Cdr())
+    assert [line for line in made.needs_switch() if "Site.cdr" in line]
+    assert [line for line in made.needs_linux() if "Site.cdr" in line]
 
 
 def test_what_needs_a_switch_is_named() -> None:

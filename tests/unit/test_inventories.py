@@ -7,10 +7,13 @@ import shutil
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from callcenter.__main__ import check
+from callcenter.render import freeswitch
+from callcenter.site import Switch
 
 ROOT = Path(__file__).parents[2]
 PYINFRA = Path(sys.executable).with_name("pyinfra")
@@ -161,3 +164,11 @@ class TestWindows:
         monkeypatch.delenv("CALLCENTER_WINDOWS_HOST", raising=False)
         [line] = check(operators_folder / "inventories" / "lab-windows")
         assert line.startswith("CALLCENTER_WINDOWS_HOST: is not set")
+
+
+@pytest.mark.parametrize("name", ["lab", "lab-edges", "lab-windows", "prod"])
+def test_every_inventorys_site_renders(operators_folder: Path, name: str) -> None:
+    scope: dict[str, Any] = {}
+    exec((operators_folder / f"inventories/group_data/{name}.py").read_text(), scope)
+    tree = freeswitch.configuration(scope["site"], Switch("cc1", address="192.0.2.1"))
+    assert "directory/default.xml" in [file.path for file in tree]

@@ -21,7 +21,16 @@ from pyinfra.context import ctx_host, ctx_state
 from callcenter import paths
 from callcenter.render import Tree, freeswitch, system
 from callcenter.secrets import Secret
-from callcenter.site import AptRepository, EventSocket, Extension, SignalWire, Site, Switch
+from callcenter.site import (
+    AptRepository,
+    EventSocket,
+    Extension,
+    Fax,
+    SignalWire,
+    Site,
+    Smtp,
+    Switch,
+)
 from roles.files.facts import ManagedFiles, MaskedContents
 from roles.files.operations import tree
 from roles.firewall import operations as firewall
@@ -37,6 +46,12 @@ SITE = Site(
     packages=SignalWire(token=Secret(literal="pat_Horse7battery")),
 )
 MAILBOX = Site("cc.example.net", extensions=(Extension("1000", voicemail=True),))
+FAX = Site(
+    "cc.example.net",
+    extensions=(Extension("1000"),),
+    faxes=(Fax("office", mail="fax@example.net"),),
+    smtp=Smtp("mail.example.net", sender="pbx@example.net"),
+)
 CONFIGURATION = freeswitch.configuration(SITE, Switch("cc1", public_ip="203.0.113.10"))
 
 
@@ -158,6 +173,7 @@ SCRIPTS: dict[str, Callable[[Path], list[str]]] = {
     "the end of old voicemail": lambda _: [
         system.unit(MAILBOX, realtime=True)[paths.VOICEMAIL_TOOL].content.decode()
     ],
+    "faxes": lambda _: [system.unit(FAX, realtime=True)[paths.FAX_TOOL].content.decode()],
     "voicemail to go": lambda _: [
         line if line.startswith("DEBIAN") else inner(line)
         for line in scripts_of(

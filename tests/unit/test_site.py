@@ -18,12 +18,14 @@ from callcenter.site import (
     Agent,
     AgentCodes,
     Application,
+    Cdr,
     Conference,
     Did,
     Emergency,
     EventSocket,
     EventSocketUser,
     Extension,
+    Fax,
     FeatureCodes,
     Firewall,
     Hours,
@@ -40,6 +42,7 @@ from callcenter.site import (
     Parking,
     Queue,
     Recording,
+    RemotePostgres,
     RingGroup,
     Route,
     SignalWire,
@@ -52,6 +55,7 @@ from callcenter.site import (
     application,
     conference,
     extension,
+    fax,
     hang_up,
     hosts,
     ivr,
@@ -99,6 +103,9 @@ conferences:
      announce: words, max_members: 20}
 parking: {first: 5901, last: "5920", number: 5900, max_wait: 60, otherwise: {conference: weekly}}
 speed_dials: {"*01": 1000}
+database: {source: remote, host: db.example.net, password: {secret: database}, user: calls,
+  name: calls, port: 5433}
+cdr: {to: database, keep_days: 30}
 trunks:
   - {name: carrier-a, host: sip.carrier.example, port: 5070, transport: tcp, username: acct,
      password: {secret: carrier-a}, networks: [198.51.100.0/24], channels: 10,
@@ -107,7 +114,7 @@ trunks:
   - {name: carrier-b, host: 198.51.100.7}
 inbound:
   - {number: "+861012345678", to: {extension: 2000}, trunk: carrier-a}
-  - {number: "+861012345600", last: "+861012345609", to: {ivr: main}}
+  - {number: "+861012345600", last: "+861012345609", to: {fax: office}}
 outbound:
   - {name: national, pattern: '^0\\d{9,11}$', trunks: [carrier-a, carrier-b], strip: 1,
      prefix: "+86", failover: [NORMAL_TEMPORARY_FAILURE], ring_seconds: 40, silence_seconds: 3,
@@ -122,7 +129,7 @@ network:
   local_networks: [10.0.0.0/8, "fd00::/8"]
   sip_from: [192.0.2.0/24]
 firewall: {enabled: false, ssh_from: [192.0.2.0/24], tcp_ports: [9100]}
-media: {codecs: [PCMA, OPUS], mode: proxy, max_calls: 100, max_calls_per_second: 10}
+media: {codecs: [PCMA, OPUS], mode: bypass, max_calls: 100, max_calls_per_second: 10}
 event_socket:
   port: 8022
   password: {secret: socket}
@@ -174,6 +181,10 @@ agents:
   - {extension: "1001", skills: {sales: 2}, ring_seconds: 15, wrap_up: 5, reject_delay: 1,
      busy_delay: 2, no_answer_delay: 3, max_no_answer: 0}
 agent_codes: {log_in: "*31", log_out: "*32", pause: null}
+faxes:
+  - {name: office, number: 3100, mail: fax@Example.net, format: tiff, ident: "+86 10 1234",
+     header: Example Ltd, t38: false, keep_days: null, routes: [national],
+     caller_id: "+861012345678"}
 notices:
   - {name: storm, announcement: {say: Stay at home.}, number: 6200, otherwise: {ivr: main}}
 ring_groups:
@@ -225,6 +236,14 @@ def twin() -> Site:
         ],
         parking=Parking(5901, 5920, number=5900, max_wait=60, otherwise=conference("weekly")),
         speed_dials={"*01": "1000"},
+        database=RemotePostgres(
+            "db.example.net",
+            password=secret("database"),
+            user="calls",
+            name="calls",
+            port=5433,
+        ),
+        cdr=Cdr("database", keep_days=30),
         trunks=[
             Trunk(
                 "carrier-a",
@@ -246,7 +265,7 @@ def twin() -> Site:
         ],
         inbound=[
             Did("+861012345678", to=extension(2000), trunk="carrier-a"),
-            Did("+861012345600", last="+861012345609", to=ivr("main")),
+            Did("+861012345600", last="+861012345609", to=fax("office")),
         ],
         outbound=[
             Route(
@@ -274,7 +293,7 @@ def twin() -> Site:
             sip_from=("192.0.2.0/24",),
         ),
         firewall=Firewall(enabled=False, ssh_from=("192.0.2.0/24",), tcp_ports=(9100,)),
-        media=Media(codecs=("PCMA", "OPUS"), mode="proxy", max_calls=100, max_calls_per_second=10),
+        media=Media(codecs=("PCMA", "OPUS"), mode="bypass", max_calls=100, max_calls_per_second=10),
         event_socket=EventSocket(
             port=8022,
             password=secret("socket"),
@@ -361,6 +380,20 @@ def twin() -> Site:
             ),
         ],
         agent_codes=AgentCodes(log_in="*31", log_out="*32", pause=None),
+        faxes=[
+            Fax(
+                "office",
+                number="3100",
+                mail="fax@example.net",
+                format="tiff",
+                ident="+86 10 1234",
+                header="Example Ltd",
+                t38=False,
+                keep_days=None,
+                routes=["national"],
+                caller_id="+861012345678",
+            )
+        ],
         notices=[Notice("storm", say("Stay at home."), number="6200", otherwise=ivr("main"))],
         ring_groups=[
             RingGroup("sales", ["1000", "1001"], strategy="in-turn", otherwise=ivr("main"))

@@ -13,8 +13,10 @@ from typing import Final, Protocol
 from callcenter.render._files import File
 from callcenter.render.services import (
     applications,
+    cdrs,
     conferences,
     extensions,
+    faxes,
     features,
     hours,
     ivrs,
@@ -65,8 +67,10 @@ class Service(Protocol):
 
 SERVICES: Final[tuple[Service, ...]] = (
     applications,
+    cdrs,
     conferences,
     extensions,
+    faxes,
     features,
     hours,
     ivrs,

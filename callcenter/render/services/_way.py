@@ -33,6 +33,7 @@ CONTEXT = "services"
 _PREFIXES = {
     "applications": "application",
     "conferences": "conference",
+    "faxes": "fax",
     "ivrs": "ivr",
     "notices": "notice",
     "queues": "queue",

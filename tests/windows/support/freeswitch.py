@@ -7,7 +7,6 @@ fs_cli.c) until standard input ends. JAIL holds the drive as a folder named ``C:
 
 from __future__ import annotations
 
-import contextlib
 import os
 import re
 import socketserver
@@ -86,11 +85,13 @@ class FreeSwitch:
     def stop(self) -> str:
         """The service stops."""
         if self.process is not None:
-            # One that is still starting forgets that it was told to end.
-            while self.process.poll() is None:
-                self.process.terminate()
-                with contextlib.suppress(subprocess.TimeoutExpired):
-                    self.process.wait(1)
+            self.process.terminate()
+            try:
+                self.process.wait(20)
+            except subprocess.TimeoutExpired:
+                # Told to end while it starts, it may lock itself up; systemd would kill it, too.
+                self.process.kill()
+                self.process.wait()
             self.process = None
         return "ok"
 

@@ -73,6 +73,7 @@ def complete(machine: Machine, wanted: str) -> Run:
 
 def forget(machine: Machine) -> None:
     """Uninstall, and take back what was put into the registry."""
-    machine.deploy(UNINSTALL)
+    run = machine.deploy(UNINSTALL)
+    assert run.code == 0, run.output
     if not machine.real:
         machine.wine.line(f'reg delete "{TASKS}\\{paths.RETENTION}" /f')

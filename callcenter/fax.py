@@ -1,0 +1,180 @@
+"""Send a fax: the document goes to a switch, which converts it, calls, and tells what became of
+it."""
+
+from __future__ import annotations
+
+import asyncio
+import subprocess
+import tempfile
+import uuid
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from urllib.parse import quote
+
+from callcenter import paths
+from callcenter.event_socket import EventSocketClient, connect
+from callcenter.inventory import Inventory
+from callcenter.outside import sending
+from callcenter.site import Fax, Route, Site, SiteError
+from callcenter.ssh import ssh_config
+
+__all__ = ["Sent", "Way", "send", "ways"]
+
+
+@dataclass(frozen=True)
+class Sent:
+    """What became of a fax."""
+
+    sent: int
+    """Pages that the other side has confirmed."""
+    pages: int
+    mode: str
+    """``T.38`` or ``audio``; empty where nobody answered."""
+    result: str
+    """What T.30 says of it, or FreeSWITCH's cause where nobody answered."""
+    success: bool
+
+    def __str__(self) -> str:
+        by = f" by {self.mode}" if self.mode else ""
+        return f"{self.sent} of {self.pages} pages sent{by}: {self.result}"
+
+
+@dataclass(frozen=True)
+class Way:
+    """One way to a number."""
+
+    dial: str
+    """What FreeSWITCH dials."""
+    variables: Mapping[str, str]
+    again: Sequence[str] = ()
+    """Causes after which the next way is tried."""
+
+
+def ways(site: Site, sender: Fax, number: str) -> list[Way]:
+    """How a number is reached, in the order in which it is tried."""
+    shown = {"origination_caller_id_number": sender.number} if sender.number else {}
+    if number in site.extension_by_number:
+        return [Way(f"user/{number}@{site.domain}", shown)]
+    if any(one.number == number for one in site.faxes):
+        raise SiteError([f"{number} is a fax of the Site itself; give a number outside"])
+    call = sending(site, sender, number)
+    if call.refused is not None:
+        raise SiteError([f"{number} cannot be sent to: {call.refused}"])
+    assert isinstance(call.by, Route)
+    out = []
+    for trunk in call.trunks:
+        caller = sender.caller_id or trunk.caller_id or "anonymous"
+        variables = {
+            "trunk": trunk.name,
+            "origination_caller_id_number": caller,
+            "origination_caller_id_name": caller,
+            "leg_progress_timeout": str(call.by.silence_seconds),
+        }
+        if trunk.caller_id_in == "p-asserted-identity":
+            variables["sip_cid_type"] = "pid"
+        dial = f"sofia/gateway/{trunk.name}/{trunk.sent(call.number)}"
+        out.append(Way(dial, variables, call.by.failover))
+    return out
+
+
+def send(inventory: Inventory, number: str, file: Path, name: str | None = None) -> Sent:
+    """Send a PDF or TIFF as one of the Site's faxes, by default the first, and wait for the end."""
+    site = inventory.site
+    known = [fax.name for fax in site.faxes]
+    if name is None and not known:
+        raise SiteError(["the Site has no fax to send as; give one in faxes"])
+    if name is not None and name not in known:
+        raise SiteError([f"{name!r} is none of the Site's faxes: {', '.join(known) or 'none'}"])
+    sender = site.faxes[0] if name is None else site.named("faxes", name)
+    tried = ways(site, sender, number)
+    document = file.read_bytes()
+    switches = (host for host in inventory.hosts if not host.is_edge)
+    host = next((host for host in switches if not host.switch.is_windows), None)
+    if host is None:
+        raise SiteError([f"{inventory.path}: has no Linux switch to send from; add one"])
+    identifier = str(uuid.uuid4())
+    with tempfile.NamedTemporaryFile("w", suffix=".ssh") as config:
+        config.write(ssh_config(inventory))
+        config.flush()
+
+        def tool(what: str, given: bytes = b"") -> str:
+            done = subprocess.run(
+                ["ssh", "-F", config.name, host.name, f"{paths.FAX_TOOL} {what} {identifier}"],
+                input=given,
+                capture_output=True,
+                check=False,
+            )
+            if done.returncode:
+                raise SiteError([f"{file}: {done.stderr.decode(errors='replace').strip()}"])
+            return done.stdout.decode().strip()
+
+        pages = int(tool("prepare", document))
+        try:
+            return asyncio.run(
+                _send(site, host.name, Path(config.name), sender, tried, identifier, pages)
+            )
+        finally:
+            tool("forget")
+
+
+async def _send(
+    site: Site,
+    host: str,
+    config: Path,
+    sender: Fax,
+    tried: Sequence[Way],
+    identifier: str,
+    pages: int,
+) -> Sent:
+    password = site.reveal(site.event_socket.password)
+    async with connect(host, site.event_socket.port, password, config) as client:
+        await client.send(f"filter variable_fax_sending {identifier}")
+        await client.send("filter Event-Name BACKGROUND_JOB")
+        await client.send("event plain BACKGROUND_JOB CHANNEL_HANGUP_COMPLETE")
+        for way in tried:
+            sent = await _try(client, sender, way, identifier, pages)
+            if sent.result not in way.again:
+                break
+        return sent
+
+
+async def _try(
+    client: EventSocketClient, sender: Fax, way: Way, identifier: str, pages: int
+) -> Sent:
+    call, job = str(uuid.uuid4()), str(uuid.uuid4())
+    given = {
+        "origination_uuid": call,
+        "fax_sending": identifier,
+        "ignore_early_media": "true",
+        # Other codecs bend the tones.
+        "absolute_codec_string": "'PCMU,PCMA'",
+        # Who is called asks for T.38, as ITU-T T.38 has it.
+        "fax_enable_t38": "true" if sender.t38 else "false",
+        "fax_enable_t38_request": "false",
+        **({"fax_ident": quote(sender.ident, safe="+")} if sender.ident else {}),
+        **({"fax_header": quote(sender.header, safe="")} if sender.header else {}),
+        **way.variables,
+    }
+    variables = ",".join(f"{name}={value}" for name, value in given.items())
+    document = f"{paths.FAXES}/.outgoing/{identifier}.tif"
+    await client.send(
+        f"bgapi originate {{{variables}}}{way.dial} &txfax({document})\nJob-UUID: {job}"
+    )
+    async for event in client.events():
+        if event["Event-Name"] == "BACKGROUND_JOB":
+            said = event["_body"].strip()
+            if event["Job-UUID"] == job and not said.startswith("+OK"):
+                return Sent(0, pages, "", said.removeprefix("-ERR ").strip(), success=False)
+        elif event["Unique-ID"] == call and "variable_fax_result_text" in event:
+            t38 = event.get("variable_fax_t38_status") == "negotiated"
+            return Sent(
+                int(event.get("variable_fax_document_transferred_pages", 0)),
+                pages,
+                "T.38" if t38 else "audio",
+                event["variable_fax_result_text"],
+                event.get("variable_fax_success") == "1",
+            )
+        elif event["Unique-ID"] == call and event.get("variable_endpoint_disposition") == "ANSWER":
+            return Sent(0, pages, "", event["Hangup-Cause"], success=False)
+    raise SiteError(["the connection to FreeSWITCH ended; see its journal"])

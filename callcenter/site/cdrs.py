@@ -1,0 +1,95 @@
+"""Call detail records: where a line about each call is kept, and for how long."""
+
+from __future__ import annotations
+
+import ipaddress
+import re
+from dataclasses import KW_ONLY
+from pathlib import Path
+from typing import Annotated, Literal, Self
+
+from pydantic import AfterValidator, Field, model_validator
+
+from callcenter.secrets import Secret
+from callcenter.site._model import Problem, model
+from callcenter.site._types import Domain
+
+__all__ = ["Cdr", "LocalPostgres", "RemotePostgres"]
+
+
+def _identifier(text: str) -> str:
+    if not re.fullmatch(r"[a-z_][a-z0-9_]{0,62}", text):
+        raise ValueError("is no name of PostgreSQL's; use small letters, digits and _")
+    return text
+
+
+Identifier = Annotated[str, AfterValidator(_identifier)]
+"""What PostgreSQL takes without quotes: 63 signs at most."""
+
+
+@model
+class LocalPostgres:
+    """PostgreSQL on the switch itself, by Debian's package. It listens on its socket alone, and
+    lets in who the system says it is, so there is no password. Each switch has its own."""
+
+    _: KW_ONLY
+    source: Literal["local"] = "local"
+    """Chooses this database in YAML."""
+    name: Identifier = "callcenter"
+    """Of the database, which is made where it is not there."""
+
+
+@model
+class RemotePostgres:
+    """A PostgreSQL of the operator's own, reached by TLS with its name in its certificate."""
+
+    host: Domain
+    """Its name, which must stand in its certificate."""
+    _: KW_ONLY
+    source: Literal["remote"] = "remote"
+    """Chooses this database in YAML."""
+    port: Annotated[int, Field(strict=True, ge=1, le=65535)] = 5432
+    """TCP."""
+    name: Identifier = "callcenter"
+    """Of the database, which must be there."""
+    user: Identifier = "callcenter"
+    """The role, which must be allowed to make the table ``calls``, or be given its rights."""
+    password: Secret
+    """Of that role. The host keeps it in a file that root and FreeSWITCH may read."""
+    ca_file: Path | None = None
+    """The certificate (PEM, on this machine) of the authority that signed the server's. Default:
+    the host's own authorities."""
+
+    @model_validator(mode="after")
+    def _check(self) -> Self:
+        try:
+            ipaddress.ip_address(self.host)
+        except ValueError:
+            pass
+        else:
+            raise Problem("host", "is an address, which no certificate is for; give its name")
+        if self.ca_file is not None:
+            try:
+                text = self.ca_file.read_text()
+            except (OSError, UnicodeDecodeError):
+                raise Problem(
+                    "ca_file", f"{self.ca_file} cannot be read; give a PEM file"
+                ) from None
+            if "-----BEGIN CERTIFICATE-----" not in text or "PRIVATE KEY" in text:
+                raise Problem("ca_file", f"{self.ca_file} is no certificate; give it as PEM")
+        return self
+
+
+@model
+class Cdr:
+    """A record of every call. FreeSWITCH writes it to the host's own disk when the call ends; a
+    service of the host delivers it, so no call waits for a database, and none is lost while it is
+    down."""
+
+    to: Literal["database", "json", "csv"] = "json"
+    """``database``: the table ``calls`` of Site.database. ``json``, ``csv``: a file a day below
+    ``/var/lib/callcenter/calls``, for FreeSWITCH and root alone."""
+    _: KW_ONLY
+    keep_days: Annotated[int, Field(strict=True, ge=1, le=3650)] = 365
+    """After how many days a record is deleted, from the database or the files. Many laws set a
+    limit, in both directions."""

@@ -1,0 +1,45 @@
+"""PostgreSQL on a switch, by Debian's package."""
+
+from __future__ import annotations
+
+from pyinfra import host
+from pyinfra.api import deploy
+
+from callcenter import paths, render
+from callcenter.render import Tree
+from callcenter.site import LocalPostgres, Site
+from roles import files
+from roles.host import State
+from roles.postgresql import operations
+from roles.postgresql.facts import InstalledHere, PostgresState
+
+__all__ = ["InstalledHere", "PostgresState", "activate", "install", "operations"]
+
+PACKAGE = "postgresql"
+
+
+@deploy("PostgreSQL: install")
+def install(site: Site, found: State) -> None:
+    """Debian's package, with a cluster that listens on its socket alone. One that was there before
+    is used as it is. Where the Site wants none any more, ours is stopped and its data stays."""
+    there = PACKAGE in found.packages
+    wanted = render.system.postgresql(site)
+    if not there and not wanted:
+        return
+    if there and not host.get_fact(InstalledHere):
+        wanted = Tree([])
+    files.tree(
+        name="How its cluster is made",
+        group=PACKAGE,
+        wanted=wanted,
+        after={paths.POSTGRES_CLUSTER: operations.stopped_without(paths.POSTGRES_CLUSTER)},
+    )
+    if isinstance(site.database, LocalPostgres):
+        operations.package(name="Package", wanted=PACKAGE, installed=found.packages)
+
+
+@deploy("PostgreSQL: activate")
+def activate(site: Site) -> None:
+    """It runs, and has the Site's database."""
+    if isinstance(site.database, LocalPostgres):
+        operations.database(name="Database", database=site.database.name, owner="freeswitch")
