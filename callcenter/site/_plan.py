@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import ipaddress
 from collections.abc import Iterator
 from dataclasses import fields
 from typing import TYPE_CHECKING, Any
@@ -225,6 +226,7 @@ def _check_dids(site: Site) -> None:
     for index, did in enumerate(site.inbound):
         if did.trunk is not None:
             check_member(site, "trunks", f"inbound[{index}].trunk", did.trunk)
+            _check_told_apart(site, f"inbound[{index}].trunk", did.trunk)
         for earlier, other in enumerate(site.inbound[:index]):
             first, last = did.ends
             if first <= other.ends[1] and other.ends[0] <= last:
@@ -234,6 +236,21 @@ def _check_dids(site: Site) -> None:
                 )
     if site.inbound and not site.trunks:
         raise Problem("inbound", "needs a trunk by which calls come; give one in trunks")
+
+
+def _check_told_apart(site: Site, path: str, name: str) -> None:
+    """A trunk's calls are not taken for those of one before it."""
+    own = [ipaddress.ip_network(one) for one in site.named("trunks", name).sources]
+    for earlier in site.trunks:
+        if earlier.name == name:
+            return
+        for other in map(ipaddress.ip_network, earlier.sources):
+            if any(one.version == other.version and one.overlaps(other) for one in own):
+                raise Problem(
+                    path,
+                    f"calls of {name!r} may come from {other}, as those of {earlier.name!r}, which "
+                    f"stands before it; use {earlier.name!r}, or leave it out",
+                )
 
 
 def _check_recorded(site: Site, index: int, route: Route) -> None:

@@ -139,7 +139,8 @@ class Trunk:
     """The account's password, which the carrier gave."""
     networks: Networks = ()
     """From where the carrier sends calls and voice. Nobody else may send any. Default: ``host``,
-    where that is an address."""
+    where that is an address. Of several trunks from one address, its calls are those of the
+    first."""
     channels: Annotated[int, Field(strict=True, ge=1, le=10_000)] = 30
     """Calls at a time, in and out together; more are refused with 503."""
     caller_id: Outside | None = None

@@ -148,7 +148,8 @@ def test_a_postgresql_that_was_there_is_left_as_it_is(
     ask = "cd / && runuser -u freeswitch -- psql -qAt callcenter -c 'SELECT count(*) FROM calls'"
     until(lambda: operator.ssh(host, ask).strip() == "0")
     look = (
-        "systemctl is-active postgresql 'postgresql@*'; pidof -s postgres; ss -Hltn 'sport = 5432'"
+        "systemctl is-active postgresql 'postgresql@*'; ss -Hltn 'sport = 5432'; "
+        "head -n1 /var/lib/postgresql/15/main/postmaster.pid"
     )
     before = operator.ssh(host, look)
     assert "5432" in before
