@@ -179,6 +179,12 @@ class Lab:
         new.with_name("key.new.pub").rename(self.state / "key.pub")
         new.rename(key)
 
+    def halt(self) -> None:
+        """Remove its hosts; its network stays, and whoever is in it."""
+        as_root()
+        with self._single():
+            self._driver.halt(self.name, self.state)
+
     def down(self) -> None:
         """Remove all of this lab, also what a killed ``up`` has begun. Images stay."""
         as_root()

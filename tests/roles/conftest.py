@@ -189,14 +189,18 @@ class Operator:
 
 
 @pytest.fixture(scope="module")
-def operator_of(lab: Lab, tmp_path_factory: pytest.TempPathFactory) -> Callable[..., Operator]:
-    """Boot fresh hosts and give them an operator."""
+def operator_of(
+    lab: Lab, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Callable[..., Operator]]:
+    """Boot fresh hosts and give them an operator. They go with the module: a kernel has inotify
+    instances for some twenty hosts only (fs.inotify.max_user_instances)."""
 
     def make(*hosts: str) -> Operator:
         lab.up(hosts)
         return Operator(tmp_path_factory.mktemp("operator"), lab, hosts)
 
-    return make
+    yield make
+    lab.halt()
 
 
 @pytest.fixture
