@@ -144,12 +144,19 @@ def local_address(switch: Switch) -> str:
 
 @pytest.fixture
 def exchange(
-    site: Site, switch: Switch, evidence: Evidence, host: Any, node: Host
+    site: Site,
+    switch: Switch,
+    evidence: Evidence,
+    host: Any,
+    node: Host,
+    request: pytest.FixtureRequest,
 ) -> Iterator[Exchange]:
     """The phones of one test; what they said and the host's journal are kept for a failure."""
     address = local_address(switch)
-    # A trunk to this machine is a lab's: its carrier is one of the phones.
-    port = next((trunk.port for trunk in site.trunks if trunk.host == address), None)
+    # A trunk to this machine is a lab's: its carrier is one of the phones. Elsewhere each test has
+    # a port of its own: FreeSWITCH may lose a contact that goes and comes again in one moment.
+    carriers = site.trunks if request.node.path.name == "test_t3_trunk.py" else ()
+    port = next((trunk.port for trunk in carriers if trunk.host == address), None)
     with Exchange(address, port=port) as made:
         evidence.add("SIP ladder", made.ladder)
         name, command = "FreeSWITCH's log", "tail -n 60 /var/log/freeswitch/freeswitch.log"
