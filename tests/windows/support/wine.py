@@ -34,6 +34,9 @@ TAR = Path(
 
 USER, PASSWORD = "Administrator", "Sprechende-Uhr-17!"
 
+# Also in the script line, which says why.
+FIXED = ("setarch", "--addr-no-randomize")
+
 NEEDED = {
     "wine": "wine wine64",
     "wixl": "wixl",
@@ -173,9 +176,7 @@ class Wine:
     def as_windows_does(self, *lines: str) -> None:
         """Put into the registry what Windows' own programs would, and wine's do not."""
         for line in lines:
-            # On a busy machine wine's reg fails at times and says nothing.
-            done = next((one for one in map(self.line, [line] * 3) if one.returncode == 0), None)
-            assert done is not None, line
+            assert self.line(line).returncode == 0, line
 
     @contextlib.contextmanager
     def busy(self, times: int) -> Iterator[Callable[[], int]]:
@@ -190,7 +191,7 @@ class Wine:
         counter.write_text(str(times))
         # Without it, wine takes its own for every program of that name.
         override = r"HKCU\Software\Wine\DllOverrides /v msiexec.exe"
-        self.line(f"reg add {override} /d native,builtin /f")
+        self.as_windows_does(f"reg add {override} /d native,builtin /f")
         try:
             yield lambda: int(counter.read_text())
         finally:
@@ -207,7 +208,7 @@ class Wine:
     def _run(self, *words: str) -> None:
         with (self.folder / "wine.log").open("ab") as log:
             subprocess.run(
-                words,
+                [*FIXED, *words],
                 env=self.environment,
                 stdin=subprocess.DEVNULL,
                 stdout=log,
@@ -226,7 +227,7 @@ class Wine:
     def _hold(self) -> None:
         """wine stops its services with its last program: keep one."""
         holder = subprocess.Popen(
-            ["wine", "cmd", "/c", "pause"],
+            [*FIXED, "wine", "cmd", "/c", "pause"],
             env=self.environment,
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
