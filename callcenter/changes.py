@@ -39,7 +39,6 @@ class Action:
 RELOADXML = Action(Severity.RELOAD, "reloadxml")
 VOICEMAIL = Action(Severity.RELOAD, "voicemail reload default")
 """The old profile goes when the last call in it ends."""
-_ALL_GATEWAYS = ("start external", "stop external", "profile external")
 RESTART = Action(Severity.SERVICE, "restart")
 
 MODULES = "autoload_configs/modules.conf.xml"
@@ -104,7 +103,8 @@ _KEPT = frozenset({"mod_lua", "mod_valet_parking"})
 
 _PARAM = re.compile(r'<param name="([^"]+)" value="([^"]*)"')
 _LOAD = re.compile(r'<load module="(mod_[a-z0-9_]+)"')
-_GATEWAY = re.compile(r"gateways/([a-z0-9-]+)\.xml")
+_GATEWAY = re.compile(r"gateways/(tls/)?([a-z0-9-]+)\.xml")
+_CERTIFICATES = re.compile(r"certificates/([a-z0-9-]+)/[a-z]+\.pem")
 _PROFILE_NAME = re.compile(r"sip_profiles/([a-z0-9_-]+)\.xml")
 
 
@@ -148,9 +148,12 @@ def _needed(
     read = {f"reload {m}" for m in moved}
     if "mod_voicemail" in moved:
         read.add(VOICEMAIL.command)
-    # So does a profile with its gateways.
-    if any(one.command in _ALL_GATEWAYS for one in actions):
-        actions = {one for one in actions if not one.command.startswith("gateway ")}
+    # So does a profile with its gateways and certificates.
+    for word, _, profile in [one.command.partition(" ") for one in actions]:
+        if word in ("start", "stop", "profile"):
+            read |= {one.command for one in actions if one.command.startswith(f"gateway {profile} ")}
+        if word in ("start", "stop"):
+            read.add(f"profile {profile}")
     return {one for one in actions if one.command not in read}
 
 
@@ -176,7 +179,10 @@ def _for_path(path: str, before: str | None, after: str | None) -> Iterator[Acti
             for command in _queues(ElementTree.fromstring(before), ElementTree.fromstring(after)):
                 yield Action(Severity.RELOAD, f"callcenter_config {command}")
     elif (trunk := _GATEWAY.fullmatch(path)) is not None:
-        yield Action(Severity.RELOAD, f"gateway external {trunk[1]}")
+        profile_name = f"tls-{trunk[2]}" if trunk[1] else "external"
+        yield Action(Severity.RELOAD, f"gateway {profile_name} {trunk[2]}")
+    elif (own := _CERTIFICATES.fullmatch(path)) is not None:
+        yield Action(Severity.PROFILE, f"profile tls-{own[1]}")
     elif (profile := _PROFILE_NAME.fullmatch(path)) is not None:
         old, new = dict(_PARAM.findall(before or "")), dict(_PARAM.findall(after or ""))
         if not old:

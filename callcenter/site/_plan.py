@@ -196,6 +196,12 @@ def check_outside(site: Site) -> None:
                 f"trunks[{index}].record",
                 f"nothing can be recorded with media.mode {site.media.mode!r}; use 'default'",
             )
+        if trunk.srtp != "off" and site.media.mode != "default":
+            raise Problem(
+                f"trunks[{index}].srtp",
+                f"needs the switch in the voice's way, and media.mode is {site.media.mode!r}; use "
+                "'default'",
+            )
     if site.outbound and not site.outbound_limits.countries:
         raise Problem(
             "outbound_limits.countries",
@@ -257,6 +263,13 @@ def _check_recorded(site: Site, index: int, route: Route) -> None:
     mode = route.media or site.media.mode
     if mode == "default":
         return
+    for name in route.trunks:
+        if site.named("trunks", name).srtp != "off":
+            raise Problem(
+                f"outbound[{index}].media",
+                f"with {mode!r} the phones would have to encrypt what trunk {name!r} requires; use "
+                "'default'",
+            )
     recorded = [f"trunk {name!r}" for name in route.trunks if site.named("trunks", name).record]
     recorded += [
         f"extension {one.number}"

@@ -30,6 +30,7 @@ from callcenter.site._plan import (
 )
 from callcenter.site._types import Domain, Many, Map, Number, Timezone, dialled, no_entries
 from callcenter.site.applications import Application
+from callcenter.site.certificates import check_certificates, fits
 from callcenter.site.cdrs import Cdr, LocalPostgres, RemotePostgres
 from callcenter.site.conferences import Conference
 from callcenter.site.event_socket import EventSocket
@@ -209,6 +210,7 @@ class Site:
         self._check_mail()
         self._check_database()
         self._check_secrets()
+        self._check_certificates()
         return self
 
     def _check_mail(self) -> None:
@@ -267,6 +269,15 @@ class Site:
         taken = "network.rtp_ports" if first <= trunk_port <= last else others.get(trunk_port)
         if self.trunks and taken is not None:
             raise Problem("network.trunk_port", f"{trunk_port} is {taken}; use 5080 or another")
+        others[trunk_port] = "network.trunk_port"
+        for index, trunk in enumerate(self.trunks):
+            if trunk.transport != "tls":
+                continue
+            port, path = trunk.tls_port, f"trunks[{index}].tls_port"
+            taken = "network.rtp_ports" if first <= port <= last else others.get(port)
+            if taken is not None:
+                raise Problem(path, f"{port} is {taken}; use 5081 or another")
+            others[port] = path
         for index, application in enumerate(self.applications):
             if application.port == self.event_socket.port:
                 raise Problem(
@@ -305,6 +316,8 @@ class Site:
             if same in owners:
                 raise Problem(path, f"the secret is also that of {owners[same]}; give each its own")
             owners[same] = path
+            if wanted.kind == "key":
+                continue
             if value is None:
                 continue
             if path.startswith("packages.") and " " in value:
@@ -332,6 +345,17 @@ class Site:
                     "the secret holds signs that fs_cli's configuration cannot; use letters, "
                     "digits and . _ ~ -",
                 )
+
+    def _check_certificates(self) -> None:
+        for index, trunk in enumerate(self.trunks):
+            if trunk.certificate is None or trunk.key is None:
+                continue
+            path = f"trunks[{index}].key"
+            if (key := self.vault.known(trunk.key)) is None:
+                raise Problem(path, f"there is no {trunk.key!r}; put the key there, as PEM")
+            own = check_certificates(f"trunks[{index}].certificate", trunk.certificate)[0]
+            if (wrong := fits(key, own)) is not None:
+                raise Problem(path, wrong)
 
     def needs_switch(self) -> list[str]:
         """What of the Site an inventory without a switch cannot have: a line each, or nothing."""
@@ -383,6 +407,11 @@ class Site:
                 "Site.faxes: needs a Linux host, whose programs make and mail the documents; leave "
                 "it out"
             )
+        out += [
+            f"Site.trunks[{index}].transport: 'tls' needs a Linux host; use 'tcp' or 'udp'"
+            for index, trunk in enumerate(self.trunks)
+            if trunk.transport == "tls"
+        ]
         if self.smtp is not None:
             out.append("Site.smtp: needs a Linux host, which has msmtp; leave it out")
         if self.cdr is not None:

@@ -42,10 +42,16 @@ def problems(site: Site, switch: Switch, found: State, service: str = "freeswitc
         # The profile binds both, whatever the phones may use.
         ("network.sip_port", site.network.sip_port, switch.bind_address, ("udp", "tcp")),
     ]
-    if service == "freeswitch" and site.trunks:
+    if service == "freeswitch" and any(one.transport != "tls" for one in site.trunks):
         wanted.append(
             ("network.trunk_port", site.network.trunk_port, switch.bind_address, ("udp", "tcp"))
         )
+    if service == "freeswitch":
+        wanted += [
+            (f"trunks[{index}].tls_port", one.tls_port, switch.bind_address, ("tcp",))
+            for index, one in enumerate(site.trunks)
+            if one.transport == "tls"
+        ]
     if service == "freeswitch":
         wanted.append(("event_socket.port", site.event_socket.port, "127.0.0.1", ("tcp",)))
     for listener in found.listeners:

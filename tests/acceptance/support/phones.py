@@ -119,17 +119,24 @@ class Exchange:
     """All phones of a test, at one address of this machine.
 
     `address` is an address or the name of an interface; `port` is only needed where something
-    calls the phones without their registration. TLS servers are checked against `ca_file`, by
-    default the system's authorities; a name is not checked where the server is an address.
+    calls the phones without their registration; with `certificate` (PEM, with its key) that may be
+    by TLS, at the port after it. TLS servers are checked against `ca_file`, by default the system's
+    authorities; a name is not checked where the server is an address.
     """
 
     def __init__(
-        self, address: str, *, port: int | None = None, ca_file: Path | None = None
+        self,
+        address: str,
+        *,
+        port: int | None = None,
+        ca_file: Path | None = None,
+        certificate: Path | None = None,
     ) -> None:
         authorities = ca_file or ssl.get_default_verify_paths().cafile
         # Clear of 16384-32768, which a FreeSWITCH on this machine takes its ports from.
         extra = "rtp_ports 40000-59999\nsip_verify_server yes\n"
         extra += f"sip_cafile {authorities}\n" if authorities else ""
+        extra += f"sip_certificate {certificate}\n" if certificate else ""
         extra += f"sip_listen {_host(address)}:{port}\n" if port else ""
         self._config = Config(
             net_interface=address,
