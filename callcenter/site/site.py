@@ -306,6 +306,9 @@ class Site:
             if room.number is not None
         }
         for path, wanted in self.secrets():
+            if wanted.kind == "key":
+                # Several trunks may have one certificate; see _check_certificates.
+                continue
             value = self.vault.known(wanted)
             is_pin = wanted.kind == "pin"
             # One that is still to be made is known by its name. PINs are short enough for two
@@ -316,8 +319,6 @@ class Site:
             if same in owners:
                 raise Problem(path, f"the secret is also that of {owners[same]}; give each its own")
             owners[same] = path
-            if wanted.kind == "key":
-                continue
             if value is None:
                 continue
             if path.startswith("packages.") and " " in value:

@@ -21,7 +21,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
 from lab.lab import Lab
-from tests.acceptance.support.phones import CallFailed, Exchange, Phone, Srtp
+from tests.acceptance.support.phones import Exchange, Phone, Srtp
 from tests.roles.conftest import SITE, Operator
 from tests.roles.support import phone_of, still_talking
 from tests.roles.test_trunks import refused, talk
@@ -38,7 +38,9 @@ TRUNKS = f"""
               key=secret("switch-key"), ping_seconds=None),
         Trunk("voice-too", host="{NAME}", port={CARRIER + 1}, transport="tls", tls_port=5082,
               networks=["GATEWAY"], ca_file="FOLDER/authority.pem", srtp="required",
-              ping_seconds=None),
+              certificate="FOLDER/switch.pem", key=secret("switch-key"), ping_seconds=None),
+        Trunk("closed", host="{NAME}", port={CARRIER + 1}, transport="tls", tls_port=5083,
+              networks=["GATEWAY"], ca_file="FOLDER/authority.pem", ping_seconds=None),
         Trunk("plain", host="GATEWAY", port={CARRIER}, ping_seconds=None),
     ],
     inbound=[Did("+4930123401", to=extension(1001))],
@@ -245,21 +247,29 @@ def test_voice_is_encrypted_or_there_is_no_call(operator: Operator, exchange: Ex
     talk(call, answered)
     call.hangup()
     answered.wait_ended()
-    plain = carrier_phone(exchange, "+494022222222")
-    call = caller.call("822222222")
-    with pytest.raises(CallFailed):
-        plain.incoming().answer()
-        call.wait_established()
+    carrier_phone(exchange, "+494022222222")
+    assert refused(caller.call("822222222")) == 488
+    called = phone_of(operator, HOST, exchange, "1001")
+    at = f"{address_of(operator)}:5082"
+    coming = exchange.phone("+431555001", domain=at, transport="tls", srtp="sdes")
+    call = coming.call("+4930123401")
+    answered = called.incoming().answer()
+    assert "RTP/SAVP" not in called.wait_message(lambda one: one.method == "INVITE").text
+    talk(call, answered)
+    call.hangup()
+    answered.wait_ended()
+    coming = exchange.phone("+431555002", domain=at, transport="tls")
+    assert refused(coming.call("+4930123401")) == 488
 
 
 def test_who_may_connect(operator: Operator, lab: Lab) -> None:
-    """The port with a certificate is open to the carrier alone, the one without to nobody."""
+    """A port with a certificate is open to the carrier alone, one without to nobody."""
     rules = operator.ssh(HOST, "nft list ruleset")
     assert f'{lab.gateway} tcp dport 5081 accept comment "trunk secure"' in rules
-    assert "dport 5082" not in rules
+    assert "dport 5083" not in rules
     assert operator.ssh(HOST, "stat -c '%U %G %a' /etc/freeswitch/current/certificates/*/*").split(
         "\n"
-    )[:-1] == ["root freeswitch 640"] * 4
+    )[:-1] == ["root freeswitch 640"] * 6
     with socket.socket() as probe:
         probe.settimeout(2)
-        assert probe.connect_ex((address_of(operator), 5082)) != 0
+        assert probe.connect_ex((address_of(operator), 5083)) != 0
