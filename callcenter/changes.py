@@ -37,6 +37,7 @@ class Action:
 
 
 RELOADXML = Action(Severity.RELOAD, "reloadxml")
+DISTRIBUTOR = Action(Severity.RELOAD, "distributor_ctl reload")
 VOICEMAIL = Action(Severity.RELOAD, "voicemail reload default")
 """The old profile goes when the last call in it ends."""
 RESTART = Action(Severity.SERVICE, "restart")
@@ -69,6 +70,7 @@ _BY_PATH: tuple[tuple[str, Action | None], ...] = (
     ("autoload_configs/spandsp.conf.xml", None),
     ("autoload_configs/voicemail.conf.xml", VOICEMAIL),
     ("autoload_configs/json_cdr.conf.xml", Action(Severity.MODULE, "reload mod_json_cdr")),
+    ("autoload_configs/distributor.conf.xml", DISTRIBUTOR),
     ("autoload_configs/acl.conf.xml", Action(Severity.RELOAD, "reloadacl")),
     ("autoload_configs/opus.conf.xml", Action(Severity.MODULE, "reload mod_opus")),
     ("autoload_configs/logfile.conf.xml", Action(Severity.MODULE, "reload mod_logfile")),
@@ -148,6 +150,8 @@ def _needed(
     read = {f"reload {m}" for m in moved}
     if "mod_voicemail" in moved:
         read.add(VOICEMAIL.command)
+    if "mod_distributor" in moved:
+        read.add(DISTRIBUTOR.command)
     # So does a profile with its gateways and certificates.
     for word, _, profile in [one.command.partition(" ") for one in actions]:
         if word in ("start", "stop", "profile"):

@@ -13,6 +13,7 @@ from callcenter.site import (
     Emergency,
     OpenDuring,
     RingGroup,
+    Route,
     Site,
     SiteError,
     ToApplication,
@@ -155,8 +156,17 @@ def _leaving(site: Site, caller: str, number: str) -> Iterator[str]:
     if call.refused is not None:
         yield f"the call is refused (403): {call.refused}"
         return
-    names = ", then ".join(f"{one.name} ({one.host})" for one in call.trunks)
-    yield f"{call.number} is called over {names}"
+    shares = call.by.shares if isinstance(call.by, Route) else {}
+    first = [
+        f"{one.name} ({one.host}) for {shares[one.name] / sum(shares.values()):.0%}"
+        for one in call.trunks
+        if one.name in shares
+    ]
+    ways = [f"{one.name} ({one.host})" for one in call.trunks if one.name not in shares]
+    if first:
+        others = ", where it fails by the others of them" if len(first) > 1 else ""
+        ways.insert(0, " or ".join(first) + others)
+    yield f"{call.number} is called over {', then '.join(ways)}"
 
 
 def _words(field: str) -> str:

@@ -286,6 +286,10 @@ class Route:
     taken."""
     trunks: Annotated[Many[Name], Field(min_length=1)]
     """Tried in this order, so the cheapest first."""
+    weights: Many[Annotated[int, Field(strict=True, ge=0, le=100)]] | None = None
+    """A share for each trunk: with 3 and 1 three calls of four begin at the first. Where one fails,
+    the others are tried, each once. Those of 0 come last, in their order. Default: all in their
+    order."""
     strip: Annotated[int, Field(strict=True, ge=0, le=15)] = 0
     """How many digits are taken away in front."""
     prefix: Annotated[str, Field(pattern=r"^\+?[0-9]{0,14}$")] = ""
@@ -299,6 +303,25 @@ class Route:
     """How long a trunk may say nothing before the next one is tried."""
     media: MediaMode | None = None
     """The way of the voice, as in media.mode. Default: that of the Site."""
+
+    @model_validator(mode="after")
+    def _check(self) -> Self:
+        if self.weights is None:
+            return self
+        if len(self.weights) != len(self.trunks):
+            raise Problem(
+                "weights",
+                f"has {len(self.weights)} for {len(self.trunks)} trunks; give one for each",
+            )
+        if not any(self.weights):
+            raise Problem("weights", "is 0 for all, so none would begin; leave it out")
+        return self
+
+    @property
+    def shares(self) -> dict[str, int]:
+        """The trunks that calls are spread over, with their weights."""
+        weights = self.weights or ()
+        return {name: weight for name, weight in zip(self.trunks, weights, strict=False) if weight}
 
     @cached_property
     def _compiled(self) -> re.Pattern[str]:

@@ -19,8 +19,9 @@ PROFILE = "external"
 
 
 def modules(site: Site) -> tuple[str, ...]:
-    """What counts calls."""
-    return ("mod_hash",) if site.trunks else ()
+    """What counts calls, and what spreads them."""
+    spread = ("mod_distributor",) if any(route.shares for route in site.outbound) else ()
+    return ("mod_hash", *spread) if site.trunks else ()
 
 
 def files(site: Site) -> Iterator[File]:
@@ -38,6 +39,8 @@ def files(site: Site) -> Iterator[File]:
         (route, [site.named("trunks", name) for name in route.trunks]) for route in site.outbound
     ]
     urgent = [(one, [site.named("trunks", name) for name in one.trunks]) for one in site.emergency]
+    if "mod_distributor" in modules(site):
+        yield config("autoload_configs/distributor.conf.xml", site)
     yield config(
         "dialplan/services/outbound.xml",
         site,
