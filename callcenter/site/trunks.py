@@ -172,7 +172,8 @@ class Trunk:
     """The certificate's private key, as PEM without a passphrase. None is ever made."""
     srtp: Literal["off", "required"] = "off"
     """``required``: voice is encrypted between the switch and the carrier, or there is no call. Its
-    key is in SDP (SDES), so SIP must come by TLS."""
+    key is in SDP (SDES), so SIP must come by TLS. Faxes go as tones then, since T.38 cannot be
+    encrypted."""
     ping_seconds: Annotated[int, Field(strict=True, ge=5, le=3600)] | None = 30
     """How often it is asked whether it is there (OPTIONS). One that is not there is passed over.
     None: never."""

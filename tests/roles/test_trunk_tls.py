@@ -273,3 +273,11 @@ def test_who_may_connect(operator: Operator, lab: Lab) -> None:
     with socket.socket() as probe:
         probe.settimeout(2)
         assert probe.connect_ex((address_of(operator), 5083)) != 0
+
+
+def test_without_it_nothing_is_left(operator: Operator, lab: Lab) -> None:
+    operator.describe(SITE)
+    operator.succeed()
+    assert operator.ssh(HOST, "ls /etc/freeswitch/current/certificates 2>&1").startswith("ls: ")
+    assert ":508" not in operator.ssh(HOST, "ss -Hlntu")
+    assert "508" not in operator.ssh(HOST, "nft list ruleset")

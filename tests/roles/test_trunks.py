@@ -375,6 +375,11 @@ def test_calls_are_spread_by_weight(
         talk(last, world.incoming().answer())
         last.hangup()
         assert failing.called[-1] == "+49462000001"
+        operator.describe(described(lab).replace("weights=[0, 3, 1]", "weights=[0, 1, 1]"))
+        operator.succeed()
+        before = len(light.called)
+        assert call([f"20{n:06}" for n in range(100, 108)]) == ["486"] * 8
+        assert len(light.called) == before + 4
 
 
 PROBED = f"""
@@ -524,7 +529,8 @@ def test_without_trunks_nothing_of_them_is_left(operator: Operator, lab: Lab) ->
     operator.succeed()
     assert ":5080" not in operator.ssh(HOST, "ss -Hlntu")
     assert "5080" not in operator.ssh(HOST, "nft list ruleset")
-    assert operator.ssh(HOST, "fs_cli -x 'module_exists mod_hash'").strip() == "false"
+    for module in ("mod_hash", "mod_distributor"):
+        assert operator.ssh(HOST, f"fs_cli -x 'module_exists {module}'").strip() == "false"
     assert operator.ssh(HOST, "ls /etc/freeswitch/current/gateways 2>&1").startswith("ls: cannot")
     operator.describe(described(lab))
     operator.succeed()
