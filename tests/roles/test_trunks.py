@@ -154,6 +154,21 @@ def test_a_call_comes_in_by_its_number(operator: Operator, exchange: Exchange) -
         assert call.wait_ended().by == "them"
 
 
+def test_calls_that_come_in_take_channels(operator: Operator, exchange: Exchange) -> None:
+    """Until they end, whoever has answered: the trunk has four."""
+    called = phone_of(operator, HOST, exchange, "1001")
+    world = exchange.phone("+431555000", domain=f"{address_of(operator)}:5080")
+    calls = [(world.call("+4930123401"), called.incoming().answer()) for _ in range(4)]
+    for call, _ in calls:
+        call.wait_established()
+    assert refused(world.call("+4930123401")) == 503
+    calls[0][1].hangup()
+    calls[0][0].wait_ended()
+    again = world.call("+4930123401")
+    called.incoming().answer()
+    again.wait_established()
+
+
 @pytest.mark.parametrize(
     "sent", ["+4930123402", "4930123419", "4930123440", "1001", "112", "0305551234", "route-local"]
 )
