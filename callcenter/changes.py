@@ -155,7 +155,9 @@ def _needed(
     # So does a profile with its gateways and certificates.
     for word, _, profile in [one.command.partition(" ") for one in actions]:
         if word in ("start", "stop", "profile"):
-            read |= {one.command for one in actions if one.command.startswith(f"gateway {profile} ")}
+            read |= {
+                one.command for one in actions if one.command.startswith(f"gateway {profile} ")
+            }
         if word in ("start", "stop"):
             read.add(f"profile {profile}")
     return {one for one in actions if one.command not in read}

@@ -91,7 +91,7 @@ def ways(site: Site, sender: Fax, number: str) -> list[Way]:
         }
         if trunk.caller_id_in == "p-asserted-identity":
             variables["sip_cid_type"] = "pid"
-        if trunk.srtp == "required":
+        if trunk.srtp:
             variables["rtp_secure_media"] = "mandatory"
         dial = f"sofia/gateway/{trunk.name}/{trunk.sent(call.number)}"
         out.append(Way(dial, variables, call.by.failover))

@@ -157,16 +157,16 @@ def _leaving(site: Site, caller: str, number: str) -> Iterator[str]:
         yield f"the call is refused (403): {call.refused}"
         return
     shares = call.by.shares if isinstance(call.by, Route) else {}
-    first = [
-        f"{one.name} ({one.host}) for {shares[one.name] / sum(shares.values()):.0%}"
+    whole = sum(shares.values())
+    spread = ", ".join(
+        f"{one.name} ({one.host}) {shares[one.name] / whole:.0%}"
         for one in call.trunks
         if one.name in shares
-    ]
-    ways = [f"{one.name} ({one.host})" for one in call.trunks if one.name not in shares]
-    if first:
-        others = ", where it fails by the others of them" if len(first) > 1 else ""
-        ways.insert(0, " or ".join(first) + others)
-    yield f"{call.number} is called over {', then '.join(ways)}"
+    )
+    if len(shares) > 1:
+        spread += " (the others where one fails)"
+    rest = [f"{one.name} ({one.host})" for one in call.trunks if one.name not in shares]
+    yield f"{call.number} is called over {', then '.join([spread, *rest] if spread else rest)}"
 
 
 def _words(field: str) -> str:

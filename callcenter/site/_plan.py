@@ -196,7 +196,7 @@ def check_outside(site: Site) -> None:
                 f"trunks[{index}].record",
                 f"nothing can be recorded with media.mode {site.media.mode!r}; use 'default'",
             )
-        if trunk.srtp != "off" and site.media.mode != "default":
+        if trunk.srtp and site.media.mode != "default":
             raise Problem(
                 f"trunks[{index}].srtp",
                 f"needs the switch in the voice's way, and media.mode is {site.media.mode!r}; use "
@@ -264,7 +264,7 @@ def _check_recorded(site: Site, index: int, route: Route) -> None:
     if mode == "default":
         return
     for name in route.trunks:
-        if site.named("trunks", name).srtp != "off":
+        if site.named("trunks", name).srtp:
             raise Problem(
                 f"outbound[{index}].media",
                 f"with {mode!r} the phones would have to encrypt what trunk {name!r} requires; use "

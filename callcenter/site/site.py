@@ -30,8 +30,8 @@ from callcenter.site._plan import (
 )
 from callcenter.site._types import Domain, Many, Map, Number, Timezone, dialled, no_entries
 from callcenter.site.applications import Application
-from callcenter.site.certificates import check_certificates, fits
 from callcenter.site.cdrs import Cdr, LocalPostgres, RemotePostgres
+from callcenter.site.certificates import check_certificates, fits
 from callcenter.site.conferences import Conference
 from callcenter.site.event_socket import EventSocket
 from callcenter.site.extensions import Extension

@@ -170,9 +170,9 @@ class Trunk:
     the switch has opened by registering."""
     key: Annotated[Secret, AfterValidator(Secret.as_key)] | None = None
     """The certificate's private key, as PEM without a passphrase. None is ever made."""
-    srtp: Literal["off", "required"] = "off"
-    """``required``: voice is encrypted between the switch and the carrier, or there is no call. Its
-    key is in SDP (SDES), so SIP must come by TLS. Faxes go as tones then, since T.38 cannot be
+    srtp: Annotated[bool, Field(strict=True)] = False
+    """With TLS: voice is encrypted between the switch and the carrier, or there is no call. Its key
+    is in SDP (SDES). Faxes go as tones then, since T.38 cannot be
     encrypted."""
     ping_seconds: Annotated[int, Field(strict=True, ge=5, le=3600)] | None = 30
     """How often it is asked whether it is there (OPTIONS). One that is not there is passed over.
@@ -203,7 +203,7 @@ class Trunk:
             for field in ("ca_file", "certificate", "key"):
                 if getattr(self, field) is not None:
                     raise Problem(field, "is for TLS; set transport='tls', or leave it out")
-            if self.srtp != "off":
+            if self.srtp:
                 raise Problem("srtp", "would show its key to all; set transport='tls'")
             return
         if self.ca_file is None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import datetime
 import json
 import re
 import socket
@@ -15,20 +14,18 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
-from cryptography import x509
-from cryptography.hazmat.primitives import hashes, serialization
-from cryptography.hazmat.primitives.asymmetric import ec
-from cryptography.x509.oid import NameOID
 
 from lab.lab import Lab
 from tests.acceptance.support.phones import Exchange, Phone, Srtp
+from tests.certificates import Authority
 from tests.roles.conftest import SITE, Operator
-from tests.roles.support import phone_of, still_talking
+from tests.roles.support import phone_of
 from tests.roles.test_trunks import refused, talk
 
 HOST = "trunktls1"
 CARRIER = 5066
 """Of this machine; by TLS it is the port after it."""
+REGISTRAR = 5090
 NAME = "sip.carrier.test"
 
 TRUNKS = f"""
@@ -37,10 +34,13 @@ TRUNKS = f"""
               ca_file="FOLDER/authority.pem", certificate="FOLDER/switch.pem",
               key=secret("switch-key"), ping_seconds=None),
         Trunk("voice-too", host="{NAME}", port={CARRIER + 1}, transport="tls", tls_port=5082,
-              networks=["GATEWAY"], ca_file="FOLDER/authority.pem", srtp="required",
+              networks=["GATEWAY"], ca_file="FOLDER/authority.pem", srtp=True,
               certificate="FOLDER/switch.pem", key=secret("switch-key"), ping_seconds=None),
         Trunk("closed", host="{NAME}", port={CARRIER + 1}, transport="tls", tls_port=5083,
               networks=["GATEWAY"], ca_file="FOLDER/authority.pem", ping_seconds=None),
+        Trunk("registered", host="{NAME}", port={REGISTRAR}, transport="tls", tls_port=5084,
+              networks=["GATEWAY"], ca_file="FOLDER/authority.pem", username="acct",
+              password=secret("account"), ping_seconds=None),
         Trunk("plain", host="GATEWAY", port={CARRIER}, ping_seconds=None),
     ],
     inbound=[Did("+4930123401", to=extension(1001))],
@@ -56,51 +56,6 @@ EXTENSIONS = (
     'Extension(1000, routes=["secure", "voice-too", "plain"]), '
     "*Extension.range(1001, 1009, ring_seconds=5)"
 )
-
-
-class Authority:
-    """Signs certificates."""
-
-    def __init__(self, name: str, above: Authority | None = None) -> None:
-        self.name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, name)])
-        self.key = ec.generate_private_key(ec.SECP256R1())
-        self.certificate = _signed(self.name, self.key, above or self, authority=True)
-
-    @property
-    def pem(self) -> bytes:
-        return self.certificate.public_bytes(serialization.Encoding.PEM)
-
-    def made(self, name: str) -> tuple[bytes, bytes]:
-        """A certificate for a host's name, and its key."""
-        key = ec.generate_private_key(ec.SECP256R1())
-        subject = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "of a test")])
-        certificate = _signed(subject, key, self, names=[name])
-        return certificate.public_bytes(serialization.Encoding.PEM), key.private_bytes(
-            serialization.Encoding.PEM,
-            serialization.PrivateFormat.PKCS8,
-            serialization.NoEncryption(),
-        )
-
-
-def _signed(
-    subject: x509.Name,
-    key: ec.EllipticCurvePrivateKey,
-    by: Authority,
-    *,
-    names: list[str] | None = None,
-    authority: bool = False,
-) -> x509.Certificate:
-    now = datetime.datetime.now(datetime.UTC)
-    made = x509.CertificateBuilder(
-        by.name, subject, key.public_key(), x509.random_serial_number()
-    )
-    made = made.not_valid_before(now - datetime.timedelta(days=1))
-    made = made.not_valid_after(now + datetime.timedelta(days=2))
-    made = made.add_extension(x509.BasicConstraints(ca=authority, path_length=None), critical=True)
-    if names:
-        alternative = x509.SubjectAlternativeName([x509.DNSName(name) for name in names])
-        made = made.add_extension(alternative, critical=False)
-    return made.sign(by.key, hashes.SHA256())
 
 
 @pytest.fixture(scope="module")
@@ -140,15 +95,14 @@ class Names(socketserver.BaseRequestHandler):
         end = question.index(b"\0", 12) + 5
         asked = b".".join(re.findall(rb"[a-z]+", question[12 : end - 5])).decode()
         known = asked == NAME and question[end - 4 : end - 2] == b"\0\1"
-        answer = b"\xc0\x0c\0\1\0\1\0\0\0\x3c\0\4" + socket.inet_aton(self.server.server_address[0])
+        address = reply_on.getsockname()[0]
+        answer = b"\xc0\x0c\0\1\0\1\0\0\0\x3c\0\4" + socket.inet_aton(address)
         head = question[:2] + b"\x85\x80" + struct.pack(">4H", 1, int(known), 0, 0)
         reply_on.sendto(head + question[12:end] + answer * known, self.client_address)
 
 
 @pytest.fixture(scope="module")
-def operator(
-    operator_of: Callable[..., Operator], lab: Lab, folder: Path, names: None
-) -> Operator:
+def operator(operator_of: Callable[..., Operator], lab: Lab, folder: Path, names: None) -> Operator:
     lab.up((HOST,))
     given = f"echo 'nameserver {lab.gateway}' >/etc/resolv.conf"
     subprocess.run(lab.ssh(HOST, [given]), check=True)
@@ -262,14 +216,69 @@ def test_voice_is_encrypted_or_there_is_no_call(operator: Operator, exchange: Ex
     assert refused(coming.call("+4930123401")) == 488
 
 
+def test_calls_come_over_the_connection_of_a_registration(
+    operator: Operator, exchange: Exchange, lab: Lab, folder: Path
+) -> None:
+    """Without a certificate of our own: the port is closed."""
+    called = phone_of(operator, HOST, exchange, "1001")
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(folder / "carrier.pem")
+    with socket.create_server((lab.gateway, REGISTRAR)) as listening:
+        listening.settimeout(30)
+        operator.ssh(HOST, "fs_cli -x 'sofia profile tls-registered register registered'")
+        connection, _ = listening.accept()
+        connection.settimeout(30)
+        with context.wrap_socket(connection, server_side=True) as carrier:
+            register = received(carrier, "REGISTER ")
+            contact = re.search(r"^Contact: <([^>]+)>", register, re.MULTILINE)
+            assert contact
+            same = re.findall(r"^(?:Via|From|To|Call-ID|CSeq|Contact): .*$", register, re.MULTILINE)
+            answer = ["SIP/2.0 200 OK", *same, "Expires: 3600", "Content-Length: 0", "", ""]
+            carrier.sendall("\r\n".join(answer).encode())
+            body = f"v=0\r\no=- 1 1 IN IP4 {lab.gateway}\r\ns=-\r\nc=IN IP4 {lab.gateway}\r\n"
+            body += "t=0 0\r\nm=audio 45000 RTP/AVP 0\r\n"
+            at = f"{NAME}:{REGISTRAR}"
+            head = [
+                *("Max-Forwards: 70", f"Via: SIP/2.0/TLS {at};branch=z9hG4bK1"),
+                *("Call-ID: 1@test", f"From: <sip:+431555003@{NAME}>;tag=1"),
+                f"To: <sip:+4930123401@{NAME}>",
+            ]
+            invite = [
+                *(f"INVITE {contact[1]} SIP/2.0", *head, "CSeq: 1 INVITE"),
+                *(f"Contact: <sip:{at};transport=tls>", "Content-Type: application/sdp"),
+                *(f"Content-Length: {len(body)}", "", body),
+            ]
+            carrier.sendall("\r\n".join(invite).encode())
+            ringing = called.incoming()
+            assert "+431555003" in ringing.number
+            received(carrier, "SIP/2.0 18")
+            cancel = [f"CANCEL {contact[1]} SIP/2.0", *head, "CSeq: 1 CANCEL", "Content-Length: 0"]
+            carrier.sendall("\r\n".join([*cancel, "", ""]).encode())
+            received(carrier, "SIP/2.0 487")
+            ringing.wait_ended()
+
+
+def received(carrier: ssl.SSLSocket, begin: str) -> str:
+    """The next message that begins so."""
+    text = ""
+    while not (found := re.search(rf"(?:^|\n){re.escape(begin)}.*?\n\n", text, re.DOTALL)):
+        more = carrier.recv(65536)
+        assert more, text
+        text += more.decode().replace("\r", "")
+    return found[0].lstrip()
+
+
 def test_who_may_connect(operator: Operator, lab: Lab) -> None:
     """A port with a certificate is open to the carrier alone, one without to nobody."""
     rules = operator.ssh(HOST, "nft list ruleset")
     assert f'{lab.gateway} tcp dport 5081 accept comment "trunk secure"' in rules
     assert "dport 5083" not in rules
-    assert operator.ssh(HOST, "stat -c '%U %G %a' /etc/freeswitch/current/certificates/*/*").split(
-        "\n"
-    )[:-1] == ["root freeswitch 640"] * 6
+    assert (
+        operator.ssh(HOST, "stat -c '%U %G %a' /etc/freeswitch/current/certificates/*/*").split(
+            "\n"
+        )[:-1]
+        == ["root freeswitch 640"] * 8
+    )
     with socket.socket() as probe:
         probe.settimeout(2)
         assert probe.connect_ex((address_of(operator), 5083)) != 0

@@ -40,14 +40,19 @@ def outside(**fields: object) -> Site:
     return site(**{"trunks": [m.Trunk("a", host="192.0.2.1")], "outbound_limits": limits, **fields})
 
 
+def secure(name: str = "a", **fields: object) -> object:
+    given = {"host": "sip.a.net", "networks": ["192.0.2.1"], "transport": "tls"}
+    return m.Trunk(name, **{**given, "ca_file": "authority.pem", **fields})
+
+
 def mailbox(pin: str) -> Site:
     box = m.Mailbox(pin=Secret(literal=pin))
     return site(extensions=[m.Extension(1000, voicemail=box)])
 
 
 @pytest.fixture(autouse=True)
-def _no_secrets_of_this_machine(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.chdir(tmp_path)
+def _no_secrets_of_this_machine(certificates: object) -> None:
+    """But those of the certificates."""
 
 
 # What is described, the path of the field, and words of what is wrong and what would be right.
@@ -217,6 +222,42 @@ PYTHON: list[tuple[str, Described, str, list[str]]] = [
      "Trunk.password", ["is missing beside username"]),
     ("a trunk at the phones' port", lambda: outside(network=m.Network(trunk_port=5060)),
      "Site.network.trunk_port", ["is network.sip_port", "5080"]),
+    ("TLS with anybody", lambda: secure(ca_file=None), "Trunk.ca_file",
+     ["is missing", "no carrier could be told from an impostor"]),
+    ("authorities that are not there", lambda: secure(ca_file="no.pem"), "Trunk.ca_file",
+     ["no.pem cannot be read"]),
+    ("authorities that are no certificate", lambda: secure(ca_file="/etc/passwd"), "Trunk.ca_file",
+     ["is no certificate"]),
+    ("authorities without TLS", lambda: secure(transport="tcp"), "Trunk.ca_file",
+     ["is for TLS", "transport='tls'"]),
+    ("a certificate without key", lambda: secure(certificate="switch.pem"), "Trunk.key",
+     ["is missing beside certificate"]),
+    ("a key that is nowhere",
+     lambda: site(trunks=[secure(certificate="switch.pem", key=secret("nowhere"))]),
+     "Site.trunks[0].key", ["there is no secret('nowhere')", "as PEM"]),
+    ("a key that is none",
+     lambda: site(trunks=[secure(certificate="switch.pem", key=Secret(literal=STRONG))]),
+     "Site.trunks[0].key", ["is no private key"]),
+    ("another certificate's key",
+     lambda: site(trunks=[secure(certificate="authority.pem", key=secret("switch"))]),
+     "Site.trunks[0].key", ["not that of the certificate"]),
+    ("one port for two carriers by TLS",
+     lambda: site(trunks=[secure(), secure("b")]),
+     "Site.trunks[1].tls_port", ["is trunks[0].tls_port"]),
+    ("the phones' port for a carrier", lambda: site(trunks=[secure(tls_port=5060)]),
+     "Site.trunks[0].tls_port", ["is network.sip_port", "5081"]),
+    ("SRTP whose key all can read", lambda: m.Trunk("a", host="192.0.2.1", srtp=True),
+     "Trunk.srtp", ["show its key"]),
+    ("SRTP beside the switch",
+     lambda: site(trunks=[secure(srtp=True)], media=m.Media(mode="bypass")),
+     "Site.trunks[0].srtp", ["media.mode is 'bypass'"]),
+    ("SRTP beside the switch on one route",
+     lambda: outside(trunks=[secure(srtp=True)], outbound=[route(media="bypass")]),
+     "Site.outbound[0].media", ["encrypt what trunk 'a' requires"]),
+    ("weights for other trunks", lambda: route(weights=[1, 2]), "Route.weights",
+     ["has 2 for 1 trunks"]),
+    ("weights that are none", lambda: route(weights=[0]), "Route.weights", ["is 0 for all"]),
+    ("a weight below nothing", lambda: route(weights=[-1]), "Route.weights[0]", ["0"]),
     ("a DID that is no number", lambda: m.Did("0301234", to=m.extension(1000)), "Did.number",
      ["no number of E.164"]),
     ("overlapping DIDs",

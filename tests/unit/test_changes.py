@@ -19,11 +19,15 @@ from callcenter.site import (
     Maintenance,
     Media,
     Network,
+    OutboundLimits,
+    Route,
     Site,
     Smtp,
     Switch,
+    Trunk,
     Voicemail,
 )
+from tests.certificates import Authority
 
 pytestmark = pytest.mark.usefixtures("own_folder")
 
@@ -212,6 +216,39 @@ def test_a_parameter_that_goes_away_restarts_the_profile() -> None:
     old, new = '<param name="nonce-ttl" value="60"/>', '<param name="tls" value="false"/>'
     commands = [one.command for one in plan([path], {path: old + new}, {path: new})]
     assert commands == ["reloadxml", "profile internal"]
+
+
+def outside(*trunks: Trunk, weights: list[int] | None = None) -> Tree:
+    route = Route("r", pattern=r"^0\d+$", strip=1, prefix="+49", trunks=["a"], weights=weights)
+    limits = OutboundLimits(countries=["+49"])
+    return tree(trunks=trunks, outbound=[route], outbound_limits=limits)
+
+
+def test_a_carrier_by_tls_comes_changes_and_goes_by_itself(certificates: Authority) -> None:
+    def by_tls(**fields: Any) -> Trunk:
+        authority = Path("authority.pem")
+        given: dict[str, Any] = {"host": "sip.example.net", "networks": ["192.0.2.2"]}
+        return Trunk("b", **given, transport="tls", ca_file=authority, **fields)
+
+    plain = Trunk("a", host="192.0.2.1")
+    without, there = outside(plain), outside(plain, by_tls())
+    assert "start tls-b" in (came := actions(without, there))
+    assert not {one for one in came if one.split()[0] in ("gateway", "profile")}
+    went = actions(there, without)
+    assert "stop tls-b" in went
+    assert not {one for one in went if one.split()[0] in ("gateway", "profile")}
+    quicker = outside(plain, by_tls(ping_seconds=5))
+    assert actions(there, quicker) == ["reloadxml", "gateway tls-b b"]
+    Path("authority.pem").write_bytes(Authority("another").pem)
+    assert actions(there, outside(plain, by_tls())) == ["reloadxml", "profile tls-b"]
+
+
+def test_weights_are_read_anew_without_ending_a_call() -> None:
+    a = Trunk("a", host="192.0.2.1")
+    before, spread = outside(a), outside(a, weights=[2])
+    assert actions(before, spread) == ["reloadxml", "load mod_distributor"]
+    assert actions(spread, outside(a, weights=[3])) == ["reloadxml", "distributor_ctl reload"]
+    assert actions(spread, before) == ["reloadxml", "unload mod_distributor"]
 
 
 @pytest.mark.parametrize("path", ["autoload_configs/unheard.conf.xml", "elsewhere", "dialplan"])

@@ -67,7 +67,7 @@ from callcenter.site import (
     voicemail,
 )
 
-pytestmark = pytest.mark.usefixtures("own_folder")
+pytestmark = pytest.mark.usefixtures("certificates")
 
 ROOT = Path(__file__).parents[2]
 LUA = ROOT / "examples/lua/ask.lua"
@@ -112,13 +112,15 @@ trunks:
      caller_id: "+861012345678", caller_id_in: p-asserted-identity, number_format: "00",
      national: "+86", codecs: [PCMA], ping_seconds: null}
   - {name: carrier-b, host: 198.51.100.7}
+  - {name: carrier-c, host: sip.carrier-c.example, networks: [203.0.113.0/24], transport: tls,
+     ca_file: authority.pem, tls_port: 5099, certificate: switch.pem, key: {secret: switch}}
 inbound:
   - {number: "+861012345678", to: {extension: 2000}, trunk: carrier-a}
   - {number: "+861012345600", last: "+861012345609", to: {fax: office}}
 outbound:
   - {name: national, pattern: '^0\\d{9,11}$', trunks: [carrier-a, carrier-b], strip: 1,
-     prefix: "+86", failover: [NORMAL_TEMPORARY_FAILURE], ring_seconds: 40, silence_seconds: 3,
-     media: default}
+     weights: [3, 1], prefix: "+86", failover: [NORMAL_TEMPORARY_FAILURE], ring_seconds: 40,
+     silence_seconds: 3, media: default}
 emergency: [{number: 110, trunks: [carrier-b], sent: "+86110"}]
 outbound_limits: {countries: ["+86"], denied: ["+861"], calls: 1, calls_per_hour: 20}
 network:
@@ -262,6 +264,16 @@ def twin() -> Site:
                 ping_seconds=None,
             ),
             Trunk("carrier-b", host="198.51.100.7"),
+            Trunk(
+                "carrier-c",
+                host="sip.carrier-c.example",
+                networks=["203.0.113.0/24"],
+                transport="tls",
+                ca_file=Path("authority.pem"),
+                tls_port=5099,
+                certificate=Path("switch.pem"),
+                key=secret("switch"),
+            ),
         ],
         inbound=[
             Did("+861012345678", to=extension(2000), trunk="carrier-a"),
@@ -272,6 +284,7 @@ def twin() -> Site:
                 "national",
                 pattern=r"^0\d{9,11}$",
                 trunks=["carrier-a", "carrier-b"],
+                weights=[3, 1],
                 strip=1,
                 prefix="+86",
                 failover=["NORMAL_TEMPORARY_FAILURE"],

@@ -61,9 +61,7 @@ def profile(trunk: Trunk) -> str:
 
 def profiles(site: Site) -> dict[str, Trunk | None]:
     """The sofia profiles that carriers call, each with its only trunk if it has one."""
-    return {
-        profile(trunk): trunk if trunk.transport == "tls" else None for trunk in site.trunks
-    }
+    return {profile(trunk): trunk if trunk.transport == "tls" else None for trunk in site.trunks}
 
 
 def _certificates(site: Site, trunk: Trunk) -> Iterator[File]:
