@@ -245,11 +245,14 @@ def _check_dids(site: Site) -> None:
 
 
 def _check_told_apart(site: Site, path: str, name: str) -> None:
-    """A trunk's calls are not taken for those of one before it."""
-    own = [ipaddress.ip_network(one) for one in site.named("trunks", name).sources]
+    """A trunk's calls are not taken for those of one before it. By TLS each has its own port."""
+    trunk = site.named("trunks", name)
+    own = [ipaddress.ip_network(one) for one in trunk.sources]
     for earlier in site.trunks:
-        if earlier.name == name:
+        if earlier.name == name or trunk.transport == "tls":
             return
+        if earlier.transport == "tls":
+            continue
         for other in map(ipaddress.ip_network, earlier.sources):
             if any(one.version == other.version and one.overlaps(other) for one in own):
                 raise Problem(

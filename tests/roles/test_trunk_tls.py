@@ -43,7 +43,10 @@ TRUNKS = f"""
               password=secret("account"), ping_seconds=None),
         Trunk("plain", host="GATEWAY", port={CARRIER}, ping_seconds=None),
     ],
-    inbound=[Did("+4930123401", to=extension(1001))],
+    inbound=[
+        Did("+4930123401", to=extension(1001)),
+        Did("+4930123402", to=extension(1001), trunk="voice-too"),
+    ],
     outbound=[
         Route("secure", pattern=r"^0[1-9]\\d{{5,10}}$", strip=1, prefix="+49", trunks=["secure"]),
         Route("voice-too", pattern=r"^8(\\d{{8}})$", strip=1, prefix="+4940", trunks=["voice-too"]),
@@ -206,7 +209,8 @@ def test_voice_is_encrypted_or_there_is_no_call(operator: Operator, exchange: Ex
     called = phone_of(operator, HOST, exchange, "1001")
     at = f"{address_of(operator)}:5082"
     coming = exchange.phone("+431555001", domain=at, transport="tls", srtp="sdes")
-    call = coming.call("+4930123401")
+    # Its calls are told from those of the other trunks of this carrier.
+    call = coming.call("+4930123402")
     answered = called.incoming().answer()
     assert "RTP/SAVP" not in called.wait_message(lambda one: one.method == "INVITE").text
     talk(call, answered)

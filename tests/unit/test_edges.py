@@ -24,6 +24,7 @@ from callcenter.site import (
     Site,
     SiteError,
     Switch,
+    Trunk,
     hosts,
 )
 
@@ -116,6 +117,20 @@ def test_records_of_calls_need_a_switch_and_linux() -> None:
     made = site(cdr=Cdr())
     assert [line for line in made.needs_switch() if "Site.cdr" in line]
     assert [line for line in made.needs_linux() if "Site.cdr" in line]
+
+
+def test_a_carrier_by_tls_needs_linux(certificates: object) -> None:
+    carrier = Trunk(
+        "a",
+        host="sip.example.net",
+        networks=["192.0.2.1"],
+        transport="tls",
+        ca_file=Path("authority.pem"),
+    )
+    made = Site("cc.example.net", extensions=tuple(Extension.range(10, 11)), trunks=[carrier])
+    assert made.needs_linux() == [
+        "Site.trunks[0].transport: 'tls' needs a Linux host; use 'tcp' or 'udp'"
+    ]
 
 
 def test_what_needs_a_switch_is_named() -> None:
