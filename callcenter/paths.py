@@ -27,6 +27,8 @@ __all__ = [
     "FIREWALL_TABLE",
     "FIREWALL_UNIT",
     "FS_CLI_CONFIG",
+    "HTTP_GUARD_TOOL",
+    "HTTP_GUARD_UNIT",
     "KAMAILIO",
     "KAMAILIO_APPLIED",
     "KAMAILIO_CONFIG",
@@ -97,6 +99,8 @@ CALLS_UNIT: Final = "/etc/systemd/system/callcenter-calls.service"
 CALLS_CONFIG: Final = "/etc/callcenter/calls.json"
 CALLS_PASSWORD: Final = "/etc/callcenter/calls-password"
 CALLS_CA: Final = "/etc/callcenter/calls-ca.pem"
+HTTP_GUARD_TOOL: Final = "/usr/lib/callcenter/http-guard"
+HTTP_GUARD_UNIT: Final = "/etc/systemd/system/callcenter-http.service"
 POSTGRES_CLUSTER: Final = "/etc/postgresql-common/createcluster.d/callcenter.conf"
 """What Debian's postgresql makes its cluster with."""
 POSTGRES_OURS: Final = f"{STATE}/postgresql"

@@ -13,6 +13,7 @@ from callcenter.site.destinations import (
     ToExtension,
     ToFax,
     ToHangUp,
+    ToHttpApplication,
     ToIvr,
     ToNotice,
     ToQueue,
@@ -24,6 +25,7 @@ from callcenter.site.destinations import (
     extension,
     fax,
     hang_up,
+    http_application,
     ivr,
     notice,
     open_during,
@@ -37,6 +39,7 @@ from callcenter.site.extensions import Extension
 from callcenter.site.faxes import Fax
 from callcenter.site.features import FeatureCodes
 from callcenter.site.hours import Hours
+from callcenter.site.http_applications import HttpApplication
 from callcenter.site.ivrs import Ivr
 from callcenter.site.maintenance import Maintenance
 from callcenter.site.media import CODECS, Media
@@ -74,6 +77,7 @@ __all__ = [
     "FeatureCodes",
     "Firewall",
     "Hours",
+    "HttpApplication",
     "Ivr",
     "Language",
     "LocalPackages",
@@ -108,6 +112,7 @@ __all__ = [
     "ToExtension",
     "ToFax",
     "ToHangUp",
+    "ToHttpApplication",
     "ToIvr",
     "ToNotice",
     "ToQueue",
@@ -121,6 +126,7 @@ __all__ = [
     "extension",
     "fax",
     "hang_up",
+    "http_application",
     "hosts",
     "ivr",
     "notice",

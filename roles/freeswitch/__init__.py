@@ -49,7 +49,8 @@ def packages(site: Site, found: State) -> tuple[str, ...]:
     calls = ["python3"] if site.cdr is not None else []
     if site.database is not None:
         calls += ["python3-psycopg2", "ca-certificates"]
-    return (*render.freeswitch.packages(site), *HOST_PACKAGES, *clock, *mail, *fax, *calls)
+    http = ("python3", "ca-certificates") if site.http_applications else ()
+    return (*render.freeswitch.packages(site), *HOST_PACKAGES, *clock, *mail, *fax, *calls, *http)
 
 
 @deploy("FreeSWITCH: preflight")
@@ -139,6 +140,7 @@ def configure(site: Site, found: State) -> None:
                 paths.CALLS_UNIT,
                 (paths.CALLS_CONFIG, paths.CALLS_TOOL, paths.CALLS_PASSWORD, paths.CALLS_CA),
             ),
+            **operations.service(paths.HTTP_GUARD_UNIT, (paths.HTTP_GUARD_TOOL,)),
         },
     )
 
