@@ -138,7 +138,10 @@ def _path(here: str, address: str) -> str:
     to, own = urlsplit(urljoin(here, address)), urlsplit(here)
     if (to.scheme, to.netloc) != (own.scheme, own.netloc):
         raise Refused(f"the action {address!r} is on another server")
-    return (to.path or "/") + (f"?{to.query}" if to.query else "")
+    path = (to.path or "/") + (f"?{to.query}" if to.query else "")
+    if not re.fullmatch(r"[!-~]{1,2000}", path):
+        raise Refused(f"the action {address!r} is no address")
+    return path
 
 
 def _asked(

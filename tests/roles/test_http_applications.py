@@ -149,7 +149,6 @@ def operator(operator_of: Callable[..., Operator], lab: Lab, back_end: BackEnd) 
     made = operator_of(HOST)
     made.secrets.write_text(json.dumps({"back-end": PASSWORD}))
     made.secrets.chmod(0o600)
-    assert made.ssh(HOST, f"echo '{lab.gateway} {SERVER} {OTHER_NAME}' >>/etc/hosts") == ""
     served = SERVED
     for word, value in {
         "server": SERVER,
@@ -169,6 +168,7 @@ def operator(operator_of: Callable[..., Operator], lab: Lab, back_end: BackEnd) 
     )
     made.describe(site)
     made.succeed()
+    assert made.ssh(HOST, f"echo '{lab.gateway} {SERVER} {OTHER_NAME}' >>/etc/hosts") == ""
     return made
 
 
@@ -272,7 +272,8 @@ def test_without_otherwise_the_call_ends(at: Callable[[str], Phone]) -> None:
     assert at("1000").call("6506").wait_ended().by == "them"
 
 
-OWNED = "/tmp/owned"
+OWNED = "/var/lib/freeswitch/owned"
+COMMAND = f"${{system(id>{OWNED})}}"
 STOLEN = "<params><put_file>/etc/hostname</put_file></params>"
 
 
@@ -284,11 +285,7 @@ STOLEN = "<params><put_file>/etc/hostname</put_file></params>"
         ("<dial>sofia/gateway/carrier/0301234567</dial>", "which is not in leads_to"),
         (f'<execute application="system" data="touch {OWNED}"/>', "<execute> is not allowed"),
         ('<execute application="transfer" data="1003 XML default"/>', "<execute>"),
-        (
-            f'<playback file="{PROMPT}" action="https://{SERVER}:{PORT}/${{system touch {OWNED}}}"'
-            '><bind>~.*</bind></playback>',
-            "<bind> of '~.*'",
-        ),
+        (f'<playback file="{PROMPT}"><bind>~(a+)+</bind></playback>', "<bind> of '~(a+)+'"),
         (f'<playback file="{PROMPT}" action="http://192.0.2.1/"/>', "is on another server"),
         ('<playback file="/etc/freeswitch/x.wav"/>', "is no tone and no notice"),
         ('<playback file="https://other.test/x.wav"/>', "is no tone and no notice"),
@@ -314,12 +311,14 @@ def test_an_address_runs_nothing(
     at: Callable[[str], Phone], operator: Operator, back_end: BackEnd
 ) -> None:
     """mod_httapi expands addresses: what looks like a command must come back as it was."""
-    command = f"/${{system touch {OWNED}}}"
     back_end.says = lambda path, form: (
-        "<hangup/>" if "system" in path else f'<pause milliseconds="100" action="{command}"/>'
+        f'<pause milliseconds="100" action="https://{SERVER}:{PORT}/{COMMAND}"/>'
+        if path.startswith("/start")
+        else "<hangup/>"
     )
     at("1000").call("6500").wait_ended()
     assert "No such file" in operator.ssh(HOST, f"ls {OWNED}")
+    back_end.next(COMMAND)
 
 
 def test_it_is_not_followed_elsewhere(
