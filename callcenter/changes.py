@@ -61,7 +61,7 @@ _BY_PATH: tuple[tuple[str, Action | None], ...] = (
     ("autoload_configs/sofia.conf.xml", None),
     ("autoload_configs/ivr.conf.xml", None),
     ("http_applications/", None),
-    # One for all Sites: mod_httapi reads it when it loads, and what it asks is in http_applications/.
+    # The same for every Site: mod_httapi reads it when it loads.
     ("autoload_configs/httapi.conf.xml", None),
     ("sounds/", None),
     ("scripts/", None),

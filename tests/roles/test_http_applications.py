@@ -1,4 +1,4 @@
-"""HTTP applications: a real HTTPS server steers real calls, and gets nothing that it may not have."""
+"""HTTP applications: a real HTTPS server steers real calls, and gets nothing besides."""
 
 from __future__ import annotations
 

@@ -29,6 +29,7 @@ from callcenter.site import (
     FeatureCodes,
     Firewall,
     Hours,
+    HttpApplication,
     Ivr,
     LocalPackages,
     LuaScript,
@@ -58,6 +59,7 @@ from callcenter.site import (
     fax,
     hang_up,
     hosts,
+    http_application,
     ivr,
     open_during,
     ring_group,
@@ -139,6 +141,11 @@ event_socket:
 applications:
   - {name: survey, port: 8084, number: 6300, asynchronous: false, full: true,
      otherwise: {script: ask}}
+http_applications:
+  - {name: menu, url: "https://calls.example.net/start", number: 6500, user: switch,
+     password: {secret: menu}, wait_seconds: 3, leads_to: {sales: {ivr: main}},
+     otherwise: {http_application: local}}
+  - {name: local, url: "http://127.0.0.1:8080/"}
 scripts:
   - {name: ask, file: LUA, number: 6400, otherwise: {ivr: main}}
   - {name: again, file: LUA, otherwise: {application: survey}}
@@ -313,6 +320,19 @@ def twin() -> Site:
                 full=True,
                 otherwise=script("ask"),
             )
+        ],
+        http_applications=[
+            HttpApplication(
+                "menu",
+                "https://calls.example.net/start",
+                number="6500",
+                user="switch",
+                password=secret("menu"),
+                wait_seconds=3,
+                leads_to={"sales": ivr("main")},
+                otherwise=http_application("local"),
+            ),
+            HttpApplication("local", "http://127.0.0.1:8080/"),
         ],
         scripts=[
             LuaScript("ask", LUA, number="6400", otherwise=ivr("main")),
