@@ -161,6 +161,7 @@ def unit(site: Site, *, realtime: bool) -> Tree:
             *_mail(site),
             *_calls(site),
             *_http_guard(site),
+            *_event_socket(site),
         ]
     )
 
@@ -256,6 +257,23 @@ def _http_guard(site: Site) -> Iterator[File]:
     text = "#!/usr/bin/python3 -I\n" + inspect.getsource(http_guard)
     yield File(paths.HTTP_GUARD_TOOL, text.encode(), 0o755)
     yield File(paths.HTTP_GUARD_UNIT, plain("system/http-guard.service.j2", **values))
+
+
+TLS = "stunnel4"
+"""Debian's."""
+
+
+def _event_socket(site: Site) -> Iterator[File]:
+    """What speaks TLS before the Event Socket."""
+    if (tls := site.event_socket.tls) is None:
+        return
+    unit = paths.EVENT_SOCKET_UNIT
+    values = {"site": site, "paths": paths, "tls": tls, "unit": unit.rpartition("/")[2]}
+    yield File(paths.EVENT_SOCKET_CONFIG, plain("system/event-socket.conf.j2", **values))
+    yield File(unit, plain("system/event-socket.service.j2", **values))
+    yield File(paths.EVENT_SOCKET_CERTIFICATE, tls.certificate.read_bytes())
+    yield File(paths.EVENT_SOCKET_CLIENTS, tls.clients.read_bytes())
+    yield File(paths.EVENT_SOCKET_KEY, tls.key.read_bytes(), 0o600)
 
 
 AUTHORITIES = "/etc/ssl/certs/ca-certificates.crt"

@@ -34,7 +34,7 @@ from callcenter.site.destinations import (
     script,
     voicemail,
 )
-from callcenter.site.event_socket import EventSocket, EventSocketUser
+from callcenter.site.event_socket import EventSocket, EventSocketTls, EventSocketUser
 from callcenter.site.extensions import Extension
 from callcenter.site.faxes import Fax
 from callcenter.site.features import FeatureCodes
@@ -71,6 +71,7 @@ __all__ = [
     "Did",
     "Emergency",
     "EventSocket",
+    "EventSocketTls",
     "EventSocketUser",
     "Extension",
     "Fax",

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import datetime
 import ipaddress
 import json
 import queue
@@ -16,15 +15,12 @@ from pathlib import Path
 from urllib.parse import parse_qs
 
 import pytest
-from cryptography import x509
-from cryptography.hazmat.primitives import hashes, serialization
-from cryptography.hazmat.primitives.asymmetric import ec
-from cryptography.x509.oid import NameOID
 
 from callcenter import paths
 from lab.lab import Lab
 from tests.acceptance.support.audio import assert_heard
 from tests.acceptance.support.phones import Exchange, Phone
+from tests.certificates import Authority
 from tests.roles.conftest import SITE, Operator
 from tests.roles.support import CALLEE_HZ, CALLER_HZ, phone_of, still_talking
 
@@ -61,35 +57,6 @@ SERVED = """
     media="""
 
 
-def signed(folder: Path, name: str) -> tuple[Path, Path]:
-    """A self-signed certificate and its key."""
-    key = ec.generate_private_key(ec.SECP256R1())
-    subject = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, name)])
-    now = datetime.datetime.now(datetime.UTC)
-    made = (
-        x509.CertificateBuilder()
-        .subject_name(subject)
-        .issuer_name(subject)
-        .public_key(key.public_key())
-        .serial_number(x509.random_serial_number())
-        .not_valid_before(now - datetime.timedelta(days=1))
-        .not_valid_after(now + datetime.timedelta(days=1))
-        .add_extension(x509.SubjectAlternativeName([x509.DNSName(name)]), critical=False)
-        .add_extension(x509.BasicConstraints(ca=True, path_length=None), critical=True)
-        .sign(key, hashes.SHA256())
-    )
-    certificate, private = folder / f"{name}.pem", folder / f"{name}.key"
-    certificate.write_bytes(made.public_bytes(serialization.Encoding.PEM))
-    private.write_bytes(
-        key.private_bytes(
-            serialization.Encoding.PEM,
-            serialization.PrivateFormat.PKCS8,
-            serialization.NoEncryption(),
-        )
-    )
-    return certificate, private
-
-
 @dataclass
 class BackEnd:
     """A web server that answers what a test tells it, and what it was asked."""
@@ -111,8 +78,9 @@ class BackEnd:
 @pytest.fixture(scope="module")
 def back_end(lab: Lab, tmp_path_factory: pytest.TempPathFactory) -> Iterator[BackEnd]:
     folder = tmp_path_factory.mktemp("back-end")
-    certificate, key = signed(folder, SERVER)
-    made = BackEnd(certificate, signed(folder, "another.test")[0])
+    authority = Authority.make(folder / "authority")
+    certificate, key = authority.certificate(SERVER)
+    made = BackEnd(authority.file, Authority.make(folder / "other").file)
 
     class Handler(BaseHTTPRequestHandler):
         def do_POST(self) -> None:

@@ -1,0 +1,162 @@
+"""The Event Socket from another host: with a certificate of the Site's authority, and not else."""
+
+from __future__ import annotations
+
+import json
+import socket
+import ssl
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from callcenter import paths
+from tests.acceptance.support.phones import Exchange
+from tests.certificates import Authority
+from tests.roles.conftest import SITE, Operator
+from tests.roles.support import phone_of
+
+HOST, PORT = "tls1", 8031
+SWITCH = "switch.callcenter.test"
+USERS = """event_socket=EventSocket(
+        users=[EventSocketUser("watcher", events=["sofia::register"], commands=["status"])],
+        {tls}
+    ),
+    media="""
+TLS = (
+    """tls=EventSocketTls("{certificate}", "{key}", clients="{clients}", networks=["{network}"]),"""
+)
+
+
+@pytest.fixture(scope="module")
+def switch(tmp_path_factory: pytest.TempPathFactory) -> Authority:
+    return Authority.make(tmp_path_factory.mktemp("tls") / "switch")
+
+
+@pytest.fixture(scope="module")
+def programs(tmp_path_factory: pytest.TempPathFactory) -> Authority:
+    return Authority.make(tmp_path_factory.mktemp("tls") / "programs")
+
+
+@pytest.fixture(scope="module")
+def described(switch: Authority, programs: Authority) -> Callable[[str], str]:
+    """The Site that lets a network in, or without TLS."""
+    certificate, key = switch.certificate(SWITCH)
+
+    def make(network: str) -> str:
+        tls = TLS.format(certificate=certificate, key=key, clients=programs.file, network=network)
+        return SITE.replace("media=", USERS.replace("{tls}", tls if network else ""))
+
+    return make
+
+
+@pytest.fixture(scope="module")
+def operator(operator_of: Callable[..., Operator], described: Callable[[str], str]) -> Operator:
+    made = operator_of(HOST)
+    made.describe(described("10.77.0.0/24"))
+    made.succeed()
+    return made
+
+
+def address(operator: Operator) -> str:
+    return next(host.address for host in operator.lab.hosts if host.name == HOST)
+
+
+class Program:
+    """A program that speaks with the Event Socket over TLS."""
+
+    def __init__(
+        self, operator: Operator, switch: Authority, certificate: tuple[Path, Path] | None
+    ) -> None:
+        context = ssl.create_default_context(cafile=str(switch.file))
+        if certificate is not None:
+            context.load_cert_chain(*certificate)
+        plain = socket.create_connection((address(operator), PORT), timeout=10)
+        self.connection = context.wrap_socket(plain, server_hostname=SWITCH)
+        self.file = self.connection.makefile("rwb")
+
+    def hears(self) -> str:
+        """One message, whole."""
+        head = b""
+        while not head.endswith(b"\n\n"):
+            if not (line := self.file.readline()):
+                raise ConnectionError(head)
+            head += line
+        lengths = [int(x.split(b":")[1]) for x in head.splitlines() if b"Content-Length" in x]
+        return (head + (self.file.read(lengths[0]) if lengths else b"")).decode()
+
+    def says(self, command: str) -> str:
+        """A command, and what is answered."""
+        self.file.write(f"{command}\n\n".encode())
+        self.file.flush()
+        return self.hears()
+
+
+def test_a_program_logs_in_and_hears_events(
+    operator: Operator, switch: Authority, programs: Authority, exchange: Exchange
+) -> None:
+    password = json.loads(operator.secrets.read_text())["event-socket/watcher"]
+    program = Program(operator, switch, programs.certificate("watcher"))
+    assert "auth/request" in program.hears()
+    assert "+OK" in program.says(f"userauth watcher@event_socket:{password}")
+    assert "UP " in program.says("api status")
+    assert "+OK" in program.says("event plain CUSTOM sofia::register")
+    phone_of(operator, HOST, exchange, "1000")
+    assert "from-user: 1000" in program.hears()
+    program.connection.close()
+
+
+def test_the_certificate_is_not_the_password(
+    operator: Operator, switch: Authority, programs: Authority
+) -> None:
+    program = Program(operator, switch, programs.certificate("guesser"))
+    program.hears()
+    assert "UP " not in program.says("api status")
+
+
+@pytest.mark.parametrize("whose", ["nobody's", "the switch's authority's", "another authority's"])
+def test_who_has_no_certificate_of_it_hears_nothing(
+    operator: Operator, switch: Authority, tmp_path: Path, whose: str
+) -> None:
+    given = {
+        "nobody's": None,
+        "the switch's authority's": switch.certificate("stranger"),
+        # Of the same name as the right one.
+        "another authority's": Authority.make(tmp_path / "other").certificate("watcher"),
+    }[whose]
+    with pytest.raises((ssl.SSLError, ConnectionError)):
+        Program(operator, switch, given).hears()
+
+
+def test_plain_tcp_hears_nothing(operator: Operator) -> None:
+    with socket.create_connection((address(operator), PORT), timeout=10) as plain:
+        plain.sendall(b"auth x\n\n")
+        try:
+            heard = plain.recv(1024)
+        except ConnectionResetError:
+            heard = b""
+        assert b"auth" not in heard
+    with pytest.raises(OSError):
+        socket.create_connection((address(operator), 8021), timeout=2)
+
+
+def test_the_key_is_for_root_alone(operator: Operator) -> None:
+    mode = operator.ssh(HOST, f"stat -c '%a %U' {paths.EVENT_SOCKET_KEY}")
+    assert mode.strip() == "600 root"
+
+
+def test_a_redeploy_changes_nothing(operator: Operator) -> None:
+    assert operator.succeed().changes == 0
+
+
+def test_other_networks_and_off(operator: Operator, described: Callable[[str], str]) -> None:
+    operator.describe(described("192.0.2.0/24"))
+    operator.succeed()
+    with pytest.raises(TimeoutError):
+        socket.create_connection((address(operator), PORT), timeout=2)
+    operator.describe(described(""))
+    operator.succeed()
+    there = operator.ssh(HOST, "ss -Hltn; ls /etc/callcenter /etc/systemd/system; dpkg -l stunnel4")
+    assert str(PORT) not in there
+    assert "event-socket" not in there
+    assert "ii  stunnel4" not in there
