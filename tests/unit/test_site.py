@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
+import tempfile
 import textwrap
 from pathlib import Path
 from typing import Any
@@ -23,6 +24,7 @@ from callcenter.site import (
     Did,
     Emergency,
     EventSocket,
+    EventSocketTls,
     EventSocketUser,
     Extension,
     Fax,
@@ -68,11 +70,15 @@ from callcenter.site import (
     secret,
     voicemail,
 )
+from tests.certificates import Authority
 
 pytestmark = pytest.mark.usefixtures("own_folder")
 
 ROOT = Path(__file__).parents[2]
 LUA = ROOT / "examples/lua/ask.lua"
+FOLDER = tempfile.TemporaryDirectory()
+PEM = Authority.make(Path(FOLDER.name))
+CERTIFICATE, KEY = PEM.certificate("switch")
 
 YAML = """\
 domain: CC.example.net
@@ -138,6 +144,7 @@ event_socket:
   users:
     - {name: listener, events: [ALL], commands: [originate], password: {secret: listens}}
     - {name: watcher, events: ["sofia::register"]}
+  tls: {certificate: CERTIFICATE, key: KEY, clients: CLIENTS, networks: [192.0.2.0/28], port: 8032}
 applications:
   - {name: survey, port: 8084, number: 6300, asynchronous: false, full: true,
      otherwise: {script: ask}}
@@ -202,7 +209,9 @@ recording:
   {keep_days: 30, announcement: {say: Recorded.}, stereo: false, pause: 1, resume: 2}
 maintenance: {live_calls: stop, drain_seconds: 60}
 secret_file: /nowhere/secrets.json
-""".replace("LUA", str(LUA))
+"""
+for word, path in {"LUA": LUA, "CERTIFICATE": CERTIFICATE, "KEY": KEY, "CLIENTS": PEM.file}.items():
+    YAML = YAML.replace(word, str(path))
 
 
 def twin() -> Site:
@@ -310,6 +319,9 @@ def twin() -> Site:
                 ),
                 EventSocketUser("watcher", events=["sofia::register"]),
             ],
+            tls=EventSocketTls(
+                CERTIFICATE, KEY, clients=PEM.file, networks=["192.0.2.0/28"], port=8032
+            ),
         ),
         applications=[
             Application(
