@@ -160,7 +160,8 @@ def _asked(
         connection = HTTPConnection(url.hostname or "", url.port, timeout=seconds)
     headers = {"Content-Type": "application/x-www-form-urlencoded", "Accept": "text/xml"}
     if application["user"] is not None:
-        password = (folder / f"{name}.password").read_text().removeprefix("password ").strip()
+        password = (folder / f"{name}.password").read_text()
+        password = password.removeprefix("password ").removesuffix("\n")
         login = base64.b64encode(f"{application['user']}:{password}".encode()).decode()
         headers["Authorization"] = f"Basic {login}"
     ends = time.monotonic() + seconds
@@ -221,10 +222,14 @@ class _Handler(BaseHTTPRequestHandler):
         """Of what goes well nothing is said: it would hold the callers' numbers."""
 
 
+class _Server(ThreadingHTTPServer):
+    request_queue_size = 128
+
+
 def serve(port: int, folder: Path) -> ThreadingHTTPServer:
     """Listen on loopback."""
     handler = type("Handler", (_Handler,), {"folder": folder, "base": f"http://127.0.0.1:{port}"})
-    return ThreadingHTTPServer(("127.0.0.1", port), handler)
+    return _Server(("127.0.0.1", port), handler)
 
 
 def main(port: str, folder: str) -> None:

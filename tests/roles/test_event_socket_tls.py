@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import socket
 import ssl
 from collections.abc import Callable
@@ -13,10 +14,11 @@ import pytest
 from callcenter import paths
 from tests.acceptance.support.phones import Exchange
 from tests.certificates import Authority
-from tests.roles.conftest import SITE, Operator
+from tests.roles.conftest import ROOT, SITE, Operator
 from tests.roles.support import phone_of
 
 HOST, PORT = "tls1", 8031
+DOCS = ROOT / "docs/applications.md"
 SWITCH = "switch.callcenter.test"
 USERS = """event_socket=EventSocket(
         users=[EventSocketUser("watcher", events=["sofia::register"], commands=["status"])],
@@ -54,7 +56,9 @@ def described(switch: Authority, programs: Authority) -> Callable[[str], str]:
 def operator(operator_of: Callable[..., Operator], described: Callable[[str], str]) -> Operator:
     made = operator_of(HOST)
     made.describe(described("10.77.0.0/24"))
-    made.succeed()
+    shown = made.succeed("-y", "--diff").output
+    assert f"{paths.EVENT_SOCKET_KEY}: private key" in shown
+    assert "PRIVATE KEY" not in shown
     return made
 
 
@@ -138,6 +142,36 @@ def test_plain_tcp_hears_nothing(operator: Operator) -> None:
         assert b"auth" not in heard
     with pytest.raises(TimeoutError):
         socket.create_connection((address(operator), 8021), timeout=2)
+
+
+def test_a_program_that_knows_no_tls(
+    operator: Operator, switch: Authority, programs: Authority
+) -> None:
+    """docs/applications.md's stunnel, here on the switch itself."""
+    (config,) = re.findall(r"^```ini\n(client = yes.*?)^```", DOCS.read_text(), re.M | re.S)
+    for given, ours in (("127.0.0.1:8021", "127.0.0.1:18021"), ("cc1.example.net", SWITCH)):
+        assert given in config
+        config = config.replace(given, ours)
+    certificate, key = programs.certificate("tunnel")
+    files = {
+        "program.pem": certificate.read_text(),
+        "program.key": key.read_text(),
+        "switches.pem": switch.file.read_text(),
+        "client.conf": f"foreground = yes\n{config}",
+    }
+    for name, text in files.items():
+        assert operator.ssh(HOST, f"umask 077; echo '{text}' >/etc/stunnel/{name}") == ""
+    operator.ssh(HOST, f"echo 127.0.0.1 {SWITCH} >>/etc/hosts")
+    said = operator.ssh(HOST, "systemd-run -q -u client stunnel4 /etc/stunnel/client.conf")
+    assert said == ""
+    password = json.loads(operator.secrets.read_text())["event-socket/watcher"]
+    login = f"-H 127.0.0.1 -P 18021 -u watcher@event_socket -p {password}"
+    until = "until ss -Hltn | grep -q 127.0.0.1:18021; do sleep 0.1; done"
+    try:
+        said = operator.ssh(HOST, f"timeout 10 bash -c '{until}'; fs_cli {login} -x status")
+        assert "UP " in said
+    finally:
+        operator.ssh(HOST, f"systemctl stop client; cd /etc/stunnel && rm {' '.join(files)}")
 
 
 def test_the_key_is_for_root_alone(operator: Operator) -> None:

@@ -299,5 +299,28 @@ def test_it_is_not_followed_elsewhere(
     assert any("302" in line for line in refusals(operator))
 
 
+def test_a_change_costs_no_call(
+    at: Callable[[str], Phone], operator: Operator, back_end: BackEnd
+) -> None:
+    back_end.says = lambda path, form: "<dial>desk</dial>"
+    callee = at("1001")
+    call = at("1000").call("6500")
+    answered = callee.incoming().answer()
+    call.play(CALLER_HZ)
+    answered.play(CALLEE_HZ)
+    site = operator.folder / "group_data" / "site.py"
+    before = site.read_text()
+    site.write_text(before.replace('"desk": extension(1001)', '"desk": extension(1003)'))
+    operator.succeed()
+    still_talking(call, answered)
+    other = at("1003")
+    second = at("1004").call("6500")
+    other.incoming().reject()
+    second.wait_ended()
+    call.hangup()
+    site.write_text(before)
+    operator.succeed()
+
+
 def test_a_redeploy_changes_nothing(operator: Operator) -> None:
     assert operator.succeed().changes == 0

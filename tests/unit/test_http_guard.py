@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+from pathlib import Path
 from urllib.parse import parse_qs, urlsplit
 from xml.etree import ElementTree
 
@@ -9,6 +11,7 @@ import pytest
 
 from callcenter.http_guard import Refused, answer
 
+DOCS = Path(__file__).resolve().parents[2] / "docs/applications.md"
 HERE = "https://calls.example.net/survey/start?language=en"
 BASE = "http://127.0.0.1:8089/survey"
 TONE = "tone_stream://%(500,0,880)"
@@ -91,6 +94,11 @@ def test_what_comes_after_dial_is_not_done() -> None:
 def test_all_else_is_refused(work: str) -> None:
     with pytest.raises(Refused):
         made(work)
+
+
+def test_the_docs_example_is_allowed() -> None:
+    (example,) = re.findall(r"^```xml\n(.*?)^```", DOCS.read_text(), re.M | re.S)
+    assert b"/sounds/1.wav" in answer(example.encode(), HERE, BASE, {}, {"closed": "/sounds/1.wav"})
 
 
 def test_no_entities() -> None:
