@@ -260,20 +260,19 @@ def _http_guard(site: Site) -> Iterator[File]:
 
 
 TLS = "stunnel4"
-"""Debian's."""
+"""Debian's package, and the user and group that it makes."""
 
 
 def _event_socket(site: Site) -> Iterator[File]:
     """What speaks TLS before the Event Socket."""
     if (tls := site.event_socket.tls) is None:
         return
-    unit = paths.EVENT_SOCKET_UNIT
-    values = {"site": site, "paths": paths, "tls": tls, "unit": unit.rpartition("/")[2]}
+    values = {"site": site, "paths": paths, "tls": tls}
     yield File(paths.EVENT_SOCKET_CONFIG, plain("system/event-socket.conf.j2", **values))
-    yield File(unit, plain("system/event-socket.service.j2", **values))
+    yield File(paths.EVENT_SOCKET_UNIT, plain("system/event-socket.service.j2", **values))
     yield File(paths.EVENT_SOCKET_CERTIFICATE, tls.certificate.read_bytes())
     yield File(paths.EVENT_SOCKET_CLIENTS, tls.clients.read_bytes())
-    yield File(paths.EVENT_SOCKET_KEY, tls.key.read_bytes(), 0o600)
+    yield File(paths.EVENT_SOCKET_KEY, tls.key.read_bytes(), 0o640, TLS)
 
 
 AUTHORITIES = "/etc/ssl/certs/ca-certificates.crt"

@@ -67,7 +67,7 @@ class EventSocketTls:
     know it by."""
     key: Path
     """The certificate's private key (PEM without a passphrase, on this machine), readable by its
-    owner alone. On the host root alone may read it."""
+    owner alone. On the host root and stunnel may read it."""
     _: KW_ONLY
     clients: Path
     """The certificate (PEM, on this machine) of the authority that signs the programs'. Whoever has

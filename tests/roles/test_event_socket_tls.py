@@ -174,9 +174,9 @@ def test_a_program_that_knows_no_tls(
         operator.ssh(HOST, f"systemctl stop client; cd /etc/stunnel && rm {' '.join(files)}")
 
 
-def test_the_key_is_for_root_alone(operator: Operator) -> None:
-    mode = operator.ssh(HOST, f"stat -c '%a %U' {paths.EVENT_SOCKET_KEY}")
-    assert mode.strip() == "600 root"
+def test_the_key_is_for_root_and_stunnel(operator: Operator) -> None:
+    mode = operator.ssh(HOST, f"stat -c '%a %U %G' {paths.EVENT_SOCKET_KEY}")
+    assert mode.strip() == "640 root stunnel4"
 
 
 def test_a_redeploy_changes_nothing(operator: Operator) -> None:
