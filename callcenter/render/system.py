@@ -7,7 +7,7 @@ import inspect
 import ipaddress
 import json
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -286,9 +286,11 @@ def postgresql(site: Site) -> Tree:
     return Tree([File(paths.POSTGRES_CLUSTER, b"listen_addresses = ''\n")])
 
 
-def firewall(site: Site, ssh_ports: Iterable[int], *, rtp: bool = True) -> Tree:
+def firewall(
+    site: Site, ssh_ports: Iterable[int], *, rtp: bool = True, outgoing: Sequence[str] = ()
+) -> Tree:
     """The packet filter's rules and unit, or nothing where the Site switches it off. ``rtp``:
-    whether voice comes to the host."""
+    whether voice comes to the host. ``outgoing``: rules that stay until the service has changed."""
     if not site.firewall.enabled:
         return Tree([])
     values = {
@@ -297,6 +299,7 @@ def firewall(site: Site, ssh_ports: Iterable[int], *, rtp: bool = True) -> Tree:
         "table": paths.FIREWALL_TABLE,
         "ssh_ports": sorted(set(ssh_ports)),
         "rtp": rtp,
+        "outgoing": outgoing,
         "matches": _source_matches,
     }
     return Tree(
