@@ -15,6 +15,7 @@ from callcenter.site import (
     Extension,
     FeatureCodes,
     Firewall,
+    HttpApplication,
     LocalPackages,
     Maintenance,
     Media,
@@ -250,6 +251,22 @@ def test_numbers_of_any_length_have_a_file() -> None:
     )
     users = [file.path.split("/")[-1] for file in made if "users/" in file.path]
     assert users == ["1xx.xml", f"{'4' * 13}xx.xml", "987xx.xml", "xx.xml"]
+
+
+def test_http_applications_come_and_change_gently_and_go_with_a_restart() -> None:
+    none = tree()
+    one = tree(http_applications=[HttpApplication("a", "https://a.test/")])
+    other = tree(
+        http_applications=[
+            HttpApplication(
+                "a", "https://b.test/", user="u", password=Secret(literal="of-the-back-end")
+            )
+        ]
+    )
+    assert actions(none, one) == ["reloadxml", "load mod_httapi"]
+    assert actions(one, other) == ["reloadxml"]
+    # A call that it has had would end in a module that is no longer there.
+    assert actions(one, none) == ["reloadxml", "restart"]
 
 
 def test_the_files_asked_of_a_host_hold_no_secret() -> None:
