@@ -60,6 +60,9 @@ _BY_PATH: tuple[tuple[str, Action | None], ...] = (
     (".fs_cli_conf", None),
     ("autoload_configs/sofia.conf.xml", None),
     ("autoload_configs/ivr.conf.xml", None),
+    ("http_applications/", None),
+    # The same for every Site: mod_httapi reads it when it loads.
+    ("autoload_configs/httapi.conf.xml", None),
     ("sounds/", None),
     ("scripts/", None),
     ("autoload_configs/timezones.conf.xml", None),
@@ -100,8 +103,9 @@ _PROFILE_BY_RESCAN = frozenset(
     }
 )
 
-_KEPT = frozenset({"mod_lua", "mod_valet_parking"})
-"""Modules that FreeSWITCH never unloads while it runs."""
+_KEPT = frozenset({"mod_httapi", "mod_lua", "mod_valet_parking"})
+"""Modules that FreeSWITCH never unloads while it runs, and mod_httapi, which is still called at the
+end of each call that has been with it."""
 
 _PARAM = re.compile(r'<param name="([^"]+)" value="([^"]*)"')
 _LOAD = re.compile(r'<load module="(mod_[a-z0-9_]+)"')

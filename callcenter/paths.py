@@ -19,6 +19,11 @@ __all__ = [
     "CALLS_UNIT",
     "CONFIG",
     "CURRENT",
+    "EVENT_SOCKET_CERTIFICATE",
+    "EVENT_SOCKET_CLIENTS",
+    "EVENT_SOCKET_CONFIG",
+    "EVENT_SOCKET_KEY",
+    "EVENT_SOCKET_UNIT",
     "FAXES",
     "FAX_FOLDERS",
     "FAX_TIMER",
@@ -27,6 +32,8 @@ __all__ = [
     "FIREWALL_TABLE",
     "FIREWALL_UNIT",
     "FS_CLI_CONFIG",
+    "HTTP_GUARD_TOOL",
+    "HTTP_GUARD_UNIT",
     "KAMAILIO",
     "KAMAILIO_APPLIED",
     "KAMAILIO_CONFIG",
@@ -97,6 +104,13 @@ CALLS_UNIT: Final = "/etc/systemd/system/callcenter-calls.service"
 CALLS_CONFIG: Final = "/etc/callcenter/calls.json"
 CALLS_PASSWORD: Final = "/etc/callcenter/calls-password"
 CALLS_CA: Final = "/etc/callcenter/calls-ca.pem"
+EVENT_SOCKET_CONFIG: Final = "/etc/callcenter/event-socket.conf"
+EVENT_SOCKET_CERTIFICATE: Final = "/etc/callcenter/event-socket.pem"
+EVENT_SOCKET_KEY: Final = "/etc/callcenter/event-socket.key"
+EVENT_SOCKET_CLIENTS: Final = "/etc/callcenter/event-socket-clients.pem"
+EVENT_SOCKET_UNIT: Final = "/etc/systemd/system/callcenter-event-socket.service"
+HTTP_GUARD_TOOL: Final = "/usr/lib/callcenter/http-guard"
+HTTP_GUARD_UNIT: Final = "/etc/systemd/system/callcenter-http.service"
 POSTGRES_CLUSTER: Final = "/etc/postgresql-common/createcluster.d/callcenter.conf"
 """What Debian's postgresql makes its cluster with."""
 POSTGRES_OURS: Final = f"{STATE}/postgresql"

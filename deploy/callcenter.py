@@ -37,13 +37,15 @@ elif is_edge:
     kamailio.install(found=found)
     kamailio.configure(site=site, switch=switch)
 
-    firewall.activate(site=site, found=found, rtp=False)
+    firewall.configure(site=site, found=found, rtp=False)
     kamailio.activate(site=site, switch=switch)
+    firewall.activate(site=site, found=found, rtp=False)
 else:
     freeswitch.install(site=site, found=found)
     postgresql.install(site=site, found=found)
     postgresql.activate(site=site)
     freeswitch.configure(site=site, found=found)
 
-    firewall.activate(site=site, found=found)
+    firewall.configure(site=site, found=found)
     freeswitch.activate(site=site, switch=switch, found=found)
+    firewall.activate(site=site, found=found)

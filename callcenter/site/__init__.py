@@ -13,6 +13,7 @@ from callcenter.site.destinations import (
     ToExtension,
     ToFax,
     ToHangUp,
+    ToHttpApplication,
     ToIvr,
     ToNotice,
     ToQueue,
@@ -24,6 +25,7 @@ from callcenter.site.destinations import (
     extension,
     fax,
     hang_up,
+    http_application,
     ivr,
     notice,
     open_during,
@@ -32,11 +34,12 @@ from callcenter.site.destinations import (
     script,
     voicemail,
 )
-from callcenter.site.event_socket import EventSocket, EventSocketUser
+from callcenter.site.event_socket import EventSocket, EventSocketTls, EventSocketUser
 from callcenter.site.extensions import Extension
 from callcenter.site.faxes import Fax
 from callcenter.site.features import FeatureCodes
 from callcenter.site.hours import Hours
+from callcenter.site.http_applications import HttpApplication
 from callcenter.site.ivrs import Ivr
 from callcenter.site.maintenance import Maintenance
 from callcenter.site.media import CODECS, Media
@@ -68,12 +71,14 @@ __all__ = [
     "Did",
     "Emergency",
     "EventSocket",
+    "EventSocketTls",
     "EventSocketUser",
     "Extension",
     "Fax",
     "FeatureCodes",
     "Firewall",
     "Hours",
+    "HttpApplication",
     "Ivr",
     "Language",
     "LocalPackages",
@@ -108,6 +113,7 @@ __all__ = [
     "ToExtension",
     "ToFax",
     "ToHangUp",
+    "ToHttpApplication",
     "ToIvr",
     "ToNotice",
     "ToQueue",
@@ -122,6 +128,7 @@ __all__ = [
     "fax",
     "hang_up",
     "hosts",
+    "http_application",
     "ivr",
     "notice",
     "open_during",

@@ -35,7 +35,7 @@ __all__ = [
 
 NAMED = (
     *("conferences", "faxes", "hours", "ivrs", "notices", "queues", "ring_groups"),
-    *("trunks", "outbound", "applications", "scripts"),
+    *("trunks", "outbound", "applications", "http_applications", "scripts"),
 )
 """The Site's fields whose members have a name and may have a number."""
 

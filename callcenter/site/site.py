@@ -38,6 +38,7 @@ from callcenter.site.extensions import Extension
 from callcenter.site.faxes import Fax
 from callcenter.site.features import FeatureCodes
 from callcenter.site.hours import Hours
+from callcenter.site.http_applications import HttpApplication
 from callcenter.site.ivrs import Ivr
 from callcenter.site.maintenance import Maintenance
 from callcenter.site.media import Media
@@ -156,6 +157,8 @@ class Site:
     """Several extensions under one number."""
     applications: Many[Application] = ()
     """Programs of the operator's that calls are handed to."""
+    http_applications: Many[HttpApplication] = ()
+    """Web servers of the operator's that are asked what a call does."""
     scripts: Many[LuaScript] = ()
     """Lua programs that run in FreeSWITCH."""
     conferences: Many[Conference] = ()
@@ -269,7 +272,16 @@ class Site:
         taken = "network.rtp_ports" if first <= trunk_port <= last else others.get(trunk_port)
         if self.trunks and taken is not None:
             raise Problem("network.trunk_port", f"{trunk_port} is {taken}; use 5080 or another")
-        others[trunk_port] = "network.trunk_port"
+        http_port = self.network.http_port
+        others |= {trunk_port: "network.trunk_port"} if self.trunks else {}
+        taken = "network.rtp_ports" if first <= http_port <= last else others.get(http_port)
+        if self.http_applications and taken is not None:
+            raise Problem("network.http_port", f"{http_port} is {taken}; use 8089 or another")
+        others |= {http_port: "network.http_port"} if self.http_applications else {}
+        if (tls := self.event_socket.tls) is not None:
+            taken = "network.rtp_ports" if first <= tls.port <= last else others.get(tls.port)
+            if taken is not None:
+                raise Problem("event_socket.tls.port", f"{tls.port} is {taken}; use 8031")
         for index, trunk in enumerate(self.trunks):
             if trunk.transport != "tls":
                 continue
@@ -279,6 +291,16 @@ class Site:
                 raise Problem(path, f"{port} is {taken}; use 5081 or another")
             others[port] = path
         for index, application in enumerate(self.applications):
+            if self.http_applications and application.port == http_port:
+                raise Problem(
+                    f"applications[{index}].port",
+                    f"{http_port} is network.http_port; use 8084 or another",
+                )
+            if tls is not None and application.port == tls.port:
+                raise Problem(
+                    f"applications[{index}].port",
+                    f"{tls.port} is event_socket.tls.port; use 8084 or another",
+                )
             if application.port == self.event_socket.port:
                 raise Problem(
                     f"applications[{index}].port",
@@ -382,11 +404,12 @@ class Site:
             for field in ("parking", "speed_dials", "cdr")
             if getattr(self, field)
         ]
-        if self.event_socket.users:
-            out.append(
-                "Site.event_socket.users: needs a switch, and the inventory has edges only; leave "
-                "it out"
-            )
+        out += [
+            f"Site.event_socket.{field}: needs a switch, and the inventory has edges only; leave "
+            "it out"
+            for field in ("users", "tls")
+            if getattr(self.event_socket, field)
+        ]
         if self.media.mode != "bypass":
             out.append(
                 f"Site.media.mode: {self.media.mode!r} needs a switch, and the inventory has edges "
@@ -413,6 +436,13 @@ class Site:
             for index, trunk in enumerate(self.trunks)
             if trunk.transport == "tls"
         ]
+        if self.http_applications:
+            out.append(
+                "Site.http_applications: needs a Linux host, where a service stands before them; "
+                "leave it out"
+            )
+        if self.event_socket.tls is not None:
+            out.append("Site.event_socket.tls: needs a Linux host, which has stunnel; leave it out")
         if self.smtp is not None:
             out.append("Site.smtp: needs a Linux host, which has msmtp; leave it out")
         if self.cdr is not None:

@@ -65,18 +65,20 @@ EXTENSIONS = (
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Certificates: of the carrier, of impostors, and of the switch."""
     made = tmp_path_factory.mktemp("certificates")
-    authority, other = Authority("the authority"), Authority("another authority")
-    between = Authority("between", authority)
-    (made / "authority.pem").write_bytes(authority.pem)
+    authority, other = Authority.make(made / "own"), Authority.make(made / "other", "other")
+    between = authority.below(made / "between", "between")
+    (made / "authority.pem").write_bytes(authority.file.read_bytes())
     for name, by, host in (
         ("carrier", authority, NAME),
         ("other-name", authority, "sip.other.test"),
         ("other-authority", other, NAME),
     ):
-        (made / f"{name}.pem").write_bytes(b"".join(by.made(host)))
-    certificate, key = between.made("cc1.callcenter.test")
-    (made / "switch.pem").write_bytes(certificate + between.pem)
-    (made / "switch.key").write_bytes(key)
+        (made / f"{name}.pem").write_bytes(
+            b"".join(one.read_bytes() for one in by.certificate(host))
+        )
+    certificate, key = between.certificate("cc1.callcenter.test")
+    (made / "switch.pem").write_bytes(certificate.read_bytes() + between.file.read_bytes())
+    (made / "switch.key").write_bytes(key.read_bytes())
     return made
 
 

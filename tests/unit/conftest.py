@@ -15,11 +15,7 @@ def own_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 @pytest.fixture
-def certificates(own_folder: Path, monkeypatch: pytest.MonkeyPatch) -> Authority:
+def certificates(own_folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """In that folder ``authority.pem`` and ``switch.pem``, whose key is the secret ``switch``."""
-    authority = Authority("the authority")
-    certificate, key = authority.made("cc1.example.net")
-    (own_folder / "authority.pem").write_bytes(authority.pem)
-    (own_folder / "switch.pem").write_bytes(certificate)
-    monkeypatch.setenv("CALLCENTER_SECRET_SWITCH", key.decode())
-    return authority
+    _, key = Authority.make(own_folder).certificate("switch")
+    monkeypatch.setenv("CALLCENTER_SECRET_SWITCH", key.read_text())

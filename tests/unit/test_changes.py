@@ -15,6 +15,7 @@ from callcenter.site import (
     Extension,
     FeatureCodes,
     Firewall,
+    HttpApplication,
     LocalPackages,
     Maintenance,
     Media,
@@ -224,7 +225,7 @@ def outside(*trunks: Trunk, weights: list[int] | None = None) -> Tree:
     return tree(trunks=trunks, outbound=[route], outbound_limits=limits)
 
 
-def test_a_carrier_by_tls_comes_changes_and_goes_by_itself(certificates: Authority) -> None:
+def test_a_carrier_by_tls_comes_changes_and_goes_by_itself(certificates: None) -> None:
     def by_tls(**fields: Any) -> Trunk:
         authority = Path("authority.pem")
         given: dict[str, Any] = {"host": "sip.example.net", "networks": ["192.0.2.2"]}
@@ -239,7 +240,7 @@ def test_a_carrier_by_tls_comes_changes_and_goes_by_itself(certificates: Authori
     assert not {one for one in went if one.split()[0] in ("gateway", "profile")}
     quicker = outside(plain, by_tls(ping_seconds=5))
     assert actions(there, quicker) == ["reloadxml", "gateway tls-b b"]
-    Path("authority.pem").write_bytes(Authority("another").pem)
+    Authority.make(Path())
     assert actions(there, outside(plain, by_tls())) == ["reloadxml", "profile tls-b"]
 
 
@@ -287,6 +288,22 @@ def test_numbers_of_any_length_have_a_file() -> None:
     )
     users = [file.path.split("/")[-1] for file in made if "users/" in file.path]
     assert users == ["1xx.xml", f"{'4' * 13}xx.xml", "987xx.xml", "xx.xml"]
+
+
+def test_http_applications_come_and_change_gently_and_go_with_a_restart() -> None:
+    none = tree()
+    one = tree(http_applications=[HttpApplication("a", "https://a.test/")])
+    other = tree(
+        http_applications=[
+            HttpApplication(
+                "a", "https://b.test/", user="u", password=Secret(literal="of-the-back-end")
+            )
+        ]
+    )
+    assert actions(none, one) == ["reloadxml", "load mod_httapi"]
+    assert actions(one, other) == ["reloadxml"]
+    # A call that it has had would end in a module that is no longer there.
+    assert actions(one, none) == ["reloadxml", "restart"]
 
 
 def test_the_files_asked_of_a_host_hold_no_secret() -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
+import tempfile
 import textwrap
 from pathlib import Path
 from typing import Any
@@ -23,12 +24,14 @@ from callcenter.site import (
     Did,
     Emergency,
     EventSocket,
+    EventSocketTls,
     EventSocketUser,
     Extension,
     Fax,
     FeatureCodes,
     Firewall,
     Hours,
+    HttpApplication,
     Ivr,
     LocalPackages,
     LuaScript,
@@ -58,6 +61,7 @@ from callcenter.site import (
     fax,
     hang_up,
     hosts,
+    http_application,
     ivr,
     open_during,
     ring_group,
@@ -66,11 +70,15 @@ from callcenter.site import (
     secret,
     voicemail,
 )
+from tests.certificates import Authority
 
 pytestmark = pytest.mark.usefixtures("certificates")
 
 ROOT = Path(__file__).parents[2]
 LUA = ROOT / "examples/lua/ask.lua"
+FOLDER = tempfile.TemporaryDirectory()
+PEM = Authority.make(Path(FOLDER.name))
+CERTIFICATE, KEY = PEM.certificate("switch")
 
 YAML = """\
 domain: CC.example.net
@@ -138,9 +146,15 @@ event_socket:
   users:
     - {name: listener, events: [ALL], commands: [originate], password: {secret: listens}}
     - {name: watcher, events: ["sofia::register"]}
+  tls: {certificate: CERTIFICATE, key: KEY, clients: CLIENTS, networks: [192.0.2.0/28], port: 8032}
 applications:
   - {name: survey, port: 8084, number: 6300, asynchronous: false, full: true,
      otherwise: {script: ask}}
+http_applications:
+  - {name: menu, url: "https://calls.example.net/start", number: 6500, user: switch,
+     password: {secret: menu}, wait_seconds: 3, leads_to: {sales: {ivr: main}},
+     otherwise: {http_application: local}}
+  - {name: local, url: "http://127.0.0.1:8080/"}
 scripts:
   - {name: ask, file: LUA, number: 6400, otherwise: {ivr: main}}
   - {name: again, file: LUA, otherwise: {application: survey}}
@@ -197,7 +211,9 @@ recording:
   {keep_days: 30, announcement: {say: Recorded.}, stereo: false, pause: 1, resume: 2}
 maintenance: {live_calls: stop, drain_seconds: 60}
 secret_file: /nowhere/secrets.json
-""".replace("LUA", str(LUA))
+"""
+for word, path in {"LUA": LUA, "CERTIFICATE": CERTIFICATE, "KEY": KEY, "CLIENTS": PEM.file}.items():
+    YAML = YAML.replace(word, str(path))
 
 
 def twin() -> Site:
@@ -316,6 +332,9 @@ def twin() -> Site:
                 ),
                 EventSocketUser("watcher", events=["sofia::register"]),
             ],
+            tls=EventSocketTls(
+                CERTIFICATE, KEY, clients=PEM.file, networks=["192.0.2.0/28"], port=8032
+            ),
         ),
         applications=[
             Application(
@@ -326,6 +345,19 @@ def twin() -> Site:
                 full=True,
                 otherwise=script("ask"),
             )
+        ],
+        http_applications=[
+            HttpApplication(
+                "menu",
+                "https://calls.example.net/start",
+                number="6500",
+                user="switch",
+                password=secret("menu"),
+                wait_seconds=3,
+                leads_to={"sales": ivr("main")},
+                otherwise=http_application("local"),
+            ),
+            HttpApplication("local", "http://127.0.0.1:8080/"),
         ],
         scripts=[
             LuaScript("ask", LUA, number="6400", otherwise=ivr("main")),

@@ -122,6 +122,7 @@ class Exchange:
     calls the phones without their registration; with `certificate` (PEM, with its key) that may be
     by TLS, at the port after it. TLS servers are checked against `ca_file`, by default the system's
     authorities; a name is not checked where the server is an address.
+    `enter` is called in the phones' thread first, to take it into another network.
     """
 
     def __init__(
@@ -131,6 +132,7 @@ class Exchange:
         port: int | None = None,
         ca_file: Path | None = None,
         certificate: Path | None = None,
+        enter: Callable[[], None] | None = None,
     ) -> None:
         authorities = ca_file or ssl.get_default_verify_paths().cafile
         # Clear of 16384-32768, which a FreeSWITCH on this machine takes its ports from.
@@ -145,7 +147,7 @@ class Exchange:
             expose_headers=_INTERCOM,
             extra_config_text=extra,
         )
-        self.address, self.port = address, port
+        self.address, self.port, self._enter = address, port, enter
         self.trace = Trace()
         self._phones: dict[str, Phone] = {}
         self._calls: dict[int, Call] = {}
@@ -235,6 +237,8 @@ class Exchange:
             return render(list(self.trace.messages))
 
     async def _start(self) -> None:
+        if self._enter is not None:
+            self._enter()
         await self._runtime.start(self._config)
         self._runtime.subscribe(self._on_event)
         self._pump = self._loop.create_task(self._pump_audio())

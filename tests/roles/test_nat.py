@@ -1,0 +1,176 @@
+"""Calls through NAT: the switch behind one, the phones behind one, both, and neither."""
+
+from __future__ import annotations
+
+import json
+import multiprocessing
+from collections.abc import Callable, Iterator
+from concurrent.futures import Future, ProcessPoolExecutor
+from contextlib import contextmanager
+from functools import partial
+from threading import Event
+from typing import Any
+
+import pytest
+
+from lab import nat, network
+from lab.lab import Lab
+from tests.acceptance.support.audio import assert_heard
+from tests.acceptance.support.phones import Call, Exchange
+from tests.roles.conftest import SITE, Operator
+from tests.roles.support import CALLEE_HZ, CALLER_HZ, phone_of, still_talking
+
+HOST = "nat1"
+PUBLIC = "198.51.100.11"
+"""Of the switch, where it is behind no NAT."""
+
+
+@pytest.fixture(scope="module")
+def operator(operator_of: Callable[..., Operator]) -> Operator:
+    made = operator_of(HOST)
+    nat.make(made.lab.name, private(made))
+    for line in (
+        f"address add {PUBLIC}/24 dev host0",
+        f"route replace default via {made.lab.gateway}",
+    ):
+        assert made.ssh(HOST, f"ip {line}") == ""
+    return made
+
+
+def private(operator: Operator) -> str:
+    return next(one.address for one in operator.lab.hosts if one.name == HOST)
+
+
+@contextmanager
+def phones(lab: str, where: nat.Place, port: int | None = None) -> Iterator[Exchange]:
+    """Phones in the internet, or in the home behind its NAT."""
+    address = nat.HOME if where == "home" else nat.INTERNET
+    with Exchange(address, port=port, enter=partial(network.join, nat.place(lab, where))) as made:
+        yield made
+
+
+def contacts(call: Call) -> set[str]:
+    """Where the switch says that it is reached."""
+    said = [message.header("contact") for message in call.messages if not message.sent]
+    return {one.partition("@")[2].partition(":")[0] for one in said if "@" in one}
+
+
+def answers_far_away(
+    lab: str, ready: Event, number: str, password: str, server: str | None, port: int | None
+) -> dict[str, Any]:
+    """Somebody in the internet: an extension with a server, else who is called behind a carrier.
+    In a process of its own, as the phones of one process are in one place."""
+    with phones(lab, "internet", port) as exchange:
+        domain = "roles.callcenter.test" if server else None
+        phone = exchange.phone(number, password, domain=domain, server=server, codecs=("PCMU",))
+        if server:
+            phone.register()
+        ready.set()
+        call = phone.incoming(timeout=30).answer()
+        call.play(CALLEE_HZ)
+        assert_heard(call, CALLER_HZ, 1)
+        told = {"sdp": call.remote_address[0], "contacts": contacts(call), "caller": call.number}
+        try:
+            call.wait_ended()
+        except Exception:
+            print(exchange.ladder(), flush=True)
+            raise
+        return told
+
+
+@pytest.fixture
+def far_away(operator: Operator) -> Iterator[Callable[..., Future[dict[str, Any]]]]:
+    """Begins ``answers_far_away``; returns when it may be called."""
+    spawn = multiprocessing.get_context("spawn")
+    with spawn.Manager() as manager, ProcessPoolExecutor(1, mp_context=spawn) as pool:
+
+        def begin(
+            number: str, password: str = "", server: str | None = None, port: int | None = None
+        ) -> Future[dict[str, Any]]:
+            ready = manager.Event()
+            given = (operator.lab.name, ready, number, password, server, port)
+            made = pool.submit(answers_far_away, *given)
+            assert ready.wait(20), made.exception(0) if made.done() else "not ready"
+            return made
+
+        yield begin
+
+
+@pytest.fixture(params=["public switch", "switch behind NAT"])
+def announced(operator: Operator, request: pytest.FixtureRequest) -> str:
+    """The switch's address as the internet sees it."""
+    if request.param == "public switch":
+        operator.describe(address=PUBLIC, public_ip=PUBLIC)
+    else:
+        operator.describe(address=private(operator), public_ip=nat.SWITCH_OUTSIDE)
+    operator.succeed()
+    return PUBLIC if request.param == "public switch" else nat.SWITCH_OUTSIDE
+
+
+@pytest.mark.parametrize("where", ["internet", "home"])
+def test_both_are_heard_and_told_the_public_address(
+    operator: Operator, announced: str, where: nat.Place
+) -> None:
+    with phones(operator.lab.name, where) as exchange:
+        caller = phone_of(operator, HOST, exchange, "1000", server=announced)
+        called = phone_of(operator, HOST, exchange, "1001", server=announced)
+        call = caller.call("1001")
+        answered = called.incoming().answer()
+        call.wait_established()
+        call.play(CALLER_HZ)
+        answered.play(CALLEE_HZ)
+        still_talking(call, answered)
+        assert {call.remote_address[0], answered.remote_address[0]} == {announced}
+        assert contacts(call) == contacts(answered) == {announced}
+        # A hang-up comes through as well.
+        answered.hangup()
+        assert call.wait_ended().by == "them"
+
+
+def test_phone_behind_nat_is_kept_reachable(operator: Operator, announced: str) -> None:
+    with phones(operator.lab.name, "home") as exchange:
+        phone = phone_of(operator, HOST, exchange, "1000", server=announced)
+        asked = phone.wait_message(lambda m: not m.sent and m.method == "OPTIONS", timeout=60)
+        assert asked.status is None
+
+
+@pytest.fixture
+def inside(operator: Operator, lab: Lab) -> Iterator[Exchange]:
+    """Phones beside a switch that is behind a NAT, and a trunk out of it."""
+    trunk = f"""
+    trunks=[Trunk("carrier", host="{nat.INTERNET}", port=5066, caller_id="+4930123400")],
+    outbound=[Route("all", pattern=r"^0\\d{{6,10}}$", strip=1, prefix="+49", trunks=["carrier"])],
+    outbound_limits=OutboundLimits(countries=["+49"]),
+    inbound=[Did("+4930123400", to=extension(1000))],
+    media="""
+    text = SITE.replace("media=", trunk, 1).replace(
+        "[*Extension.range(1000, 1009",
+        '[Extension(1000, routes=["all"]), *Extension.range(1001, 1009',
+    )
+    operator.describe(text, address=private(operator), public_ip=nat.SWITCH_OUTSIDE)
+    operator.succeed()
+    with Exchange(lab.gateway) as made:
+        yield made
+
+
+def test_inside_and_outside_in_one_call(
+    operator: Operator, inside: Exchange, far_away: Callable[..., Future[dict[str, Any]]]
+) -> None:
+    """Each is told the address that it can reach, an extension outside and a carrier."""
+    password = json.loads(operator.secrets.read_text())["extension/1001"]
+    caller = phone_of(operator, HOST, inside, "1000")
+    for number, begin in (
+        ("1001", partial(far_away, "1001", password, server=nat.SWITCH_OUTSIDE)),
+        ("030555123", partial(far_away, "+4930555123", port=5066)),
+    ):
+        theirs = begin()
+        call = caller.call(number)
+        call.wait_established()
+        call.play(CALLER_HZ)
+        assert_heard(call, CALLEE_HZ, 1)
+        assert call.remote_address[0] == private(operator)
+        assert contacts(call) == {private(operator)}
+        call.hangup()
+        told = theirs.result(20)
+        assert told["sdp"] == nat.SWITCH_OUTSIDE
+        assert told["contacts"] == {nat.SWITCH_OUTSIDE}
