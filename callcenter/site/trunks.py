@@ -135,7 +135,7 @@ class Trunk:
     """The proxy's port. Default: 5060, with TLS 5061."""
     transport: Literal["udp", "tcp", "tls"] = "udp"
     """How SIP reaches it. With ``tls`` its certificate must be of ``ca_file``, and hold ``host``
-    word for word: FreeSWITCH knows no wildcards, and no addresses but as a common name."""
+    word for word, which is a name then: FreeSWITCH knows no wildcards, and no addresses."""
     username: Annotated[str, Field(pattern=r"^[A-Za-z0-9_.+-]{1,64}$")] | None = None
     """The account, where the carrier gave one: the switch registers with it. Default: the carrier
     knows the switch by its address."""
@@ -206,6 +206,14 @@ class Trunk:
             if self.srtp:
                 raise Problem("srtp", "would show its key to all; set transport='tls'")
             return
+        try:
+            ipaddress.ip_address(self.host)
+        except ValueError:
+            pass
+        else:
+            raise Problem(
+                "host", "is an address, which FreeSWITCH finds in no certificate; give its name"
+            )
         if self.ca_file is None:
             raise Problem(
                 "ca_file",

@@ -222,6 +222,8 @@ PYTHON: list[tuple[str, Described, str, list[str]]] = [
      "Trunk.password", ["is missing beside username"]),
     ("a trunk at the phones' port", lambda: outside(network=m.Network(trunk_port=5060)),
      "Site.network.trunk_port", ["is network.sip_port", "5080"]),
+    ("TLS with an address", lambda: secure(host="192.0.2.1"), "Trunk.host",
+     ["is an address", "give its name"]),
     ("TLS with anybody", lambda: secure(ca_file=None), "Trunk.ca_file",
      ["is missing", "no carrier could be told from an impostor"]),
     ("authorities that are not there", lambda: secure(ca_file="no.pem"), "Trunk.ca_file",
