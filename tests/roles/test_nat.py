@@ -7,6 +7,7 @@ import multiprocessing
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ProcessPoolExecutor
 from contextlib import contextmanager
+from dataclasses import dataclass
 from functools import partial
 from threading import Event
 from typing import Any
@@ -56,7 +57,13 @@ def contacts(call: Call) -> set[str]:
 
 
 def answers_far_away(
-    lab: str, ready: Event, number: str, password: str, server: str | None, port: int | None
+    lab: str,
+    ready: Event,
+    heard: Event,
+    number: str,
+    password: str,
+    server: str | None,
+    port: int | None,
 ) -> dict[str, Any]:
     """Somebody in the internet: an extension with a server, else who is called behind a carrier.
     In a process of its own, as the phones of one process are in one place."""
@@ -69,6 +76,7 @@ def answers_far_away(
         call = phone.incoming(timeout=30).answer()
         call.play(CALLEE_HZ)
         assert_heard(call, CALLER_HZ, 1)
+        heard.set()
         told = {"sdp": call.remote_address[0], "contacts": contacts(call), "caller": call.number}
         try:
             call.wait_ended()
@@ -78,20 +86,29 @@ def answers_far_away(
         return told
 
 
+@dataclass
+class FarAway:
+    """Somebody who may be called now."""
+
+    heard: Event
+    """Set once the caller's tone has been heard."""
+    told: Future[dict[str, Any]]
+
+
 @pytest.fixture
-def far_away(operator: Operator) -> Iterator[Callable[..., Future[dict[str, Any]]]]:
-    """Begins ``answers_far_away``; returns when it may be called."""
+def far_away(operator: Operator) -> Iterator[Callable[..., FarAway]]:
+    """Begins ``answers_far_away``."""
     spawn = multiprocessing.get_context("spawn")
     with spawn.Manager() as manager, ProcessPoolExecutor(1, mp_context=spawn) as pool:
 
         def begin(
             number: str, password: str = "", server: str | None = None, port: int | None = None
-        ) -> Future[dict[str, Any]]:
-            ready = manager.Event()
-            given = (operator.lab.name, ready, number, password, server, port)
-            made = pool.submit(answers_far_away, *given)
-            assert ready.wait(20), made.exception(0) if made.done() else "not ready"
-            return made
+        ) -> FarAway:
+            ready, heard = manager.Event(), manager.Event()
+            given = (operator.lab.name, ready, heard, number, password, server, port)
+            told = pool.submit(answers_far_away, *given)
+            assert ready.wait(20), told.exception(0) if told.done() else "not ready"
+            return FarAway(heard, told)
 
         yield begin
 
@@ -154,7 +171,7 @@ def inside(operator: Operator, lab: Lab) -> Iterator[Exchange]:
 
 
 def test_inside_and_outside_in_one_call(
-    operator: Operator, inside: Exchange, far_away: Callable[..., Future[dict[str, Any]]]
+    operator: Operator, inside: Exchange, far_away: Callable[..., FarAway]
 ) -> None:
     """Each is told the address that it can reach, an extension outside and a carrier."""
     password = json.loads(operator.secrets.read_text())["extension/1001"]
@@ -163,14 +180,15 @@ def test_inside_and_outside_in_one_call(
         ("1001", partial(far_away, "1001", password, server=nat.SWITCH_OUTSIDE)),
         ("030555123", partial(far_away, "+4930555123", port=5066)),
     ):
-        theirs = begin()
+        theirs: FarAway = begin()
         call = caller.call(number)
         call.wait_established()
         call.play(CALLER_HZ)
         assert_heard(call, CALLEE_HZ, 1)
         assert call.remote_address[0] == private(operator)
         assert contacts(call) == {private(operator)}
+        assert theirs.heard.wait(10)
         call.hangup()
-        told = theirs.result(20)
+        told = theirs.told.result(20)
         assert told["sdp"] == nat.SWITCH_OUTSIDE
         assert told["contacts"] == {nat.SWITCH_OUTSIDE}
