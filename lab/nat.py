@@ -78,7 +78,9 @@ def make(name: str, switch: str) -> None:
     say = "could not make the lab's router"
     for where, (ours, theirs) in own.items():
         space = place(name, where)
-        subprocess.run(["ip", "netns", "delete", space], capture_output=True, check=False)
+        # The link by itself: it would go with the namespace, but not at once.
+        for old in ([*router, "ip", "link", "delete", where], ["ip", "netns", "delete", space]):
+            subprocess.run(old, capture_output=True, check=False)
         run(["ip", "netns", "add", space], say=say)
         inside = ["nsenter", f"--net=/run/netns/{space}", "ip"]
         ends = ["type", "veth", "peer", "name", "eth0", "netns", space]

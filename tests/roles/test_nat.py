@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import json
 import multiprocessing
+import socket
+import subprocess
+import time
 from collections.abc import Callable, Iterator
-from concurrent.futures import Future, ProcessPoolExecutor
+from concurrent.futures import Future, ProcessPoolExecutor, ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
@@ -17,6 +20,7 @@ import pytest
 from lab import nat, network
 from lab.lab import Lab
 from tests.acceptance.support.audio import assert_heard
+from tests.acceptance.support.ladder import Message
 from tests.acceptance.support.phones import Call, Exchange
 from tests.roles.conftest import SITE, Operator
 from tests.roles.support import CALLEE_HZ, CALLER_HZ, phone_of, still_talking
@@ -144,11 +148,36 @@ def test_both_are_heard_and_told_the_public_address(
         assert call.wait_ended().by == "them"
 
 
-def test_phone_behind_nat_is_kept_reachable(operator: Operator, announced: str) -> None:
-    with phones(operator.lab.name, "home") as exchange:
-        phone = phone_of(operator, HOST, exchange, "1000", server=announced)
-        asked = phone.wait_message(lambda m: not m.sent and m.method == "OPTIONS", timeout=60)
-        assert asked.status is None
+def test_phone_behind_nat_is_kept_reachable(operator: Operator) -> None:
+    """Past the time after which its router forgets a conversation that is silent."""
+    operator.describe(address=private(operator), public_ip=nat.SWITCH_OUTSIDE)
+    operator.succeed()
+    with forgetful(operator.lab.name, 40), phones(operator.lab.name, "home") as exchange:
+        phone = phone_of(operator, HOST, exchange, "1000", server=nat.SWITCH_OUTSIDE)
+        registered = time.monotonic()
+
+        def late(message: Message) -> bool:
+            asked = not message.sent and message.status is None and message.method == "OPTIONS"
+            return asked and message.at > registered + 45
+
+        phone.wait_message(late, timeout=90)
+        # From the switch: a call of the phone's neighbour would open the way anew.
+        operator.ssh(HOST, "fs_cli -x 'bgapi originate user/1000@roles.callcenter.test &park'")
+        call = phone.incoming().answer()
+        call.hangup()
+
+
+@contextmanager
+def forgetful(lab: str, seconds: int) -> Iterator[None]:
+    """A router that keeps a silent conversation for so long."""
+    names = [f"net.netfilter.nf_conntrack_udp_timeout{kind}" for kind in ("", "_stream")]
+    run = partial(subprocess.run, check=True, capture_output=True, text=True)
+    before = run([*network.within(lab), "sysctl", *names]).stdout.replace(" ", "").split()
+    try:
+        run([*network.within(lab), "sysctl", *(f"{name}={seconds}" for name in names)])
+        yield
+    finally:
+        run([*network.within(lab), "sysctl", *before])
 
 
 @pytest.fixture
@@ -192,3 +221,34 @@ def test_inside_and_outside_in_one_call(
         told = theirs.told.result(20)
         assert told["sdp"] == nat.SWITCH_OUTSIDE
         assert told["contacts"] == {nat.SWITCH_OUTSIDE}
+
+
+def test_carrier_is_registered_with_by_the_public_address(operator: Operator) -> None:
+    trunk = f"""
+    trunks=[Trunk("carrier", host="{nat.INTERNET}", port=5066, username="account",
+                  password=secret("carrier"))],
+    media="""
+    operator.secrets.write_text(
+        json.dumps({**json.loads(operator.secrets.read_text()), "carrier": "k3-Wq.9vT_x7-Lm"})
+    )
+    operator.describe(
+        SITE.replace("media=", trunk, 1), address=private(operator), public_ip=nat.SWITCH_OUTSIDE
+    )
+
+    def carrier() -> socket.socket:
+        network.join(nat.place(operator.lab.name, "internet"))
+        bound = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+        bound.bind((nat.INTERNET, 5066))
+        return bound
+
+    # A socket stays in the network in which it was made.
+    with ThreadPoolExecutor(1) as thread, thread.submit(carrier).result() as bound:
+        bound.settimeout(30)
+        operator.succeed()
+        said, (sender, _) = bound.recvfrom(65535)
+        while not said.startswith(b"REGISTER "):
+            said, (sender, _) = bound.recvfrom(65535)
+    contact = next(line for line in said.decode().splitlines() if line.startswith("Contact:"))
+    assert sender == nat.SWITCH_OUTSIDE
+    assert f"@{nat.SWITCH_OUTSIDE}:" in contact
+    assert private(operator) not in contact
