@@ -50,5 +50,8 @@ def _rules(site: Site, found: State, rtp: bool, outgoing: Sequence[str] = ()) ->
 
 def _outgoing(site: Site, found: State, rtp: bool) -> list[str]:
     """Rules of the host that the Site does not ask for any more."""
+    if not found.root:
+        # Preflight has said why nothing is known of it.
+        return []
     wanted = _rules(site, found, rtp)[paths.FIREWALL_RULES].content.decode()
     return [rule for rule in host.get_fact(FirewallState).services if rule not in wanted]
