@@ -157,6 +157,12 @@ def _leaving(site: Site, caller: str, number: str) -> Iterator[str]:
         return
     names = ", then ".join(f"{one.name} ({one.host})" for one in call.trunks)
     yield f"{call.number} is called over {names}"
+    if call.rate is not None and site.billing is not None:
+        account = site.extension_by_number[caller].account
+        yield (
+            f"a minute costs account {account} {call.rate.price} {site.billing.currency} "
+            f"(rate {call.rate.prefix}), as long as its balance is above zero"
+        )
 
 
 def _words(field: str) -> str:

@@ -6,7 +6,7 @@ pyinfra inventories/prod deploy/callcenter.py
 from pyinfra import host, inventory
 
 from callcenter.site import Site, Switch
-from roles import firewall, freeswitch, kamailio, postgresql, windows
+from roles import billing, firewall, freeswitch, kamailio, postgresql, windows
 from roles.host import HostState, preflight
 from roles.host.operations import passed
 
@@ -26,6 +26,7 @@ else:
     else:
         preflight(site=site, switch=switch, found=found)
         freeswitch.preflight(site=site, found=found)
+        billing.preflight(site=site, switches=len(inventory.get_group("switches", [])))
 
 passed(name="Linux and Windows hosts alike")
 
@@ -44,6 +45,8 @@ else:
     postgresql.install(site=site, found=found)
     postgresql.activate(site=site)
     freeswitch.configure(site=site, found=found)
+    billing.install(site=site, found=found)
 
     firewall.activate(site=site, found=found)
     freeswitch.activate(site=site, switch=switch, found=found)
+    billing.activate(site=site, found=found)
