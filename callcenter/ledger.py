@@ -116,10 +116,11 @@ def main(words: list[str]) -> int:
         # The pool on this host: it knows the way to the database, and says at once if there is
         # none.
         connection = psycopg2.connect(host=SOCKET, port=6432, dbname="billing", user="freeswitch")
-        with connection, connection.cursor() as cursor:
-            prepare(cursor)
-            said = answer(cursor, asked) if asked is not None else {}
-        connection.close()
+        # Not as a context, which would hide what was lost behind a rollback that cannot be.
+        cursor = connection.cursor()
+        prepare(cursor)
+        said = answer(cursor, asked) if asked is not None else {}
+        connection.commit()
     except (psycopg2.Error, ValueError) as wrong:
         print(" ".join(str(wrong).split()) or type(wrong).__name__, file=sys.stderr)
         return 1

@@ -5,7 +5,7 @@ pyinfra inventories/prod deploy/callcenter.py
 
 from pyinfra import host, inventory
 
-from callcenter.site import Site, Switch
+from callcenter.site import LocalPostgres, Site, Switch
 from roles import billing, firewall, freeswitch, kamailio, postgresql, windows
 from roles.host import HostState, preflight
 from roles.host.operations import passed
@@ -42,11 +42,15 @@ elif is_edge:
     kamailio.activate(site=site, switch=switch)
 else:
     freeswitch.install(site=site, found=found)
-    postgresql.install(site=site, found=found)
-    postgresql.activate(site=site)
+    if isinstance(site.database, LocalPostgres):
+        postgresql.install(site=site, found=found)
+        postgresql.activate(site=site)
     freeswitch.configure(site=site, found=found)
     billing.install(site=site, found=found)
 
     firewall.activate(site=site, found=found)
     freeswitch.activate(site=site, switch=switch, found=found)
     billing.activate(site=site, found=found)
+    if not isinstance(site.database, LocalPostgres):
+        # It goes when nothing asks it any more.
+        postgresql.install(site=site, found=found)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import KW_ONLY
 from decimal import Decimal
 from typing import TYPE_CHECKING, Annotated, Self
@@ -20,14 +21,19 @@ HIGHEST = 10_000
 
 
 def _price(amount: Decimal) -> Decimal:
-    # NaN compares with nothing.
-    if not amount.is_finite() or amount > HIGHEST:
+    if amount > HIGHEST:
         raise ValueError(f"is no price; use one from 0 to {HIGHEST}, such as '0.02'")
     if amount < 0:
         raise ValueError("is below zero, so a call would pay the caller; use 0 or more")
     if amount != round(amount, DECIMALS):
         raise ValueError(f"has more than {DECIMALS} decimals; round it")
     return amount
+
+
+def _currency(text: str) -> str:
+    if not re.fullmatch(r"[A-Z]{3}", text):
+        raise ValueError("is no currency; use its three letters, such as 'EUR'")
+    return text
 
 
 if TYPE_CHECKING:
@@ -61,7 +67,7 @@ class Billing:
     docs/billing.md."""
 
     _: KW_ONLY
-    currency: Annotated[str, Field(pattern=r"^[A-Z]{3}$")]
+    currency: Annotated[str, AfterValidator(_currency)]
     """Of all prices and balances, by its three letters: ``EUR`` (ISO 4217)."""
     rates: Annotated[Many[Rate], Field(min_length=1)]
     """What calls cost. A number without a rate is not called by extensions that have an account."""

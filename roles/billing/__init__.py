@@ -18,6 +18,11 @@ __all__ = ["activate", "install", "operations", "preflight"]
 PACKAGE = "pgbouncer"
 
 
+_RELOAD = (
+    f"[ ! -e {paths.BILLING_UNIT} ] || systemctl reload {paths.BILLING_UNIT.rpartition('/')[2]}"
+)
+
+
 @deploy("Billing: preflight")
 def preflight(site: Site, switches: int) -> None:
     """All switches see the same balances."""
@@ -52,7 +57,9 @@ def _tree(site: Site) -> None:
         name="Pool",
         group="billing",
         wanted=render.system.billing(site),
-        after=service(
-            paths.BILLING_UNIT, (paths.BILLING_POOL, paths.BILLING_TOOL, paths.BILLING_CA)
-        ),
+        after={
+            **service(paths.BILLING_UNIT, ()),
+            # A restart would cut FreeSWITCH's connections, and end the calls that are charged.
+            **dict.fromkeys((paths.BILLING_POOL, paths.BILLING_CA), _RELOAD),
+        },
     )

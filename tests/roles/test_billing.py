@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 import re
+import shlex
 import subprocess
 import sys
 import time
@@ -19,7 +21,9 @@ from lab.lab import Lab
 from tests.acceptance.support.audio import assert_heard
 from tests.acceptance.support.phones import Call, CallFailed, Exchange, Phone
 from tests.roles.conftest import ROOT, SITE, Operator
-from tests.roles.support import CALLEE_HZ, CALLER_HZ, phone_of, still_talking
+from tests.roles.support import CALLEE_HZ, CALLER_HZ, phone_of, sentence, still_talking
+from tests.roles.support import refused as refuses
+from tests.roles.test_cdr import CERTIFICATE, SERVER, SETTINGS
 
 HOST = "billing1"
 CARRIER = 5066
@@ -118,8 +122,6 @@ def make_it(operator: Operator, wanted: str, account: str = "family") -> None:
     """Bring the balance to an amount, as an operator would."""
     more = Decimal(wanted) - balance(operator, account)
     if more:
-        # Bookings have four decimals.
-        more = more.quantize(Decimal("0.0001"))
         code, said = billing(
             operator, "top-up" if more > 0 else "take-back", account, str(abs(more))
         )
@@ -154,9 +156,9 @@ def test_a_call_is_charged_while_it_lasts_and_ended_at_zero(
     world = exchange.phone("+49405551234")
     caller = phone_of(operator, HOST, exchange, "1000")
     call, answered = outside(caller, world, "0405551234")
-    seen = [balance(operator)]
-    until(lambda: seen.append(balance(operator)) or seen[-1] < seen[0])
-    assert 0 < seen[-1] < Decimal("1.20")
+    until(lambda: balance(operator) < Decimal("1.20"))
+    first = balance(operator)
+    until(lambda: 0 < balance(operator) < first)
     # At 0.60, after six seconds. Who is called goes on hearing the caller's side, not this.
     assert_heard(call, LOW_HZ, 1, wait=10)
     assert not answered.ended
@@ -226,7 +228,7 @@ def test_the_longest_beginning_counts(operator: Operator, exchange: Exchange) ->
 
 def test_two_calls_of_one_account(operator: Operator, exchange: Exchange) -> None:
     make_it(operator, "1.00")
-    calls = []
+    calls: list[Call] = []
     for number, outside_number in (("1000", "0405551111"), ("1001", "0405552222")):
         world = exchange.phone(f"+49{outside_number[1:]}")
         calls += outside(phone_of(operator, HOST, exchange, number), world, outside_number)
@@ -242,9 +244,7 @@ def test_who_takes_over_the_call_talks_on_the_same_account(
     make_it(operator, "1.00")
     world = exchange.phone("+49405551234")
     colleague = phone_of(operator, HOST, exchange, "1004")
-    call, answered = outside(
-        phone_of(operator, HOST, exchange, "1000"), world, "0405551234"
-    )
+    call, answered = outside(phone_of(operator, HOST, exchange, "1000"), world, "0405551234")
     call.transfer("1004")
     taken = colleague.incoming().answer()
     taken.play(CALLER_HZ)
@@ -290,20 +290,19 @@ def test_money_in_is_booked_once(operator: Operator) -> None:
         ("top-up", "empty", "1e3"),
         ("top-up", "empty", "NaN"),
         ("top-up", "empty", "٣"),
-        ("top-up", "empty", "1.23456"),
+        ("top-up", "empty", "1.2345678"),
         ("top-up", "empty", "1000001"),
         ("top-up", "empty", "5", "--id", "'; DROP TABLE billing_entries; --"),
         ("top-up", "somebody", "5"),
         ("balance", "empty' OR 'a'='a"),
     ],
 )
-def test_what_is_no_money_or_no_account_is_refused(operator: Operator, words: list[str]) -> None:
-    if words[2:3] == ("-5",):
-        words = ("top-up", "empty", "--", "-5")
+def test_what_is_no_money_or_no_account_is_refused(
+    operator: Operator, words: tuple[str, ...]
+) -> None:
     code, said = billing(operator, *words)
-    assert code in (1, 2)
-    assert "Traceback" not in said
-    assert "; " in said or "none of the Site's accounts" in said or "unrecognized" in said, said
+    assert code == 1, said
+    assert re.search("give one above 0|leave it out|none of the Site's accounts", said), said
 
 
 def test_while_the_database_is_stopped(operator: Operator, exchange: Exchange) -> None:
@@ -313,6 +312,7 @@ def test_while_the_database_is_stopped(operator: Operator, exchange: Exchange) -
     call, answered = outside(caller, world, "0405551234")
     second = exchange.phone("+49405552222")
     others, theirs = outside(phone_of(operator, HOST, exchange, "1002"), second, "0405552222")
+    until(lambda: balance(operator) < 50)
     operator.ssh(HOST, "systemctl stop postgresql")
     try:
         stopped = time.monotonic()
@@ -344,6 +344,7 @@ def test_while_the_database_is_stopped(operator: Operator, exchange: Exchange) -
         again = said.split("safely: ")[1].split()
     finally:
         operator.ssh(HOST, "systemctl start postgresql")
+    until(lambda: billing(operator, "balance", "family")[0] == 0)
     left = balance(operator)
     assert Decimal("48") < left < 50
     code, said = billing(operator, *again)
@@ -357,9 +358,7 @@ def test_while_the_database_is_stopped(operator: Operator, exchange: Exchange) -
     answered.wait_ended()
 
 
-def test_prices_change_and_calls_go_on(
-    operator: Operator, exchange: Exchange, lab: Lab
-) -> None:
+def test_prices_change_and_calls_go_on(operator: Operator, exchange: Exchange, lab: Lab) -> None:
     make_it(operator, "50")
     world = exchange.phone("+49405551234")
     call, answered = outside(phone_of(operator, HOST, exchange, "1000"), world, "0405551234")
@@ -385,15 +384,13 @@ def test_off_it_is_gone_and_the_money_stays(
     make_it(operator, "50")
     world = exchange.phone("+49405551234")
     call, answered = outside(phone_of(operator, HOST, exchange, "1000"), world, "0405551234")
-    operator.describe(SITE)
-    run = operator.deploy("-y")
-    # The trunk's profile cannot stop with a call up; the modules would have gone.
-    assert run.code != 0, run.output
+    until(lambda: balance(operator) < 50)
+    operator.describe(off(described(lab, operator.folder)))
+    operator.succeed()
+    # Nobody is charged any more, and the call goes on.
     still_talking(call, answered)
     call.hangup()
     answered.wait_ended()
-    left = balance_of_table(operator)
-    operator.succeed()
     assert operator.succeed().changes == 0
     for module in ("mod_nibblebill", "mod_pgsql"):
         assert operator.ssh(HOST, f"fs_cli -x 'module_exists {module}'").strip() == "false"
@@ -402,11 +399,71 @@ def test_off_it_is_gone_and_the_money_stays(
     assert operator.ssh(HOST, "pgrep -x pgbouncer; dpkg-query -W pgbouncer 2>/dev/null") == ""
     operator.describe(described(lab, operator.folder))
     operator.succeed()
-    assert balance(operator) == left
+    assert 40 < balance(operator) < 50
 
 
-def balance_of_table(operator: Operator) -> Decimal:
-    ask = "SELECT balance FROM billing_accounts WHERE name = 'family'"
-    return Decimal(
-        operator.ssh(HOST, f'cd / && runuser -u freeswitch -- psql -qAt callcenter -c "{ask}"')
+def off(text: str) -> str:
+    """The same Site without billing: its trunk and routes stay."""
+    begin, end = text.index("    database="), text.index("    media=")
+    return re.sub(r', account="[a-z]+"', "", text[:begin] + text[end:])
+
+
+def test_a_database_of_the_operators_own(
+    operator: Operator, operator_of: Callable[..., Operator], exchange: Exchange, lab: Lab
+) -> None:
+    own = operator_of("billing2")
+    own.ssh("billing2", "apt-get -qq update && apt-get -y -qq install --no-install-recommends "
+            "postgresql openssl")  # fmt: skip
+    own.ssh(
+        "billing2",
+        f"{CERTIFICATE} && printf %s {shlex.quote(SETTINGS)} >conf.d/own.conf && "
+        "echo 'hostssl callcenter callcenter all scram-sha-256' >>pg_hba.conf && "
+        "runuser -u postgres -- createdb callcenter && systemctl restart postgresql",
     )
+    authority = operator.folder / "ca.pem"
+    authority.write_text(own.ssh("billing2", "cat /etc/postgresql/15/main/own.crt"))
+    address = next(one.address for one in operator.lab.hosts if one.name == "billing2")
+    operator.ssh(HOST, f"echo {address} {SERVER} >>/etc/hosts")
+    remote = f'RemotePostgres("{SERVER}", password=secret("database"), ca_file="{authority}")'
+    operator.describe(
+        described(lab, operator.folder).replace("database=LocalPostgres()", f"database={remote}")
+    )
+    operator.succeed()
+    # There is no such role yet: what cannot be paid is not called.
+    assert billing(operator, "balance", "family")[0] == 1
+    assert refused(phone_of(operator, HOST, exchange, "1000").call("0405551234")) == 503
+    password = json.loads(operator.secrets.read_text())["database"]
+    own.ssh(
+        "billing2",
+        'cd / && runuser -u postgres -- psql -qAt callcenter -c "CREATE ROLE callcenter LOGIN '
+        f"PASSWORD '{password}'; GRANT CREATE ON SCHEMA public TO callcenter\"",
+    )
+    make_it(operator, "5")
+    world = exchange.phone("+49405551234")
+    call, answered = outside(exchange._phones["1000"], world, "0405551234")
+    until(lambda: balance(operator) < 5)
+    still_talking(call, answered)
+    call.hangup()
+    answered.wait_ended()
+    encrypted = own.ssh(
+        "billing2",
+        'cd / && runuser -u postgres -- psql -qAt callcenter -c "SELECT bool_and(ssl) FROM '
+        "pg_stat_ssl JOIN pg_stat_activity USING (pid) WHERE usename = 'callcenter'\"",
+    )
+    assert encrypted == "t\n"
+    assert operator.ssh(HOST, f"stat -c %U:%G:%a {paths.BILLING_POOL}") == "root:freeswitch:640\n"
+    assert password not in operator.ssh(
+        HOST, "journalctl -o cat; ps axww; cat /var/log/freeswitch/*; cat /etc/freeswitch/*/*.xml"
+    )
+    # The host's own database has gone, and its data has not.
+    assert operator.ssh(HOST, "pgrep -x postgres") == ""
+
+
+def test_two_switches_with_a_database_each_are_refused(
+    operator_of: Callable[..., Operator], lab: Lab
+) -> None:
+    pair = operator_of("billing3", "billing4")
+    pair.describe(described(lab, pair.folder))
+    run = refuses(pair)
+    for host in pair.hosts:
+        assert "each of the 2 switches" in sentence(run, host, "Site.database")
