@@ -37,9 +37,9 @@ class Action:
 
 
 RELOADXML = Action(Severity.RELOAD, "reloadxml")
+DISTRIBUTOR = Action(Severity.RELOAD, "distributor_ctl reload")
 VOICEMAIL = Action(Severity.RELOAD, "voicemail reload default")
 """The old profile goes when the last call in it ends."""
-_ALL_GATEWAYS = ("start external", "stop external", "profile external")
 RESTART = Action(Severity.SERVICE, "restart")
 
 MODULES = "autoload_configs/modules.conf.xml"
@@ -60,6 +60,9 @@ _BY_PATH: tuple[tuple[str, Action | None], ...] = (
     (".fs_cli_conf", None),
     ("autoload_configs/sofia.conf.xml", None),
     ("autoload_configs/ivr.conf.xml", None),
+    ("http_applications/", None),
+    # The same for every Site: mod_httapi reads it when it loads.
+    ("autoload_configs/httapi.conf.xml", None),
     ("sounds/", None),
     ("scripts/", None),
     ("autoload_configs/timezones.conf.xml", None),
@@ -72,6 +75,7 @@ _BY_PATH: tuple[tuple[str, Action | None], ...] = (
     ("autoload_configs/json_cdr.conf.xml", Action(Severity.MODULE, "reload mod_json_cdr")),
     # The rates' calls know what they are charged; what the module keeps of them outlives it.
     ("autoload_configs/nibblebill.conf.xml", Action(Severity.MODULE, "reload mod_nibblebill")),
+    ("autoload_configs/distributor.conf.xml", DISTRIBUTOR),
     ("autoload_configs/acl.conf.xml", Action(Severity.RELOAD, "reloadacl")),
     ("autoload_configs/opus.conf.xml", Action(Severity.MODULE, "reload mod_opus")),
     ("autoload_configs/logfile.conf.xml", Action(Severity.MODULE, "reload mod_logfile")),
@@ -101,12 +105,14 @@ _PROFILE_BY_RESCAN = frozenset(
     }
 )
 
-_KEPT = frozenset({"mod_lua", "mod_valet_parking"})
-"""Modules that FreeSWITCH never unloads while it runs."""
+_KEPT = frozenset({"mod_httapi", "mod_lua", "mod_valet_parking"})
+"""Modules that FreeSWITCH never unloads while it runs, and mod_httapi, which is still called at the
+end of each call that has been with it."""
 
 _PARAM = re.compile(r'<param name="([^"]+)" value="([^"]*)"')
 _LOAD = re.compile(r'<load module="(mod_[a-z0-9_]+)"')
-_GATEWAY = re.compile(r"gateways/([a-z0-9-]+)\.xml")
+_GATEWAY = re.compile(r"gateways/(tls/)?([a-z0-9-]+)\.xml")
+_CERTIFICATES = re.compile(r"certificates/([a-z0-9-]+)/[a-z]+\.pem")
 _PROFILE_NAME = re.compile(r"sip_profiles/([a-z0-9_-]+)\.xml")
 
 
@@ -155,9 +161,16 @@ def _needed(
     read = {f"reload {m}" for m in moved}
     if "mod_voicemail" in moved:
         read.add(VOICEMAIL.command)
-    # So does a profile with its gateways.
-    if any(one.command in _ALL_GATEWAYS for one in actions):
-        actions = {one for one in actions if not one.command.startswith("gateway ")}
+    if "mod_distributor" in moved:
+        read.add(DISTRIBUTOR.command)
+    # So does a profile with its gateways and certificates.
+    for word, _, profile in [one.command.partition(" ") for one in actions]:
+        if word in ("start", "stop", "profile"):
+            read |= {
+                one.command for one in actions if one.command.startswith(f"gateway {profile} ")
+            }
+        if word in ("start", "stop"):
+            read.add(f"profile {profile}")
     return {one for one in actions if one.command not in read}
 
 
@@ -183,7 +196,10 @@ def _for_path(path: str, before: str | None, after: str | None) -> Iterator[Acti
             for command in _queues(ElementTree.fromstring(before), ElementTree.fromstring(after)):
                 yield Action(Severity.RELOAD, f"callcenter_config {command}")
     elif (trunk := _GATEWAY.fullmatch(path)) is not None:
-        yield Action(Severity.RELOAD, f"gateway external {trunk[1]}")
+        profile_name = f"tls-{trunk[2]}" if trunk[1] else "external"
+        yield Action(Severity.RELOAD, f"gateway {profile_name} {trunk[2]}")
+    elif (own := _CERTIFICATES.fullmatch(path)) is not None:
+        yield Action(Severity.PROFILE, f"profile tls-{own[1]}")
     elif (profile := _PROFILE_NAME.fullmatch(path)) is not None:
         old, new = dict(_PARAM.findall(before or "")), dict(_PARAM.findall(after or ""))
         if not old:

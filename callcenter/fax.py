@@ -4,6 +4,7 @@ it."""
 from __future__ import annotations
 
 import asyncio
+import random
 import subprocess
 import tempfile
 import uuid
@@ -16,10 +17,14 @@ from callcenter import paths
 from callcenter.event_socket import EventSocketClient, connect
 from callcenter.inventory import Inventory
 from callcenter.outside import sending
-from callcenter.site import Fax, Route, Site, SiteError
+from callcenter.site import Fax, Route, Site, SiteError, Trunk
 from callcenter.ssh import ssh_config
 
 __all__ = ["Sent", "Way", "send", "ways"]
+
+
+OVER = "OUTGOING_CALL_BARRED"
+"""What a fax over a limit is refused with."""
 
 
 @dataclass(frozen=True)
@@ -62,20 +67,42 @@ def ways(site: Site, sender: Fax, number: str) -> list[Way]:
     if call.refused is not None:
         raise SiteError([f"{number} cannot be sent to: {call.refused}"])
     assert isinstance(call.by, Route)
-    out = []
-    for trunk in call.trunks:
+    limits = site.outbound_limits
+    # As in the dialplan of routes. FreeSWITCH counts before it sends anything.
+    at_a_time = f"calls fax-{sender.name} {limits.calls} !{OVER}"
+    an_hour = f"hour fax-{sender.name} {limits.calls_per_hour}/3600 !{OVER}"
+    out: list[Way] = []
+    for trunk in _by_weight(call.trunks, call.by.shares):
         caller = sender.caller_id or trunk.caller_id or "anonymous"
+        counted = [at_a_time, f"trunk {trunk.name} {trunk.channels} !NORMAL_CIRCUIT_CONGESTION"]
+        if not out:
+            counted.insert(0, an_hour)
         variables = {
             "trunk": trunk.name,
+            # Else the count ends when the call begins to be routed, after it was made.
+            "limit_ignore_transfer": "true",
+            **{
+                f"execute_on_originate_{index}": f"'limit hash {one}'"
+                for index, one in enumerate(counted)
+            },
             "origination_caller_id_number": caller,
             "origination_caller_id_name": caller,
             "leg_progress_timeout": str(call.by.silence_seconds),
         }
         if trunk.caller_id_in == "p-asserted-identity":
             variables["sip_cid_type"] = "pid"
+        if trunk.srtp:
+            variables["rtp_secure_media"] = "mandatory"
         dial = f"sofia/gateway/{trunk.name}/{trunk.sent(call.number)}"
         out.append(Way(dial, variables, call.by.failover))
     return out
+
+
+def _by_weight(trunks: Sequence[Trunk], shares: Mapping[str, int]) -> list[Trunk]:
+    """The trunks in an order drawn by their weights; those without come last."""
+    # Efraimidis and Spirakis, "Weighted random sampling with a reservoir".
+    drawn = {name: random.random() ** (1 / weight) for name, weight in shares.items()}
+    return sorted(trunks, key=lambda one: -drawn.get(one.name, -1))
 
 
 def send(inventory: Inventory, number: str, file: Path, name: str | None = None) -> Sent:
@@ -150,7 +177,8 @@ async def _try(
         # Other codecs bend the tones.
         "absolute_codec_string": "'PCMU,PCMA'",
         # Who is called asks for T.38, as ITU-T T.38 has it.
-        "fax_enable_t38": "true" if sender.t38 else "false",
+        # T.38 cannot be encrypted.
+        "fax_enable_t38": str(sender.t38 and "rtp_secure_media" not in way.variables).lower(),
         "fax_enable_t38_request": "false",
         **({"fax_ident": quote(sender.ident, safe="+")} if sender.ident else {}),
         **({"fax_header": quote(sender.header, safe="")} if sender.header else {}),

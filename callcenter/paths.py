@@ -24,6 +24,11 @@ __all__ = [
     "CALLS_UNIT",
     "CONFIG",
     "CURRENT",
+    "EVENT_SOCKET_CERTIFICATE",
+    "EVENT_SOCKET_CLIENTS",
+    "EVENT_SOCKET_CONFIG",
+    "EVENT_SOCKET_KEY",
+    "EVENT_SOCKET_UNIT",
     "FAXES",
     "FAX_FOLDERS",
     "FAX_TIMER",
@@ -32,6 +37,8 @@ __all__ = [
     "FIREWALL_TABLE",
     "FIREWALL_UNIT",
     "FS_CLI_CONFIG",
+    "HTTP_GUARD_TOOL",
+    "HTTP_GUARD_UNIT",
     "KAMAILIO",
     "KAMAILIO_APPLIED",
     "KAMAILIO_CONFIG",
@@ -111,6 +118,13 @@ BILLING_SOCKET: Final = "/run/callcenter-billing"
 """The folder of the pool's socket, for FreeSWITCH and root alone."""
 POOL_OURS: Final = f"{STATE}/pgbouncer"
 """There where a deploy has installed PgBouncer."""
+EVENT_SOCKET_CONFIG: Final = "/etc/callcenter/event-socket.conf"
+EVENT_SOCKET_CERTIFICATE: Final = "/etc/callcenter/event-socket.pem"
+EVENT_SOCKET_KEY: Final = "/etc/callcenter/event-socket.key"
+EVENT_SOCKET_CLIENTS: Final = "/etc/callcenter/event-socket-clients.pem"
+EVENT_SOCKET_UNIT: Final = "/etc/systemd/system/callcenter-event-socket.service"
+HTTP_GUARD_TOOL: Final = "/usr/lib/callcenter/http-guard"
+HTTP_GUARD_UNIT: Final = "/etc/systemd/system/callcenter-http.service"
 POSTGRES_CLUSTER: Final = "/etc/postgresql-common/createcluster.d/callcenter.conf"
 """What Debian's postgresql makes its cluster with."""
 POSTGRES_OURS: Final = f"{STATE}/postgresql"

@@ -13,6 +13,7 @@ from callcenter.site import (
     Emergency,
     OpenDuring,
     RingGroup,
+    Route,
     Site,
     SiteError,
     ToApplication,
@@ -20,6 +21,7 @@ from callcenter.site import (
     ToExtension,
     ToFax,
     ToHangUp,
+    ToHttpApplication,
     ToIvr,
     ToNotice,
     ToQueue,
@@ -84,6 +86,7 @@ _KINDS: dict[str, Callable[[str], Destination]] = {
     "applications": ToApplication,
     "conferences": ToConference,
     "faxes": ToFax,
+    "http_applications": ToHttpApplication,
     "ivrs": ToIvr,
     "notices": ToNotice,
     "queues": ToQueue,
@@ -155,8 +158,17 @@ def _leaving(site: Site, caller: str, number: str) -> Iterator[str]:
     if call.refused is not None:
         yield f"the call is refused (403): {call.refused}"
         return
-    names = ", then ".join(f"{one.name} ({one.host})" for one in call.trunks)
-    yield f"{call.number} is called over {names}"
+    shares = call.by.shares if isinstance(call.by, Route) else {}
+    whole = sum(shares.values())
+    spread = ", ".join(
+        f"{one.name} ({one.host}) {shares[one.name] / whole:.0%}"
+        for one in call.trunks
+        if one.name in shares
+    )
+    if len(shares) > 1:
+        spread += " (the others where one fails)"
+    rest = [f"{one.name} ({one.host})" for one in call.trunks if one.name not in shares]
+    yield f"{call.number} is called over {', then '.join([spread, *rest] if spread else rest)}"
     if call.rate is not None and site.billing is not None:
         account = site.extension_by_number[caller].account
         yield (

@@ -54,7 +54,7 @@ class SecretUnavailable(RuntimeError):
     """A secret store is configured and cannot be read; says which and how to mend it."""
 
 
-Kind = Literal["password", "pin"]
+Kind = Literal["password", "pin", "key"]
 
 
 class Secret:
@@ -72,12 +72,17 @@ class Secret:
         self.name = name
         self._literal = literal
         self.kind = kind
-        """What is made where there is none: a password, or the digits of a PIN. Two secrets of one
-        name are the same secret, so it is no part of their equality."""
+        """What is made where there is none: a password, or the digits of a PIN. The private key of
+        a certificate is never made. Two secrets of one name are the same secret, so it is no part
+        of their equality."""
 
     def as_pin(self) -> Secret:
         """The same secret, where it stands for something that is typed on a phone."""
         return Secret(self.name, literal=self._literal, kind="pin")
+
+    def as_key(self) -> Secret:
+        """The same secret, where it is the private key of a certificate."""
+        return Secret(self.name, literal=self._literal, kind="key")
 
     @property
     def literal(self) -> str | None:
@@ -227,7 +232,9 @@ class Vault:
 
     def ensure(self, wanted: Iterable[Secret]) -> None:
         """Make what is missing of ``wanted``, in one write."""
-        missing = {one.name: one.kind for one in wanted if self.known(one) is None}
+        missing = {
+            one.name: one.kind for one in wanted if one.kind != "key" and self.known(one) is None
+        }
         if not missing:
             return
         self._file.parent.mkdir(mode=0o700, parents=True, exist_ok=True)

@@ -38,8 +38,9 @@ elif is_edge:
     kamailio.install(found=found)
     kamailio.configure(site=site, switch=switch)
 
-    firewall.activate(site=site, found=found, rtp=False)
+    firewall.configure(site=site, found=found, rtp=False)
     kamailio.activate(site=site, switch=switch)
+    firewall.activate(site=site, found=found, rtp=False)
 else:
     freeswitch.install(site=site, found=found)
     if isinstance(site.database, LocalPostgres):
@@ -48,8 +49,9 @@ else:
     freeswitch.configure(site=site, found=found)
     billing.install(site=site, found=found)
 
-    firewall.activate(site=site, found=found)
+    firewall.configure(site=site, found=found)
     freeswitch.activate(site=site, switch=switch, found=found)
+    firewall.activate(site=site, found=found)
     billing.activate(site=site, found=found)
     if not isinstance(site.database, LocalPostgres):
         # It goes when nothing asks it any more.

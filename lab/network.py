@@ -16,6 +16,7 @@ __all__ = [
     "PREFIX",
     "enter",
     "host_address",
+    "join",
     "make",
     "namespace",
     "outside",
@@ -82,11 +83,11 @@ def plug(name: str, pid: int, address: str) -> None:
 
 
 def remove(name: str) -> None:
-    """Remove the namespace and all in it."""
-    path = _SPACES / namespace(name)
-    if os.path.ismount(path):
-        run(["ip", "netns", "delete", namespace(name)], say="could not remove the namespace")
-    path.unlink(missing_ok=True)
+    """Remove the namespace and all in it, and those of places behind its router."""
+    for path in (*_SPACES.glob(f"{namespace(name)}.*"), _SPACES / namespace(name)):
+        if os.path.ismount(path):
+            run(["ip", "netns", "delete", path.name], say="could not remove the namespace")
+        path.unlink(missing_ok=True)
 
 
 def outside() -> None:
@@ -100,10 +101,15 @@ def outside() -> None:
 def enter(name: str) -> None:
     """Take this process into the lab's network. Do it before it starts threads."""
     as_root()
-    target = _SPACES / namespace(name)
-    if not os.path.ismount(target):
+    if not os.path.ismount(_SPACES / namespace(name)):
         raise LabError(f"lab {name!r} is not up; run bin/lab, or python -m lab up --name {name}")
-    if os.path.samestat(target.stat(), os.stat("/proc/self/ns/net")):
+    join(namespace(name))
+
+
+def join(space: str) -> None:
+    """Take this thread, and those that it will start, into a network namespace."""
+    target = _SPACES / space
+    if os.path.samestat(target.stat(), os.stat("/proc/thread-self/ns/net")):
         return
     handle = os.open(target, os.O_RDONLY | os.O_CLOEXEC)
     try:
@@ -112,8 +118,8 @@ def enter(name: str) -> None:
         if libc.setns(handle, clone_newnet) != 0:
             reason = os.strerror(ctypes.get_errno())
             raise LabError(
-                f"could not enter the network of lab {name!r} ({reason}); run it as root, and in "
-                "a container with --privileged"
+                f"could not enter the network {space} ({reason}); run it as root, and in a "
+                "container with --privileged"
             )
     finally:
         os.close(handle)

@@ -74,7 +74,7 @@ def modules(site: Site) -> tuple[str, ...]:
 
 def profiles(site: Site) -> tuple[str, ...]:
     """The sofia profiles that run."""
-    return (PROFILE, trunks.PROFILE) if site.trunks else (PROFILE,)
+    return (PROFILE, *trunks.profiles(site))
 
 
 def packages(site: Site) -> tuple[str, ...]:
@@ -127,11 +127,23 @@ def _files(site: Site, switch: Switch) -> Iterator[File]:
         yield rendered(f"autoload_configs/{name}.conf.xml", acl=CARRIERS, **more)
     if "OPUS" in site.media.codecs:
         yield rendered("autoload_configs/opus.conf.xml")
-    for name in profiles(site):
-        yield rendered(f"sip_profiles/{name}.xml", acl=CARRIERS)
+    yield rendered(f"sip_profiles/{PROFILE}.xml", acl=CARRIERS)
+    for name, trunk in trunks.profiles(site).items():
+        yield File(
+            f"sip_profiles/{name}.xml",
+            xml(
+                f"freeswitch/sip_profiles/{trunks.PROFILE}.xml.j2",
+                **values,
+                name=name,
+                trunk=trunk,
+                acl=trunk.name if trunk else CARRIERS,
+                certificates=f"{paths.CURRENT}/certificates",
+            ),
+            0o640,
+        )
     yield rendered("dialplan/default.xml", numbers=tuple(numbers(site)), codes=tuple(codes(site)))
     yield rendered(
-        "dialplan/public.xml", dids=trunks.dids(site), external=trunks.PROFILE, action=action
+        "dialplan/public.xml", dids=trunks.dids(site), profile_of=trunks.profile, action=action
     )
     yield rendered("dialplan/services.xml")
     for service in SERVICES:

@@ -7,17 +7,17 @@ import inspect
 import ipaddress
 import json
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
-from callcenter import delivery, ledger, paths
+from callcenter import delivery, http_guard, ledger, paths
 from callcenter.render._files import File, Tree
 from callcenter.render._templates import plain
 from callcenter.render.freeswitch import CLI_CONFIG, MAILER
-from callcenter.render.services import records, voicemails
+from callcenter.render.services import http_applications, records, voicemails
 from callcenter.site import AptRepository, LocalPostgres, SignalWire, Site, SiteError
 
 __all__ = [
@@ -169,6 +169,8 @@ def unit(site: Site, *, realtime: bool) -> Tree:
             *_faxes(site),
             *_mail(site),
             *_calls(site),
+            *_http_guard(site),
+            *_event_socket(site),
         ]
     )
 
@@ -255,6 +257,33 @@ def _calls(site: Site) -> Iterator[File]:
     yield File(paths.CALLS_UNIT, plain("system/calls.service.j2", paths=paths, **names))
 
 
+def _http_guard(site: Site) -> Iterator[File]:
+    """What asks HTTP applications."""
+    if not site.http_applications:
+        return
+    values = {"site": site, "paths": paths, "folder": http_applications.FOLDER}
+    # Run by its own name, by which the preflight knows who has the port.
+    text = "#!/usr/bin/python3 -I\n" + inspect.getsource(http_guard)
+    yield File(paths.HTTP_GUARD_TOOL, text.encode(), 0o755)
+    yield File(paths.HTTP_GUARD_UNIT, plain("system/http-guard.service.j2", **values))
+
+
+TLS = "stunnel4"
+"""Debian's package, and the user and group that it makes."""
+
+
+def _event_socket(site: Site) -> Iterator[File]:
+    """What speaks TLS before the Event Socket."""
+    if (tls := site.event_socket.tls) is None:
+        return
+    values = {"site": site, "paths": paths, "tls": tls}
+    yield File(paths.EVENT_SOCKET_CONFIG, plain("system/event-socket.conf.j2", **values))
+    yield File(paths.EVENT_SOCKET_UNIT, plain("system/event-socket.service.j2", **values))
+    yield File(paths.EVENT_SOCKET_CERTIFICATE, tls.certificate.read_bytes())
+    yield File(paths.EVENT_SOCKET_CLIENTS, tls.clients.read_bytes())
+    yield File(paths.EVENT_SOCKET_KEY, tls.key.read_bytes(), 0o640, TLS)
+
+
 AUTHORITIES = "/etc/ssl/certs/ca-certificates.crt"
 """Debian's own choice of them."""
 
@@ -290,9 +319,11 @@ def billing(site: Site) -> Tree:
     )
 
 
-def firewall(site: Site, ssh_ports: Iterable[int], *, rtp: bool = True) -> Tree:
+def firewall(
+    site: Site, ssh_ports: Iterable[int], *, rtp: bool = True, outgoing: Sequence[str] = ()
+) -> Tree:
     """The packet filter's rules and unit, or nothing where the Site switches it off. ``rtp``:
-    whether voice comes to the host."""
+    whether voice comes to the host. ``outgoing``: rules that stay until the service has changed."""
     if not site.firewall.enabled:
         return Tree([])
     values = {
@@ -301,6 +332,7 @@ def firewall(site: Site, ssh_ports: Iterable[int], *, rtp: bool = True) -> Tree:
         "table": paths.FIREWALL_TABLE,
         "ssh_ports": sorted(set(ssh_ports)),
         "rtp": rtp,
+        "outgoing": outgoing,
         "matches": _source_matches,
     }
     return Tree(

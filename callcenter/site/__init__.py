@@ -14,6 +14,7 @@ from callcenter.site.destinations import (
     ToExtension,
     ToFax,
     ToHangUp,
+    ToHttpApplication,
     ToIvr,
     ToNotice,
     ToQueue,
@@ -25,6 +26,7 @@ from callcenter.site.destinations import (
     extension,
     fax,
     hang_up,
+    http_application,
     ivr,
     notice,
     open_during,
@@ -33,11 +35,12 @@ from callcenter.site.destinations import (
     script,
     voicemail,
 )
-from callcenter.site.event_socket import EventSocket, EventSocketUser
+from callcenter.site.event_socket import EventSocket, EventSocketTls, EventSocketUser
 from callcenter.site.extensions import Extension
 from callcenter.site.faxes import Fax
 from callcenter.site.features import FeatureCodes
 from callcenter.site.hours import Hours
+from callcenter.site.http_applications import HttpApplication
 from callcenter.site.ivrs import Ivr
 from callcenter.site.maintenance import Maintenance
 from callcenter.site.media import CODECS, Media
@@ -70,12 +73,14 @@ __all__ = [
     "Did",
     "Emergency",
     "EventSocket",
+    "EventSocketTls",
     "EventSocketUser",
     "Extension",
     "Fax",
     "FeatureCodes",
     "Firewall",
     "Hours",
+    "HttpApplication",
     "Ivr",
     "Language",
     "LocalPackages",
@@ -111,6 +116,7 @@ __all__ = [
     "ToExtension",
     "ToFax",
     "ToHangUp",
+    "ToHttpApplication",
     "ToIvr",
     "ToNotice",
     "ToQueue",
@@ -125,6 +131,7 @@ __all__ = [
     "fax",
     "hang_up",
     "hosts",
+    "http_application",
     "ivr",
     "notice",
     "open_during",

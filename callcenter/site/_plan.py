@@ -36,7 +36,7 @@ __all__ = [
 
 NAMED = (
     *("conferences", "faxes", "hours", "ivrs", "notices", "queues", "ring_groups"),
-    *("trunks", "outbound", "applications", "scripts"),
+    *("trunks", "outbound", "applications", "http_applications", "scripts"),
 )
 """The Site's fields whose members have a name and may have a number."""
 
@@ -197,6 +197,12 @@ def check_outside(site: Site) -> None:
                 f"trunks[{index}].record",
                 f"nothing can be recorded with media.mode {site.media.mode!r}; use 'default'",
             )
+        if trunk.srtp and site.media.mode != "default":
+            raise Problem(
+                f"trunks[{index}].srtp",
+                f"needs the switch in the voice's way, and media.mode is {site.media.mode!r}; use "
+                "'default'",
+            )
     if site.outbound and not site.outbound_limits.countries:
         raise Problem(
             "outbound_limits.countries",
@@ -270,11 +276,14 @@ def _check_dids(site: Site) -> None:
 
 
 def _check_told_apart(site: Site, path: str, name: str) -> None:
-    """A trunk's calls are not taken for those of one before it."""
-    own = [ipaddress.ip_network(one) for one in site.named("trunks", name).sources]
+    """A trunk's calls are not taken for those of one before it. By TLS each has its own port."""
+    trunk = site.named("trunks", name)
+    own = [ipaddress.ip_network(one) for one in trunk.sources]
     for earlier in site.trunks:
-        if earlier.name == name:
+        if earlier.name == name or trunk.transport == "tls":
             return
+        if earlier.transport == "tls":
+            continue
         for other in map(ipaddress.ip_network, earlier.sources):
             if any(one.version == other.version and one.overlaps(other) for one in own):
                 raise Problem(
@@ -288,6 +297,13 @@ def _check_recorded(site: Site, index: int, route: Route) -> None:
     mode = route.media or site.media.mode
     if mode == "default":
         return
+    for name in route.trunks:
+        if site.named("trunks", name).srtp:
+            raise Problem(
+                f"outbound[{index}].media",
+                f"with {mode!r} the phones would have to encrypt what trunk {name!r} requires; use "
+                "'default'",
+            )
     recorded = [f"trunk {name!r}" for name in route.trunks if site.named("trunks", name).record]
     recorded += [
         f"extension {one.number}"

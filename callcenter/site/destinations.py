@@ -19,6 +19,7 @@ __all__ = [
     "ToExtension",
     "ToFax",
     "ToHangUp",
+    "ToHttpApplication",
     "ToIvr",
     "ToNotice",
     "ToQueue",
@@ -31,6 +32,7 @@ __all__ = [
     "extension",
     "fax",
     "hang_up",
+    "http_application",
     "ivr",
     "notice",
     "open_during",
@@ -127,6 +129,15 @@ class ToApplication:
 
 
 @model
+class ToHttpApplication:
+    """Does what an HTTP application answers."""
+
+    names: ClassVar = "http_applications"
+    http_application: Name
+    """The name of one of the Site's HTTP applications."""
+
+
+@model
 class ToScript:
     """Runs a script with the call."""
 
@@ -183,6 +194,7 @@ Destination = Annotated[
     | Annotated[ToConference, Tag("ToConference")]
     | Annotated[ToFax, Tag("ToFax")]
     | Annotated[ToApplication, Tag("ToApplication")]
+    | Annotated[ToHttpApplication, Tag("ToHttpApplication")]
     | Annotated[ToScript, Tag("ToScript")]
     | Annotated[ToHangUp, Tag("ToHangUp")]
     | Annotated[OpenDuring, Tag("OpenDuring")],
@@ -245,6 +257,11 @@ def fax(name: str) -> ToFax:
 def application(name: str) -> ToApplication:
     """Hand the call to an application: ``application("survey")``."""
     return ToApplication(name)
+
+
+def http_application(name: str) -> ToHttpApplication:
+    """Do what an HTTP application answers: ``http_application("survey")``."""
+    return ToHttpApplication(name)
 
 
 def script(name: str) -> ToScript:

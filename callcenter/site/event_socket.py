@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import re
+import ssl
 from dataclasses import KW_ONLY
+from pathlib import Path
 from typing import Annotated, Self
 
-from pydantic import AfterValidator, model_validator
+from pydantic import AfterValidator, Field, model_validator
 
 from callcenter.secrets import Secret, secret
 from callcenter.site._model import Problem, model
-from callcenter.site._types import Many, Name, Port
+from callcenter.site._types import Many, Name, Networks, Port
 
-__all__ = ["EventSocket", "EventSocketUser"]
+__all__ = ["EventSocket", "EventSocketTls", "EventSocketUser"]
 
 
 def _event(text: str) -> str:
@@ -56,9 +58,51 @@ class EventSocketUser:
 
 
 @model
+class EventSocketTls:
+    """A way to the Event Socket from other hosts: TLS, for programs that have a certificate. They
+    log in as well, with a user's password."""
+
+    certificate: Path
+    """Of the switch (PEM, on this machine), with those between it and its authority: what programs
+    know it by."""
+    key: Path
+    """The certificate's private key (PEM without a passphrase, on this machine), readable by its
+    owner alone. On the host root and stunnel may read it."""
+    _: KW_ONLY
+    clients: Path
+    """The certificate (PEM, on this machine) of the authority that signs the programs'. Whoever has
+    one of its certificates may try a password: let it sign nothing else."""
+    networks: Annotated[Networks, Field(min_length=1)]
+    """Where programs come from. The firewall drops all others."""
+    port: Port = 8031
+    """TCP, on all of the switch's IPv4 addresses."""
+
+    @model_validator(mode="after")
+    def _check(self) -> Self:
+        if self.key.is_file() and self.key.stat().st_mode & 0o077:
+            raise Problem("key", f"{self.key} is readable by others; run: chmod 600 {self.key}")
+        for field in ("certificate", "clients"):
+            path = getattr(self, field)
+            try:
+                ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER).load_verify_locations(path)
+            except (OSError, ValueError):
+                raise Problem(field, f"{path} is no certificate; give it as PEM") from None
+        try:
+            # An empty passphrase, or OpenSSL would ask the terminal.
+            ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER).load_cert_chain(
+                self.certificate, self.key, password=""
+            )
+        except (OSError, ValueError):
+            raise Problem(
+                "key", f"{self.key} is not the certificate's, or has a passphrase; give its key"
+            ) from None
+        return self
+
+
+@model
 class EventSocket:
     """Always on loopback: whoever reaches it owns the switch (it can run shell commands). Programs
-    elsewhere come through ssh."""
+    elsewhere come through ssh or TLS."""
 
     _: KW_ONLY
     port: Port = 8021
@@ -67,6 +111,8 @@ class EventSocket:
     """Letters, digits and ``. _ ~ -`` only, since fs_cli's configuration has no quoting."""
     users: Many[EventSocketUser] = ()
     """Programs that have a login of their own and may do less than the password's owner."""
+    tls: EventSocketTls | None = None
+    """A way from other hosts. Default: there is none."""
 
     @model_validator(mode="after")
     def _check(self) -> Self:

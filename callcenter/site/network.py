@@ -29,6 +29,8 @@ class Network:
     """Over what phones may register. Neither FreeSWITCH nor the firewall opens any other."""
     trunk_port: Port = 5080
     """SIP for carriers, where the Site has trunks. Only they may reach it."""
+    http_port: Port = 8089
+    """TCP, on 127.0.0.1 only: how FreeSWITCH asks HTTP applications, where the Site has any."""
     rtp_ports: tuple[Port, Port] = (16384, 32767)
     """First and last UDP port for voice. A call has two legs, and a leg takes two ports."""
     local_networks: Networks = PRIVATE

@@ -33,12 +33,14 @@ from callcenter.site._types import Domain, Many, Map, Number, Timezone, dialled,
 from callcenter.site.applications import Application
 from callcenter.site.billing import Billing
 from callcenter.site.cdrs import Cdr, LocalPostgres, RemotePostgres
+from callcenter.site.certificates import check_certificates, fits
 from callcenter.site.conferences import Conference
 from callcenter.site.event_socket import EventSocket
 from callcenter.site.extensions import Extension
 from callcenter.site.faxes import Fax
 from callcenter.site.features import FeatureCodes
 from callcenter.site.hours import Hours
+from callcenter.site.http_applications import HttpApplication
 from callcenter.site.ivrs import Ivr
 from callcenter.site.maintenance import Maintenance
 from callcenter.site.media import Media
@@ -157,6 +159,8 @@ class Site:
     """Several extensions under one number."""
     applications: Many[Application] = ()
     """Programs of the operator's that calls are handed to."""
+    http_applications: Many[HttpApplication] = ()
+    """Web servers of the operator's that are asked what a call does."""
     scripts: Many[LuaScript] = ()
     """Lua programs that run in FreeSWITCH."""
     conferences: Many[Conference] = ()
@@ -214,6 +218,7 @@ class Site:
         self._check_mail()
         self._check_database()
         self._check_secrets()
+        self._check_certificates()
         return self
 
     def _check_mail(self) -> None:
@@ -276,7 +281,35 @@ class Site:
         taken = "network.rtp_ports" if first <= trunk_port <= last else others.get(trunk_port)
         if self.trunks and taken is not None:
             raise Problem("network.trunk_port", f"{trunk_port} is {taken}; use 5080 or another")
+        http_port = self.network.http_port
+        others |= {trunk_port: "network.trunk_port"} if self.trunks else {}
+        taken = "network.rtp_ports" if first <= http_port <= last else others.get(http_port)
+        if self.http_applications and taken is not None:
+            raise Problem("network.http_port", f"{http_port} is {taken}; use 8089 or another")
+        others |= {http_port: "network.http_port"} if self.http_applications else {}
+        if (tls := self.event_socket.tls) is not None:
+            taken = "network.rtp_ports" if first <= tls.port <= last else others.get(tls.port)
+            if taken is not None:
+                raise Problem("event_socket.tls.port", f"{tls.port} is {taken}; use 8031")
+        for index, trunk in enumerate(self.trunks):
+            if trunk.transport != "tls":
+                continue
+            port, path = trunk.tls_port, f"trunks[{index}].tls_port"
+            taken = "network.rtp_ports" if first <= port <= last else others.get(port)
+            if taken is not None:
+                raise Problem(path, f"{port} is {taken}; use 5081 or another")
+            others[port] = path
         for index, application in enumerate(self.applications):
+            if self.http_applications and application.port == http_port:
+                raise Problem(
+                    f"applications[{index}].port",
+                    f"{http_port} is network.http_port; use 8084 or another",
+                )
+            if tls is not None and application.port == tls.port:
+                raise Problem(
+                    f"applications[{index}].port",
+                    f"{tls.port} is event_socket.tls.port; use 8084 or another",
+                )
             if application.port == self.event_socket.port:
                 raise Problem(
                     f"applications[{index}].port",
@@ -304,6 +337,9 @@ class Site:
             if room.number is not None
         }
         for path, wanted in self.secrets():
+            if wanted.kind == "key":
+                # Several trunks may have one certificate; see _check_certificates.
+                continue
             value = self.vault.known(wanted)
             is_pin = wanted.kind == "pin"
             # One that is still to be made is known by its name. PINs are short enough for two
@@ -342,6 +378,17 @@ class Site:
                     "digits and . _ ~ -",
                 )
 
+    def _check_certificates(self) -> None:
+        for index, trunk in enumerate(self.trunks):
+            if trunk.certificate is None or trunk.key is None:
+                continue
+            path = f"trunks[{index}].key"
+            if (key := self.vault.known(trunk.key)) is None:
+                raise Problem(path, f"there is no {trunk.key!r}; put the key there, as PEM")
+            own = check_certificates(f"trunks[{index}].certificate", trunk.certificate)[0]
+            if (wrong := fits(key, own)) is not None:
+                raise Problem(path, wrong)
+
     def needs_switch(self) -> list[str]:
         """What of the Site an inventory without a switch cannot have: a line each, or nothing."""
         out = [
@@ -366,11 +413,12 @@ class Site:
             for field in ("parking", "speed_dials", "cdr", "billing")
             if getattr(self, field)
         ]
-        if self.event_socket.users:
-            out.append(
-                "Site.event_socket.users: needs a switch, and the inventory has edges only; leave "
-                "it out"
-            )
+        out += [
+            f"Site.event_socket.{field}: needs a switch, and the inventory has edges only; leave "
+            "it out"
+            for field in ("users", "tls")
+            if getattr(self.event_socket, field)
+        ]
         if self.media.mode != "bypass":
             out.append(
                 f"Site.media.mode: {self.media.mode!r} needs a switch, and the inventory has edges "
@@ -392,6 +440,18 @@ class Site:
                 "Site.faxes: needs a Linux host, whose programs make and mail the documents; leave "
                 "it out"
             )
+        out += [
+            f"Site.trunks[{index}].transport: 'tls' needs a Linux host; use 'tcp' or 'udp'"
+            for index, trunk in enumerate(self.trunks)
+            if trunk.transport == "tls"
+        ]
+        if self.http_applications:
+            out.append(
+                "Site.http_applications: needs a Linux host, where a service stands before them; "
+                "leave it out"
+            )
+        if self.event_socket.tls is not None:
+            out.append("Site.event_socket.tls: needs a Linux host, which has stunnel; leave it out")
         if self.smtp is not None:
             out.append("Site.smtp: needs a Linux host, which has msmtp; leave it out")
         if self.cdr is not None:

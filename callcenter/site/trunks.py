@@ -7,15 +7,18 @@ import ipaddress
 import re
 from dataclasses import KW_ONLY
 from functools import cached_property
+from pathlib import Path
 from typing import Annotated, Literal, Self
 
 from pydantic import AfterValidator, Field, model_validator
 
 from callcenter.secrets import Secret
 from callcenter.site._model import Problem, model
-from callcenter.site._types import Many, Name, Networks, Number, Transport, domain_name
+from callcenter.site._types import Many, Name, Networks, Number, Port, domain_name
+from callcenter.site.certificates import check_certificates
 from callcenter.site.destinations import Destination
 from callcenter.site.media import Codec, MediaMode
+from callcenter.site.network import Network
 
 __all__ = ["FAILOVER", "PREMIUM", "Did", "Emergency", "OutboundLimits", "Outside", "Route", "Trunk"]
 
@@ -128,10 +131,11 @@ class Trunk:
     _: KW_ONLY
     host: Host
     """The carrier's proxy, by name or address."""
-    port: Annotated[int, Field(strict=True, ge=1, le=65535)] = 5060
-    """The proxy's port."""
-    transport: Transport = "udp"
-    """How SIP reaches it."""
+    port: Annotated[int, Field(strict=True, ge=1, le=65535)] | None = None
+    """The proxy's port. Default: 5060, with TLS 5061."""
+    transport: Literal["udp", "tcp", "tls"] = "udp"
+    """How SIP reaches it. With ``tls`` its certificate must be of ``ca_file``, and hold ``host``
+    word for word, which is a name then: FreeSWITCH knows no wildcards, and no addresses."""
     username: Annotated[str, Field(pattern=r"^[A-Za-z0-9_.+-]{1,64}$")] | None = None
     """The account, where the carrier gave one: the switch registers with it. Default: the carrier
     knows the switch by its address."""
@@ -154,6 +158,22 @@ class Trunk:
     country."""
     codecs: Annotated[Many[Codec], Field(min_length=1)] | None = None
     """Offered to the carrier, best first. Default: those of media."""
+    ca_file: Path | None = None
+    """With TLS: certificates (PEM, on this machine) of the authorities that may have signed the
+    carrier's. Debian's own choice of them is ``/etc/ssl/certs/ca-certificates.crt``."""
+    tls_port: Port = 5081
+    """With TLS: the switch's own port, no two trunks' the same. Nobody can connect to it without
+    ``certificate``."""
+    certificate: Path | None = None
+    """With TLS: the switch's certificate (PEM, on this machine), with those of the authorities
+    between after it. The carrier may connect then. Default: its calls come over the connection that
+    the switch has opened by registering."""
+    key: Annotated[Secret, AfterValidator(Secret.as_key)] | None = None
+    """The certificate's private key, as PEM without a passphrase. None is ever made."""
+    srtp: Annotated[bool, Field(strict=True)] = False
+    """With TLS: voice is encrypted between the switch and the carrier, or there is no call. Its key
+    is in SDP (SDES). Faxes go as tones then, since T.38 cannot be
+    encrypted."""
     ping_seconds: Annotated[int, Field(strict=True, ge=5, le=3600)] | None = 30
     """How often it is asked whether it is there (OPTIONS). One that is not there is passed over.
     None: never."""
@@ -167,6 +187,7 @@ class Trunk:
             raise Problem(lacking, f"is missing beside {there}; give both, or none")
         if self.codecs is not None and len(set(self.codecs)) != len(self.codecs):
             raise Problem("codecs", "names one twice; name each once, best first")
+        self._check_tls()
         if "0.0.0.0/0" in self.networks or "::/0" in self.networks:
             raise Problem("networks", "lets anybody in; name the carrier's own networks")
         if not self.sources:
@@ -176,6 +197,46 @@ class Trunk:
                 "carrier's networks",
             )
         return self
+
+    def _check_tls(self) -> None:
+        if self.transport != "tls":
+            for field in ("ca_file", "certificate", "key"):
+                if getattr(self, field) is not None:
+                    raise Problem(field, "is for TLS; set transport='tls', or leave it out")
+            if self.srtp:
+                raise Problem("srtp", "would show its key to all; set transport='tls'")
+            return
+        try:
+            ipaddress.ip_address(self.host)
+        except ValueError:
+            pass
+        else:
+            raise Problem(
+                "host", "is an address, which FreeSWITCH finds in no certificate; give its name"
+            )
+        if self.ca_file is None:
+            raise Problem(
+                "ca_file",
+                "is missing, so no carrier could be told from an impostor; give the certificate of "
+                "its authority, or Debian's /etc/ssl/certs/ca-certificates.crt",
+            )
+        for field in ("ca_file", "certificate"):
+            if (file := getattr(self, field)) is not None:
+                check_certificates(field, file)
+        if (self.certificate is None) != (self.key is None):
+            lacking, there = ("key", "certificate") if self.certificate else ("certificate", "key")
+            raise Problem(lacking, f"is missing beside {there}; give both, or none")
+
+    @property
+    def proxy_port(self) -> int:
+        """The port that SIP is sent to."""
+        return self.port or (5061 if self.transport == "tls" else 5060)
+
+    def listens(self, network: Network) -> tuple[str, int] | None:
+        """The protocol and the port to which the carrier may connect, or None."""
+        if self.transport != "tls":
+            return self.transport, network.trunk_port
+        return ("tcp", self.tls_port) if self.certificate else None
 
     @cached_property
     def sources(self) -> tuple[str, ...]:
@@ -234,6 +295,10 @@ class Route:
     taken."""
     trunks: Annotated[Many[Name], Field(min_length=1)]
     """Tried in this order, so the cheapest first."""
+    weights: Many[Annotated[int, Field(strict=True, ge=0, le=100)]] | None = None
+    """A share for each trunk: with 3 and 1 three calls of four begin at the first. Where one fails,
+    the others are tried, each once. Those of 0 come last, in their order. Default: all in their
+    order."""
     strip: Annotated[int, Field(strict=True, ge=0, le=15)] = 0
     """How many digits are taken away in front."""
     prefix: Annotated[str, Field(pattern=r"^\+?[0-9]{0,14}$")] = ""
@@ -247,6 +312,25 @@ class Route:
     """How long a trunk may say nothing before the next one is tried."""
     media: MediaMode | None = None
     """The way of the voice, as in media.mode. Default: that of the Site."""
+
+    @model_validator(mode="after")
+    def _check(self) -> Self:
+        if self.weights is None:
+            return self
+        if len(self.weights) != len(self.trunks):
+            raise Problem(
+                "weights",
+                f"has {len(self.weights)} for {len(self.trunks)} trunks; give one for each",
+            )
+        if not any(self.weights):
+            raise Problem("weights", "is 0 for all, so none would begin; leave it out")
+        return self
+
+    @property
+    def shares(self) -> dict[str, int]:
+        """The trunks that calls are spread over, with their weights."""
+        weights = self.weights or ()
+        return {name: weight for name, weight in zip(self.trunks, weights, strict=False) if weight}
 
     @cached_property
     def _compiled(self) -> re.Pattern[str]:

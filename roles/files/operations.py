@@ -20,8 +20,8 @@ from roles.files.facts import MASK_SED, ManagedFiles, MaskedContents
 
 __all__ = ["payload_command", "show_difference", "shows_differences", "tree"]
 
-BINARY = ".wav"
-"""What a diff does not show."""
+HIDDEN = {".wav": "sound", ".key": "private key"}
+"""What a diff does not show, and what it says instead."""
 
 _UNPACK = (
     'umask 077; d=$(mktemp -d) && trap "rm -rf $d" EXIT && base64 -d | tar -xz -C "$d" && {run}'
@@ -103,12 +103,14 @@ def show_difference(
     what is there by path, where it is known already."""
     if not shows_differences():
         return
-    paths_now = [p for p in (*difference.changed, *difference.removed) if not p.endswith(BINARY)]
+    hidden = tuple(HIDDEN)
+    paths_now = [p for p in (*difference.changed, *difference.removed) if not p.endswith(hidden)]
     if old is None:
         old = host.get_fact(MaskedContents, names=paths_now, below=below) if paths_now else {}
     for path in difference.paths:
-        if path.endswith(BINARY):
-            logger.info(f"{host.print_prefix}{path}: {'sound' if path in wanted else 'removed'}")
+        if path.endswith(hidden):
+            what = HIDDEN[path[path.rindex(".") :]] if path in wanted else "removed"
+            logger.info(f"{host.print_prefix}{path}: {what}")
             continue
         if path in paths_now and f"{below}{path}" not in old:
             logger.info(f"{host.print_prefix}{path}: differs")

@@ -1,30 +1,54 @@
-"""The host's packet filter, as a table of our own."""
+"""The host's packet filter, as a table of our own.
+
+What the Site opens is opened before the service changes, and what it closes is closed after: a
+refused change leaves the service reachable as it was.
+"""
 
 from __future__ import annotations
+
+from collections.abc import Sequence
 
 from pyinfra import host
 from pyinfra.api import deploy
 
-from callcenter import render
+from callcenter import paths, render
+from callcenter.render import Tree
 from callcenter.site import Site
 from roles.firewall import operations
 from roles.firewall.facts import FirewallState
 from roles.host import State
 
-__all__ = ["FirewallState", "activate", "operations"]
+__all__ = ["FirewallState", "activate", "configure", "operations"]
 
 
-@deploy("Firewall")
-def activate(site: Site, found: State, *, rtp: bool = True) -> None:
-    """Let in what the Site opens, and ssh; or remove our table where the Site switches it off.
+@deploy("Firewall: configure")
+def configure(site: Site, found: State, *, rtp: bool = True) -> None:
+    """Let in what the Site opens, ssh, and still whom the service has served.
 
     + rtp: whether voice comes to this host
     """
+    if site.firewall.enabled:
+        operations.rules(
+            name="Packet filter", wanted=_rules(site, found, rtp, _outgoing(site, found, rtp))
+        )
+
+
+@deploy("Firewall: activate")
+def activate(site: Site, found: State, *, rtp: bool = True) -> None:
+    """Let in nothing else any more; or remove our table where the Site switches it off."""
     if not site.firewall.enabled:
         operations.absent(name="No packet filter")
-        return
+    elif _outgoing(site, found, rtp):
+        operations.rules(name="Nothing else", wanted=_rules(site, found, rtp))
+
+
+def _rules(site: Site, found: State, rtp: bool, outgoing: Sequence[str] = ()) -> Tree:
     sshd = {one.port for one in found.listeners if one.process == "sshd" and one.protocol == "tcp"}
     this = found.ssh_port or int(host.data.get("ssh_port") or 22)
-    operations.rules(
-        name="Packet filter", wanted=render.system.firewall(site, {this, *sshd}, rtp=rtp)
-    )
+    return render.system.firewall(site, {this, *sshd}, rtp=rtp, outgoing=outgoing)
+
+
+def _outgoing(site: Site, found: State, rtp: bool) -> list[str]:
+    """Rules of the host that the Site does not ask for any more."""
+    wanted = _rules(site, found, rtp)[paths.FIREWALL_RULES].content.decode()
+    return [rule for rule in host.get_fact(FirewallState).services if rule not in wanted]

@@ -13,6 +13,9 @@ __all__ = ["Filter", "FirewallState"]
 LOADED = f"{paths.STATE}/firewall.loaded"
 """Digest of our table as the kernel listed it when it was last confirmed."""
 
+SERVICES = r"sip\|rtp\|trunk"
+"""How the comments begin of rules for what FreeSWITCH or Kamailio serves (sed's expression)."""
+
 
 @dataclass(frozen=True)
 class Filter:
@@ -20,6 +23,8 @@ class Filter:
 
     digests: dict[str, str] = field(default_factory=dict)
     """SHA-256 by path of our files that exist."""
+    services: tuple[str, ...] = ()
+    """Its rules for SIP and RTP, as they are written to disk."""
     loaded: bool = False
     """Whether the kernel's table is still the one that was confirmed."""
     present: bool = False
@@ -36,6 +41,8 @@ class FirewallState(FactBase[Filter]):
         return (
             f"sha256sum {paths.FIREWALL_RULES} /etc/systemd/system/{paths.FIREWALL_UNIT} "
             "2>/dev/null | sed 's/^/file /'; "
+            rf"sed -n 's/^\s*\(.* comment \"\({SERVICES}\)\b.*\)/service \1/p' "
+            f"{paths.FIREWALL_RULES} 2>/dev/null; "
             f"{table} >/dev/null 2>&1 && echo present; "
             f'[ "$({table} 2>/dev/null | sha256sum)" = "$(cat {LOADED} 2>/dev/null)" ] && '
             "echo loaded; "
@@ -48,11 +55,16 @@ class FirewallState(FactBase[Filter]):
 
     def process(self, output: list[str]) -> Filter:
         digests: dict[str, str] = {}
+        services: list[str] = []
         flags: set[str] = set()
         for line in output:
             if line.startswith("file "):
                 digest, path = line.removeprefix("file ").split("  ", 1)
                 digests[path] = digest
+            elif line.startswith("service "):
+                services.append(line.removeprefix("service "))
             else:
                 flags.add(line)
-        return Filter(digests, "loaded" in flags, "present" in flags, "enabled" in flags)
+        return Filter(
+            digests, tuple(services), "loaded" in flags, "present" in flags, "enabled" in flags
+        )

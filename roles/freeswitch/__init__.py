@@ -49,7 +49,10 @@ def packages(site: Site, found: State) -> tuple[str, ...]:
     calls = ["python3"] if site.cdr is not None else []
     if site.database is not None:
         calls += ["python3-psycopg2", "ca-certificates"]
-    return (*render.freeswitch.packages(site), *HOST_PACKAGES, *clock, *mail, *fax, *calls)
+    http = ("python3", "ca-certificates") if site.http_applications else ()
+    tls = (render.system.TLS,) if site.event_socket.tls is not None else ()
+    others = (*clock, *mail, *fax, *calls, *http, *tls)
+    return (*render.freeswitch.packages(site), *HOST_PACKAGES, *others)
 
 
 @deploy("FreeSWITCH: preflight")
@@ -121,6 +124,7 @@ def configure(site: Site, found: State) -> None:
     """The unit's drop-in, log rotation, and the tool that changes releases."""
     wanted = packages(site, found)
     gone = [name for name in (*FAX_TOOLS, render.freeswitch.MAILER) if name not in wanted]
+    no_tls = operations.spare(render.system.TLS)
     files.tree(
         name="Unit and log rotation",
         group="freeswitch",
@@ -139,6 +143,19 @@ def configure(site: Site, found: State) -> None:
                 paths.CALLS_UNIT,
                 (paths.CALLS_CONFIG, paths.CALLS_TOOL, paths.CALLS_PASSWORD, paths.CALLS_CA),
             ),
+            **{
+                path: command if site.event_socket.tls else f"{command}; {no_tls}"
+                for path, command in operations.service(
+                    paths.EVENT_SOCKET_UNIT,
+                    (
+                        paths.EVENT_SOCKET_CONFIG,
+                        paths.EVENT_SOCKET_CERTIFICATE,
+                        paths.EVENT_SOCKET_KEY,
+                        paths.EVENT_SOCKET_CLIENTS,
+                    ),
+                ).items()
+            },
+            **operations.service(paths.HTTP_GUARD_UNIT, (paths.HTTP_GUARD_TOOL,)),
         },
     )
 

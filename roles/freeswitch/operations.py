@@ -205,7 +205,7 @@ _REMOVE = (
     "-o Dpkg::Use-Pty=0 remove"
 )
 _MAILERS = ("msmtp-mta", "msmtp")
-_PROGRAMS = (*_MAILERS, "libtiff-tools", "ghostscript")
+_PROGRAMS = (*_MAILERS, "libtiff-tools", "ghostscript", "stunnel4")
 """They go with the service that they came for."""
 _SPARE = (
     "apt-get -s -o APT::AutoRemove::SuggestsImportant=false "

@@ -4,12 +4,18 @@ from __future__ import annotations
 
 import ipaddress
 
+from callcenter import paths
 from callcenter.site import Site, Switch
 from roles.host.facts import State
 
 __all__ = ["problems"]
 
 SUPPORTED = {"bookworm": "Debian 12", "trixie": "Debian 13"}
+PROCESSES = {
+    "network.http_port": paths.HTTP_GUARD_TOOL.rpartition("/")[2],
+    "event_socket.tls.port": "stunnel4",
+}
+"""Whose a port is, where it is not the service's own."""
 FREE_MEGABYTES = 500
 """Packages take 150; the rest is for logs until somebody reads the alarm."""
 CLOCK_SECONDS = 60
@@ -42,12 +48,22 @@ def problems(site: Site, switch: Switch, found: State, service: str = "freeswitc
         # The profile binds both, whatever the phones may use.
         ("network.sip_port", site.network.sip_port, switch.bind_address, ("udp", "tcp")),
     ]
-    if service == "freeswitch" and site.trunks:
+    if service == "freeswitch" and any(one.transport != "tls" for one in site.trunks):
         wanted.append(
             ("network.trunk_port", site.network.trunk_port, switch.bind_address, ("udp", "tcp"))
         )
     if service == "freeswitch":
+        wanted += [
+            (f"trunks[{index}].tls_port", one.tls_port, switch.bind_address, ("tcp",))
+            for index, one in enumerate(site.trunks)
+            if one.transport == "tls"
+        ]
+    if service == "freeswitch":
         wanted.append(("event_socket.port", site.event_socket.port, "127.0.0.1", ("tcp",)))
+        if site.http_applications:
+            wanted.append(("network.http_port", site.network.http_port, "127.0.0.1", ("tcp",)))
+        if (tls := site.event_socket.tls) is not None:
+            wanted.append(("event_socket.tls.port", tls.port, switch.bind_address, ("tcp",)))
     for listener in found.listeners:
         for field, port, address, protocols in wanted:
             taken = (
@@ -55,7 +71,7 @@ def problems(site: Site, switch: Switch, found: State, service: str = "freeswitc
                 and listener.protocol in protocols
                 and listener.address in (address, "0.0.0.0", "::", "*")
             )
-            if taken and listener.process != service:
+            if taken and listener.process != PROCESSES.get(field, service):
                 out.append(
                     f"port {port}/{listener.protocol} ({field}) is taken by {listener.process}; "
                     "stop that service, or choose another port in the Site"

@@ -81,8 +81,12 @@ def test_listeners(host: Any, site: Site, switch: Switch) -> None:
     }
     sip = f"{switch.bind_address}:{site.network.sip_port}"
     wanted = {(transport, sip) for transport in site.network.transports}
-    carriers = f"{switch.bind_address}:{site.network.trunk_port}"
-    wanted |= {(trunk.transport, carriers) for trunk in site.trunks}
+    wanted |= {
+        ("tcp", f"{switch.bind_address}:{trunk.tls_port}")
+        if trunk.transport == "tls"
+        else (trunk.transport, f"{switch.bind_address}:{site.network.trunk_port}")
+        for trunk in site.trunks
+    }
     wanted.add(("tcp", f"127.0.0.1:{site.event_socket.port}"))
     rtp = range(site.network.rtp_ports[0], site.network.rtp_ports[1] + 1)
     calls = {one for one in found if one[0] == "udp" and int(one[1].rsplit(":", 1)[1]) in rtp}

@@ -14,9 +14,10 @@ from callcenter.site import Agent, Did, Route, Site, Switch, ToExtension, ToQueu
 from tests.acceptance.conftest import all_free
 from tests.acceptance.support.phones import CallFailed, Exchange, Phone
 from tests.acceptance.test_t2_call import CALLEE_HZ, CALLER_HZ, MakePhone, prove_both_ways
+from tests.acceptance.test_t3_cdr import Records, awaited, records
 from tests.acceptance.test_t3_queue import agents, logged_in, queue
 
-__all__ = ["agents", "logged_in", "queue"]
+__all__ = ["agents", "logged_in", "queue", "records"]
 
 WORLD = "+431555000"
 """Who calls from outside."""
@@ -46,6 +47,16 @@ def route(site: Site, trunk: Trunk) -> tuple[Route, str, str]:
                 if one.matches(dialled) and not site.outbound_limits.refused(one.called(dialled)):
                     return one, dialled, trunk.sent(one.called(dialled))
     pytest.skip(f"no route leads over {trunk.name}")
+
+
+@pytest.fixture
+def caller(route: tuple[Route, str, str], site: Site, free: list[str]) -> str:
+    """Who may call over that route."""
+    found = next((one.number for one in site.extensions if route[0].name in one.routes), None)
+    if found is None:
+        pytest.skip("no extension may call outside")
+    all_free(free, [found])
+    return found
 
 
 def did_to(site: Site, kind: type) -> Did:
@@ -134,16 +145,17 @@ def test_out(
     exchange: Exchange,
     trunk: Trunk,
     route: tuple[Route, str, str],
+    caller: str,
     phone: MakePhone,
     free: list[str],
 ) -> None:
     """Who may calls outside, with the caller ID that the Site says; who may not is refused"""
     described, dialled, called = route
-    may = next((one for one in site.extensions if described.name in one.routes), None)
+    may = next(one for one in site.extensions if one.number == caller)
     may_not = next((one for one in site.extensions if described.name not in one.routes), None)
-    if may is None or may_not is None:
-        pytest.skip("no extension may call outside, or each of them")
-    all_free(free, [may.number, may_not.number])
+    if may_not is None:
+        pytest.skip("each extension may call outside")
+    all_free(free, [may_not.number])
     world = exchange.phone(called)
     call = phone(may).call(dialled)
     answered = world.incoming().answer()
@@ -156,3 +168,37 @@ def test_out(
     with pytest.raises(CallFailed) as refused:
         phone(may_not).call(dialled).wait_established()
     assert refused.value.code == 403
+
+
+def test_records_of_trunk_calls(
+    site: Site,
+    switch: Switch,
+    exchange: Exchange,
+    trunk: Trunk,
+    route: tuple[Route, str, str],
+    caller: str,
+    phone: MakePhone,
+    records: Records,
+) -> None:
+    """Calls by a trunk leave their records, with its name, in and out"""
+    did = did_to(site, ToExtension)
+    assert isinstance(did.to, ToExtension)
+    called = phone(did.to.extension)
+    call = outside(exchange, switch, site).call(did.number)
+    answered = called.incoming().answer()
+    call.wait_established()
+    answered.hangup()
+    call.wait_ended()
+    found = awaited(records, WORLD)
+    assert (found["direction"], found["trunk"]) == ("in", trunk.name)
+    assert (found["dialled"], found["answered_by"]) == (did.number, did.to.extension)
+
+    _, dialled, sent = route
+    carrier = exchange.phone(sent)
+    call = phone(caller).call(dialled)
+    carrier.incoming().answer()
+    call.wait_established()
+    call.hangup()
+    found = awaited(records, caller)
+    assert (found["direction"], found["trunk"]) == ("out", trunk.name)
+    assert found["dialled"] == dialled

@@ -180,8 +180,9 @@ class Operator:
         return done.stdout + done.stderr
 
     def own_repository(self) -> Path:
-        """A copy of the repository that a test may break."""
+        """A fresh copy of the repository that a test may break."""
         copy = self.folder / "repository"
+        shutil.rmtree(copy, ignore_errors=True)
         for name in ("callcenter", "roles", "templates", "deploy"):
             shutil.copytree(ROOT / name, copy / name, ignore=shutil.ignore_patterns("__pycache__"))
         self.repository = copy

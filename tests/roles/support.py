@@ -10,7 +10,17 @@ from tests.acceptance.support.audio import assert_heard
 from tests.acceptance.support.phones import Call, Codec, Exchange, Phone
 from tests.roles.conftest import Operator, Run
 
-__all__ = ["connected", "listening", "phone_of", "refused", "sentence", "state_of", "still_talking"]
+__all__ = [
+    "CALLEE_HZ",
+    "CALLER_HZ",
+    "connected",
+    "listening",
+    "phone_of",
+    "refused",
+    "sentence",
+    "state_of",
+    "still_talking",
+]
 
 
 def state_of(operator: Operator, host: str) -> str:
@@ -81,13 +91,15 @@ def phone_of(
     exchange: Exchange,
     number: str,
     codecs: tuple[Codec, ...] = ("PCMU",),
+    server: str | None = None,
 ) -> Phone:
-    """A registered phone of an extension of a host."""
+    """A registered phone of an extension of a host, which it reaches at its own address or at
+    ``server``."""
     phone = exchange.phone(
         number,
         json.loads(operator.secrets.read_text())[f"extension/{number}"],
         domain="roles.callcenter.test",
-        server=next(one.address for one in operator.lab.hosts if one.name == host),
+        server=server or next(one.address for one in operator.lab.hosts if one.name == host),
         codecs=codecs,
     )
     phone.register()

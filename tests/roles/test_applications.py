@@ -6,6 +6,7 @@ from __future__ import annotations
 import json
 import os
 import queue
+import shutil
 import socket
 import subprocess
 import threading
@@ -101,10 +102,10 @@ def tunnel(operator: Operator, tmp_path_factory: pytest.TempPathFactory) -> Iter
 class Program:
     """An example that runs, and what it prints."""
 
-    def __init__(self, *words: str, password: str = "") -> None:
+    def __init__(self, *words: str, password: str = "", by: str | Path = PYTHON) -> None:
         self._lines: queue.Queue[str | None] = queue.Queue()
         self._process = subprocess.Popen(
-            [PYTHON, *words],
+            [by, *words],
             cwd=EXAMPLES,
             env={**os.environ, "ESL_PASSWORD": password, "PYTHONUNBUFFERED": "1"},
             stdout=subprocess.PIPE,
@@ -268,6 +269,25 @@ def test_listener_example(genesis: None, operator: Operator, at: Callable[[str],
         assert_heard(call, 620, 2)
         call.hangup()
         program.says("CHANNEL_HANGUP 1000 NORMAL_CLEARING")
+
+
+def test_java_example(tunnel: None, operator: Operator, at: Callable[[str], Phone]) -> None:
+    if (java := shutil.which("java")) is None:
+        pytest.skip("java is not installed (Debian's openjdk-17-jdk-headless)")
+    phone = at("1000")
+    password = secret_of(operator, "event-socket/listener")
+    words = ("Listener.java", "1000", str(SOCKET))
+    with Program(*words, password=password, by=java) as program:
+        call = phone.incoming(timeout=30).answer()
+        program.says("CHANNEL_ANSWER 1000")
+        assert_heard(call, 620, 2)
+        call.hangup()
+        program.says("CHANNEL_HANGUP 1000 NORMAL_CLEARING")
+    with Program(*words, password=password[:-1], by=java) as program:
+        program.says("does not know listener by this password")
+        assert program.wait() == 1
+    with Program("Listener.java", "1000 &system(x)", password=password, by=java) as program:
+        program.says("give the extension")
 
 
 def test_click_to_call_example(

@@ -213,6 +213,26 @@ def test_broken_template_leaves_the_old_release_and_names_its_origin(
         operator.repository = ROOT
 
 
+def test_refused_change_of_the_port_leaves_phones_the_old_one(
+    operator: Operator, exchange: Exchange
+) -> None:
+    template = operator.own_repository() / "templates/freeswitch/directory/users.xml.j2"
+    whole = template.read_text()
+    template.write_text(whole.replace("</variables>", "", 1))
+    operator.describe(SITE.replace("media=", "network=Network(sip_port=5070), media="))
+    try:
+        assert operator.deploy().code != 0
+        connected(operator, HOST, exchange)[0].hangup()
+        template.write_text(whole)
+        operator.succeed()
+    finally:
+        operator.repository = ROOT
+    rules = operator.ssh(HOST, "nft list table inet callcenter")
+    assert "dport 5070" in rules
+    assert "dport 5060" not in rules
+    assert operator.succeed().changes == 0
+
+
 def test_release_that_was_never_accepted_is_not_started(operator: Operator) -> None:
     good = operator.ssh(HOST, "readlink /etc/freeswitch/applied")
     # As if the power had failed between the switch and FreeSWITCH's answer.

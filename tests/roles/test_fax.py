@@ -35,7 +35,8 @@ SENDING = """
         Fax("tones", routes=["all"], t38=False),
         Fax("local", number=3101),
     ],
-    trunks=[Trunk("far", host="OTHER", port=5080, caller_id="+4930111", ping_seconds=None)],
+    trunks=[Trunk("far", host="OTHER", port=5080, channels=1, caller_id="+4930111",
+                  ping_seconds=None)],
     outbound=[Route("all", pattern=r"^0\\d{5,10}$", strip=1, prefix="+49", trunks=["far"])],
     outbound_limits=OutboundLimits(countries=["+49"]),
     media="""
@@ -172,6 +173,7 @@ def kept(operator: Operator, host: str, folder: str, ending: str, many: int = 1)
         time.sleep(0.2)
 
 
+FS_LOG = "/var/log/freeswitch/freeswitch.log"
 LOG = "journalctl -t callcenter-fax -o cat --no-pager"
 
 
@@ -313,6 +315,36 @@ def test_a_caller_who_hangs_up(both: tuple[Operator, Operator], tmp_path: Path) 
     assert np.array_equal(decoded(far, FAR, arrived)[0], PAGES[0])
     last = far.ssh(FAR, LOG).splitlines()[-1]
     assert "not complete" in last
+
+
+def test_limits_hold_for_faxes(
+    both: tuple[Operator, Operator], document: Path, tmp_path: Path
+) -> None:
+    """A fax takes a channel of its trunk, and an hour has so many of them"""
+    near, far = both
+    used = 'fs_cli -x "limit_usage hash trunk far"'
+    (file := tmp_path / "long.tif").write_bytes(tiff([PAGES[0], page(3, 4000)]))
+    calls = f"grep -c 'New Channel' {FS_LOG}"
+    first = start(near, RAW, file)
+    near.ssh(NEAR, f"timeout 30 sh -c 'until [ $({used}) = 1 ]; do sleep 0.1; done'")
+    before = far.ssh(FAR, calls)
+    over = "0 of 2 pages sent: "
+    assert send(near, RAW, document) == (1, f"{over}NORMAL_CIRCUIT_CONGESTION")
+    assert far.ssh(FAR, calls) == before
+    near.ssh(NEAR, "fs_cli -x hupall")
+    first.communicate(timeout=60)
+    assert near.ssh(NEAR, used).strip() == "0"
+    described = (near.folder / "group_data" / "site.py").read_text()
+    near.describe(described.replace('["+49"])', '["+49"], calls_per_hour=1)'))
+    try:
+        # Nobody is there.
+        send(near, "030999999", document, "--as", "tones")
+        assert send(near, "030999999", document, "--as", "tones") == (
+            1,
+            f"{over}OUTGOING_CALL_BARRED",
+        )
+    finally:
+        near.describe(described)
 
 
 def test_refused(both: tuple[Operator, Operator], document: Path, tmp_path: Path) -> None:

@@ -23,6 +23,10 @@ SERVICES = {
         'applications=[Application("a", 8084, number=6300, otherwise=hang_up("USER_BUSY"))]',
         "6300",
     ),
+    "HTTP applications": (
+        'http_applications=[HttpApplication("a", "http://127.0.0.1:8080/", number=6500)]',
+        "6500",
+    ),
     "users of the Event Socket": (
         'event_socket=EventSocket(users=[EventSocketUser("a", commands=["status"])]), '
         'notices=[Notice("a", say("Hello."), number=6200)]',
@@ -65,6 +69,7 @@ SERVICES = {
 }
 OWN = {
     "applications": (None, "dialplan/services/applications.xml"),
+    "HTTP applications": ("mod_httapi", "http_applications/applications.json"),
     "users of the Event Socket": (None, "directory/event_socket.xml"),
     "scripts": ("mod_lua", "scripts/own/a.lua"),
     "conferences": ("mod_conference", "dialplan/services/conferences.xml"),
@@ -133,8 +138,10 @@ def present(operator: Operator) -> tuple[set[str], set[str]]:
 
 
 def ports(operator: Operator) -> str:
-    """Where FreeSWITCH listens."""
-    return operator.ssh(HOST, "ss -Hlntup | grep freeswitch | awk '{print $1, $5}' | sort")
+    """Where FreeSWITCH and what stands before it listen."""
+    return operator.ssh(
+        HOST, "ss -Hlntup | grep -E 'freeswitch|http-guard' | awk '{print $1, $5}' | sort"
+    )
 
 
 @pytest.mark.parametrize("service", SERVICES)

@@ -74,12 +74,7 @@ def configuration(operator: Operator) -> str:
 @contextmanager
 def repository_with(operator: Operator, **changes: str) -> Iterator[None]:
     """The operator works from a copy in which the firewall's operations say something else."""
-    # A copy a test: the folder of an earlier one is not used again.
-    if operator.repository == ROOT and (operator.folder / "repository").exists():
-        operator.repository = operator.folder / "repository"
-    else:
-        operator.own_repository()
-    file = operator.repository / "roles/firewall/operations.py"
+    file = operator.own_repository() / "roles/firewall/operations.py"
     text = (ROOT / "roles/firewall/operations.py").read_text()
     for was, becomes in changes.items():
         assert was in text

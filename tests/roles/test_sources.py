@@ -76,6 +76,48 @@ def keyring() -> Iterator[Keyring]:
         made.close()
 
 
+class Watch:
+    """Every process of a host with its user and arguments, for as long as the watch lasts."""
+
+    def __init__(self, operator: Operator, host: str) -> None:
+        self._process = subprocess.Popen(
+            operator.lab.ssh(
+                host, ["while echo; do ps -eo user:20,args || exit; sleep 0.02; done"]
+            ),
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            text=True,
+        )
+        assert self._process.stdout is not None
+        self._process.stdout.readline()
+        self._reader = threading.Thread(target=self._read)
+        self.seen: set[str] = set()
+        self._looks, self._looked = 0, threading.Condition()
+        self._reader.start()
+
+    def _read(self) -> None:
+        assert self._process.stdout is not None
+        for line in self._process.stdout:
+            self.seen.add(line.rstrip())
+            if line == "\n":
+                with self._looked:
+                    self._looks += 1
+                    self._looked.notify_all()
+
+    def look(self) -> None:
+        """Wait until every process that is there now has been seen."""
+        with self._looked:
+            # The one that goes on now may have passed it.
+            after = self._looks + 2
+            self._looked.wait_for(lambda: self._looks >= after, timeout=30)
+
+    def end(self) -> str:
+        self._process.terminate()
+        self._reader.join()
+        self._process.wait()
+        return "\n".join(sorted(self.seen))
+
+
 @dataclass
 class Repository:
     """Repositories on this machine's address in the lab, behind one login."""
@@ -85,6 +127,8 @@ class Repository:
     port: int = 0
     logins: set[str] = field(default_factory=set)
     served: list[str] = field(default_factory=list)
+    watch: Watch | None = None
+    """Sees who asks: nobody gets the key or the release before it has looked."""
 
     def url(self, name: str = "debian-release") -> str:
         return f"http://{self.address}:{self.port}/{name}"
@@ -136,6 +180,8 @@ def repository(
                 self.end_headers()
                 return None
             made.served.append(self.path)
+            if made.watch is not None and self.path.endswith((KEY, "Release")):
+                made.watch.look()
             return super().send_head()
 
         def log_message(self, *_: Any) -> None:
@@ -187,34 +233,6 @@ def token(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("CALLCENTER_SECRET_MIRROR", f"{TOKEN}-of-mirror")
 
 
-class Watch:
-    """Every process of a host with its user and arguments, for as long as the watch lasts."""
-
-    def __init__(self, operator: Operator, host: str) -> None:
-        self._process = subprocess.Popen(
-            operator.lab.ssh(host, ["while :; do ps -eo user:20,args || exit; sleep 0.02; done"]),
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            text=True,
-        )
-        assert self._process.stdout is not None
-        self._process.stdout.readline()
-        self._reader = threading.Thread(target=self._read)
-        self.seen: set[str] = set()
-        self._reader.start()
-
-    def _read(self) -> None:
-        assert self._process.stdout is not None
-        for line in self._process.stdout:
-            self.seen.add(line.rstrip())
-
-    def end(self) -> str:
-        self._process.terminate()
-        self._reader.join()
-        self._process.wait()
-        return "\n".join(sorted(self.seen))
-
-
 @dataclass(frozen=True)
 class Install:
     """A run that installs with the token, and all that the host's process list showed of it."""
@@ -228,10 +246,11 @@ def install(operator: Operator, repository: Repository) -> Install:
     operator.describe(site(signalwire(repository)))
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("CALLCENTER_SECRET_SIGNALWIRE", TOKEN)
-        watch = Watch(operator, DEPLOYED)
+        repository.watch = watch = Watch(operator, DEPLOYED)
         try:
             run = operator.succeed("-y", "-vvv", "--limit", DEPLOYED)
         finally:
+            repository.watch = None
             arguments = watch.end()
     return Install(run, arguments)
 

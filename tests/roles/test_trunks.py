@@ -25,6 +25,7 @@ from tests.sipp import SIPP, sipp
 
 HOST = "trunk1"
 CARRIER, REFUSING, SILENT = 5066, 5071, 5072
+HEAVY, LIGHT, FAILING = 5074, 5075, 5076
 """Ports of this machine."""
 
 TRUNKS = f"""
@@ -36,6 +37,9 @@ TRUNKS = f"""
         Trunk("narrow", host="GATEWAY", port={CARRIER}, channels=1, number_format="00",
               caller_id_in="p-asserted-identity", caller_id="+4930123499", ping_seconds=None),
         Trunk("alaw", host="GATEWAY", port={CARRIER}, codecs=["PCMA"], ping_seconds=None),
+        Trunk("heavy", host="GATEWAY", port={HEAVY}, ping_seconds=None),
+        Trunk("light", host="GATEWAY", port={LIGHT}, ping_seconds=None),
+        Trunk("failing", host="GATEWAY", port={FAILING}, ping_seconds=None),
         Trunk("wide", host="GATEWAY", port={CARRIER}, codecs=["OPUS", "G722"], ping_seconds=None),
     ],
     inbound=[
@@ -54,13 +58,20 @@ TRUNKS = f"""
         Route("bypass", pattern=r"^3\\d{{8}}$", strip=1, prefix="+4945", trunks=["good"],
               media="bypass"),
         Route("abroad", pattern=r"^00[1-9]\\d{{6,12}}$", strip=2, prefix="+", trunks=["good"]),
+        Route("spread", pattern=r"^20\\d{{6}}$", strip=1, prefix="+4946",
+              trunks=["good", "heavy", "light"], weights=[0, 3, 1]),
+        Route("spread-failing", pattern=r"^21\\d{{6}}$", strip=1, prefix="+4946",
+              trunks=["failing", "heavy", "light"], weights=[2, 1, 1]),
+        Route("spread-rest", pattern=r"^22\\d{{6}}$", strip=1, prefix="+4946",
+              trunks=["good", "failing"], weights=[0, 1]),
     ],
     emergency=[Emergency("112", trunks=["refusing", "good"])],
     outbound_limits=OutboundLimits(countries=["+49", "+43"], calls_per_hour=1000),
     media="""
 
 ALLOWED = "*Extension.range(1000, 1009, ring_seconds=5)"
-ROUTES = '"local", "refused-first", "silent-first", "narrow", "abroad", "alaw", "wide", "bypass"'
+ROUTES = '"local", "refused-first", "silent-first", "narrow", "abroad", "alaw", "wide", "bypass", '
+ROUTES += '"spread", "spread-failing", "spread-rest"'
 EXTENSIONS = (
     f"Extension(1000, routes=[{ROUTES}]), "
     f'Extension(1001, routes=[{ROUTES}], caller_id="+4930123401"), '
@@ -141,6 +152,21 @@ def test_a_call_comes_in_by_its_number(operator: Operator, exchange: Exchange) -
         talk(call, answered)
         answered.hangup()
         assert call.wait_ended().by == "them"
+
+
+def test_calls_that_come_in_take_channels(operator: Operator, exchange: Exchange) -> None:
+    """Until they end, whoever has answered: the trunk has four."""
+    called = phone_of(operator, HOST, exchange, "1001")
+    world = exchange.phone("+431555000", domain=f"{address_of(operator)}:5080")
+    calls = [(world.call("+4930123401"), called.incoming().answer()) for _ in range(4)]
+    for call, _ in calls:
+        call.wait_established()
+    assert refused(world.call("+4930123401")) == 503
+    calls[0][1].hangup()
+    calls[0][0].wait_ended()
+    again = world.call("+4930123401")
+    called.incoming().answer()
+    again.wait_established()
 
 
 @pytest.mark.parametrize(
@@ -324,6 +350,53 @@ def test_limits_hold_when_twenty_call_at_once(
         one.wait_ended(40)
 
 
+@pytest.mark.skipif(SIPP is None, reason="sipp is not installed (Debian's sip-tester)")
+def test_calls_are_spread_by_weight(
+    operator: Operator, exchange: Exchange, lab: Lab, tmp_path: Path
+) -> None:
+    """3 to 1; where one fails the others take its calls, and it is asked once a call."""
+    busy, down = "SIP/2.0 486 Busy Here", "SIP/2.0 503 Service Unavailable"
+    password = json.loads(operator.secrets.read_text())["extension/1001"]
+
+    def call(numbers: list[str]) -> list[str]:
+        with sipp(
+            folder_in(tmp_path, f"calls-{numbers[0]}"),
+            lab.gateway,
+            5098,
+            calls=f"{address_of(operator)}:5060",
+            numbers=numbers,
+            user="1001",
+            password=password,
+            domain="roles.callcenter.test",
+        ) as calls:
+            return [status for status in calls.statuses() if status != "407"]
+
+    with (
+        sipp(folder_in(tmp_path, "heavy"), lab.gateway, HEAVY, answers=busy) as heavy,
+        sipp(folder_in(tmp_path, "light"), lab.gateway, LIGHT, answers=busy) as light,
+        sipp(folder_in(tmp_path, "failing"), lab.gateway, FAILING, answers=down) as failing,
+    ):
+        assert call([f"20{n:06}" for n in range(40)]) == ["486"] * 40
+        assert (len(heavy.called), len(light.called)) == (30, 10)
+        # Of each four calls in a row.
+        assert [int(number[-6:]) // 4 for number in light.called] == list(range(10))
+        assert call([f"21{n:06}" for n in range(20)]) == ["486"] * 20
+        asked = failing.called
+        assert len(asked) == len(set(asked)) >= 10
+        assert len(heavy.called) + len(light.called) == 60
+        # Who has no weight is the last.
+        world = exchange.phone("+49462000001")
+        last = phone_of(operator, HOST, exchange, "1000").call("22000001")
+        talk(last, world.incoming().answer())
+        last.hangup()
+        assert failing.called[-1] == "+49462000001"
+        operator.describe(described(lab).replace("weights=[0, 3, 1]", "weights=[0, 1, 1]"))
+        operator.succeed()
+        before = len(light.called)
+        assert call([f"20{n:06}" for n in range(100, 108)]) == ["486"] * 8
+        assert len(light.called) == before + 4
+
+
 PROBED = f"""
     trunks=[Trunk("probe", host="GATEWAY", port={REFUSING}, national="+49", number_format="digits",
                   ping_seconds=None, channels=100)],
@@ -471,7 +544,8 @@ def test_without_trunks_nothing_of_them_is_left(operator: Operator, lab: Lab) ->
     operator.succeed()
     assert ":5080" not in operator.ssh(HOST, "ss -Hlntu")
     assert "5080" not in operator.ssh(HOST, "nft list ruleset")
-    assert operator.ssh(HOST, "fs_cli -x 'module_exists mod_hash'").strip() == "false"
+    for module in ("mod_hash", "mod_distributor"):
+        assert operator.ssh(HOST, f"fs_cli -x 'module_exists {module}'").strip() == "false"
     assert operator.ssh(HOST, "ls /etc/freeswitch/current/gateways 2>&1").startswith("ls: cannot")
     operator.describe(described(lab))
     operator.succeed()

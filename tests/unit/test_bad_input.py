@@ -40,14 +40,19 @@ def outside(**fields: object) -> Site:
     return site(**{"trunks": [m.Trunk("a", host="192.0.2.1")], "outbound_limits": limits, **fields})
 
 
+def secure(name: str = "a", **fields: object) -> object:
+    given = {"host": "sip.a.net", "networks": ["192.0.2.1"], "transport": "tls"}
+    return m.Trunk(name, **{**given, "ca_file": "authority.pem", **fields})
+
+
 def mailbox(pin: str) -> Site:
     box = m.Mailbox(pin=Secret(literal=pin))
     return site(extensions=[m.Extension(1000, voicemail=box)])
 
 
 @pytest.fixture(autouse=True)
-def _no_secrets_of_this_machine(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.chdir(tmp_path)
+def _no_secrets_of_this_machine(certificates: object) -> None:
+    """But those of the certificates."""
 
 
 def prepaid(**fields: object) -> Site:
@@ -262,6 +267,44 @@ PYTHON: list[tuple[str, Described, str, list[str]]] = [
      "Trunk.password", ["is missing beside username"]),
     ("a trunk at the phones' port", lambda: outside(network=m.Network(trunk_port=5060)),
      "Site.network.trunk_port", ["is network.sip_port", "5080"]),
+    ("TLS with an address", lambda: secure(host="192.0.2.1"), "Trunk.host",
+     ["is an address", "give its name"]),
+    ("TLS with anybody", lambda: secure(ca_file=None), "Trunk.ca_file",
+     ["is missing", "no carrier could be told from an impostor"]),
+    ("authorities that are not there", lambda: secure(ca_file="no.pem"), "Trunk.ca_file",
+     ["no.pem cannot be read"]),
+    ("authorities that are no certificate", lambda: secure(ca_file="/etc/passwd"), "Trunk.ca_file",
+     ["is no certificate"]),
+    ("authorities without TLS", lambda: secure(transport="tcp"), "Trunk.ca_file",
+     ["is for TLS", "transport='tls'"]),
+    ("a certificate without key", lambda: secure(certificate="switch.pem"), "Trunk.key",
+     ["is missing beside certificate"]),
+    ("a key that is nowhere",
+     lambda: site(trunks=[secure(certificate="switch.pem", key=secret("nowhere"))]),
+     "Site.trunks[0].key", ["there is no secret('nowhere')", "as PEM"]),
+    ("a key that is none",
+     lambda: site(trunks=[secure(certificate="switch.pem", key=Secret(literal=STRONG))]),
+     "Site.trunks[0].key", ["is no private key"]),
+    ("another certificate's key",
+     lambda: site(trunks=[secure(certificate="authority.pem", key=secret("switch"))]),
+     "Site.trunks[0].key", ["not that of the certificate"]),
+    ("one port for two carriers by TLS",
+     lambda: site(trunks=[secure(), secure("b")]),
+     "Site.trunks[1].tls_port", ["is trunks[0].tls_port"]),
+    ("the phones' port for a carrier", lambda: site(trunks=[secure(tls_port=5060)]),
+     "Site.trunks[0].tls_port", ["is network.sip_port", "5081"]),
+    ("SRTP whose key all can read", lambda: m.Trunk("a", host="192.0.2.1", srtp=True),
+     "Trunk.srtp", ["show its key"]),
+    ("SRTP beside the switch",
+     lambda: site(trunks=[secure(srtp=True)], media=m.Media(mode="bypass")),
+     "Site.trunks[0].srtp", ["media.mode is 'bypass'"]),
+    ("SRTP beside the switch on one route",
+     lambda: outside(trunks=[secure(srtp=True)], outbound=[route(media="bypass")]),
+     "Site.outbound[0].media", ["encrypt what trunk 'a' requires"]),
+    ("weights for other trunks", lambda: route(weights=[1, 2]), "Route.weights",
+     ["has 2 for 1 trunks"]),
+    ("weights that are none", lambda: route(weights=[0]), "Route.weights", ["is 0 for all"]),
+    ("a weight below nothing", lambda: route(weights=[-1]), "Route.weights[0]", ["0"]),
     ("a DID that is no number", lambda: m.Did("0301234", to=m.extension(1000)), "Did.number",
      ["no number of E.164"]),
     ("overlapping DIDs",
@@ -421,6 +464,43 @@ PYTHON: list[tuple[str, Described, str, list[str]]] = [
      "Site.extensions[0].number", ["1000 is already applications[0].number"]),
     ("an application below the ports of unprivileged programs",
      lambda: m.Application("a", 80), "Application.port", ["must be 1024 or more"]),
+    ("an HTTP application that anybody on the way could be",
+     lambda: m.HttpApplication("a", "http://calls.example.net/"), "HttpApplication.url",
+     ["is http", "use https"]),
+    ("an HTTP application elsewhere than on the web",
+     lambda: m.HttpApplication("a", "file:///etc/passwd"), "HttpApplication.url",
+     ["is no address", "https://"]),
+    ("an HTTP application with its login in the address",
+     lambda: m.HttpApplication("a", "https://u:p@calls.example.net/"), "HttpApplication.url",
+     ["holds a login", "user and password"]),
+    ("an HTTP application's user without a password",
+     lambda: m.HttpApplication("a", "https://a.test/", user="u"), "HttpApplication.password",
+     ["is missing"]),
+    ("an HTTP application's user with a colon",
+     lambda: m.HttpApplication("a", "https://a.test/", user="u:v", password=secret("p")),
+     "HttpApplication.user", ["without ':'"]),
+    ("an authority that is none",
+     lambda: m.HttpApplication("a", "https://a.test/", ca_file="/dev/null"),
+     "HttpApplication.ca_file", ["is no certificate"]),
+    ("an authority of plain http",
+     lambda: m.HttpApplication("a", "http://127.0.0.1/", ca_file="/dev/null"),
+     "HttpApplication.ca_file", ["is for https"]),
+    ("an HTTP application that leads nowhere",
+     lambda: site(http_applications=[m.HttpApplication("a", "https://a.test/",
+                                                       leads_to={"b": m.queue("sales")})]),
+     "Site.http_applications[0].leads_to['b'].queue", ["is not in the Site's queues"]),
+    ("an HTTP application that falls back on itself",
+     lambda: site(http_applications=[m.HttpApplication("a", "https://a.test/",
+                                                       otherwise=m.http_application("a"))]),
+     "Site.http_applications[0].otherwise", ["leads back to itself"]),
+    ("HTTP applications' port that is taken",
+     lambda: site(http_applications=[m.HttpApplication("a", "https://a.test/")],
+                  network=m.Network(http_port=8021)),
+     "Site.network.http_port", ["8021 is event_socket.port", "8089"]),
+    ("an application on HTTP applications' port",
+     lambda: site(http_applications=[m.HttpApplication("a", "https://a.test/")],
+                  applications=[m.Application("b", 8089)]),
+     "Site.applications[0].port", ["8089 is network.http_port"]),
     ("two users of one name",
      lambda: m.EventSocket(users=[m.EventSocketUser("a"), m.EventSocketUser("a")]),
      "EventSocket.users[1].name", ["'a' is given twice"]),

@@ -16,17 +16,22 @@ from callcenter.site import (
     Extension,
     FeatureCodes,
     Firewall,
+    HttpApplication,
     LocalPackages,
     LocalPostgres,
     Maintenance,
     Media,
     Network,
+    OutboundLimits,
     Rate,
+    Route,
     Site,
     Smtp,
     Switch,
+    Trunk,
     Voicemail,
 )
+from tests.certificates import Authority
 
 pytestmark = pytest.mark.usefixtures("own_folder")
 
@@ -217,6 +222,39 @@ def test_a_parameter_that_goes_away_restarts_the_profile() -> None:
     assert commands == ["reloadxml", "profile internal"]
 
 
+def outside(*trunks: Trunk, weights: list[int] | None = None) -> Tree:
+    route = Route("r", pattern=r"^0\d+$", strip=1, prefix="+49", trunks=["a"], weights=weights)
+    limits = OutboundLimits(countries=["+49"])
+    return tree(trunks=trunks, outbound=[route], outbound_limits=limits)
+
+
+def test_a_carrier_by_tls_comes_changes_and_goes_by_itself(certificates: None) -> None:
+    def by_tls(**fields: Any) -> Trunk:
+        authority = Path("authority.pem")
+        given: dict[str, Any] = {"host": "sip.example.net", "networks": ["192.0.2.2"]}
+        return Trunk("b", **given, transport="tls", ca_file=authority, **fields)
+
+    plain = Trunk("a", host="192.0.2.1")
+    without, there = outside(plain), outside(plain, by_tls())
+    assert "start tls-b" in (came := actions(without, there))
+    assert not {one for one in came if one.split()[0] in ("gateway", "profile")}
+    went = actions(there, without)
+    assert "stop tls-b" in went
+    assert not {one for one in went if one.split()[0] in ("gateway", "profile")}
+    quicker = outside(plain, by_tls(ping_seconds=5))
+    assert actions(there, quicker) == ["reloadxml", "gateway tls-b b"]
+    Authority.make(Path())
+    assert actions(there, outside(plain, by_tls())) == ["reloadxml", "profile tls-b"]
+
+
+def test_weights_are_read_anew_without_ending_a_call() -> None:
+    a = Trunk("a", host="192.0.2.1")
+    before, spread = outside(a), outside(a, weights=[2])
+    assert actions(before, spread) == ["reloadxml", "load mod_distributor"]
+    assert actions(spread, outside(a, weights=[3])) == ["reloadxml", "distributor_ctl reload"]
+    assert actions(spread, before) == ["reloadxml", "unload mod_distributor"]
+
+
 @pytest.mark.parametrize("path", ["autoload_configs/unheard.conf.xml", "elsewhere", "dialplan"])
 def test_an_unknown_file_is_applied_harshly_rather_than_never(path: str) -> None:
     assert [one.command for one in plan([path], {}, {})] == ["reloadxml", "restart"]
@@ -253,6 +291,22 @@ def test_numbers_of_any_length_have_a_file() -> None:
     )
     users = [file.path.split("/")[-1] for file in made if "users/" in file.path]
     assert users == ["1xx.xml", f"{'4' * 13}xx.xml", "987xx.xml", "xx.xml"]
+
+
+def test_http_applications_come_and_change_gently_and_go_with_a_restart() -> None:
+    none = tree()
+    one = tree(http_applications=[HttpApplication("a", "https://a.test/")])
+    other = tree(
+        http_applications=[
+            HttpApplication(
+                "a", "https://b.test/", user="u", password=Secret(literal="of-the-back-end")
+            )
+        ]
+    )
+    assert actions(none, one) == ["reloadxml", "load mod_httapi"]
+    assert actions(one, other) == ["reloadxml"]
+    # A call that it has had would end in a module that is no longer there.
+    assert actions(one, none) == ["reloadxml", "restart"]
 
 
 def test_the_files_asked_of_a_host_hold_no_secret() -> None:

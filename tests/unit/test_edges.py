@@ -28,6 +28,7 @@ from callcenter.site import (
     Site,
     SiteError,
     Switch,
+    Trunk,
     hosts,
     secret,
 )
@@ -136,6 +137,20 @@ def test_billing_needs_a_switch_linux_and_one_place_for_each_account() -> None:
     assert line.startswith("Site.database: each of the 2 switches")
     shared = site(**fields, database=RemotePostgres("db.example.net", password=secret("db")))
     assert shared.one_ledger(2) == []
+
+
+def test_a_carrier_by_tls_needs_linux(certificates: object) -> None:
+    carrier = Trunk(
+        "a",
+        host="sip.example.net",
+        networks=["192.0.2.1"],
+        transport="tls",
+        ca_file=Path("authority.pem"),
+    )
+    made = Site("cc.example.net", extensions=tuple(Extension.range(10, 11)), trunks=[carrier])
+    assert made.needs_linux() == [
+        "Site.trunks[0].transport: 'tls' needs a Linux host; use 'tcp' or 'udp'"
+    ]
 
 
 def test_what_needs_a_switch_is_named() -> None:

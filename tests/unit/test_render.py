@@ -203,7 +203,7 @@ def test_a_switch_behind_nat_announces_its_public_address() -> None:
     switch = Switch("cc2", address="10.0.0.12", public_ip="203.0.113.12")
     profile = text(freeswitch.configuration(site(), switch), "sip_profiles/internal.xml")
     assert 'name="sip-ip" value="10.0.0.12"' in profile
-    assert 'name="ext-rtp-ip" value="203.0.113.12"' in profile
+    assert 'name="ext-rtp-ip" value="autonat:203.0.113.12"' in profile
 
 
 def test_a_switch_without_nat_announces_nothing_else() -> None:

@@ -19,7 +19,7 @@ from callcenter.render import freeswitch, system
 from callcenter.secrets import Secret
 from callcenter.site import EventSocket, Extension, LocalPackages, SignalWire, Site, Switch
 from roles.files.facts import MASK_SED, ManagedFiles, MaskedContents, Present
-from roles.files.operations import BINARY, masked
+from roles.files.operations import HIDDEN, masked
 from roles.firewall.facts import Filter, FirewallState
 from roles.freeswitch import lacking
 from roles.freeswitch.facts import Release, ReleaseState
@@ -244,7 +244,7 @@ class TestMasks:
     def test_are_the_same_on_the_host_and_here(self, tmp_path: Path) -> None:
         for tree in self.trees:
             for file in tree:
-                if file.path.endswith(BINARY):
+                if file.path.endswith(tuple(HIDDEN)):
                     continue
                 done = subprocess.run(
                     ["sed", "-E", MASK_SED], input=file.content, capture_output=True, check=True

@@ -108,9 +108,10 @@ def test_feature_codes_are_told(tmp_path: Path, capsys: pytest.CaptureFixture[st
 OUTSIDE = """
 domain: cc.example.net
 extensions:
-  - {number: 1000, routes: [national, abroad]}
+  - {number: 1000, routes: [national, abroad, spread]}
   - 1001
 trunks:
+  - {name: c, host: 198.51.100.9}
   - {name: a, host: 198.51.100.7, national: "+49"}
   - {name: b, host: b.example, networks: [198.51.100.8/32]}
 inbound:
@@ -118,6 +119,8 @@ inbound:
 outbound:
   - {name: national, pattern: '^0[1-9]\\d{5,10}$', strip: 1, prefix: "+49", trunks: [b, a]}
   - {name: abroad, pattern: '^00[1-9]\\d{6,12}$', strip: 2, prefix: "+", trunks: [a]}
+  - {name: spread, pattern: '^7\\d{8}$', strip: 1, prefix: "+49", trunks: [a, b, c],
+     weights: [0, 3, 1]}
 emergency: [{number: 112, trunks: [a]}]
 outbound_limits: {countries: ["+49"]}
 """
@@ -145,6 +148,14 @@ outbound_limits: {countries: ["+49"]}
             [
                 "0033612345678 fits the route abroad (outbound[1])",
                 "the call is refused (403): outbound_limits.countries has no beginning of it",
+            ],
+        ),
+        (
+            ("711111111",),
+            [
+                "711111111 fits the route spread (outbound[2])",
+                "+4911111111 is called over b (b.example) 75%, c (198.51.100.9) 25% (the others "
+                "where one fails), then a (198.51.100.7)",
             ],
         ),
         (

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
+import tempfile
 import textwrap
 from pathlib import Path
 from typing import Any
@@ -24,12 +25,14 @@ from callcenter.site import (
     Did,
     Emergency,
     EventSocket,
+    EventSocketTls,
     EventSocketUser,
     Extension,
     Fax,
     FeatureCodes,
     Firewall,
     Hours,
+    HttpApplication,
     Ivr,
     LocalPackages,
     LuaScript,
@@ -60,6 +63,7 @@ from callcenter.site import (
     fax,
     hang_up,
     hosts,
+    http_application,
     ivr,
     open_during,
     ring_group,
@@ -68,11 +72,15 @@ from callcenter.site import (
     secret,
     voicemail,
 )
+from tests.certificates import Authority
 
-pytestmark = pytest.mark.usefixtures("own_folder")
+pytestmark = pytest.mark.usefixtures("certificates")
 
 ROOT = Path(__file__).parents[2]
 LUA = ROOT / "examples/lua/ask.lua"
+FOLDER = tempfile.TemporaryDirectory()
+PEM = Authority.make(Path(FOLDER.name))
+CERTIFICATE, KEY = PEM.certificate("switch")
 
 YAML = """\
 domain: CC.example.net
@@ -123,13 +131,15 @@ trunks:
      caller_id: "+861012345678", caller_id_in: p-asserted-identity, number_format: "00",
      national: "+86", codecs: [PCMA], ping_seconds: null}
   - {name: carrier-b, host: 198.51.100.7}
+  - {name: carrier-c, host: sip.carrier-c.example, networks: [203.0.113.0/24], transport: tls,
+     ca_file: authority.pem, tls_port: 5099, certificate: switch.pem, key: {secret: switch}}
 inbound:
   - {number: "+861012345678", to: {extension: 2000}, trunk: carrier-a}
   - {number: "+861012345600", last: "+861012345609", to: {fax: office}}
 outbound:
   - {name: national, pattern: '^0\\d{9,11}$', trunks: [carrier-a, carrier-b], strip: 1,
-     prefix: "+86", failover: [NORMAL_TEMPORARY_FAILURE], ring_seconds: 40, silence_seconds: 3,
-     media: default}
+     weights: [3, 1], prefix: "+86", failover: [NORMAL_TEMPORARY_FAILURE], ring_seconds: 40,
+     silence_seconds: 3, media: default}
 emergency: [{number: 110, trunks: [carrier-b], sent: "+86110"}]
 outbound_limits: {countries: ["+86"], denied: ["+861"], calls: 1, calls_per_hour: 20}
 network:
@@ -147,9 +157,15 @@ event_socket:
   users:
     - {name: listener, events: [ALL], commands: [originate], password: {secret: listens}}
     - {name: watcher, events: ["sofia::register"]}
+  tls: {certificate: CERTIFICATE, key: KEY, clients: CLIENTS, networks: [192.0.2.0/28], port: 8032}
 applications:
   - {name: survey, port: 8084, number: 6300, asynchronous: false, full: true,
      otherwise: {script: ask}}
+http_applications:
+  - {name: menu, url: "https://calls.example.net/start", number: 6500, user: switch,
+     password: {secret: menu}, wait_seconds: 3, leads_to: {sales: {ivr: main}},
+     otherwise: {http_application: local}}
+  - {name: local, url: "http://127.0.0.1:8080/"}
 scripts:
   - {name: ask, file: LUA, number: 6400, otherwise: {ivr: main}}
   - {name: again, file: LUA, otherwise: {application: survey}}
@@ -206,7 +222,9 @@ recording:
   {keep_days: 30, announcement: {say: Recorded.}, stereo: false, pause: 1, resume: 2}
 maintenance: {live_calls: stop, drain_seconds: 60}
 secret_file: /nowhere/secrets.json
-""".replace("LUA", str(LUA))
+"""
+for word, path in {"LUA": LUA, "CERTIFICATE": CERTIFICATE, "KEY": KEY, "CLIENTS": PEM.file}.items():
+    YAML = YAML.replace(word, str(path))
 
 
 def twin() -> Site:
@@ -283,6 +301,16 @@ def twin() -> Site:
                 ping_seconds=None,
             ),
             Trunk("carrier-b", host="198.51.100.7"),
+            Trunk(
+                "carrier-c",
+                host="sip.carrier-c.example",
+                networks=["203.0.113.0/24"],
+                transport="tls",
+                ca_file=Path("authority.pem"),
+                tls_port=5099,
+                certificate=Path("switch.pem"),
+                key=secret("switch"),
+            ),
         ],
         inbound=[
             Did("+861012345678", to=extension(2000), trunk="carrier-a"),
@@ -293,6 +321,7 @@ def twin() -> Site:
                 "national",
                 pattern=r"^0\d{9,11}$",
                 trunks=["carrier-a", "carrier-b"],
+                weights=[3, 1],
                 strip=1,
                 prefix="+86",
                 failover=["NORMAL_TEMPORARY_FAILURE"],
@@ -324,6 +353,9 @@ def twin() -> Site:
                 ),
                 EventSocketUser("watcher", events=["sofia::register"]),
             ],
+            tls=EventSocketTls(
+                CERTIFICATE, KEY, clients=PEM.file, networks=["192.0.2.0/28"], port=8032
+            ),
         ),
         applications=[
             Application(
@@ -334,6 +366,19 @@ def twin() -> Site:
                 full=True,
                 otherwise=script("ask"),
             )
+        ],
+        http_applications=[
+            HttpApplication(
+                "menu",
+                "https://calls.example.net/start",
+                number="6500",
+                user="switch",
+                password=secret("menu"),
+                wait_seconds=3,
+                leads_to={"sales": ivr("main")},
+                otherwise=http_application("local"),
+            ),
+            HttpApplication("local", "http://127.0.0.1:8080/"),
         ],
         scripts=[
             LuaScript("ask", LUA, number="6400", otherwise=ivr("main")),

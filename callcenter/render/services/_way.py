@@ -34,6 +34,7 @@ _PREFIXES = {
     "applications": "application",
     "conferences": "conference",
     "faxes": "fax",
+    "http_applications": "http-application",
     "ivrs": "ivr",
     "notices": "notice",
     "queues": "queue",

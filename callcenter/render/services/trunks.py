@@ -4,20 +4,24 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
+from cryptography import x509
+from cryptography.hazmat.primitives import serialization
+
 from callcenter.render._files import File
 from callcenter.render._templates import xml
 from callcenter.render.services._way import config, records
 from callcenter.site import Did, Site, Trunk
 
-__all__ = ["PROFILE", "dids", "expression", "files", "modules"]
+__all__ = ["PROFILE", "dids", "expression", "files", "modules", "profile", "profiles"]
 
 PROFILE = "external"
 """The sofia profile that carriers call."""
 
 
 def modules(site: Site) -> tuple[str, ...]:
-    """What counts calls."""
-    return ("mod_hash",) if site.trunks else ()
+    """What counts calls, and what spreads them."""
+    spread = ("mod_distributor",) if any(route.shares for route in site.outbound) else ()
+    return ("mod_hash", *spread) if site.trunks else ()
 
 
 def files(site: Site) -> Iterator[File]:
@@ -27,11 +31,16 @@ def files(site: Site) -> Iterator[File]:
     for trunk in site.trunks:
         password = site.reveal(trunk.password) if trunk.password else ""
         made = xml("freeswitch/gateways/gateway.xml.j2", trunk=trunk, password=password)
-        yield File(f"gateways/{trunk.name}.xml", made, 0o640)
+        folder = "gateways/tls" if trunk.transport == "tls" else "gateways"
+        yield File(f"{folder}/{trunk.name}.xml", made, 0o640)
+        if trunk.transport == "tls":
+            yield from _certificates(site, trunk)
     ways = [
         (route, [site.named("trunks", name) for name in route.trunks]) for route in site.outbound
     ]
     urgent = [(one, [site.named("trunks", name) for name in one.trunks]) for one in site.emergency]
+    if "mod_distributor" in modules(site):
+        yield config("autoload_configs/distributor.conf.xml", site)
     yield config(
         "dialplan/services/outbound.xml",
         site,
@@ -41,6 +50,32 @@ def files(site: Site) -> Iterator[File]:
         denied=_beginnings(site.outbound_limits.denied),
         countries=_beginnings(site.outbound_limits.countries),
     )
+
+
+def profile(trunk: Trunk) -> str:
+    """The sofia profile of a trunk. By TLS each has its own, since a profile knows one set of
+    authorities, and sends all that it sends to one proxy whose name is checked: within a call
+    FreeSWITCH would go to the address in Contact, which no certificate holds."""
+    return f"tls-{trunk.name}" if trunk.transport == "tls" else PROFILE
+
+
+def profiles(site: Site) -> dict[str, Trunk | None]:
+    """The sofia profiles that carriers call, each with its only trunk if it has one."""
+    return {profile(trunk): trunk if trunk.transport == "tls" else None for trunk in site.trunks}
+
+
+def _certificates(site: Site, trunk: Trunk) -> Iterator[File]:
+    """Under the names that sofia-sip looks for. It would make a certificate of its own where
+    agent.pem is not there, and sends no other than its first."""
+    assert trunk.ca_file is not None
+    authorities, own = [trunk.ca_file.read_text()], "No certificate: nobody can connect.\n"
+    if trunk.certificate is not None and trunk.key is not None:
+        own = f"{trunk.certificate.read_text()}\n{site.reveal(trunk.key)}\n"
+        # Those between are taken from here. They are trusted no further than what signed them.
+        between = x509.load_pem_x509_certificates(own.encode())[1:]
+        authorities += [one.public_bytes(serialization.Encoding.PEM).decode() for one in between]
+    yield File(f"certificates/{trunk.name}/cafile.pem", "\n".join(authorities).encode(), 0o640)
+    yield File(f"certificates/{trunk.name}/agent.pem", own.encode(), 0o640)
 
 
 def dids(site: Site) -> list[tuple[Did, str]]:

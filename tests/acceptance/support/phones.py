@@ -119,17 +119,26 @@ class Exchange:
     """All phones of a test, at one address of this machine.
 
     `address` is an address or the name of an interface; `port` is only needed where something
-    calls the phones without their registration. TLS servers are checked against `ca_file`, by
-    default the system's authorities; a name is not checked where the server is an address.
+    calls the phones without their registration; with `certificate` (PEM, with its key) that may be
+    by TLS, at the port after it. TLS servers are checked against `ca_file`, by default the system's
+    authorities; a name is not checked where the server is an address.
+    `enter` is called in the phones' thread first, to take it into another network.
     """
 
     def __init__(
-        self, address: str, *, port: int | None = None, ca_file: Path | None = None
+        self,
+        address: str,
+        *,
+        port: int | None = None,
+        ca_file: Path | None = None,
+        certificate: Path | None = None,
+        enter: Callable[[], None] | None = None,
     ) -> None:
         authorities = ca_file or ssl.get_default_verify_paths().cafile
         # Clear of 16384-32768, which a FreeSWITCH on this machine takes its ports from.
         extra = "rtp_ports 40000-59999\nsip_verify_server yes\n"
         extra += f"sip_cafile {authorities}\n" if authorities else ""
+        extra += f"sip_certificate {certificate}\n" if certificate else ""
         extra += f"sip_listen {_host(address)}:{port}\n" if port else ""
         self._config = Config(
             net_interface=address,
@@ -138,7 +147,7 @@ class Exchange:
             expose_headers=_INTERCOM,
             extra_config_text=extra,
         )
-        self.address, self.port = address, port
+        self.address, self.port, self._enter = address, port, enter
         self.trace = Trace()
         self._phones: dict[str, Phone] = {}
         self._calls: dict[int, Call] = {}
@@ -228,6 +237,8 @@ class Exchange:
             return render(list(self.trace.messages))
 
     async def _start(self) -> None:
+        if self._enter is not None:
+            self._enter()
         await self._runtime.start(self._config)
         self._runtime.subscribe(self._on_event)
         self._pump = self._loop.create_task(self._pump_audio())

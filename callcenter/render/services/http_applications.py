@@ -1,0 +1,49 @@
+"""HTTP applications: mod_httapi, and what the guard before it goes by."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+
+from callcenter.render import sounds
+from callcenter.render._files import File
+from callcenter.render.services._way import config, name_of
+from callcenter.site import Site
+
+__all__ = ["FOLDER", "files", "modules"]
+
+FOLDER = "http_applications"
+"""What the guard reads. In the release: a configuration that is taken back has its own."""
+
+
+def modules(site: Site) -> tuple[str, ...]:
+    """The tones that they may play, and mod_httapi."""
+    return ("mod_httapi", "mod_tone_stream") if site.http_applications else ()
+
+
+def files(site: Site) -> Iterator[File]:
+    """The dialplan that asks them, and where they are and what they may do."""
+    if not site.http_applications:
+        return
+    yield config("autoload_configs/httapi.conf.xml", site)
+    yield config("dialplan/services/http_applications.xml", site)
+    given = {
+        "applications": {
+            one.name: {
+                "url": one.url,
+                "user": one.user,
+                "wait_seconds": one.wait_seconds,
+                "leads_to": {word: name_of(to) for word, to in one.leads_to.items()},
+            }
+            for one in site.http_applications
+        },
+        "notices": {one.name: sounds.path(site, one.announcement) for one in site.notices},
+    }
+    yield File(f"{FOLDER}/applications.json", (json.dumps(given, indent=2) + "\n").encode(), 0o640)
+    for one in site.http_applications:
+        if one.password is not None:
+            # The word keeps the value out of diffs.
+            text = f"password {site.reveal(one.password)}\n".encode()
+            yield File(f"{FOLDER}/{one.name}.password", text, 0o640)
+        if one.ca_file is not None:
+            yield File(f"{FOLDER}/{one.name}.pem", one.ca_file.read_bytes(), 0o640)

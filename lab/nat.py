@@ -1,0 +1,105 @@
+"""A router in a lab's network, between the lab's hosts, the internet and a home.
+
+The lab's namespace routes. ``INTERNET`` is a namespace with a public address, ``HOME`` one with a
+private address behind a NAT that gives each conversation a port of its own (symmetric: the hardest
+kind). One host of the lab may be behind a NAT, too: then ``SWITCH_OUTSIDE`` is its public address.
+"""
+
+from __future__ import annotations
+
+import subprocess
+from typing import Literal
+
+from lab.network import BRIDGE, namespace, within
+from lab.system import run
+
+__all__ = [
+    "HOME",
+    "HOME_OUTSIDE",
+    "INTERNET",
+    "PUBLIC_NETWORK",
+    "SWITCH_OUTSIDE",
+    "Place",
+    "make",
+    "place",
+]
+
+# Documentation's own addresses (RFC 5737) are this lab's internet.
+INTERNET = "203.0.113.50"
+SWITCH_OUTSIDE = "203.0.113.10"
+HOME_OUTSIDE = "203.0.113.20"
+_ROUTER = "203.0.113.1"
+HOME = "192.168.77.50"
+_HOME_ROUTER = "192.168.77.1"
+PUBLIC_NETWORK = "198.51.100.0/24"
+"""Of lab hosts that have a public address themselves."""
+_PUBLIC_ROUTER = "198.51.100.1"
+
+Place = Literal["internet", "home"]
+
+_TABLE = "callcenter_nat"
+_RULES = """
+table ip {table}
+delete table ip {table}
+table ip {table} {{
+    chain in {{
+        type nat hook prerouting priority dstnat;
+        iifname {{ internet, home }} ip daddr {switch_outside} dnat to {switch}
+    }}
+    chain out {{
+        type nat hook postrouting priority srcnat;
+        iifname home meta l4proto {{ tcp, udp }} snat to {home_outside}:1024-65535 fully-random
+        iifname {bridge} oifname internet ip saddr {switch} snat to {switch_outside}
+    }}
+    chain between {{
+        type filter hook forward priority filter; policy drop;
+        ct state established,related accept
+        iifname {{ home, {bridge} }} oifname internet accept
+        iifname {{ home, internet }} oifname {bridge} ct status dnat accept
+        iifname {{ home, internet }} ip daddr {public} accept
+    }}
+}}
+"""
+
+
+def place(name: str, where: Place) -> str:
+    """The network namespace of the internet, or the home, of a lab."""
+    return f"{namespace(name)}.{where}"
+
+
+def make(name: str, switch: str) -> None:
+    """Make the router and both places anew. ``switch`` is the address behind the switch's NAT. They
+    go with the lab's network."""
+    router = within(name)
+    own: dict[Place, tuple[list[str], str]] = {
+        "internet": ([_ROUTER, SWITCH_OUTSIDE, HOME_OUTSIDE], INTERNET),
+        "home": ([_HOME_ROUTER], HOME),
+    }
+    say = "could not make the lab's router"
+    for where, (ours, theirs) in own.items():
+        space = place(name, where)
+        # The link by itself: it would go with the namespace, but not at once.
+        for old in ([*router, "ip", "link", "delete", where], ["ip", "netns", "delete", space]):
+            subprocess.run(old, capture_output=True, check=False)
+        run(["ip", "netns", "add", space], say=say)
+        inside = ["nsenter", f"--net=/run/netns/{space}", "ip"]
+        ends = ["type", "veth", "peer", "name", "eth0", "netns", space]
+        run([*router, "ip", "link", "add", where, *ends], say=say)
+        for address in ours:
+            run([*router, "ip", "address", "add", f"{address}/24", "dev", where], say=say)
+        run([*router, "ip", "link", "set", where, "up"], say=say)
+        run([*inside, "link", "set", "lo", "up"], say=say)
+        run([*inside, "address", "add", f"{theirs}/24", "dev", "eth0"], say=say)
+        run([*inside, "link", "set", "eth0", "up"], say=say)
+        run([*inside, "route", "add", "default", "via", ours[0]], say=say)
+    run([*router, "ip", "address", "replace", f"{_PUBLIC_ROUTER}/24", "dev", BRIDGE], say=say)
+    run([*router, "sysctl", "-q", "-w", "net.ipv4.ip_forward=1"], say=say)
+    rules = _RULES.format(
+        table=_TABLE,
+        switch=switch,
+        switch_outside=SWITCH_OUTSIDE,
+        home_outside=HOME_OUTSIDE,
+        public=PUBLIC_NETWORK,
+        bridge=BRIDGE,
+    )
+    run([*router, "nft", rules], say=say)
