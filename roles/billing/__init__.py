@@ -46,7 +46,8 @@ def install(site: Site, found: State) -> None:
 def activate(site: Site, found: State) -> None:
     """Where nothing is billed any more, take away what FreeSWITCH has let go of. The accounts stay
     in the database."""
-    if site.billing is not None:
+    # It never comes without its package, and asking for its files would cost each run a command.
+    if site.billing is not None or PACKAGE not in found.packages:
         return
     _tree(site)
     operations.no_package(name="No package", unwanted=PACKAGE, installed=found.packages)

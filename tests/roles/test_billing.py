@@ -18,7 +18,7 @@ import pytest
 
 from callcenter import paths
 from lab.lab import Lab
-from tests.acceptance.support.audio import assert_heard
+from tests.acceptance.support.audio import assert_heard, assert_not_heard
 from tests.acceptance.support.phones import Call, CallFailed, Exchange, Phone
 from tests.roles.conftest import ROOT, SITE, Operator
 from tests.roles.support import CALLEE_HZ, CALLER_HZ, phone_of, sentence, still_talking
@@ -31,10 +31,12 @@ LOW_HZ, USED_UP_HZ, UNAVAILABLE_HZ = 900, 1900, 2300
 
 BILLED = f"""
     trunks=[Trunk("good", host="GATEWAY", port={CARRIER}, caller_id="+4930123400",
-                  ping_seconds=None)],
-    inbound=[],
+                  ping_seconds=None),
+            Trunk("spare", host="GATEWAY", port={CARRIER}, ping_seconds=None)],
     outbound=[
         Route("local", pattern=r"^0[1-9]\\d{{5,10}}$", strip=1, prefix="+49", trunks=["good"]),
+        Route("spread", pattern=r"^5\\d{{7}}$", prefix="+4930", trunks=["good", "spare"],
+              weights=[1, 1]),
         Route("abroad", pattern=r"^00[1-9]\\d{{6,12}}$", strip=2, prefix="+", trunks=["good"]),
     ],
     emergency=[Emergency("112", trunks=["good"])],
@@ -50,7 +52,7 @@ BILLED = f"""
         unavailable_announcement=Sound("FOLDER/unavailable.wav"),
     ),
     media="""
-PREPAID = 'routes=["local", "abroad"], account='
+PREPAID = 'routes=["local", "spread", "abroad"], account='
 EXTENSIONS = (
     f'Extension(1000, {PREPAID}"family"), Extension(1001, {PREPAID}"family"), '
     f'Extension(1002, routes=["local", "abroad"]), Extension(1003, {PREPAID}"empty"), '
@@ -162,6 +164,7 @@ def test_a_call_is_charged_while_it_lasts_and_ended_at_zero(
     # At 0.60, after six seconds. Who is called goes on hearing the caller's side, not this.
     assert_heard(call, LOW_HZ, 1, wait=10)
     assert not answered.ended
+    assert_not_heard(answered, LOW_HZ)
     # At zero, after twelve.
     call.forget()
     answered.wait_ended(15)
@@ -218,11 +221,11 @@ def test_a_number_without_a_price_is_not_called(operator: Operator, exchange: Ex
 
 def test_the_longest_beginning_counts(operator: Operator, exchange: Exchange) -> None:
     make_it(operator, "5")
-    world = exchange.phone("+49305551234")
-    call, answered = outside(phone_of(operator, HOST, exchange, "1001"), world, "0305551234")
+    world = exchange.phone("+493055512345")
+    call, answered = outside(phone_of(operator, HOST, exchange, "1001"), world, "55512345")
     call.hangup()
     answered.wait_ended()
-    until(lambda: "1001 called +49305551234" in billing(operator, "statement", "family")[1])
+    until(lambda: "1001 called +493055512345" in billing(operator, "statement", "family")[1])
     assert "at 12 a minute" in billing(operator, "statement", "family")[1].splitlines()[-2]
 
 

@@ -190,9 +190,7 @@ def test_calls_to_and_from_outside(
 
 
 PREPAID = (
-    OUTSIDE.replace("[national, abroad]}", "[national, abroad], account: family}").replace(
-        'countries: ["+49"]', 'countries: ["+49", "+43"]'
-    )
+    OUTSIDE.replace("spread]}", "spread], account: family}").replace('["+49"]', '["+49", "+43"]')
     + """
 database: {source: local}
 billing:
