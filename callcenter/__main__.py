@@ -9,6 +9,8 @@ notify PATH NOTICE LIST
                  call a list of numbers with a notice, and tell what became of each, as CSV
 fax send PATH NUMBER FILE
                  send a PDF or TIFF as a fax, and tell what became of it
+billing top-up|take-back|balance|statement ACCOUNT
+                 prepaid accounts: money in and out, what is left, what was spent on what
 route WHEN NUMBER [PATH]
                  print the way that a call takes at a moment, and why
 """
@@ -21,6 +23,7 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
+from callcenter import billing
 from callcenter.drift import DEPLOY, drift
 from callcenter.fax import send
 from callcenter.inventory import load
@@ -80,6 +83,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     sends.add_argument("number", help="what is dialled: outside, or an extension that is a fax")
     sends.add_argument("file", type=Path, help="PDF, or TIFF of a fax's width")
     sends.add_argument("--as", dest="sender", metavar="NAME", help="default: the Site's first fax")
+    billing.arguments(commands.add_parser("billing", help="prepaid accounts"))
     given = parser.parse_args(arguments)
     if given.command == "reference":
         print(markdown(), end="")
@@ -113,10 +117,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
             return 1
         print(sent)
         return 0 if sent.success else 1
-    if given.command in ("phone", "route"):
+    if given.command in ("phone", "route", "billing"):
         try:
             if given.command == "phone":
                 print(phone(given.path, given.number, given.password, given.pin))
+            elif given.command == "billing":
+                print(billing.run(given))
             else:
                 print(route(given))
         except SiteError as refused:

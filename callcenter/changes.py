@@ -73,6 +73,8 @@ _BY_PATH: tuple[tuple[str, Action | None], ...] = (
     ("autoload_configs/spandsp.conf.xml", None),
     ("autoload_configs/voicemail.conf.xml", VOICEMAIL),
     ("autoload_configs/json_cdr.conf.xml", Action(Severity.MODULE, "reload mod_json_cdr")),
+    # The rates' calls know what they are charged; what the module keeps of them outlives it.
+    ("autoload_configs/nibblebill.conf.xml", Action(Severity.MODULE, "reload mod_nibblebill")),
     ("autoload_configs/distributor.conf.xml", DISTRIBUTOR),
     ("autoload_configs/acl.conf.xml", Action(Severity.RELOAD, "reloadacl")),
     ("autoload_configs/opus.conf.xml", Action(Severity.MODULE, "reload mod_opus")),
@@ -127,7 +129,12 @@ def plan(
     actions |= _needed(paths, before, after)
     if RESTART in actions:
         return (RELOADXML, RESTART)
-    return tuple(sorted(actions, key=lambda one: (one != RELOADXML, one)))
+    return tuple(sorted(actions, key=lambda one: (one != RELOADXML, _late(one), one)))
+
+
+def _late(action: Action) -> tuple[Severity, bool]:
+    """mod_nibblebill connects when it loads, by the module that is before it or not at all."""
+    return action.severity, action.command == "load mod_nibblebill"
 
 
 def undo(

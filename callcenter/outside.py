@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from callcenter.render.services.trunks import expression
-from callcenter.site import Did, Emergency, Fax, Route, Site, SiteError, Trunk
+from callcenter.site import Did, Emergency, Fax, Rate, Route, Site, SiteError, Trunk
 
 __all__ = ["Call", "arriving", "leaving", "sending"]
 
@@ -22,6 +22,8 @@ class Call:
     """What is called: of E.164, or an emergency number."""
     refused: str | None = None
     """Why it is not called."""
+    rate: Rate | None = None
+    """What it costs the account of whoever calls, where there is one."""
     trunks: tuple[Trunk, ...] = ()
     """In the order in which they are tried."""
 
@@ -33,8 +35,13 @@ def leaving(site: Site, caller: str, number: str) -> Call:
         raise SiteError([f"{caller} is no extension of the Site; give one that calls"])
     for one in site.emergency:
         if one.number == number:
-            return Call(one, one.sent or number, None, _trunks(site, one.trunks))
-    return _by_route(site, number, extension.routes, f"extension {caller}")
+            return Call(one, one.sent or number, trunks=_trunks(site, one.trunks))
+    call = _by_route(site, number, extension.routes, f"extension {caller}")
+    if extension.account is None or call.refused is not None or site.billing is None:
+        return call
+    if (rate := site.billing.rate(call.number)) is None:
+        return replace(call, refused=f"billing.rates has no beginning of {call.number}")
+    return replace(call, rate=rate)
 
 
 def sending(site: Site, fax: Fax, number: str) -> Call:
@@ -50,7 +57,7 @@ def _by_route(site: Site, number: str, routes: Sequence[str], who: str) -> Call:
             why = site.outbound_limits.refused(called)
             if why is None and not re.fullmatch(r"\+[0-9]{6,15}", called):
                 why = f"{called} is no number of E.164"
-            return Call(route, called, why, _trunks(site, route.trunks))
+            return Call(route, called, why, trunks=_trunks(site, route.trunks))
     if fitting:
         names = " or ".join(route.name for route in fitting)
         return Call(fitting[0], number, f"{who} has not the route {names}")

@@ -10,6 +10,11 @@ __all__ = [
     "APT_KEY",
     "APT_PREFERENCES",
     "APT_SOURCES",
+    "BILLING_CA",
+    "BILLING_POOL",
+    "BILLING_SOCKET",
+    "BILLING_TOOL",
+    "BILLING_UNIT",
     "CALLS",
     "CALLS_CA",
     "CALLS_CONFIG",
@@ -42,6 +47,7 @@ __all__ = [
     "LOCAL_REPOSITORY",
     "LOGROTATE",
     "MANAGED",
+    "POOL_OURS",
     "POSTGRES_CLUSTER",
     "POSTGRES_OURS",
     "RECORDINGS",
@@ -104,6 +110,14 @@ CALLS_UNIT: Final = "/etc/systemd/system/callcenter-calls.service"
 CALLS_CONFIG: Final = "/etc/callcenter/calls.json"
 CALLS_PASSWORD: Final = "/etc/callcenter/calls-password"
 CALLS_CA: Final = "/etc/callcenter/calls-ca.pem"
+BILLING_TOOL: Final = "/usr/lib/callcenter/ledger"
+BILLING_UNIT: Final = "/etc/systemd/system/callcenter-billing.service"
+BILLING_POOL: Final = "/etc/callcenter/billing-pool.ini"
+BILLING_CA: Final = "/etc/callcenter/billing-ca.pem"
+BILLING_SOCKET: Final = "/run/callcenter-billing"
+"""The folder of the pool's socket, for FreeSWITCH and root alone."""
+POOL_OURS: Final = f"{STATE}/pgbouncer"
+"""There where a deploy has installed PgBouncer."""
 EVENT_SOCKET_CONFIG: Final = "/etc/callcenter/event-socket.conf"
 EVENT_SOCKET_CERTIFICATE: Final = "/etc/callcenter/event-socket.pem"
 EVENT_SOCKET_KEY: Final = "/etc/callcenter/event-socket.key"

@@ -169,6 +169,12 @@ def _leaving(site: Site, caller: str, number: str) -> Iterator[str]:
         spread += " (the others where one fails)"
     rest = [f"{one.name} ({one.host})" for one in call.trunks if one.name not in shares]
     yield f"{call.number} is called over {', then '.join([spread, *rest] if spread else rest)}"
+    if call.rate is not None and site.billing is not None:
+        account = site.extension_by_number[caller].account
+        yield (
+            f"a minute costs account {account} {call.rate.price} {site.billing.currency} "
+            f"(rate {call.rate.prefix}), as long as its balance is above zero"
+        )
 
 
 def _words(field: str) -> str:

@@ -5,8 +5,8 @@ pyinfra inventories/prod deploy/callcenter.py
 
 from pyinfra import host, inventory
 
-from callcenter.site import Site, Switch
-from roles import firewall, freeswitch, kamailio, postgresql, windows
+from callcenter.site import LocalPostgres, Site, Switch
+from roles import billing, firewall, freeswitch, kamailio, postgresql, windows
 from roles.host import HostState, preflight
 from roles.host.operations import passed
 
@@ -26,6 +26,7 @@ else:
     else:
         preflight(site=site, switch=switch, found=found)
         freeswitch.preflight(site=site, found=found)
+        billing.preflight(site=site, switches=len(inventory.get_group("switches", [])))
 
 passed(name="Linux and Windows hosts alike")
 
@@ -42,10 +43,16 @@ elif is_edge:
     firewall.activate(site=site, found=found, rtp=False)
 else:
     freeswitch.install(site=site, found=found)
-    postgresql.install(site=site, found=found)
-    postgresql.activate(site=site)
+    if isinstance(site.database, LocalPostgres):
+        postgresql.install(site=site, found=found)
+        postgresql.activate(site=site)
     freeswitch.configure(site=site, found=found)
+    billing.install(site=site, found=found)
 
     firewall.configure(site=site, found=found)
     freeswitch.activate(site=site, switch=switch, found=found)
     firewall.activate(site=site, found=found)
+    billing.activate(site=site, found=found)
+    if not isinstance(site.database, LocalPostgres):
+        # It goes when nothing asks it any more.
+        postgresql.install(site=site, found=found)

@@ -64,7 +64,9 @@ def modules(site: Site) -> tuple[str, ...]:
     if site.features.tone is not None:
         wanted.append("mod_tone_stream")
     wanted += sorted({module for codec in site.media.codecs if (module := CODECS[codec])})
-    wanted += sorted({module for service in SERVICES for module in service.modules(site)})
+    served = {module for service in SERVICES for module in service.modules(site)}
+    # Others connect by it when they load.
+    wanted += sorted(served, key=lambda module: (module != "mod_pgsql", module))
     if any(module in phrases.PHRASES for module in wanted):
         wanted.append(f"mod_say_{site.language}")
     return tuple(dict.fromkeys(wanted))

@@ -13,14 +13,23 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
-from callcenter import delivery, http_guard, paths
+from callcenter import delivery, http_guard, ledger, paths
 from callcenter.render._files import File, Tree
 from callcenter.render._templates import plain
 from callcenter.render.freeswitch import CLI_CONFIG, MAILER
 from callcenter.render.services import http_applications, records, voicemails
 from callcenter.site import AptRepository, LocalPostgres, SignalWire, Site, SiteError
 
-__all__ = ["PackageSource", "apt", "firewall", "package_source", "postgresql", "sends_mail", "unit"]
+__all__ = [
+    "PackageSource",
+    "apt",
+    "billing",
+    "firewall",
+    "package_source",
+    "postgresql",
+    "sends_mail",
+    "unit",
+]
 
 SIGNALWIRE_USER = "signalwire"
 
@@ -284,6 +293,30 @@ def postgresql(site: Site) -> Tree:
     if not isinstance(site.database, LocalPostgres):
         return Tree([])
     return Tree([File(paths.POSTGRES_CLUSTER, b"listen_addresses = ''\n")])
+
+
+def billing(site: Site) -> Tree:
+    """What the accounts of prepaid calls are reached by, where the Site has any."""
+    if site.billing is None or (database := site.database) is None:
+        return Tree([])
+    values: dict[str, Any] = {"paths": paths, "database": database, "ca": AUTHORITIES}
+    files = []
+    if not isinstance(database, LocalPostgres):
+        # As its file wants it. The template's words keep the value out of diffs.
+        password = site.reveal(database.password).replace("'", "''")
+        values["password"] = f"'{password}'"
+        if database.ca_file is not None:
+            values["ca"] = paths.BILLING_CA
+            files.append(File(paths.BILLING_CA, database.ca_file.read_bytes()))
+    pool = plain("system/billing-pool.ini.j2", **values)
+    return Tree(
+        [
+            *files,
+            File(paths.BILLING_POOL, pool, 0o640, "freeswitch"),
+            File(paths.BILLING_TOOL, inspect.getsource(ledger).encode(), 0o755),
+            File(paths.BILLING_UNIT, plain("system/billing.service.j2", **values)),
+        ]
+    )
 
 
 def firewall(

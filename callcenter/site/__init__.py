@@ -3,6 +3,7 @@
 from callcenter.secrets import Secret, secret
 from callcenter.site._model import SiteError
 from callcenter.site.applications import Application
+from callcenter.site.billing import Billing, Rate
 from callcenter.site.cdrs import Cdr, LocalPostgres, RemotePostgres
 from callcenter.site.conferences import Conference
 from callcenter.site.destinations import (
@@ -65,6 +66,7 @@ __all__ = [
     "Announcement",
     "Application",
     "AptRepository",
+    "Billing",
     "Cdr",
     "Conference",
     "Destination",
@@ -95,6 +97,7 @@ __all__ = [
     "Packages",
     "Parking",
     "Queue",
+    "Rate",
     "Recording",
     "RemotePostgres",
     "RingGroup",

@@ -199,6 +199,9 @@ _MESSAGES: Mapping[str, str] = {
     "string_too_long": "is longer than {max_length} characters; shorten it",
     "string_type": "must be text, such as 'a b'",
     "string_unicode": "holds a lone surrogate, which is no character; use printable text",
+    **dict.fromkeys(
+        ("decimal_parsing", "decimal_type", "finite_number"), "is no number; use one such as '0.02'"
+    ),
     "int_type": "must be a whole number, without quotes",
     "bool_type": "must be true or false, without quotes",
     "path_type": "must be the path of a file, such as 'folder/file'",

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "NAMED",
+    "check_billing",
     "check_destinations",
     "check_members",
     "check_names",
@@ -226,6 +227,36 @@ def check_outside(site: Site) -> None:
                 "such as strip=1, prefix='+49'",
             )
         _check_recorded(site, index, route)
+
+
+def check_billing(site: Site) -> None:
+    """Who is prepaid has prices, and no route that could never be paid or heard."""
+    if site.billing is not None and not site.accounts:
+        raise Problem(
+            "billing", "charges nobody; give an extension an account, such as account='family'"
+        )
+    for index, extension in enumerate(site.extensions):
+        if extension.account is None:
+            continue
+        if site.billing is None:
+            raise Problem(
+                f"extensions[{index}].account", "needs prices; give billing=Billing(…), too"
+            )
+        for place, name in enumerate(extension.routes):
+            route: Route = site.named("outbound", name)
+            path = f"extensions[{index}].routes[{place}]"
+            if not site.billing.may_have_rate(route.prefix or "+"):
+                raise Problem(
+                    path,
+                    f"{name!r} calls numbers of {route.prefix}, which nothing in billing.rates "
+                    "begins, so each call would be refused; give them a rate",
+                )
+            if (route.media or site.media.mode) != "default":
+                raise Problem(
+                    path,
+                    f"{name!r} has media 'bypass', where a prepaid caller would not hear that the "
+                    "money ends; give the extension a route with 'default'",
+                )
 
 
 def _check_dids(site: Site) -> None:

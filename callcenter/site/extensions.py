@@ -51,6 +51,9 @@ class Extension:
     but emergency numbers."""
     caller_id: Outside | None = None
     """The number that it shows outside. Default: that of the trunk."""
+    account: Name | None = None
+    """The prepaid account that pays for its calls by routes; several extensions may share one. See
+    Site.billing. Default: its calls are not billed."""
 
     @field_validator("number")
     @classmethod
@@ -74,6 +77,7 @@ class Extension:
             pickup_groups: Many[str] = (),
             routes: Many[str] = (),
             caller_id: str | None = None,
+            account: str | None = None,
         ) -> None: ...
 
     def __post_init__(self) -> None:

@@ -22,6 +22,7 @@ from callcenter.secrets import Secret, Vault, pin_weakness, weakness
 from callcenter.site._model import Problem, SiteError, describe, model
 from callcenter.site._plan import (
     NAMED,
+    check_billing,
     check_destinations,
     check_members,
     check_names,
@@ -30,6 +31,7 @@ from callcenter.site._plan import (
 )
 from callcenter.site._types import Domain, Many, Map, Number, Timezone, dialled, no_entries
 from callcenter.site.applications import Application
+from callcenter.site.billing import Billing
 from callcenter.site.cdrs import Cdr, LocalPostgres, RemotePostgres
 from callcenter.site.certificates import check_certificates, fits
 from callcenter.site.conferences import Conference
@@ -194,6 +196,8 @@ class Site:
     """Where what is counted is kept. Default: there is none."""
     cdr: Cdr | None = None
     """A record of every call. Default: none is kept."""
+    billing: Billing | None = None
+    """Prepaid calls to the outside. Default: no call is charged."""
     maintenance: Maintenance = Field(default_factory=Maintenance, kw_only=True)
     """What a deploy may do to live calls."""
     secret_file: Path | None = None
@@ -209,6 +213,7 @@ class Site:
         check_members(self)
         check_destinations(self)
         check_outside(self)
+        check_billing(self)
         self._check_ports()
         self._check_mail()
         self._check_database()
@@ -239,9 +244,13 @@ class Site:
                 "cdr.to",
                 "'database' needs one; give database=LocalPostgres(), or use 'json' or 'csv'",
             )
-        if self.database is not None and not wanted:
+        if self.billing is not None and self.database is None:
+            raise Problem("billing", "needs a database; give database=LocalPostgres()")
+        if self.database is not None and not wanted and self.billing is None:
             raise Problem(
-                "database", 'is used by nothing; give cdr=Cdr("database"), or leave it out'
+                "database",
+                'is used by nothing; give cdr=Cdr("database") or billing=Billing(…), or leave it '
+                "out",
             )
 
     def _check_ports(self) -> None:
@@ -401,7 +410,7 @@ class Site:
         ]
         out += [
             f"Site.{field}: needs a switch, and the inventory has edges only; leave it out"
-            for field in ("parking", "speed_dials", "cdr")
+            for field in ("parking", "speed_dials", "cdr", "billing")
             if getattr(self, field)
         ]
         out += [
@@ -449,6 +458,11 @@ class Site:
             out.append(
                 "Site.cdr: needs a Linux host, where a service delivers the records; leave it out"
             )
+        if self.billing is not None:
+            out.append(
+                "Site.billing: needs a Linux host, where a pool of connections answers for the "
+                "database; leave it out, and account of extensions with it"
+            )
         if self.mailboxes and self.voicemail.keep_days is not None:
             out.append(
                 "Site.voicemail.keep_days: needs a Linux host, where a timer deletes old messages; "
@@ -476,6 +490,20 @@ class Site:
     def extension_by_number(self) -> dict[str, Extension]:
         """Look-up by the number that is dialled."""
         return {extension.number: extension for extension in self.extensions}
+
+    @cached_property
+    def accounts(self) -> tuple[str, ...]:
+        """The names of the prepaid accounts, sorted."""
+        return tuple(sorted({one.account for one in self.extensions if one.account is not None}))
+
+    def one_ledger(self, switches: int) -> list[str]:
+        """Why so many switches cannot bill, a line each, or nothing: an account is in one place."""
+        if self.billing is None or switches < 2 or not isinstance(self.database, LocalPostgres):
+            return []
+        return [
+            f"Site.database: each of the {switches} switches would have balances of its own, and "
+            "money could be spent on each; use RemotePostgres(…), or one switch"
+        ]
 
     @cached_property
     def mailboxes(self) -> tuple[Extension, ...]:

@@ -62,6 +62,10 @@ SERVICES = {
     ),
     "recordings": ("recording=Recording(keep_days=7)", "1020"),
     "call detail records": ("cdr=Cdr()", "1020"),
+    "billing": (
+        'database=LocalPostgres(), billing=Billing(currency="EUR", rates=[Rate("+49", 1)])',
+        "1020",
+    ),
 }
 OWN = {
     "applications": (None, "dialplan/services/applications.xml"),
@@ -85,6 +89,7 @@ OWN = {
     "trunks": ("mod_hash", "dialplan/services/outbound.xml"),
     "recordings": (None, "dialplan/services/recordings.xml"),
     "call detail records": ("mod_json_cdr", "autoload_configs/json_cdr.conf.xml"),
+    "billing": ("mod_nibblebill", "autoload_configs/nibblebill.conf.xml"),
 }
 """The module and the file that are there for it alone."""
 RANGE = "*Extension.range(1000, 1009, ring_seconds=5)"
@@ -93,6 +98,7 @@ EXTENSIONS = {
     "voicemail": f"{RANGE}, Extension(1020, voicemail=True)",
     "recordings": f"{RANGE}, Extension(1020, record=True)",
     "call detail records": f"{RANGE}, Extension(1020)",
+    "billing": f'{RANGE}, Extension(1020, account="family")',
 }
 """Where the service is one of extensions."""
 

@@ -55,6 +55,17 @@ def _no_secrets_of_this_machine(certificates: object) -> None:
     """But those of the certificates."""
 
 
+def prepaid(**fields: object) -> Site:
+    """Extension 1000 with an account, and a route to Germany."""
+    given = {
+        "extensions": [m.Extension(1000, routes=["r"], account="family")],
+        "outbound": [route()],
+        "database": m.LocalPostgres(),
+        "billing": m.Billing(currency="EUR", rates=[m.Rate("+49", "0.02")]),
+    }
+    return outside(**{**given, **fields})
+
+
 # What is described, the path of the field, and words of what is wrong and what would be right.
 PYTHON: list[tuple[str, Described, str, list[str]]] = [
     ("an empty Site", lambda: m.Site(), "Site.domain", ["is missing", "give it a value"]),
@@ -122,6 +133,40 @@ PYTHON: list[tuple[str, Described, str, list[str]]] = [
     ("a database's authority that is not there",
      lambda: m.RemotePostgres("db.a.net", password=secret("db"), ca_file="no.pem"),
      "RemotePostgres.ca_file", ["no.pem cannot be read"]),
+    ("a rate below zero",
+     lambda: prepaid(billing={"currency": "EUR", "rates": [{"prefix": "+49", "minute": "-0.01"}]}),
+     "Site.billing.rates[0].minute", ["is below zero", "use 0 or more"]),
+    ("a rate that is no number", lambda: m.Rate("+49", "NaN"), "Rate.minute", ["is no number"]),
+    ("a rate in words", lambda: m.Rate("+49", "two cents"), "Rate.minute", ["is no number"]),
+    ("a rate that nobody could pay", lambda: m.Rate("+49", 10_001), "Rate.minute",
+     ["is no price", "'0.02'"]),
+    ("a rate with too many decimals", lambda: m.Rate("+49", "0.00001"), "Rate.minute",
+     ["more than 4 decimals", "round it"]),
+    ("a rate for what is no number's beginning", lambda: m.Rate("0049", 1), "Rate.prefix",
+     ["no beginning of a number", "'+49'"]),
+    ("two rates for one beginning",
+     lambda: m.Billing(currency="EUR", rates=[m.Rate("+49", 1), m.Rate("+49", 2)]),
+     "Billing.rates[1].prefix", ["already rates[0]", "one price"]),
+    ("a currency in words", lambda: m.Billing(currency="Euro", rates=[m.Rate("+49", 1)]),
+     "Billing.currency", ["is no currency", "'EUR'"]),
+    ("no rates", lambda: m.Billing(currency="EUR", rates=[]), "Billing.rates", ["is empty"]),
+    ("a low balance below zero",
+     lambda: m.Billing(currency="EUR", rates=[m.Rate("+49", 1)], low_balance=-1),
+     "Billing.low_balance", ["below zero"]),
+    ("billing without a database", lambda: prepaid(database=None), "Site.billing",
+     ["needs a database", "LocalPostgres()"]),
+    ("billing of nobody", lambda: prepaid(extensions=[1000]), "Site.billing",
+     ["charges nobody", "account='family'"]),
+    ("an account without prices", lambda: prepaid(billing=None, database=None),
+     "Site.extensions[0].account", ["needs prices", "billing=Billing(…)"]),
+    ("a prepaid route without a price",
+     lambda: prepaid(billing=m.Billing(currency="EUR", rates=[m.Rate("+43", 1)])),
+     "Site.extensions[0].routes[0]", ["'r' calls numbers of +49", "give them a rate"]),
+    ("a prepaid route where nobody would hear the announcement",
+     lambda: prepaid(outbound=[route(media="bypass")]),
+     "Site.extensions[0].routes[0]", ["media 'bypass'", "'default'"]),
+    ("an account that is no name", lambda: m.Extension(1000, account="a'b"), "Extension.account",
+     ["is no name"]),
     ("records of an unknown kind", lambda: m.Cdr("xml"), "Cdr.to", ["'database', 'json' or 'csv'"]),
     ("records kept for no day", lambda: m.Cdr(keep_days=0), "Cdr.keep_days", ["1 or more"]),
     ("an e-mail address that is none",

@@ -11,16 +11,19 @@ from callcenter.changes import COMPARED, Severity, plan
 from callcenter.render import Difference, Tree, freeswitch
 from callcenter.secrets import Secret
 from callcenter.site import (
+    Billing,
     EventSocket,
     Extension,
     FeatureCodes,
     Firewall,
     HttpApplication,
     LocalPackages,
+    LocalPostgres,
     Maintenance,
     Media,
     Network,
     OutboundLimits,
+    Rate,
     Route,
     Site,
     Smtp,
@@ -312,3 +315,20 @@ def test_the_files_asked_of_a_host_hold_no_secret() -> None:
     assert asked
     assert [one for _, one in made.secrets() if made.reveal(one) in asked] == []
     assert "a1-hash" not in asked
+
+
+def test_billing_comes_in_order_and_a_price_costs_a_reload() -> None:
+    def billed(**fields: Any) -> Tree:
+        given: dict[str, Any] = {"currency": "EUR", "rates": [Rate("+49", 1)], **fields}
+        return tree(
+            extensions=named(1005, account="family"),
+            database=LocalPostgres(),
+            billing=Billing(**given),
+        )
+
+    off = tree(extensions=named(1005))
+    # Each of them while the one that needs the other is not there.
+    assert actions(off, billed()) == ["reloadxml", "load mod_pgsql", "load mod_nibblebill"]
+    assert actions(billed(), off) == ["reloadxml", "unload mod_nibblebill", "unload mod_pgsql"]
+    assert actions(billed(), billed(rates=[Rate("+49", 2)])) == ["reloadxml"]
+    assert actions(billed(), billed(low_balance=2)) == ["reloadxml", "reload mod_nibblebill"]

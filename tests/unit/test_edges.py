@@ -16,16 +16,21 @@ from callcenter.__main__ import check
 from callcenter.render import Tree, kamailio, system
 from callcenter.secrets import Secret
 from callcenter.site import (
+    Billing,
     Cdr,
     Extension,
     FeatureCodes,
+    LocalPostgres,
     Media,
     Network,
+    Rate,
+    RemotePostgres,
     Site,
     SiteError,
     Switch,
     Trunk,
     hosts,
+    secret,
 )
 
 KAMAILIO = shutil.which("kamailio", path="/usr/sbin:/usr/local/sbin:/usr/bin")
@@ -117,6 +122,21 @@ def test_records_of_calls_need_a_switch_and_linux() -> None:
     made = site(cdr=Cdr())
     assert [line for line in made.needs_switch() if "Site.cdr" in line]
     assert [line for line in made.needs_linux() if "Site.cdr" in line]
+
+
+def test_billing_needs_a_switch_linux_and_one_place_for_each_account() -> None:
+    fields: dict[str, Any] = {
+        "extensions": [Extension(1000, account="family")],
+        "billing": Billing(currency="EUR", rates=[Rate("+49", 1)]),
+    }
+    made = site(**fields, database=LocalPostgres())
+    assert [line for line in made.needs_switch() if "Site.billing" in line]
+    assert [line for line in made.needs_linux() if "Site.billing" in line]
+    assert made.one_ledger(1) == []
+    (line,) = made.one_ledger(2)
+    assert line.startswith("Site.database: each of the 2 switches")
+    shared = site(**fields, database=RemotePostgres("db.example.net", password=secret("db")))
+    assert shared.one_ledger(2) == []
 
 
 def test_a_carrier_by_tls_needs_linux(certificates: object) -> None:

@@ -189,6 +189,49 @@ def test_calls_to_and_from_outside(
     assert capsys.readouterr().out.splitlines() == lines
 
 
+PREPAID = (
+    OUTSIDE.replace("spread]}", "spread], account: family}").replace('["+49"]', '["+49", "+43"]')
+    + """
+database: {source: local}
+billing:
+  currency: EUR
+  rates:
+    - {prefix: "+49", minute: "0.02"}
+    - {prefix: "+4930", minute: 0.0100}
+    - {prefix: "+431", minute: 1}
+"""
+)
+
+
+@pytest.mark.parametrize(
+    ("number", "last"),
+    [
+        (
+            "030555123",
+            "a minute costs account family 0.01 EUR (rate +4930), as long as its balance is above "
+            "zero",
+        ),
+        (
+            "040555123",
+            "a minute costs account family 0.02 EUR (rate +49), as long as its balance is above "
+            "zero",
+        ),
+        (
+            "00432555123",
+            "the call is refused (403): billing.rates has no beginning of +432555123",
+        ),
+        ("112", "112 is called over a (198.51.100.7)"),
+    ],
+)
+def test_what_a_call_costs(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], number: str, last: str
+) -> None:
+    file = tmp_path / "site.yaml"
+    file.write_text(PREPAID)
+    assert main(["route", "2026-11-23T10:00", number, str(file)]) == 0
+    assert capsys.readouterr().out.splitlines()[-1] == last
+
+
 @pytest.mark.parametrize("seed", range(60))
 def test_the_expression_of_a_range_is_the_range(seed: int) -> None:
     pick = random.Random(seed)

@@ -19,6 +19,7 @@ from callcenter.site import (
     Agent,
     AgentCodes,
     Application,
+    Billing,
     Cdr,
     Conference,
     Did,
@@ -44,6 +45,7 @@ from callcenter.site import (
     OutboundLimits,
     Parking,
     Queue,
+    Rate,
     Recording,
     RemotePostgres,
     RingGroup,
@@ -103,6 +105,7 @@ extensions:
     voicemail: {email: desk@Example.net, pin: {secret: desk-pin}}
     routes: [national]
     caller_id: "+861012345678"
+    account: family
   - {number: 2001, voicemail: true, no_answer: {voicemail: 2000}}
 voicemail: {check: "*97", check_any: null, keep_days: 30, attach: false}
 smtp: {host: mail.example.net, sender: pbx@example.net, user: pbx, password: {secret: mail}}
@@ -114,6 +117,14 @@ speed_dials: {"*01": 1000}
 database: {source: remote, host: db.example.net, password: {secret: database}, user: calls,
   name: calls, port: 5433}
 cdr: {to: database, keep_days: 30}
+billing:
+  currency: CNY
+  rates: [{prefix: "+86", minute: "0.05"}, {prefix: "+8610", minute: 0.1}]
+  heartbeat_seconds: 5
+  low_balance: 2.5
+  low_announcement: {say: Low.}
+  used_up_announcement: {say: None left.}
+  unavailable_announcement: {say: Later.}
 trunks:
   - {name: carrier-a, host: sip.carrier.example, port: 5070, transport: tcp, username: acct,
      password: {secret: carrier-a}, networks: [198.51.100.0/24], channels: 10,
@@ -235,6 +246,7 @@ def twin() -> Site:
                 voicemail=Mailbox(email="desk@example.net", pin=secret("desk-pin")),
                 routes=["national"],
                 caller_id="+861012345678",
+                account="family",
             ),
             Extension(2001, voicemail=True, no_answer=voicemail(2000)),
         ),
@@ -262,6 +274,15 @@ def twin() -> Site:
             port=5433,
         ),
         cdr=Cdr("database", keep_days=30),
+        billing=Billing(
+            currency="CNY",
+            rates=[Rate("+86", "0.05"), Rate("+8610", "0.1")],
+            heartbeat_seconds=5,
+            low_balance="2.5",
+            low_announcement=say("Low."),
+            used_up_announcement=say("None left."),
+            unavailable_announcement=say("Later."),
+        ),
         trunks=[
             Trunk(
                 "carrier-a",

@@ -13,6 +13,7 @@ from typing import Final, Protocol
 from callcenter.render._files import File
 from callcenter.render.services import (
     applications,
+    billing,
     cdrs,
     conferences,
     extensions,
@@ -68,6 +69,7 @@ class Service(Protocol):
 
 SERVICES: Final[tuple[Service, ...]] = (
     applications,
+    billing,
     cdrs,
     conferences,
     extensions,

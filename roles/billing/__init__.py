@@ -1,0 +1,66 @@
+"""What stands between FreeSWITCH and the database of prepaid accounts: a pool of connections."""
+
+from __future__ import annotations
+
+from pyinfra import host, logger
+from pyinfra.api import deploy
+
+from callcenter import paths, render
+from callcenter.site import Site
+from roles import files
+from roles.billing import operations
+from roles.freeswitch.operations import service
+from roles.host import State
+from roles.host.operations import passed, refuse
+
+__all__ = ["activate", "install", "operations", "preflight"]
+
+PACKAGE = "pgbouncer"
+
+
+_RELOAD = (
+    f"[ ! -e {paths.BILLING_UNIT} ] || systemctl reload {paths.BILLING_UNIT.rpartition('/')[2]}"
+)
+
+
+@deploy("Billing: preflight")
+def preflight(site: Site, switches: int) -> None:
+    """All switches see the same balances."""
+    wrong = site.one_ledger(switches)
+    for line in wrong:
+        logger.error(f"{host.print_prefix}{line}")
+    refuse(name="Each account is in one place", problems=wrong)
+    passed(name="For every host")
+
+
+@deploy("Billing: install")
+def install(site: Site, found: State) -> None:
+    """The pool runs before FreeSWITCH asks for it."""
+    if site.billing is None:
+        return
+    operations.package(name="Package", wanted=PACKAGE, installed=found.packages)
+    _tree(site)
+
+
+@deploy("Billing: activate")
+def activate(site: Site, found: State) -> None:
+    """Where nothing is billed any more, take away what FreeSWITCH has let go of. The accounts stay
+    in the database."""
+    # It never comes without its package, and asking for its files would cost each run a command.
+    if site.billing is not None or PACKAGE not in found.packages:
+        return
+    _tree(site)
+    operations.no_package(name="No package", unwanted=PACKAGE, installed=found.packages)
+
+
+def _tree(site: Site) -> None:
+    files.tree(
+        name="Pool",
+        group="billing",
+        wanted=render.system.billing(site),
+        after={
+            **service(paths.BILLING_UNIT, ()),
+            # A restart would cut FreeSWITCH's connections, and end the calls that are charged.
+            **dict.fromkeys((paths.BILLING_POOL, paths.BILLING_CA), _RELOAD),
+        },
+    )
