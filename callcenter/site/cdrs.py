@@ -13,6 +13,7 @@ from pydantic import AfterValidator, Field, model_validator
 from callcenter.secrets import Secret
 from callcenter.site._model import Problem, model
 from callcenter.site._types import Domain
+from callcenter.site.certificates import check_certificates
 
 __all__ = ["Cdr", "LocalPostgres", "RemotePostgres"]
 
@@ -69,14 +70,7 @@ class RemotePostgres:
         else:
             raise Problem("host", "is an address, which no certificate is for; give its name")
         if self.ca_file is not None:
-            try:
-                text = self.ca_file.read_text()
-            except (OSError, UnicodeDecodeError):
-                raise Problem(
-                    "ca_file", f"{self.ca_file} cannot be read; give a PEM file"
-                ) from None
-            if "-----BEGIN CERTIFICATE-----" not in text or "PRIVATE KEY" in text:
-                raise Problem("ca_file", f"{self.ca_file} is no certificate; give it as PEM")
+            check_certificates("ca_file", self.ca_file)
         return self
 
 

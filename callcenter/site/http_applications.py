@@ -13,6 +13,7 @@ from pydantic import AfterValidator, Field, model_validator
 from callcenter.secrets import Secret
 from callcenter.site._model import Problem, model
 from callcenter.site._types import Map, Name, Number, no_entries
+from callcenter.site.certificates import check_certificates
 from callcenter.site.destinations import Destination
 
 __all__ = ["HttpApplication"]
@@ -86,12 +87,5 @@ class HttpApplication:
         if self.ca_file is not None:
             if urlsplit(self.url).scheme == "http":
                 raise Problem("ca_file", "is for https, and url is http; leave it out")
-            try:
-                text = self.ca_file.read_text()
-            except (OSError, UnicodeDecodeError):
-                raise Problem(
-                    "ca_file", f"{self.ca_file} cannot be read; give a PEM file"
-                ) from None
-            if "-----BEGIN CERTIFICATE-----" not in text or "PRIVATE KEY" in text:
-                raise Problem("ca_file", f"{self.ca_file} is no certificate; give it as PEM")
+            check_certificates("ca_file", self.ca_file)
         return self

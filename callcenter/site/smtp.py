@@ -12,6 +12,7 @@ from pydantic import AfterValidator, Field, model_validator
 from callcenter.secrets import Secret
 from callcenter.site._model import Problem, model
 from callcenter.site._types import Domain, Email
+from callcenter.site.certificates import check_certificates
 
 __all__ = ["Smtp"]
 
@@ -52,12 +53,5 @@ class Smtp:
         if self.tls == "none" and self.password is not None:
             raise Problem("tls", "'none' would send the password in clear text; use 'starttls'")
         if self.ca_file is not None:
-            try:
-                text = self.ca_file.read_text()
-            except (OSError, UnicodeDecodeError):
-                raise Problem(
-                    "ca_file", f"{self.ca_file} cannot be read; give a PEM file"
-                ) from None
-            if "-----BEGIN CERTIFICATE-----" not in text or "PRIVATE KEY" in text:
-                raise Problem("ca_file", f"{self.ca_file} is no certificate; give it as PEM")
+            check_certificates("ca_file", self.ca_file)
         return self
