@@ -38,9 +38,10 @@ elif is_edge:
     kamailio.install(found=found)
     kamailio.configure(site=site, switch=switch)
 
-    firewall.configure(site=site, found=found, rtp=False)
+    opened = firewall.look(found)
+    firewall.configure(site=site, found=found, present=opened, rtp=False)
     kamailio.activate(site=site, switch=switch)
-    firewall.activate(site=site, found=found, rtp=False)
+    firewall.activate(site=site, found=found, present=opened, rtp=False)
 else:
     freeswitch.install(site=site, found=found)
     if isinstance(site.database, LocalPostgres):
@@ -49,9 +50,10 @@ else:
     freeswitch.configure(site=site, found=found)
     billing.install(site=site, found=found)
 
-    firewall.configure(site=site, found=found)
+    opened = firewall.look(found)
+    firewall.configure(site=site, found=found, present=opened)
     freeswitch.activate(site=site, switch=switch, found=found)
-    firewall.activate(site=site, found=found)
+    firewall.activate(site=site, found=found, present=opened)
     billing.activate(site=site, found=found)
     if not isinstance(site.database, LocalPostgres):
         # It goes when nothing asks it any more.

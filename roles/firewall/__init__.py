@@ -15,31 +15,38 @@ from callcenter import paths, render
 from callcenter.render import Tree
 from callcenter.site import Site
 from roles.firewall import operations
-from roles.firewall.facts import FirewallState
+from roles.firewall.facts import Filter, FirewallState
 from roles.host import State
 
-__all__ = ["FirewallState", "activate", "configure", "operations"]
+__all__ = ["Filter", "FirewallState", "activate", "configure", "look", "operations"]
+
+
+def look(found: State) -> Filter:
+    """What is there, asked once."""
+    # Where preflight could not look at the host, it has said why.
+    return host.get_fact(FirewallState) if found.root else Filter()
 
 
 @deploy("Firewall: configure")
-def configure(site: Site, found: State, *, rtp: bool = True) -> None:
+def configure(site: Site, found: State, present: Filter, *, rtp: bool = True) -> None:
     """Let in what the Site opens, ssh, and still whom the service has served.
 
     + rtp: whether voice comes to this host
     """
     if site.firewall.enabled:
+        outgoing = _outgoing(site, found, present, rtp)
         operations.rules(
-            name="Packet filter", wanted=_rules(site, found, rtp, _outgoing(site, found, rtp))
+            name="Packet filter", wanted=_rules(site, found, rtp, outgoing), present=present
         )
 
 
 @deploy("Firewall: activate")
-def activate(site: Site, found: State, *, rtp: bool = True) -> None:
+def activate(site: Site, found: State, present: Filter, *, rtp: bool = True) -> None:
     """Let in nothing else any more; or remove our table where the Site switches it off."""
     if not site.firewall.enabled:
-        operations.absent(name="No packet filter")
-    elif _outgoing(site, found, rtp):
-        operations.rules(name="Nothing else", wanted=_rules(site, found, rtp))
+        operations.absent(name="No packet filter", present=present)
+    elif _outgoing(site, found, present, rtp):
+        operations.rules(name="Nothing else", wanted=_rules(site, found, rtp), present=present)
 
 
 def _rules(site: Site, found: State, rtp: bool, outgoing: Sequence[str] = ()) -> Tree:
@@ -48,10 +55,7 @@ def _rules(site: Site, found: State, rtp: bool, outgoing: Sequence[str] = ()) ->
     return render.system.firewall(site, {this, *sshd}, rtp=rtp, outgoing=outgoing)
 
 
-def _outgoing(site: Site, found: State, rtp: bool) -> list[str]:
+def _outgoing(site: Site, found: State, present: Filter, rtp: bool) -> list[str]:
     """Rules of the host that the Site does not ask for any more."""
-    if not found.root:
-        # Preflight has said why nothing is known of it.
-        return []
     wanted = _rules(site, found, rtp)[paths.FIREWALL_RULES].content.decode()
-    return [rule for rule in host.get_fact(FirewallState).services if rule not in wanted]
+    return [rule for rule in present.services if rule not in wanted]

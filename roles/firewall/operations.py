@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Generator
 
-from pyinfra import host, logger
+from pyinfra import logger
 from pyinfra.api import FunctionCommand, StringCommand, operation
 from pyinfra.api.exceptions import ConnectError
 from pyinfra.api.host import Host
@@ -13,7 +13,7 @@ from pyinfra.api.state import State
 from callcenter import paths
 from callcenter.render import File, Tree
 from roles.files import payload_command, show_difference
-from roles.firewall.facts import LOADED, FirewallState
+from roles.firewall.facts import LOADED, Filter
 
 __all__ = ["UNDO_SECONDS", "absent", "rules"]
 
@@ -26,13 +26,14 @@ _TABLE = paths.FIREWALL_TABLE
 
 
 @operation()
-def rules(wanted: Tree) -> Generator[StringCommand | FunctionCommand, None, None]:
+def rules(wanted: Tree, present: Filter) -> Generator[StringCommand | FunctionCommand, None, None]:
     """Make our table that of ``wanted``; other tables are left alone.
 
     The rules are loaded with a timer beside them that loads the former ones again. Only when a new
     login has come through are they written to disk and the timer stopped.
+
+    + present: what was there before the deploy
     """
-    present = host.get_fact(FirewallState)
     difference = wanted.against(present.digests)
     if not difference and present.loaded and present.enabled:
         return
@@ -61,9 +62,8 @@ def rules(wanted: Tree) -> Generator[StringCommand | FunctionCommand, None, None
 
 
 @operation()
-def absent() -> Generator[StringCommand, None, None]:
+def absent(present: Filter) -> Generator[StringCommand, None, None]:
     """Remove our table, its files and its unit, and nothing else."""
-    present = host.get_fact(FirewallState)
     if not (present.present or present.digests or present.enabled):
         return
     yield StringCommand(

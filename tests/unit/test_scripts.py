@@ -143,7 +143,7 @@ def local(folder: Path) -> list[str]:
 
 
 def load_rules(_: Path) -> list[str]:
-    made = commands(firewall.rules, system.firewall(SITE, [22]), FirewallState=Filter())
+    made = commands(firewall.rules, system.firewall(SITE, [22]), Filter())
     *others, keep = scripts_of(made)
     return [*others, keep, inner(keep)]
 
@@ -185,7 +185,7 @@ SCRIPTS: dict[str, Callable[[Path], list[str]]] = {
     ),
     "the firewall": load_rules,
     "no firewall": lambda _: list(
-        scripts_of(commands(firewall.absent, FirewallState=Filter(present=True)))
+        scripts_of(commands(firewall.absent, Filter(present=True)))
     ),
     "the facts": lambda _: [
         HostState().command(),
