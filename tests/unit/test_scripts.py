@@ -184,9 +184,7 @@ SCRIPTS: dict[str, Callable[[Path], list[str]]] = {
         scripts_of(commands(operations.no_other_modules, (), {"freeswitch-mod-opus": "1"}))
     ),
     "the firewall": load_rules,
-    "no firewall": lambda _: list(
-        scripts_of(commands(firewall.absent, Filter(present=True)))
-    ),
+    "no firewall": lambda _: list(scripts_of(commands(firewall.absent, Filter(present=True)))),
     "the facts": lambda _: [
         HostState().command(),
         ManagedFiles().command("freeswitch", ["/etc/a b", "/etc/c'd"]),
