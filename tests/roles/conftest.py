@@ -88,12 +88,13 @@ class Operator:
         (folder / "group_data").mkdir(parents=True)
         self.describe()
         for host in hosts:
-            # The count of commands is sshd's own, so nothing that is sent can escape it.
+            # The count of commands is sshd's own, so nothing that is sent can escape it. A restart
+            # waits until sshd listens again; after a reload it refuses for a moment.
             self.ssh(
                 host,
                 "sed -i '/^LogLevel/d; s#^Subsystem.*#Subsystem sftp /usr/lib/openssh/sftp-server "
                 "-l INFO#' /etc/ssh/sshd_config; echo 'LogLevel VERBOSE' >>/etc/ssh/sshd_config; "
-                "systemctl reload ssh",
+                "systemctl restart ssh",
             )
 
     def describe(self, site: str = SITE, group: str = "switches", **host_data: Any) -> None:
@@ -169,7 +170,7 @@ class Operator:
         )
 
     def ssh(self, host: str, command: str) -> str:
-        """Run a command on a host and return what it printed."""
+        """Run a command on a host that answers, and return what it printed."""
         done = subprocess.run(
             self.lab.ssh(host, [command]),
             capture_output=True,
@@ -177,6 +178,8 @@ class Operator:
             stdin=subprocess.DEVNULL,
             check=False,
         )
+        # ssh's own failures, which nobody should take for the command's words.
+        assert done.returncode != 255, done.stderr
         return done.stdout + done.stderr
 
     def own_repository(self) -> Path:
