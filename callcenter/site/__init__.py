@@ -43,7 +43,7 @@ from callcenter.site.hours import Hours
 from callcenter.site.http_applications import HttpApplication
 from callcenter.site.ivrs import Ivr
 from callcenter.site.maintenance import Maintenance
-from callcenter.site.media import CODECS, Media
+from callcenter.site.media import CODECS, PASSED, Media
 from callcenter.site.network import Firewall, Network
 from callcenter.site.notices import Notice
 from callcenter.site.packages import AptRepository, LocalPackages, Msi, Packages, SignalWire
@@ -61,6 +61,7 @@ from callcenter.site.voicemails import Mailbox, Voicemail
 
 __all__ = [
     "CODECS",
+    "PASSED",
     "Agent",
     "AgentCodes",
     "Announcement",

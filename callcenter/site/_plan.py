@@ -17,6 +17,7 @@ from callcenter.site.destinations import (
     destinations_in,
     target_of,
 )
+from callcenter.site.media import PASSED
 
 if TYPE_CHECKING:
     from callcenter.site.site import Site
@@ -196,6 +197,11 @@ def check_outside(site: Site) -> None:
             raise Problem(
                 f"trunks[{index}].record",
                 f"nothing can be recorded with media.mode {site.media.mode!r}; use 'default'",
+            )
+        if PASSED in (trunk.codecs or ()) and PASSED not in site.media.codecs:
+            raise Problem(
+                f"trunks[{index}].codecs",
+                f"has {PASSED}, which phones could not use; add it to media.codecs, or leave it out",
             )
         if trunk.srtp and site.media.mode != "default":
             raise Problem(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import KW_ONLY
 from typing import Annotated, Literal, Self
 
@@ -10,9 +11,9 @@ from pydantic import Field, model_validator
 from callcenter.site._model import Problem, model
 from callcenter.site._types import Many
 
-__all__ = ["CODECS", "Codec", "Media", "MediaMode"]
+__all__ = ["CODECS", "PASSED", "Codec", "Media", "MediaMode", "check_codecs", "spoken"]
 
-Codec = Literal["OPUS", "G722", "PCMU", "PCMA", "GSM"]
+Codec = Literal["OPUS", "G722", "PCMU", "PCMA", "GSM", "G729"]
 
 MediaMode = Literal["default", "bypass"]
 """The ways of the voice."""
@@ -21,10 +22,27 @@ CODECS: dict[Codec, str | None] = {
     "OPUS": "mod_opus",
     "G722": "mod_spandsp",
     "GSM": "mod_spandsp",
+    "G729": "mod_g729",
     "PCMU": None,
     "PCMA": None,
 }
 """Each codec with the module that brings it; None is FreeSWITCH's core."""
+
+PASSED: Codec = "G729"
+"""The one that FreeSWITCH carries from one side to the other, and neither speaks nor understands."""
+
+
+def spoken(codecs: Sequence[Codec]) -> tuple[Codec, ...]:
+    """Those of them that the switch itself can speak, in their order."""
+    return tuple(codec for codec in codecs if codec != PASSED)
+
+
+def check_codecs(codecs: Sequence[Codec]) -> None:
+    """Refuse a choice of codecs by which no call could be held."""
+    if len(set(codecs)) != len(codecs):
+        raise Problem("codecs", "names one twice; name each once, best first")
+    if not spoken(codecs):
+        raise Problem("codecs", f"has only {PASSED}, which the switch cannot speak; add PCMA")
 
 
 @model
@@ -33,7 +51,9 @@ class Media:
 
     _: KW_ONLY
     codecs: Annotated[Many[Codec], Field(min_length=1)] = ("OPUS", "G722", "PCMU", "PCMA")
-    """Offered and accepted, best first."""
+    """Offered and accepted, best first. ``G729`` is passed through: a call that is not recorded,
+    from a phone or a trunk that offers it to a phone or a trunk, is offered with it. Whatever the
+    switch speaks itself it speaks in another, so at least one is named beside it."""
     mode: MediaMode = "default"
     """``default``: the switch decodes, so it can transcode, record and hear digits. ``bypass``:
     phones send voice to each other. FreeSWITCH's proxy_media is not offered: since 1.10.9 the
@@ -45,9 +65,13 @@ class Media:
 
     @model_validator(mode="after")
     def _check(self) -> Self:
-        if len(set(self.codecs)) != len(self.codecs):
-            raise Problem("codecs", "names one twice; name each once, best first")
+        check_codecs(self.codecs)
         return self
+
+    @property
+    def spoken(self) -> tuple[Codec, ...]:
+        """Those that the switch itself can speak."""
+        return spoken(self.codecs)
 
     @property
     def rtp_ports_needed(self) -> int:

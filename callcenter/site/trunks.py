@@ -17,7 +17,7 @@ from callcenter.site._model import Problem, model
 from callcenter.site._types import Many, Name, Networks, Number, Port, domain_name
 from callcenter.site.certificates import check_certificates
 from callcenter.site.destinations import Destination
-from callcenter.site.media import Codec, MediaMode
+from callcenter.site.media import Codec, MediaMode, check_codecs, spoken
 from callcenter.site.network import Network
 
 __all__ = ["FAILOVER", "PREMIUM", "Did", "Emergency", "OutboundLimits", "Outside", "Route", "Trunk"]
@@ -157,7 +157,8 @@ class Trunk:
     """The country whose numbers the carrier sends with one 0 instead of it. Default: it sends the
     country."""
     codecs: Annotated[Many[Codec], Field(min_length=1)] | None = None
-    """Offered to the carrier, best first. Default: those of media."""
+    """Offered to the carrier, best first. ``G729`` only in calls from phones that offer it, and
+    where media has it. Default: those of media."""
     ca_file: Path | None = None
     """With TLS: certificates (PEM, on this machine) of the authorities that may have signed the
     carrier's. Debian's own choice of them is ``/etc/ssl/certs/ca-certificates.crt``."""
@@ -185,8 +186,8 @@ class Trunk:
         if (self.username is None) != (self.password is None):
             lacking, there = ("password", "username") if self.username else ("username", "password")
             raise Problem(lacking, f"is missing beside {there}; give both, or none")
-        if self.codecs is not None and len(set(self.codecs)) != len(self.codecs):
-            raise Problem("codecs", "names one twice; name each once, best first")
+        if self.codecs is not None:
+            check_codecs(self.codecs)
         self._check_tls()
         if "0.0.0.0/0" in self.networks or "::/0" in self.networks:
             raise Problem("networks", "lets anybody in; name the carrier's own networks")
@@ -226,6 +227,11 @@ class Trunk:
         if (self.certificate is None) != (self.key is None):
             lacking, there = ("key", "certificate") if self.certificate else ("certificate", "key")
             raise Problem(lacking, f"is missing beside {there}; give both, or none")
+
+    @property
+    def spoken(self) -> tuple[Codec, ...]:
+        """Of its own codecs, those that the switch itself can speak."""
+        return spoken(self.codecs or ())
 
     @property
     def proxy_port(self) -> int:

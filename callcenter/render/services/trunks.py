@@ -10,7 +10,7 @@ from cryptography.hazmat.primitives import serialization
 from callcenter.render._files import File
 from callcenter.render._templates import xml
 from callcenter.render.services._way import config, records
-from callcenter.site import Did, Site, Trunk
+from callcenter.site import PASSED, Did, Site, Trunk
 
 __all__ = ["PROFILE", "dids", "expression", "files", "modules", "profile", "profiles"]
 
@@ -47,6 +47,7 @@ def files(site: Site) -> Iterator[File]:
         ways=ways,
         urgent=urgent,
         records=records(site),
+        passed=PASSED,
         denied=_beginnings(site.outbound_limits.denied),
         countries=_beginnings(site.outbound_limits.countries),
     )

@@ -1,0 +1,24 @@
+"""The codec that is carried through: whether a call may have it is seen when it is made."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from callcenter.render._files import File
+from callcenter.render.services._way import config
+from callcenter.site import PASSED, Site
+
+__all__ = ["files", "modules"]
+
+
+def modules(site: Site) -> tuple[str, ...]:
+    """That of each codec is asked for beside the others'."""
+    return ()
+
+
+def files(site: Site) -> Iterator[File]:
+    """The dialplan that looks at what a caller offers."""
+    if PASSED not in site.media.codecs:
+        return
+    carriers = [one.name for one in site.trunks if one.codecs is None or PASSED in one.codecs]
+    yield config("dialplan/services/codecs.xml", site, codec=PASSED, carriers=carriers)
