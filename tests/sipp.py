@@ -10,7 +10,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
-__all__ = ["SIPP", "Sipp", "sipp"]
+__all__ = ["SIPP", "Sipp", "sipp", "wait_bound"]
 
 SIPP = shutil.which("sipp")
 
@@ -100,6 +100,14 @@ class Sipp:
         )
 
 
+def wait_bound(process: subprocess.Popen[bytes], port: int) -> None:
+    """Until SIPp has its UDP port: it says nothing when it is ready."""
+    asked = ["ss", "-Hlnu", "sport", "=", f":{port}"]
+    while str(port) not in subprocess.run(asked, capture_output=True, text=True, check=True).stdout:
+        assert process.poll() is None
+        time.sleep(0.05)
+
+
 @contextmanager
 def sipp(
     folder: Path,
@@ -157,18 +165,7 @@ def sipp(
         stderr=subprocess.DEVNULL,
     )
     if answers:
-        while (
-            str(port)
-            not in subprocess.run(
-                ["ss", "-Hlnu", "sport", "=", f":{port}"],
-                capture_output=True,
-                text=True,
-                check=True,
-            ).stdout
-        ):
-            assert process.poll() is None
-            # SIPp says nothing when it is ready.
-            time.sleep(0.05)
+        wait_bound(process, port)
     try:
         yield Sipp(process, messages)
     finally:

@@ -201,7 +201,7 @@ def check_outside(site: Site) -> None:
         if PASSED in (trunk.codecs or ()) and PASSED not in site.media.codecs:
             raise Problem(
                 f"trunks[{index}].codecs",
-                f"has {PASSED}, which phones could not use; add it to media.codecs, or leave it out",
+                f"has {PASSED}, which no phone is offered; add it to media.codecs, or drop it",
             )
         if trunk.srtp and site.media.mode != "default":
             raise Problem(

@@ -29,7 +29,7 @@ CODECS: dict[Codec, str | None] = {
 """Each codec with the module that brings it; None is FreeSWITCH's core."""
 
 PASSED: Codec = "G729"
-"""The one that FreeSWITCH carries from one side to the other, and neither speaks nor understands."""
+"""The one that FreeSWITCH carries from side to side, and neither speaks nor understands."""
 
 
 def spoken(codecs: Sequence[Codec]) -> tuple[Codec, ...]:
