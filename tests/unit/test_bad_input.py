@@ -636,7 +636,15 @@ PYTHON: list[tuple[str, Described, str, list[str]]] = [
     ("a network that is none", lambda: m.Firewall(ssh_from=("office",)), "Firewall.ssh_from[0]",
      ["is no network", "'192.168.0.0/16'"]),
     ("an unknown codec", lambda: m.Media(codecs=("OPUS", "OPSU")), "Media.codecs[1]",
-     ["choices", "'OPUS', 'G722', 'PCMU', 'PCMA' or 'GSM'"]),
+     ["choices", "'OPUS', 'G722', 'PCMU', 'PCMA', 'GSM' or 'G729'"]),
+    ("a codec that is only passed on", lambda: m.Media(codecs=("G729",)), "Media.codecs",
+     ["only G729", "cannot speak", "add PCMA"]),
+    ("a trunk's codec that is only passed on",
+     lambda: m.Trunk("a", host="10.0.0.1", codecs=("G729",)), "Trunk.codecs",
+     ["only G729", "add PCMA"]),
+    ("a trunk's codec that no phone is offered",
+     lambda: site(trunks=[m.Trunk("a", host="10.0.0.1", codecs=("PCMA", "G729"))]),
+     "Site.trunks[0].codecs", ["G729", "media.codecs"]),
     ("a codec twice", lambda: m.Media(codecs=("PCMU", "PCMU")), "Media.codecs",
      ["names one twice", "best first"]),
     ("no codec", lambda: m.Media(codecs=()), "Media.codecs", ["is empty", "at least one"]),
@@ -848,7 +856,7 @@ def test_every_problem_of_a_description_is_told_at_once(tmp_path: Path) -> None:
             domain: a_b
             extensions: [1000, {number: 5}, {number: 2000, ring_seconds: 1}]
             network: {sip_port: 80, transports: []}
-            media: {codecs: [G729]}
+            media: {codecs: [AMR]}
             """)
     )
     with pytest.raises(SiteError) as refused:

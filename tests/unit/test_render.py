@@ -115,16 +115,17 @@ def test_only_what_is_needed_is_loaded() -> None:
         (("PCMU", "PCMA"), set()),
         (("OPUS",), {"mod_opus"}),
         (("G722", "GSM"), {"mod_spandsp"}),
+        (("G729", "PCMA"), {"mod_g729"}),
     ],
 )
 def test_a_codec_brings_its_module_and_no_other(codecs: Any, modules: set[str]) -> None:
     made = site(media=Media(codecs=codecs))
-    assert set(freeswitch.modules(made)) & {"mod_opus", "mod_spandsp"} == modules
+    assert set(freeswitch.modules(made)) & {"mod_opus", "mod_spandsp", "mod_g729"} == modules
     tree = freeswitch.configuration(made, SWITCH)
     assert ("autoload_configs/opus.conf.xml" in tree) == ("OPUS" in codecs)
-    assert f'name="inbound-codec-prefs" value="{",".join(codecs)}"' in text(
-        tree, "sip_profiles/internal.xml"
-    )
+    assert ("dialplan/services/codecs.xml" in tree) == ("G729" in codecs)
+    spoken = ",".join(codec for codec in codecs if codec != "G729")
+    assert f'name="inbound-codec-prefs" value="{spoken}"' in text(tree, "sip_profiles/internal.xml")
 
 
 def test_a_service_that_is_off_is_not_there() -> None:

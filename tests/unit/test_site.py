@@ -618,7 +618,7 @@ class TestSchema:
             {"domain": "a.b", "extensions": [10], "colour": "red"},
             {"domain": "a.b", "extensions": [10], "network": {"sip_port": 80}},
             {"domain": "a.b", "extensions": [10], "network": {"sip_port": "5060"}},
-            {"domain": "a.b", "extensions": [10], "media": {"codecs": ["G729"]}},
+            {"domain": "a.b", "extensions": [10], "media": {"codecs": ["AMR"]}},
             {"domain": "a.b", "extensions": [10], "packages": {"source": "ppa"}},
             {"domain": "a.b", "extensions": [10], "packages": {"path": "x"}},
             {"domain": "a.b", "extensions": [10], "windows": {"sha256": "x"}},
