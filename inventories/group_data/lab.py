@@ -1,5 +1,7 @@
 """The lab's Site: small, with the packages that FREESWITCH_APT or /srv/freeswitch-apt holds."""
 
+from dataclasses import replace
+
 from callcenter.site import (
     Agent,
     Billing,
@@ -156,4 +158,11 @@ site = Site(
         ),
         RingGroup("support", ["1000", "1001"], number=6101, strategy="in-turn", ring_seconds=5),
     ],
+)
+
+# Each of several switches would have balances of its own.
+_site_of_several = replace(
+    site,
+    billing=None,
+    extensions=[replace(one, account=None) for one in site.extensions],
 )

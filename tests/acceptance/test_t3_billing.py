@@ -18,12 +18,14 @@ import pytest
 
 from callcenter.inventory import Host
 from callcenter.outside import leaving
-from callcenter.site import Billing, Rate, Site, Switch, Trunk
-from tests.acceptance.conftest import all_free, local_address
+from callcenter.site import Billing, Rate, Site, Trunk
+from tests.acceptance.conftest import all_free
 from tests.acceptance.support.audio import Pcm, assert_speech, speech_seconds
 from tests.acceptance.support.phones import CallFailed, Exchange
 from tests.acceptance.test_t2_call import CALLEE_HZ, CALLER_HZ, MakePhone, prove_both_ways
-from tests.acceptance.test_t3_trunk import DIALLED
+from tests.acceptance.test_t3_trunk import DIALLED, played, trunk
+
+__all__ = ["trunk"]
 
 SECONDS = 10
 """In which FreeSWITCH does what it does at a beat, or at the end of a call."""
@@ -39,21 +41,6 @@ def billing(site: Site, node: Host) -> Billing:
     if node.is_edge:
         pytest.skip(f"{node.name} is an edge: there is no FreeSWITCH to charge calls")
     return site.billing
-
-
-@pytest.fixture
-def carrier(site: Site, switch: Switch) -> Trunk:
-    """The trunk whose carrier this machine plays."""
-    address = local_address(switch)
-    found = next((one for one in site.trunks if one.host == address), None)
-    if found is None:
-        pytest.skip("the carriers of the Site are real ones, which nothing here may call")
-    return found
-
-
-def played(carrier: Trunk, trunks: tuple[Trunk, ...]) -> bool:
-    """Whether none of them leads to a real carrier."""
-    return {(one.host, one.port) for one in trunks} == {(carrier.host, carrier.port)}
 
 
 @dataclass(frozen=True)
@@ -76,19 +63,19 @@ class Prepaid:
 
 
 @pytest.fixture
-def prepaid(site: Site, billing: Billing, carrier: Trunk, free: list[str]) -> Prepaid:
+def prepaid(site: Site, billing: Billing, trunk: Trunk, free: list[str]) -> Prepaid:
     """A call with a price, which only the carrier here is asked for."""
     for one in site.extensions:
         for dialled in DIALLED:
             call = leaving(site, one.number, dialled)
             if call.refused is not None or call.rate is None or one.account is None:
                 continue
-            if Decimal(call.rate.price) > 0 and played(carrier, call.trunks):
+            if Decimal(call.rate.price) > 0 and played(trunk, call.trunks):
                 # Whoever else talked on the account would have no money left.
                 all_free(free, [it.number for it in site.extensions if it.account == one.account])
                 sent = call.trunks[0].sent(call.number)
                 return Prepaid(one.number, one.account, dialled, call.number, sent, call.rate)
-    pytest.skip(f"no prepaid extension has a route with a price over {carrier.name} alone")
+    pytest.skip(f"no prepaid extension has a route with a price over {trunk.name} alone")
 
 
 class Account:
@@ -266,14 +253,14 @@ def test_help_without_money(
     prepaid: Prepaid,
     account: Account,
     gone: Gone,
-    carrier: Trunk,
+    trunk: Trunk,
     exchange: Exchange,
     phone: MakePhone,
 ) -> None:
     """An emergency number is reached without money, and costs nothing"""
     for one in site.emergency:
         call_for_help = leaving(site, prepaid.extension, one.number)
-        if played(carrier, call_for_help.trunks):
+        if played(trunk, call_for_help.trunks):
             break
     else:
         pytest.skip("the Site's emergency numbers, if any, lead to real carriers")
