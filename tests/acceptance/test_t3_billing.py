@@ -1,7 +1,7 @@
 """T3: prepaid calls are charged while they last, end with the money, and are refused without it.
 
-The carrier is one of the phones, where all ways of the call lead to this machine, as in the lab. A
-real one is never called. The balance that is found is put back.
+Only where every trunk leads to this machine, as in the lab: the carrier is one of the phones, and
+no operator's money is spent. The balance that is found is put back.
 """
 
 from __future__ import annotations
@@ -16,7 +16,6 @@ from decimal import Decimal
 
 import pytest
 
-from callcenter.inventory import Host
 from callcenter.outside import leaving
 from callcenter.site import Billing, Rate, Site, Trunk
 from tests.acceptance.conftest import all_free
@@ -34,12 +33,10 @@ SENTENCE = 6
 
 
 @pytest.fixture
-def billing(site: Site, node: Host) -> Billing:
+def billing(site: Site) -> Billing:
     """How the Site bills."""
     if site.billing is None:
         pytest.skip("the Site bills nothing")
-    if node.is_edge:
-        pytest.skip(f"{node.name} is an edge: there is no FreeSWITCH to charge calls")
     return site.billing
 
 
