@@ -1,10 +1,14 @@
 """The lab's Site: small, with the packages that FREESWITCH_APT or /srv/freeswitch-apt holds."""
 
+from dataclasses import replace
+
 from callcenter.site import (
     Agent,
+    Billing,
     Cdr,
     Conference,
     Did,
+    Emergency,
     Extension,
     Fax,
     FeatureCodes,
@@ -17,6 +21,7 @@ from callcenter.site import (
     OutboundLimits,
     Parking,
     Queue,
+    Rate,
     Recording,
     RingGroup,
     Route,
@@ -45,6 +50,7 @@ site = Site(
         Extension(1006, ring_seconds=5, pickup_groups=["support"]),
         *Extension.range(1007, 1009, ring_seconds=5),
         Extension(2001, name="Recorded", ring_seconds=5, record=True),
+        Extension(2002, name="Prepaid", ring_seconds=5, routes=["national"], account="prepaid"),
         *Extension.range(1010, 1017, ring_seconds=5),
         Extension(1018, ring_seconds=5, voicemail=True),
         Extension(1019, ring_seconds=5),
@@ -96,6 +102,11 @@ site = Site(
         Route("national", pattern=r"^0[1-9]\d{5,10}$", strip=1, prefix="+49", trunks=["carrier"])
     ],
     outbound_limits=OutboundLimits(countries=["+49"]),
+    emergency=[Emergency("112", trunks=["carrier"])],
+    # Quick: ten cents a second, asked for each second.
+    billing=Billing(
+        currency="EUR", rates=[Rate("+49", "6.00")], heartbeat_seconds=1, low_balance="0.80"
+    ),
     hours=[
         Hours("always", ["Mon-Sun 00:00-24:00"], night="*280"),
         Hours("office", ["Mon-Fri 09:00-18:00"], holidays=["12-25", "01-01"]),
@@ -147,4 +158,11 @@ site = Site(
         ),
         RingGroup("support", ["1000", "1001"], number=6101, strategy="in-turn", ring_seconds=5),
     ],
+)
+
+# Each of several switches would have balances of its own.
+_site_of_several = replace(
+    site,
+    billing=None,
+    extensions=[replace(one, account=None) for one in site.extensions],
 )

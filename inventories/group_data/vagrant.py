@@ -11,9 +11,12 @@ _noted = Path("@vagrant.json")
 
 # pyinfra reads this file for every inventory.
 if _noted.is_file():
-    _groups = set().union(*json.loads(_noted.read_text())["groups"].values())
+    _machines = json.loads(_noted.read_text())["groups"].values()
+    _groups = set().union(*_machines)
     _name = "lab.py" if "switches" in _groups else "lab-edges.py"
     # group_data/vagrant.py, which `pyinfra @vagrant` looks for, is a link to this file.
-    site = runpy.run_path(str(Path(__file__).resolve().with_name(_name)))["site"]
+    _known = runpy.run_path(str(Path(__file__).resolve().with_name(_name)))
+    _several = sum("switches" in groups for groups in _machines) > 1
+    site = _known["_site_of_several" if _several else "site"]
     if "windows" in _groups:
         site = dataclasses.replace(site, windows=Msi("FreeSWITCH-1.10.12-Release-x64.msi"))

@@ -22,6 +22,9 @@ testinfra = pytest.importorskip("testinfra")
 ALL = "all"
 """For ``--phones``: nobody works with the site."""
 
+WITH_CARRIER = ("test_t3_trunk.py", "test_t3_billing.py")
+"""The tests that play the carrier of a trunk which leads to this machine."""
+
 CODECS: dict[str, Codec] = {"OPUS": "OPUS", "G722": "G722", "PCMU": "PCMU", "PCMA": "PCMA"}
 """The site's codecs that the phones have, too."""
 
@@ -155,7 +158,7 @@ def exchange(
     address = local_address(switch)
     # A trunk to this machine is a lab's: its carrier is one of the phones. Elsewhere each test has
     # a port of its own: FreeSWITCH may lose a contact that goes and comes again in one moment.
-    carriers = site.trunks if request.node.path.name == "test_t3_trunk.py" else ()
+    carriers = site.trunks if request.node.path.name in WITH_CARRIER else ()
     port = next((trunk.port for trunk in carriers if trunk.host == address), None)
     with Exchange(address, port=port) as made:
         evidence.add("SIP ladder", made.ladder)

@@ -6,18 +6,21 @@ in and go out.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 
 import pytest
 
 from callcenter.site import Agent, Did, Route, Site, Switch, ToExtension, ToQueue, Trunk
-from tests.acceptance.conftest import all_free
+from tests.acceptance.conftest import all_free, local_address
 from tests.acceptance.support.phones import CallFailed, Exchange, Phone
 from tests.acceptance.test_t2_call import CALLEE_HZ, CALLER_HZ, MakePhone, prove_both_ways
 from tests.acceptance.test_t3_cdr import Records, awaited, records
 from tests.acceptance.test_t3_queue import agents, logged_in, queue
 
 __all__ = ["agents", "logged_in", "queue", "records"]
+
+DIALLED = ("030555123", "01012345678", "0030555123", "+4930555123")
+"""What a route may be for, one way or another."""
 
 WORLD = "+431555000"
 """Who calls from outside."""
@@ -30,31 +33,41 @@ def _trunks(site: Site) -> None:
 
 
 @pytest.fixture
-def trunk(site: Site, exchange: Exchange) -> Trunk:
+def trunk(site: Site, switch: Switch) -> Trunk:
     """The trunk whose carrier is this machine."""
-    found = next((one for one in site.trunks if one.host == exchange.address), None)
+    address = local_address(switch)
+    found = next((one for one in site.trunks if one.host == address), None)
     if found is None:
         pytest.skip("the carriers of the Site are real ones, which nothing here may call")
     return found
+
+
+def played(trunk: Trunk, trunks: Iterable[Trunk]) -> bool:
+    """Whether all of them lead to the carrier of that trunk: none is a real one."""
+    return {(one.host, one.port) for one in trunks} == {(trunk.host, trunk.port)}
 
 
 @pytest.fixture
 def route(site: Site, trunk: Trunk) -> tuple[Route, str, str]:
     """A route over that trunk, a number that fits it, and the number that is called then."""
     for one in site.outbound:
-        if one.trunks[0] == trunk.name:
-            for dialled in ("030555123", "01012345678", "0030555123", "+4930555123"):
+        trunks = [site.named("trunks", name) for name in one.trunks]
+        if trunks[0] == trunk and played(trunk, trunks):
+            for dialled in DIALLED:
                 if one.matches(dialled) and not site.outbound_limits.refused(one.called(dialled)):
                     return one, dialled, trunk.sent(one.called(dialled))
-    pytest.skip(f"no route leads over {trunk.name}")
+    pytest.skip(f"no route leads over {trunk.name} alone")
 
 
 @pytest.fixture
 def caller(route: tuple[Route, str, str], site: Site, free: list[str]) -> str:
-    """Who may call over that route."""
-    found = next((one.number for one in site.extensions if route[0].name in one.routes), None)
+    """Who may call over that route, at nobody's cost."""
+    found = next(
+        (one.number for one in site.extensions if route[0].name in one.routes and not one.account),
+        None,
+    )
     if found is None:
-        pytest.skip("no extension may call outside")
+        pytest.skip("no extension may call outside without an account that pays for it")
     all_free(free, [found])
     return found
 

@@ -145,6 +145,8 @@ class TestInventory:
             "192.168.121.12",
         ]
         assert found.site.domain == "lab.callcenter.test"
+        # Neither would know what is spent on the other.
+        assert found.site.one_ledger(2) == []
 
     def test_needs_no_switch(self, operators_folder: Path) -> None:
         noted(operators_folder, edge1="edges")
