@@ -159,6 +159,7 @@ class TestInventory:
         found = load("inventories/vagrant")
         assert [host.switch.is_windows for host in found.hosts] == [False, True]
         assert found.site.windows is not None
+        assert found.site.needs_linux() == []
 
     def test_pyinfras_own_connector_finds_the_same_site(self) -> None:
         own = ROOT / "group_data" / "vagrant.py"
