@@ -10,6 +10,7 @@ needs Python 3.11.
 from __future__ import annotations
 
 import argparse
+import fcntl
 import ipaddress
 import os
 import re
@@ -211,12 +212,18 @@ def _write(file: Path, text: str) -> None:
     """Nobody ever reads half of it, also after the power went."""
     file.parent.mkdir(parents=True, exist_ok=True)
     new = file.with_suffix(".new")
-    with new.open("w") as out:
-        os.fchmod(out.fileno(), 0o644)
-        out.write(text)
-        out.flush()
-        os.fsync(out.fileno())
-    new.replace(file)
+    folder = os.open(file.parent, os.O_RDONLY)
+    try:
+        # The timer's run and that before a start may come together.
+        fcntl.flock(folder, fcntl.LOCK_EX)
+        with new.open("w") as out:
+            os.fchmod(out.fileno(), 0o644)
+            out.write(text)
+            out.flush()
+            os.fsync(out.fileno())
+        new.replace(file)
+    finally:
+        os.close(folder)
 
 
 def main(arguments: Sequence[str]) -> int:

@@ -324,6 +324,15 @@ class TestTool:
         # What was not announced then is announced now.
         assert self.announced(announcer) == ["announce 203.0.113.10"] * 2
 
+    def test_two_at_a_time_do_not_meet(self, kept: Path) -> None:
+        told = iter(range(1, 255))
+        with server(lambda *given: telling(f"203.0.113.{next(told)}")(*given)) as port:
+            given = [sys.executable, "-I", stun.__file__, HERE, str(port), HERE]
+            several = [subprocess.Popen([*given, "--keep", str(kept)]) for _ in range(8)]
+            assert [one.wait() for one in several] == [0] * 8
+        assert recorded(kept.read_text()) is not None
+        assert list(kept.parent.iterdir()) == [kept]
+
     def test_without_any_answer_there_is_nothing(self, kept: Path, announcer: Path) -> None:
         with server(telling("10.0.0.1")) as port:
             done = tool(port, "--keep", str(kept), "--announce", str(announcer))
