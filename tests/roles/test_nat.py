@@ -21,9 +21,16 @@ from lab import nat, network
 from lab.lab import Lab
 from tests.acceptance.support.audio import assert_heard
 from tests.acceptance.support.ladder import Message
-from tests.acceptance.support.phones import Call, Exchange
+from tests.acceptance.support.phones import Exchange
 from tests.roles.conftest import SITE, Operator
-from tests.roles.support import CALLEE_HZ, CALLER_HZ, phone_of, still_talking
+from tests.roles.support import (
+    CALLEE_HZ,
+    CALLER_HZ,
+    contacts,
+    phone_of,
+    phones_at,
+    still_talking,
+)
 
 HOST = "nat1"
 PUBLIC = "198.51.100.11"
@@ -46,20 +53,6 @@ def private(operator: Operator) -> str:
     return next(one.address for one in operator.lab.hosts if one.name == HOST)
 
 
-@contextmanager
-def phones(lab: str, where: nat.Place, port: int | None = None) -> Iterator[Exchange]:
-    """Phones in the internet, or in the home behind its NAT."""
-    address = nat.HOME if where == "home" else nat.INTERNET
-    with Exchange(address, port=port, enter=partial(network.join, nat.place(lab, where))) as made:
-        yield made
-
-
-def contacts(call: Call) -> set[str]:
-    """Where the switch says that it is reached."""
-    said = [message.header("contact") for message in call.messages if not message.sent]
-    return {one.partition("@")[2].partition(":")[0] for one in said if "@" in one}
-
-
 def answers_far_away(
     lab: str,
     ready: Event,
@@ -71,7 +64,7 @@ def answers_far_away(
 ) -> dict[str, Any]:
     """Somebody in the internet: an extension with a server, else who is called behind a carrier.
     In a process of its own, as the phones of one process are in one place."""
-    with phones(lab, "internet", port) as exchange:
+    with phones_at(lab, "internet", port) as exchange:
         domain = "roles.callcenter.test" if server else None
         phone = exchange.phone(number, password, domain=domain, server=server, codecs=("PCMU",))
         if server:
@@ -128,7 +121,7 @@ def announced(operator: Operator, request: pytest.FixtureRequest) -> str:
 def test_both_are_heard_and_told_the_public_address(
     operator: Operator, announced: str, where: nat.Place
 ) -> None:
-    with phones(operator.lab.name, where) as exchange:
+    with phones_at(operator.lab.name, where) as exchange:
         caller = phone_of(operator, HOST, exchange, "1000", server=announced)
         called = phone_of(operator, HOST, exchange, "1001", server=announced)
         call = caller.call("1001")
@@ -148,7 +141,7 @@ def test_phone_behind_nat_is_kept_reachable(operator: Operator) -> None:
     """Past the time after which its router forgets a conversation that is silent."""
     operator.describe(address=private(operator), public_ip=nat.SWITCH_OUTSIDE)
     operator.succeed()
-    with forgetful(operator.lab.name, 40), phones(operator.lab.name, "home") as exchange:
+    with forgetful(operator.lab.name, 40), phones_at(operator.lab.name, "home") as exchange:
         phone = phone_of(operator, HOST, exchange, "1000", server=nat.SWITCH_OUTSIDE)
         registered = time.monotonic()
 
