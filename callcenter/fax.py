@@ -27,8 +27,8 @@ OVER = "OUTGOING_CALL_BARRED"
 """What a fax over a limit of its own is refused with."""
 FULL = "NORMAL_CIRCUIT_CONGESTION"
 """What a trunk over a limit is passed over with."""
-COUNTED = "Fax-Counted"
-"""The header of the event that follows the limits."""
+COUNTED = "CHANNEL_DATA"
+"""The event that follows the limits, with the variables of the call."""
 
 
 @dataclass(frozen=True)
@@ -107,7 +107,7 @@ def ways(site: Site, sender: Fax, number: str) -> list[Way]:
             counted.insert(0, an_hour)
         # The last also runs for a call that has ended: its event tells what has counted.
         run = [f"limit hash {one.resource} !{one.cause}" for one in counted] + [
-            f"event {COUNTED}=true"
+            f"event Event-Name={COUNTED}"
         ]
         variables = {
             "trunk": trunk.name,
@@ -196,7 +196,7 @@ async def _send(
     async with connect(host, site.event_socket.port, password, config) as client:
         await client.send(f"filter variable_fax_sending {identifier}")
         await client.send("filter Event-Name BACKGROUND_JOB")
-        await client.send("event plain BACKGROUND_JOB CHANNEL_APPLICATION CHANNEL_HANGUP_COMPLETE")
+        await client.send(f"event plain BACKGROUND_JOB {COUNTED} CHANNEL_HANGUP_COMPLETE")
         for way in tried:
             sent, over = await _try(client, sender, way, identifier, pages)
             if over is not None:
@@ -249,8 +249,8 @@ async def _try(
             if event["Job-UUID"] == job and not said.startswith("+OK"):
                 why = said.removeprefix("-ERR ").strip()
                 return Sent(0, pages, "", why, success=False), over
-        elif event["Event-Name"] == "CHANNEL_APPLICATION":
-            if event["Unique-ID"] == call and COUNTED in event:
+        elif event["Event-Name"] == COUNTED:
+            if event["Unique-ID"] == call:
                 hit = (one for one in way.limits if f"variable_{one.counted}" not in event)
                 over = next(hit, None)
         elif event["Unique-ID"] == call and "variable_fax_result_text" in event:
