@@ -130,6 +130,8 @@ class Alarms:
         self._keep()
 
     def _lines(self) -> Iterator[str]:
+        if _mark(self._folder / LOG) in (None, (self._inode, self._offset)):
+            return
         # The newest first: FreeSWITCH may give it the older's name in between.
         newest, inode = _content(self._folder / LOG)
         if inode == 0:
@@ -165,6 +167,15 @@ class Alarms:
             if self._is_kept:
                 print(f"<3>{self._file} cannot be written: {wrong}", file=sys.stderr)
             self._is_kept = False
+
+
+def _mark(path: Path) -> tuple[int, int] | None:
+    """A file's inode and size, or None."""
+    try:
+        found = path.stat()
+    except FileNotFoundError:
+        return None
+    return found.st_ino, found.st_size
 
 
 def _content(path: Path) -> tuple[bytes, int]:

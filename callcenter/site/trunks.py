@@ -386,7 +386,8 @@ class OutboundLimits:
     countries: Many[Prefix] = ()
     """How numbers must begin, such as ``+49``. Routes need at least one."""
     denied: Many[Prefix] = PREMIUM
-    """How they must not begin, though their country is allowed."""
+    """How they must not begin, though their country is allowed. By default satellites, premium rate
+    and the islands within +1 (ITU-T E.164.1, libphonenumber 9.0.43)."""
     calls: Annotated[int, Field(strict=True, ge=1, le=1000)] = 2
     """Calls outside at a time of one extension."""
     calls_per_hour: Annotated[int, Field(strict=True, ge=1, le=100_000)] = 60

@@ -282,7 +282,7 @@ def test_a_mail_server_that_hangs_holds_no_call(
                 assert final(made) == ["403"] * 30
             # One after the other.
             assert time.monotonic() - began < 10
-            assert operator.ssh(HOST, "pgrep -x msmtp") != ""
+            assert operator.ssh(HOST, "pidof msmtp").strip().isdigit()
     waited(operator, f"{JOURNAL} | grep -q 'country of extension 1004, hits: 1: cannot be mailed'")
 
 
