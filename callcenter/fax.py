@@ -8,7 +8,7 @@ import random
 import subprocess
 import tempfile
 import uuid
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import quote
@@ -24,7 +24,11 @@ __all__ = ["Sent", "Way", "send", "ways"]
 
 
 OVER = "OUTGOING_CALL_BARRED"
-"""What a fax over a limit is refused with."""
+"""What a fax over a limit of its own is refused with."""
+FULL = "NORMAL_CIRCUIT_CONGESTION"
+"""What a trunk over a limit is passed over with."""
+COUNTED = "CHANNEL_DATA"
+"""The event that follows the limits, with the variables of the call."""
 
 
 @dataclass(frozen=True)
@@ -46,6 +50,25 @@ class Sent:
 
 
 @dataclass(frozen=True)
+class Limit:
+    """What a fax to the outside is counted by."""
+
+    name: str
+    """As the dialplan calls it when it is hit."""
+    resource: str
+    """What FreeSWITCH counts, and up to how many."""
+    cause: str
+    whose: str
+    """``fax NAME`` or ``trunk NAME``."""
+
+    @property
+    def counted(self) -> str:
+        """The channel variable that is there once it has counted."""
+        realm, resource, many = self.resource.split()
+        return f"limit_{'rate' if '/' in many else 'usage'}_{realm}_{resource}"
+
+
+@dataclass(frozen=True)
 class Way:
     """One way to a number."""
 
@@ -54,6 +77,10 @@ class Way:
     variables: Mapping[str, str]
     again: Sequence[str] = ()
     """Causes after which the next way is tried."""
+    number: str = ""
+    """Of E.164, where it leads outside."""
+    limits: Sequence[Limit] = ()
+    """In the order in which they count. The first that is hit ends it."""
 
 
 def ways(site: Site, sender: Fax, number: str) -> list[Way]:
@@ -69,22 +96,24 @@ def ways(site: Site, sender: Fax, number: str) -> list[Way]:
     assert isinstance(call.by, Route)
     limits = site.outbound_limits
     # As in the dialplan of routes. FreeSWITCH counts before it sends anything.
-    at_a_time = f"calls fax-{sender.name} {limits.calls} !{OVER}"
-    an_hour = f"hour fax-{sender.name} {limits.calls_per_hour}/3600 !{OVER}"
+    own, whose = f"fax-{sender.name}", f"fax {sender.name}"
+    at_a_time = Limit("calls", f"calls {own} {limits.calls}", OVER, whose)
+    an_hour = Limit("hour", f"hour {own} {limits.calls_per_hour}/3600", OVER, whose)
     out: list[Way] = []
     for trunk in _by_weight(call.trunks, call.by.shares):
         caller = sender.caller_id or trunk.caller_id or "anonymous"
-        counted = [at_a_time, f"trunk {trunk.name} {trunk.channels} !NORMAL_CIRCUIT_CONGESTION"]
+        counted = [at_a_time, *_limits(trunk)]
         if not out:
             counted.insert(0, an_hour)
+        # The last also runs for a call that has ended: its event tells what has counted.
+        run = [f"limit hash {one.resource} !{one.cause}" for one in counted] + [
+            f"event Event-Name={COUNTED}"
+        ]
         variables = {
             "trunk": trunk.name,
             # Else the count ends when the call begins to be routed, after it was made.
             "limit_ignore_transfer": "true",
-            **{
-                f"execute_on_originate_{index}": f"'limit hash {one}'"
-                for index, one in enumerate(counted)
-            },
+            **{f"execute_on_originate_{index}": f"'{one}'" for index, one in enumerate(run)},
             "origination_caller_id_number": caller,
             "origination_caller_id_name": caller,
             "leg_progress_timeout": str(call.by.silence_seconds),
@@ -94,8 +123,17 @@ def ways(site: Site, sender: Fax, number: str) -> list[Way]:
         if trunk.srtp:
             variables["rtp_secure_media"] = "mandatory"
         dial = f"sofia/gateway/{trunk.name}/{trunk.sent(call.number)}"
-        out.append(Way(dial, variables, call.by.failover))
+        out.append(Way(dial, variables, call.by.failover, call.number, counted))
     return out
+
+
+def _limits(trunk: Trunk) -> Iterator[Limit]:
+    whose = f"trunk {trunk.name}"
+    resource = f"trunk {trunk.name} {trunk.channels}"
+    yield Limit("trunk-calls", resource, FULL, whose)
+    if trunk.calls_per_hour is not None:
+        resource = f"trunk-hour {trunk.name} {trunk.calls_per_hour}/3600"
+        yield Limit("trunk-hour", resource, FULL, whose)
 
 
 def _by_weight(trunks: Sequence[Trunk], shares: Mapping[str, int]) -> list[Trunk]:
@@ -158,17 +196,33 @@ async def _send(
     async with connect(host, site.event_socket.port, password, config) as client:
         await client.send(f"filter variable_fax_sending {identifier}")
         await client.send("filter Event-Name BACKGROUND_JOB")
-        await client.send("event plain BACKGROUND_JOB CHANNEL_HANGUP_COMPLETE")
+        await client.send(f"event plain BACKGROUND_JOB {COUNTED} CHANNEL_HANGUP_COMPLETE")
         for way in tried:
-            sent = await _try(client, sender, way, identifier, pages)
-            if sent.result not in way.again:
+            sent, over = await _try(client, sender, way, identifier, pages)
+            if over is not None:
+                await _tell(client, sender, way, over)
+            is_full = over is not None and over.cause == FULL
+            if not is_full and sent.result not in way.again:
                 break
         return sent
 
 
+async def _tell(client: EventSocketClient, sender: Fax, way: Way, over: Limit) -> None:
+    """What the dialplan does when a limit is hit."""
+    by = f"of fax {sender.name} to" if over.cause == FULL else "to"
+    line = f"Outbound limit ({over.name}) of {over.whose} hit by a call {by} {way.number}"
+    await client.send(f"api log WARNING {line}")
+    trunk = f"Trunk: {over.whose.partition(' ')[2]}\n" if over.cause == FULL else ""
+    await client.send(
+        f"sendevent CUSTOM\nEvent-Subclass: callcenter::limit\nLimit: {over.name}\n{trunk}"
+        f"Fax: {sender.name}\nCalled: {way.number}"
+    )
+
+
 async def _try(
     client: EventSocketClient, sender: Fax, way: Way, identifier: str, pages: int
-) -> Sent:
+) -> tuple[Sent, Limit | None]:
+    over: Limit | None = None
     call, job = str(uuid.uuid4()), str(uuid.uuid4())
     given = {
         "origination_uuid": call,
@@ -193,16 +247,22 @@ async def _try(
         if event["Event-Name"] == "BACKGROUND_JOB":
             said = event["_body"].strip()
             if event["Job-UUID"] == job and not said.startswith("+OK"):
-                return Sent(0, pages, "", said.removeprefix("-ERR ").strip(), success=False)
+                why = said.removeprefix("-ERR ").strip()
+                return Sent(0, pages, "", why, success=False), over
+        elif event["Event-Name"] == COUNTED:
+            if event["Unique-ID"] == call:
+                hit = (one for one in way.limits if f"variable_{one.counted}" not in event)
+                over = next(hit, None)
         elif event["Unique-ID"] == call and "variable_fax_result_text" in event:
             t38 = event.get("variable_fax_t38_status") == "negotiated"
-            return Sent(
+            ended = Sent(
                 int(event.get("variable_fax_document_transferred_pages", 0)),
                 pages,
                 "T.38" if t38 else "audio",
                 event["variable_fax_result_text"],
                 event.get("variable_fax_success") == "1",
             )
+            return ended, None
         elif event["Unique-ID"] == call and event.get("variable_endpoint_disposition") == "ANSWER":
-            return Sent(0, pages, "", event["Hangup-Cause"], success=False)
+            return Sent(0, pages, "", event["Hangup-Cause"], success=False), None
     raise SiteError(["the connection to FreeSWITCH ended; see its journal"])

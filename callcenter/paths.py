@@ -5,6 +5,10 @@ from __future__ import annotations
 from typing import Final
 
 __all__ = [
+    "ALARM",
+    "ALARM_LOG",
+    "ALARM_TOOL",
+    "ALARM_UNIT",
     "ANNOUNCED",
     "APPLIED",
     "APT_AUTH",
@@ -133,6 +137,12 @@ EVENT_SOCKET_CLIENTS: Final = "/etc/callcenter/event-socket-clients.pem"
 EVENT_SOCKET_UNIT: Final = "/etc/systemd/system/callcenter-event-socket.service"
 HTTP_GUARD_TOOL: Final = "/usr/lib/callcenter/http-guard"
 HTTP_GUARD_UNIT: Final = "/etc/systemd/system/callcenter-http.service"
+ALARM: Final = f"{STATE}/alarm"
+"""What an alarm has read and still has to mail. It goes with the alarm."""
+ALARM_LOG: Final = f"{ALARM}/limits.log"
+"""Where FreeSWITCH writes a line for each limit that is hit."""
+ALARM_TOOL: Final = "/usr/lib/callcenter/limit-alarm"
+ALARM_UNIT: Final = "/etc/systemd/system/callcenter-alarm.service"
 POSTGRES_CLUSTER: Final = "/etc/postgresql-common/createcluster.d/callcenter.conf"
 """What Debian's postgresql makes its cluster with."""
 POSTGRES_OURS: Final = f"{STATE}/postgresql"

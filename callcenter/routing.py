@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import datetime
 import zoneinfo
-from collections.abc import Callable, Collection, Iterator
+from collections.abc import Callable, Collection, Iterator, Sequence
 from typing import Any
 
 from callcenter.outside import arriving, leaving
@@ -12,6 +12,7 @@ from callcenter.site import (
     Destination,
     Emergency,
     OpenDuring,
+    OutboundLimits,
     RingGroup,
     Route,
     Site,
@@ -28,6 +29,7 @@ from callcenter.site import (
     ToRingGroup,
     ToScript,
     ToVoicemail,
+    Trunk,
 )
 from callcenter.site._plan import dialled_numbers
 from callcenter.site.destinations import target_of
@@ -169,12 +171,26 @@ def _leaving(site: Site, caller: str, number: str) -> Iterator[str]:
         spread += " (the others where one fails)"
     rest = [f"{one.name} ({one.host})" for one in call.trunks if one.name not in shares]
     yield f"{call.number} is called over {', then '.join([spread, *rest] if spread else rest)}"
+    if isinstance(call.by, Route):
+        yield from _limits(site.outbound_limits, call.trunks)
     if call.rate is not None and site.billing is not None:
         account = site.extension_by_number[caller].account
         yield (
             f"a minute costs account {account} {call.rate.price} {site.billing.currency} "
             f"(rate {call.rate.prefix}), as long as its balance is above zero"
         )
+
+
+def _limits(limits: OutboundLimits, trunks: Sequence[Trunk]) -> Iterator[str]:
+    """What may refuse the call at the time."""
+    yield (
+        f"it is refused (403) where its caller has {limits.calls} calls outside, or has had "
+        f"{limits.calls_per_hour} within the hour"
+    )
+    for trunk in trunks:
+        hour = trunk.calls_per_hour
+        also = f", or has had {hour} out within the hour" if hour is not None else ""
+        yield f"{trunk.name} is passed over where it has {trunk.channels} calls{also}"
 
 
 def _words(field: str) -> str:

@@ -110,6 +110,7 @@ def _files(site: Site, switch: Switch) -> Iterator[File]:
         "mailer_config": paths.SMTP_CONFIG,
         "records": records(site),
         "stun_answer": paths.STUN_ANSWER,
+        "alarm_log": paths.ALARM_LOG,
     }
 
     def rendered(path: str, **more: object) -> File:

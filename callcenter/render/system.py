@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
-from callcenter import delivery, http_guard, ledger, paths, stun
+from callcenter import alarm, delivery, http_guard, ledger, paths, stun
 from callcenter.render._files import File, Tree
 from callcenter.render._templates import plain
 from callcenter.render.freeswitch import CLI_CONFIG, MAILER
@@ -172,6 +172,7 @@ def unit(site: Site, *, realtime: bool) -> Tree:
             *_faxes(site),
             *_mail(site),
             *_calls(site),
+            *_alarm(site),
             *_http_guard(site),
             *_event_socket(site),
         ]
@@ -208,7 +209,9 @@ def _faxes(site: Site) -> Iterator[File]:
 
 def sends_mail(site: Site) -> bool:
     """Whether anything of the Site mails."""
-    return site.smtp is not None and bool(site.mailboxes or any(one.mail for one in site.faxes))
+    return site.smtp is not None and bool(
+        site.mailboxes or any(one.mail for one in site.faxes) or site.outbound_limits.alarm
+    )
 
 
 def _mail(site: Site) -> Iterator[File]:
@@ -258,6 +261,16 @@ def _calls(site: Site) -> Iterator[File]:
     below = {"folder": paths.CALLS, "spool": paths.CALLS_SPOOL}
     names = {name: path.removeprefix("/var/lib/") for name, path in below.items()}
     yield File(paths.CALLS_UNIT, plain("system/calls.service.j2", paths=paths, **names))
+
+
+def _alarm(site: Site) -> Iterator[File]:
+    """What mails that a limit was hit."""
+    if site.outbound_limits.alarm is None:
+        return
+    folder = paths.ALARM.removeprefix("/var/lib/")
+    unit = plain("system/alarm.service.j2", site=site, paths=paths, mailer=MAILER, folder=folder)
+    yield File(paths.ALARM_TOOL, inspect.getsource(alarm).encode(), 0o755)
+    yield File(paths.ALARM_UNIT, unit)
 
 
 def _http_guard(site: Site) -> Iterator[File]:

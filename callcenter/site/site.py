@@ -236,6 +236,17 @@ class Site:
                     f"faxes[{index}].mail",
                     "needs a mail server; give smtp=Smtp(…), or leave it out",
                 )
+        if self.outbound_limits.alarm is not None:
+            if self.smtp is None:
+                raise Problem(
+                    "outbound_limits.alarm",
+                    "needs a mail server; give smtp=Smtp(…), or leave it out",
+                )
+            if not self.trunks:
+                raise Problem(
+                    "outbound_limits.alarm",
+                    "would never ring, since no trunk leads outside; give one, or leave it out",
+                )
 
     def _check_database(self) -> None:
         wanted = self.cdr is not None and self.cdr.to == "database"
@@ -452,6 +463,11 @@ class Site:
             )
         if self.event_socket.tls is not None:
             out.append("Site.event_socket.tls: needs a Linux host, which has stunnel; leave it out")
+        if self.outbound_limits.alarm is not None:
+            out.append(
+                "Site.outbound_limits.alarm: needs a Linux host, where a service mails it; leave "
+                "it out"
+            )
         if self.smtp is not None:
             out.append("Site.smtp: needs a Linux host, which has msmtp; leave it out")
         if self.cdr is not None:

@@ -14,7 +14,7 @@ from pydantic import AfterValidator, Field, model_validator
 
 from callcenter.secrets import Secret
 from callcenter.site._model import Problem, model
-from callcenter.site._types import Many, Name, Networks, Number, Port, domain_name
+from callcenter.site._types import Email, Many, Name, Networks, Number, Port, domain_name
 from callcenter.site.certificates import check_certificates
 from callcenter.site.destinations import Destination
 from callcenter.site.media import Codec, MediaMode, check_codecs, spoken
@@ -45,11 +45,20 @@ Prefix = Annotated[str, AfterValidator(_prefix)]
 
 PREMIUM = (
     *("+979", "+870", "+878", "+881", "+882", "+883", "+888"),
-    *("+1900", "+1976", "+1809", "+1876", "+1473", "+49900", "+49137", "+449", "+4487", "+33899"),
-    *("+34803", "+34806", "+34807", "+39899", "+41900", "+41901", "+41906", "+43900", "+43930"),
+    *("+1242", "+1246", "+1264", "+1268", "+1284", "+1345", "+1441", "+1473", "+1649", "+1658"),
+    *("+1664", "+1721", "+1758", "+1767", "+1784", "+1809", "+1829", "+1849", "+1868", "+1869"),
+    *("+1876", "+1900", "+30901", "+30909", "+31900", "+31906", "+31909", "+3290", "+3389"),
+    *("+34803", "+34806", "+34807", "+35176", "+358600", "+358700", "+3989", "+41900", "+41901"),
+    *("+41906", "+42090", "+4390", "+4393", "+4470", "+4487", "+449", "+4590", "+46900", "+46939"),
+    *("+46944", "+4699", "+47820", "+47829", "+4870", "+49137", "+49900", "+61190", "+81990"),
+    *("+86160", "+86168"),
 )
-"""Numbers whose price is not that of a call, and those that fraud is known to call: international
-premium rate and satellites (ITU-T E.164.1), and some countries' own premium ranges."""
+"""Numbers whose price is not that of a call, and those that fraud is known to call: satellites and
+international services (ITU-T E.164.1), the islands within +1, which are abroad for everyone else in
+it, and some countries' own premium ranges and British personal numbers (0 70), both as Google's
+libphonenumber 9.0.43 has them. Ireland's 15 and America's 976 are not here, since ordinary numbers
+begin so or differ in their middle: the carrier can bar them. A country that nobody calls needs no
+place here, but none in ``countries``."""
 
 FAILOVER = (
     "DESTINATION_OUT_OF_ORDER",
@@ -147,6 +156,11 @@ class Trunk:
     first."""
     channels: Annotated[int, Field(strict=True, ge=1, le=10_000)] = 30
     """Calls at a time, in and out together; more are refused with 503."""
+    calls_per_hour: Annotated[int, Field(strict=True, ge=1, le=1_000_000)] | None = None
+    """Calls out within an hour, those that the carrier refuses included; for more the next trunk is
+    tried. Emergency calls pass, and FreeSWITCH counts on each switch by itself. Default: as many as
+    come, since a guess of ours would refuse calls in a busy hour; ``outbound_limits`` hold all the
+    same."""
     caller_id: Outside | None = None
     """The number shown outside for extensions that have none of their own."""
     caller_id_in: Literal["from", "p-asserted-identity"] = "from"
@@ -372,11 +386,29 @@ class OutboundLimits:
     countries: Many[Prefix] = ()
     """How numbers must begin, such as ``+49``. Routes need at least one."""
     denied: Many[Prefix] = PREMIUM
-    """How they must not begin, though their country is allowed."""
+    """How they must not begin, though their country is allowed. By default satellites, premium rate
+    and the islands within +1 (ITU-T E.164.1, libphonenumber 9.0.43)."""
     calls: Annotated[int, Field(strict=True, ge=1, le=1000)] = 2
     """Calls outside at a time of one extension."""
     calls_per_hour: Annotated[int, Field(strict=True, ge=1, le=100_000)] = 60
     """Calls outside within an hour of one extension. FreeSWITCH counts on each switch by itself."""
+    alarm: Email | None = None
+    """Who is told by mail, through the Site's smtp, that a limit was hit, also one of a trunk: five
+    seconds after the first hit, and at most once an hour for each limit and each extension, fax or
+    trunk. What cannot be sent is kept and tried again every five minutes. Default: nobody."""
+
+    @model_validator(mode="after")
+    def _check(self) -> Self:
+        for index, country in enumerate(self.countries):
+            if (
+                denied := next((p for p in self.denied if country.startswith(p)), None)
+            ) is not None:
+                raise Problem(
+                    f"countries[{index}]",
+                    f"{country} is denied by {denied}, so nothing of it can be called; give denied "
+                    "without that, or leave it out",
+                )
+        return self
 
     def refused(self, number: str) -> str | None:
         """Why a number of E.164 may not be called, or None."""

@@ -47,7 +47,7 @@ def packages(site: Site, found: State) -> tuple[str, ...]:
     if render.system.sends_mail(site):
         mail += [render.freeswitch.MAILER, "ca-certificates"]
     fax = FAX_TOOLS if site.faxes else ()
-    calls = ["python3"] if site.cdr is not None else []
+    calls = ["python3"] if site.cdr is not None or site.outbound_limits.alarm is not None else []
     if site.database is not None:
         calls += ["python3-psycopg2", "ca-certificates"]
     http = ("python3", "ca-certificates") if site.http_applications else ()
@@ -130,6 +130,8 @@ def configure(site: Site, switch: Switch, found: State) -> None:
     wanted = packages(site, found)
     gone = [name for name in (*FAX_TOOLS, render.freeswitch.MAILER) if name not in wanted]
     no_tls = operations.spare(render.system.TLS)
+    mailer = render.freeswitch.MAILER
+    no_mail = operations.spare(mailer) if mailer in gone else "true"
     files.tree(
         name="Unit and log rotation",
         group="freeswitch",
@@ -163,6 +165,13 @@ def configure(site: Site, switch: Switch, found: State) -> None:
                         paths.EVENT_SOCKET_KEY,
                         paths.EVENT_SOCKET_CLIENTS,
                     ),
+                ).items()
+            },
+            **{
+                path: f"{command}; [ -e {paths.ALARM_UNIT} ] || "
+                f"{{ rm -rf {paths.ALARM}; {no_mail}; }}"
+                for path, command in operations.service(
+                    paths.ALARM_UNIT, (paths.ALARM_TOOL,)
                 ).items()
             },
             **operations.service(paths.HTTP_GUARD_UNIT, (paths.HTTP_GUARD_TOOL,)),

@@ -331,6 +331,7 @@ def test_limits_hold_for_faxes(
     over = "0 of 2 pages sent: "
     assert send(near, RAW, document) == (1, f"{over}NORMAL_CIRCUIT_CONGESTION")
     assert far.ssh(FAR, calls) == before
+    assert hit(near, "(trunk-calls) of trunk far hit by a call of fax office to +4930555000") == 1
     near.ssh(NEAR, "fs_cli -x hupall")
     first.communicate(timeout=60)
     assert near.ssh(NEAR, used).strip() == "0"
@@ -343,8 +344,21 @@ def test_limits_hold_for_faxes(
             1,
             f"{over}OUTGOING_CALL_BARRED",
         )
+        assert hit(near, "(hour) of fax tones hit by a call to +4930999999") == 1
+        # A trunk's own hour.
+        near.describe(described.replace("channels=1,", "channels=1, calls_per_hour=1,"))
+        send(near, "030999999", document)
+        assert send(near, RAW, document) == (1, f"{over}NORMAL_CIRCUIT_CONGESTION")
+        assert hit(near, "(trunk-hour) of trunk far hit by a call of fax office to") == 1
+        assert near.ssh(NEAR, used).strip() == "0"
     finally:
         near.describe(described)
+
+
+def hit(operator: Operator, limit: str) -> int:
+    """How often FreeSWITCH's log says so."""
+    said = f"WARNING\\] [a-z_.:0-9]* Outbound limit {limit}"
+    return int(operator.ssh(NEAR, f"grep -c '{said}' {FS_LOG}"))
 
 
 def test_refused(both: tuple[Operator, Operator], document: Path, tmp_path: Path) -> None:

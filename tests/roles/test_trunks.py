@@ -162,6 +162,8 @@ def test_calls_that_come_in_take_channels(operator: Operator, exchange: Exchange
     for call, _ in calls:
         call.wait_established()
     assert refused(world.call("+4930123401")) == 503
+    log = operator.ssh(HOST, "tail -n 50 /var/log/freeswitch/freeswitch.log")
+    assert "Inbound limit (trunk-calls) of trunk good hit" in log
     calls[0][1].hangup()
     calls[0][0].wait_ended()
     again = world.call("+4930123401")
@@ -249,7 +251,8 @@ def test_numbers_that_cost_too_much_are_not_called(
     operator: Operator, exchange: Exchange, number: str
 ) -> None:
     assert refused(phone_of(operator, HOST, exchange, "1000").call(number)) == 403
-    assert "Outbound limit (country) of 1000 hit" in operator.ssh(
+    called = "+49" + number[1:] if number[1] != "0" else "+" + number[2:]
+    assert f"Outbound limit (country) of 1000 hit by a call to {called}" in operator.ssh(
         HOST, "tail -n 50 /var/log/freeswitch/freeswitch.log"
     )
 

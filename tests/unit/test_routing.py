@@ -112,7 +112,7 @@ extensions:
   - 1001
 trunks:
   - {name: c, host: 198.51.100.9}
-  - {name: a, host: 198.51.100.7, national: "+49"}
+  - {name: a, host: 198.51.100.7, national: "+49", channels: 4, calls_per_hour: 90}
   - {name: b, host: b.example, networks: [198.51.100.8/32]}
 inbound:
   - {number: "+4930123400", last: "+4930123457", to: {extension: 1001}, trunk: a}
@@ -134,6 +134,10 @@ outbound_limits: {countries: ["+49"]}
             [
                 "030555123 fits the route national (outbound[0])",
                 "+4930555123 is called over b (b.example), then a (198.51.100.7)",
+                "it is refused (403) where its caller has 2 calls outside, or has had 60 within "
+                "the hour",
+                "b is passed over where it has 30 calls",
+                "a is passed over where it has 4 calls, or has had 90 out within the hour",
             ],
         ),
         (
@@ -156,6 +160,11 @@ outbound_limits: {countries: ["+49"]}
                 "711111111 fits the route spread (outbound[2])",
                 "+4911111111 is called over b (b.example) 75%, c (198.51.100.9) 25% (the others "
                 "where one fails), then a (198.51.100.7)",
+                "it is refused (403) where its caller has 2 calls outside, or has had 60 within "
+                "the hour",
+                "a is passed over where it has 4 calls, or has had 90 out within the hour",
+                "b is passed over where it has 30 calls",
+                "c is passed over where it has 30 calls",
             ],
         ),
         (

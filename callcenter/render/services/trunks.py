@@ -39,6 +39,7 @@ def files(site: Site) -> Iterator[File]:
         (route, [site.named("trunks", name) for name in route.trunks]) for route in site.outbound
     ]
     urgent = [(one, [site.named("trunks", name) for name in one.trunks]) for one in site.emergency]
+    used = {trunk.name: trunk for _, trunks in ways for trunk in trunks}
     if "mod_distributor" in modules(site):
         yield config("autoload_configs/distributor.conf.xml", site)
     yield config(
@@ -46,6 +47,7 @@ def files(site: Site) -> Iterator[File]:
         site,
         ways=ways,
         urgent=urgent,
+        used=tuple(used.values()),
         records=records(site),
         passed=PASSED,
         denied=_beginnings(site.outbound_limits.denied),

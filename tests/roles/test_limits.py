@@ -1,0 +1,303 @@
+"""Limits of calls outside: a trunk's hour, and the mail that says that one was hit."""
+
+from __future__ import annotations
+
+import asyncio
+import email
+import email.policy
+import json
+import queue
+import socket
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from email.message import EmailMessage
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from callcenter import inventory, paths
+from callcenter.event_socket import connect
+from callcenter.ssh import ssh_config
+from lab.lab import Lab
+from tests.acceptance.support.phones import Exchange, Phone
+from tests.roles.conftest import SITE, Operator
+from tests.roles.support import phone_of
+from tests.roles.test_trunks import ALLOWED, folder_in, refused
+from tests.sipp import SIPP, Sipp, sipp
+
+HOST = "limits1"
+HOURLY, NEXT, MAIL = 5081, 5082, 2527
+"""Ports of this machine."""
+MAIL_SERVER, NOC = "mail.callcenter.test", "noc@callcenter.test"
+AN_HOUR = 5
+
+ROUTES = '["hourly", "narrow", "abroad"]'
+EXTENSIONS = f"*[Extension(1000 + n, ring_seconds=5, routes={ROUTES}) for n in range(10)]"
+ALARM = f', alarm="{NOC}"'
+SMTP = f'smtp=Smtp("{MAIL_SERVER}", port={MAIL}, tls="none", sender="pbx@callcenter.test"),'
+TRUNKS = f"""
+    trunks=[
+        Trunk("hourly", host="GATEWAY", port={HOURLY}, calls_per_hour={AN_HOUR}, channels=40,
+              ping_seconds=None),
+        Trunk("next", host="GATEWAY", port={NEXT}, channels=40, ping_seconds=None),
+        Trunk("narrow", host="GATEWAY", port={NEXT}, channels=1, ping_seconds=None),
+    ],
+    inbound=[Did("+4930123401", to=extension(1001))],
+    outbound=[
+        Route("hourly", pattern=r"^7\\d{{8}}$", strip=1, prefix="+4947", trunks=["hourly", "next"]),
+        Route("narrow", pattern=r"^6\\d{{8}}$", strip=1, prefix="+4948", trunks=["narrow"]),
+        Route("abroad", pattern=r"^00[1-9]\\d{{6,12}}$", strip=2, prefix="+", trunks=["next"]),
+    ],
+    emergency=[Emergency("112", trunks=["hourly"])],
+    outbound_limits=OutboundLimits(
+        countries=["+49"], calls=100, calls_per_hour=1000{ALARM}
+    ),
+    {SMTP}
+    media="""
+
+
+def described(lab: Lab) -> str:
+    """The Site with its trunks to this machine."""
+    text = SITE.replace(ALLOWED, EXTENSIONS).replace("media=", TRUNKS, 1)
+    return text.replace("GATEWAY", lab.gateway)
+
+
+@pytest.fixture(scope="module")
+def operator(operator_of: Callable[..., Operator], lab: Lab) -> Operator:
+    made = operator_of(HOST)
+    made.describe(described(lab))
+    made.succeed()
+    assert made.succeed().changes == 0
+    assert made.ssh(HOST, f"echo '{lab.gateway} {MAIL_SERVER}' >>/etc/hosts") == ""
+    return made
+
+
+@contextmanager
+def mail_server(lab: Lab) -> Iterator[queue.Queue[EmailMessage]]:
+    """A mail server beside the hosts."""
+    controllers: Any = pytest.importorskip("aiosmtpd.controller", reason="needs aiosmtpd")
+    mails: queue.Queue[EmailMessage] = queue.Queue()
+
+    class Handler:
+        async def handle_DATA(self, _: Any, __: Any, envelope: Any) -> str:
+            assert (envelope.mail_from, envelope.rcpt_tos) == ("pbx@callcenter.test", [NOC])
+            message = email.message_from_bytes(envelope.content, policy=email.policy.default)
+            assert isinstance(message, EmailMessage)
+            mails.put(message)
+            return "250 OK"
+
+    controller = controllers.Controller(Handler(), hostname=lab.gateway, port=MAIL)
+    controller.start()
+    try:
+        yield mails
+    finally:
+        controller.stop()
+
+
+def address_of(operator: Operator) -> str:
+    return next(one.address for one in operator.lab.hosts if one.name == HOST)
+
+
+@contextmanager
+def calls(
+    operator: Operator, folder: Path, user: str, *, port: int = 5098, **given: Any
+) -> Iterator[Sipp]:
+    """Calls of an extension by SIPp."""
+    with sipp(
+        folder,
+        operator.lab.gateway,
+        port,
+        calls=f"{address_of(operator)}:5060",
+        user=user,
+        password=json.loads(operator.secrets.read_text())[f"extension/{user}"],
+        domain="roles.callcenter.test",
+        **given,
+    ) as made:
+        yield made
+
+
+def final(made: Sipp) -> list[str]:
+    return [status for status in made.statuses() if status != "407"]
+
+
+def used(operator: Operator, resource: str) -> str:
+    return operator.ssh(HOST, f'fs_cli -x "limit_usage hash {resource}"').strip()
+
+
+def waited(operator: Operator, condition: str, seconds: int = 30) -> None:
+    """Until a command of the host succeeds."""
+    wait = f'timeout {seconds} sh -c "until {condition}; do sleep 0.1; done"'
+    said = operator.ssh(HOST, f"{wait} || {JOURNAL}")
+    assert said == "", said
+
+
+LOG = "/var/log/freeswitch/freeswitch.log"
+JOURNAL = "journalctl -u callcenter-alarm --no-pager -o cat"
+
+
+def hits(operator: Operator, line: str) -> int:
+    """How often FreeSWITCH's log says that a limit was hit."""
+    return int(operator.ssh(HOST, f"grep -c 'WARNING\\].*bound limit {line}' {LOG}"))
+
+
+def text_of(message: EmailMessage) -> list[str]:
+    body = message.get_body()
+    assert body is not None
+    return [line for line in body.get_content().splitlines() if line]
+
+
+needs_sipp = pytest.mark.skipif(SIPP is None, reason="sipp is not installed (Debian's sip-tester)")
+
+
+@needs_sipp
+def test_a_trunks_hour_holds_when_twenty_call_at_once(
+    operator: Operator, lab: Lab, tmp_path: Path
+) -> None:
+    """The others take the next trunk; one mail tells of all of them; emergency calls pass"""
+    busy = "SIP/2.0 486 Busy Here"
+    with (
+        mail_server(lab) as mails,
+        sipp(folder_in(tmp_path, "hourly"), lab.gateway, HOURLY, answers=busy) as hourly,
+        sipp(folder_in(tmp_path, "next"), lab.gateway, NEXT, answers=busy) as following,
+    ):
+        # Not counted, though it goes first.
+        with calls(operator, folder_in(tmp_path, "help"), "1001", numbers=["112"]) as made:
+            assert final(made) == ["486"]
+        over = 20 - AN_HOUR
+        with calls(operator, folder_in(tmp_path, "many"), "1000", to="711111111", count=20) as made:
+            assert final(made) == ["486"] * 20
+        assert hourly.called == ["112"] + ["+494711111111"] * AN_HOUR
+        assert following.called == ["+494711111111"] * over
+        # One that is refused by the hour leaves no channel taken.
+        assert used(operator, "trunk hourly") == used(operator, "trunk next") == "0"
+        assert hits(operator, "(trunk-hour) of trunk hourly hit by a call of 1000 to") == over
+        with calls(operator, folder_in(tmp_path, "again"), "1001", numbers=["112"]) as made:
+            assert final(made) == ["486"]
+        assert hourly.called[-1] == "112"
+        message = mails.get(timeout=20)
+        assert message["To"] == NOC
+        assert message["Subject"] == f"Limit hit on {HOST}: trunk-hour of trunk hourly"
+        told = text_of(message)
+        assert told[0] == f"On {HOST} a limit of trunk hourly was hit {over} times."
+        assert "Limit: the trunk's calls out within an hour (calls_per_hour)" in told
+        assert [line for line in told if line.startswith("Call:")] == [
+            "Call:  of 1000 to +494711111111"
+        ]
+        # What comes within the hour is counted, and not mailed when another limit is.
+        with calls(
+            operator, folder_in(tmp_path, "later"), "1002", numbers=["711111112", "0033123456789"]
+        ) as made:
+            assert final(made) == ["486", "403"]
+        assert mails.get(timeout=20)["Subject"].endswith("country of extension 1002")
+        assert mails.empty()
+    kept = json.loads(operator.ssh(HOST, f"cat {paths.ALARM}/state.json"))["alarms"]
+    assert {(one["whose"], one["hits"]) for one in kept} == {
+        ("trunk hourly", 1), ("extension 1002", 0)
+    }  # fmt: skip
+
+
+def test_the_hour_takes_no_channel_from_a_call_that_goes_on(operator: Operator, lab: Lab) -> None:
+    """While a call that it has refused is up over the next trunk"""
+    with Exchange(lab.gateway, port=NEXT) as exchange:
+        world = exchange.phone("+494722222222")
+        call = phone_of(operator, HOST, exchange, "1000").call("722222222")
+        world.incoming().answer()
+        call.wait_established()
+        assert (used(operator, "trunk hourly"), used(operator, "trunk next")) == ("0", "1")
+        call.hangup()
+
+
+def test_a_trunk_that_is_full_says_so(operator: Operator, lab: Lab) -> None:
+    """By an event, too, for whoever listens"""
+    found = inventory.load(operator.inventory)
+    port = found.site.event_socket.port
+    password = found.site.reveal(found.site.event_socket.password)
+    (config := operator.folder / "ssh").write_text(ssh_config(found))
+
+    async def told_of(happens: Callable[[], None]) -> dict[str, str]:
+        async with connect(HOST, port, password, config) as client:
+            await client.send("event plain CUSTOM callcenter::limit")
+            await asyncio.to_thread(happens)
+            event = await anext(client.events())
+            return {name: event.get(name, "") for name in ("Limit", "Trunk", "Extension", "Called")}
+
+    with Exchange(lab.gateway, port=NEXT) as exchange:
+        world = exchange.phone("+494833333333")
+        caller = phone_of(operator, HOST, exchange, "1000")
+        call = caller.call("633333333")
+        world.incoming().answer()
+        call.wait_established()
+        assert asyncio.run(told_of(lambda: call_refused(caller, "633333334", 503))) == {
+            "Limit": "trunk-calls", "Trunk": "narrow", "Extension": "1000",
+            "Called": "+494833333334",
+        }  # fmt: skip
+        call.hangup()
+    assert hits(operator, "(trunk-calls) of trunk narrow hit by a call of 1000 to +494833333334")
+
+
+def call_refused(caller: Phone, number: str, status: int) -> None:
+    assert refused(caller.call(number)) == status
+
+
+@needs_sipp
+def test_what_cannot_be_mailed_is_kept(operator: Operator, lab: Lab, tmp_path: Path) -> None:
+    """Nothing is lost: not while the mail server is down, nor by a restart of either program"""
+    called = ["0033123456789", "0033123456788"]
+    with calls(operator, folder_in(tmp_path, "down"), "1003", numbers=called[:1]) as made:
+        assert final(made) == ["403"]
+    waited(operator, f"grep -q 'extension 1003' {paths.ALARM}/state.json")
+    waited(operator, f"{JOURNAL} | grep -q 'cannot be mailed now: msmtp: .*; it is kept'")
+    operator.ssh(HOST, "systemctl stop callcenter-alarm")
+    with calls(operator, folder_in(tmp_path, "stopped"), "1003", numbers=called[1:]) as made:
+        assert final(made) == ["403"]
+    operator.ssh(HOST, f"systemctl restart {paths.UNIT}")
+    waited(operator, "fs_cli -x 'sofia status' | grep -q 'internal.*RUNNING'")
+    with mail_server(lab) as mails:
+        operator.ssh(HOST, "systemctl start callcenter-alarm")
+        while not (message := mails.get(timeout=20))["Subject"].endswith("extension 1003"):
+            # What the tests before have left.
+            assert "narrow" in message["Subject"]
+    told = text_of(message)
+    assert told[0] == f"On {HOST} a limit of extension 1003 was hit 2 times."
+    assert told[-4:-2] == ["Call:  to +33123456789", "Call:  to +33123456788"]
+
+
+@needs_sipp
+def test_a_mail_server_that_hangs_holds_no_call(
+    operator: Operator, lab: Lab, tmp_path: Path
+) -> None:
+    with socket.create_server((lab.gateway, MAIL)) as deaf:
+        with calls(
+            operator, folder_in(tmp_path, "first"), "1004", numbers=["0033123456789"]
+        ) as one:
+            assert final(one) == ["403"]
+        deaf.settimeout(30)
+        connection, _ = deaf.accept()
+        with connection:
+            began = time.monotonic()
+            numbers = [f"00331234567{n}" for n in range(10, 40)]
+            with calls(operator, folder_in(tmp_path, "then"), "1005", numbers=numbers) as made:
+                assert final(made) == ["403"] * 30
+            # One after the other.
+            assert time.monotonic() - began < 10
+            assert operator.ssh(HOST, "pidof msmtp").strip().isdigit()
+    waited(operator, f"{JOURNAL} | grep -q 'country of extension 1004, hits: 1: cannot be mailed'")
+
+
+def test_off(operator: Operator, lab: Lab) -> None:
+    """Nothing of it is left, and on again it begins anew"""
+    text = described(lab)
+    operator.describe(text.replace(ALARM, "").replace(SMTP, ""))
+    operator.succeed()
+    gone = f"{paths.ALARM} {paths.ALARM_TOOL} {paths.ALARM_UNIT} {paths.SMTP_CONFIG}"
+    assert operator.ssh(HOST, f"ls -d {gone} 2>/dev/null; which msmtp") == ""
+    assert operator.ssh(HOST, "systemctl list-units --all | grep callcenter-alarm") == ""
+    assert operator.ssh(HOST, "find /etc/systemd -name 'callcenter-alarm*'") == ""
+    assert operator.ssh(HOST, f"ls /proc/$(pidof freeswitch)/fd -l | grep {paths.ALARM}") == ""
+    assert operator.succeed().changes == 0
+    operator.describe(text)
+    operator.succeed()
+    assert operator.ssh(HOST, f"stat -c '%U %a' {paths.ALARM_LOG}").split()[0] == "freeswitch"
+    assert operator.ssh(HOST, "systemctl is-active callcenter-alarm").strip() == "active"
