@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import KW_ONLY, replace
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, TypedDict
 
 from pydantic import Field, field_validator
 
@@ -14,9 +14,27 @@ from callcenter.site.destinations import Destination, ToVoicemail
 from callcenter.site.trunks import Outside
 from callcenter.site.voicemails import Mailbox
 
+if TYPE_CHECKING:
+    from typing import Unpack
+
 __all__ = ["Extension"]
 
 MAXIMUM_RANGE = 20_000
+
+OWN = ("name", "password", "caller_id")
+"""What no two extensions have in common."""
+
+
+class Alike(TypedDict, total=False):
+    """What the extensions of a range may have in common."""
+
+    ring_seconds: int
+    no_answer: Destination | None
+    voicemail: bool
+    record: bool
+    pickup_groups: Many[str]
+    routes: Many[str]
+    account: str | None
 
 
 @model
@@ -24,7 +42,9 @@ class Extension:
     """One SIP account that phones register with, and the number that calls it."""
 
     number: Number
-    """The number that is dialled and the phone's user name: digits only."""
+    """The number that is dialled and the phone's user name: digits only. In YAML also a range,
+    such as ``1000-1019``: the other fields hold for each, and name, password and caller_id, which
+    are one extension's, are left out."""
     _: KW_ONLY
     name: DisplayName = ""
     """Shown to whom it calls. Default: the number itself."""
@@ -101,15 +121,17 @@ class Extension:
         return self.no_answer
 
     @classmethod
-    def range(
-        cls, first: int, last: int, *, ring_seconds: int = 30, voicemail: bool = False
-    ) -> list[Extension]:
-        """Extensions ``first`` to ``last``, both included, each with a password of its own."""
+    def range(cls, first: int, last: int, **alike: Unpack[Alike]) -> list[Extension]:
+        """Extensions ``first`` to ``last``, both included, each with a password of its own, and
+        what else is given for all of them."""
         if last < first:
             raise SiteError([f"Extension.range: {first} is above {last}; put the lower one first"])
         if last - first >= MAXIMUM_RANGE:
             raise SiteError([f"Extension.range: holds more than {MAXIMUM_RANGE} numbers"])
-        return [
-            cls(str(number), ring_seconds=ring_seconds, voicemail=voicemail)
-            for number in range(first, last + 1)
-        ]
+        own = [field for field in OWN if field in alike]
+        if not isinstance(alike.get("voicemail", False), bool):
+            own.append("voicemail")
+        if own:
+            words = "is one extension's; write that one by itself"
+            raise SiteError(f"Extension.range.{field}: {words}" for field in own)
+        return [cls(str(number), **alike) for number in range(first, last + 1)]

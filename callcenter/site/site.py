@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import KW_ONLY, fields, is_dataclass
 from functools import cached_property
 from pathlib import Path
@@ -72,13 +72,19 @@ def _expanded(given: object) -> object:
         return given
     out: list[object] = []
     for index, item in enumerate(given):
-        if isinstance(item, str) and "-" in item:
-            if not (ends := _RANGE.fullmatch(item.strip())):
+        alike: Any = item if isinstance(item, Mapping) else {"number": item}
+        alike = {str(key): value for key, value in alike.items()}
+        number = alike.pop("number", None)
+        if isinstance(number, str) and "-" in number:
+            if not (ends := _RANGE.fullmatch(number.strip())):
                 raise Problem(f"[{index}]", "is no range; use one such as '1000-1019'")
             try:
-                out += Extension.range(int(ends[1]), int(ends[2]))
+                out += Extension.range(int(ends[1]), int(ends[2]), **alike)
             except SiteError as refused:
-                raise Problem(f"[{index}]", str(refused).partition(": ")[2]) from None
+                raise SiteError(
+                    f"[{index}]" + line.removeprefix("Extension").removeprefix(".range")
+                    for line in refused.problems
+                ) from None
         elif isinstance(item, str | int) and not isinstance(item, bool):
             out.append({"number": dialled(item)})
         else:
@@ -580,6 +586,8 @@ class Site:
             "RemotePostgres",
         ):
             definitions[source].setdefault("required", []).append("source")
+        numbers = definitions["Extension"]["properties"]["number"]["anyOf"]
+        numbers.append({"type": "string", "pattern": f"^{_RANGE.pattern}$"})
         # An extension's own secrets are named after its number: no one value is the default.
         del definitions["Extension"]["properties"]["password"]["default"]
         del definitions["EventSocketUser"]["properties"]["password"]["default"]

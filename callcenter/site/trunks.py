@@ -187,8 +187,8 @@ class Trunk:
     """The certificate's private key, as PEM without a passphrase. None is ever made."""
     srtp: Annotated[bool, Field(strict=True)] = False
     """With TLS: voice is encrypted between the switch and the carrier, or there is no call. Its key
-    is in SDP (SDES). Faxes go as tones then, since T.38 cannot be
-    encrypted."""
+    is in SDP (SDES). Faxes go as encrypted tones, since T.38 has no keys: a carrier that asks for
+    it is refused it, and the fax goes on."""
     ping_seconds: Annotated[int, Field(strict=True, ge=5, le=3600)] | None = 30
     """How often it is asked whether it is there (OPTIONS). One that is not there is passed over.
     None: never."""

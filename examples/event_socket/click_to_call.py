@@ -33,7 +33,7 @@ async def main() -> int:
     given = words.parse_args()
     done: asyncio.Future[str] = asyncio.get_running_loop().create_future()
 
-    def finished(event: ESLEvent) -> None:
+    async def finished(event: ESLEvent) -> None:
         if not done.done():
             done.set_result((event.body or "").strip())
 

@@ -27,10 +27,10 @@ async def main() -> None:
     async def serve(call: Session) -> None:
         pressed: asyncio.Queue[str] = asyncio.Queue()
 
-        def key(event: ESLEvent) -> None:
+        async def key(event: ESLEvent) -> None:
             pressed.put_nowait(str(event["DTMF-Digit"]))
 
-        def ended(event: ESLEvent) -> None:
+        async def ended(event: ESLEvent) -> None:
             pressed.put_nowait("")
 
         call.on("DTMF", key)

@@ -16,8 +16,8 @@ from login import User
 EVENTS = ("CHANNEL_CREATE", "CHANNEL_ANSWER", "CHANNEL_HANGUP", "BACKGROUND_JOB")
 
 
-def show(event: ESLEvent) -> None:
-    """One line an event."""
+async def show(event: ESLEvent) -> None:
+    """One line an event. Not async, it would run in a thread beside others."""
     what = event.get("Caller-Destination-Number") or (event.body or "").strip()
     cause = event.get("Hangup-Cause", "")
     print(event["Event-Name"], what, cause, flush=True)

@@ -28,6 +28,7 @@ site = Site(
     # for a folder of .deb files on this machine.
     packages=SignalWire(token=secret("signalwire"), version="1.10.12"),
     extensions=[
+        # What all of a range have is said once: Extension.range(1000, 1019, voicemail=True).
         *Extension.range(1000, 1019),
         # Whom it does not answer may leave a message; its PIN is a secret, too.
         Extension(2000, name="Front desk", ring_seconds=20, voicemail=True),

@@ -3,9 +3,14 @@
 from __future__ import annotations
 
 import json
+import re
+import socket
+import socketserver
+import struct
 import subprocess
 import sys
-from collections.abc import Iterator
+import threading
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
@@ -21,6 +26,7 @@ __all__ = [
     "connected",
     "contacts",
     "listening",
+    "name_server",
     "phone_of",
     "phones_at",
     "refused",
@@ -161,3 +167,26 @@ def still_talking(call: Call, answered: Call) -> None:
         assert not side.ended
         side.forget()
         assert_heard(side, tone, 1)
+
+
+@contextmanager
+def name_server(at: str, known: Mapping[str, str]) -> Iterator[None]:
+    """A name server that has these addresses, and knows nothing else (RFC 1035): sofia-sip does not
+    read /etc/hosts."""
+
+    class Answers(socketserver.BaseRequestHandler):
+        def handle(self) -> None:
+            question, reply_on = self.request
+            end = question.index(b"\0", 12) + 5
+            asked = b".".join(re.findall(rb"[a-z]+", question[12 : end - 5])).decode()
+            found = asked in known and question[end - 4 : end - 2] == b"\0\1"
+            answer = b""
+            if found:
+                answer = b"\xc0\x0c\0\1\0\1\0\0\0\x3c\0\4" + socket.inet_aton(known[asked])
+            head = question[:2] + b"\x85\x80" + struct.pack(">4H", 1, int(found), 0, 0)
+            reply_on.sendto(head + question[12:end] + answer, self.client_address)
+
+    with socketserver.ThreadingUDPServer((at, 53), Answers) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        yield
+        server.shutdown()

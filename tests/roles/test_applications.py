@@ -148,14 +148,49 @@ class Program:
         self._process.wait()
 
 
+Example = Callable[..., Program]
+"""Starts an example by its name: its words, then the port and the password where it logs in."""
+
+
 @pytest.fixture(scope="module")
-def genesis(tunnel: None) -> None:
-    """What the examples are written with."""
+def python(tunnel: None) -> Example:
     if not PYTHON.exists():
         pytest.skip(
             "no .venv-examples: python3 -m venv .venv-examples && .venv-examples/bin/pip install "
             "-r examples/event_socket/requirements.txt"
         )
+
+    def start(name: str, *words: str, port: int | None = None, password: str = "") -> Program:
+        ending = ("--port", str(port)) if port else ()
+        return Program(f"{name}.py", *words, *ending, password=password)
+
+    return start
+
+
+@pytest.fixture(scope="module")
+def java(tunnel: None, tmp_path_factory: pytest.TempPathFactory) -> Example:
+    client, compiler = os.environ.get("CALLCENTER_ESL_CLIENT"), shutil.which("javac")
+    if compiler is None:
+        pytest.skip("javac is not installed (Debian's openjdk-17-jdk-headless)")
+    if not client:
+        pytest.skip("CALLCENTER_ESL_CLIENT names no class path of org.freeswitch.esl.client")
+    classes = str(tmp_path_factory.mktemp("classes"))
+    sources = (EXAMPLES / "java").glob("*.java")
+    subprocess.run([compiler, "-Werror", "-cp", client, "-d", classes, *sources], check=True)
+
+    def start(name: str, *words: str, port: int | None = None, password: str = "") -> Program:
+        program = ["-cp", f"{client}:{classes}", name.title().replace("_", ""), *words]
+        ending = [str(port)] if port else []
+        return Program(*program, *ending, password=password, by=Path(compiler).with_name("java"))
+
+    return start
+
+
+@pytest.fixture(params=["python", "java"])
+def example(request: pytest.FixtureRequest) -> Example:
+    """In each language."""
+    started: Example = request.getfixturevalue(request.param)
+    return started
 
 
 @pytest.fixture
@@ -240,8 +275,8 @@ def test_application_owns_its_call_alone(tunnel: None, at: Callable[[str], Phone
     assert all(b"-ERR" in one for one in said[1:]), said
 
 
-def test_ivr_example(genesis: None, at: Callable[[str], Phone]) -> None:
-    with Program("ivr.py", "--extension", "1001") as program:
+def test_ivr_example(example: Example, at: Callable[[str], Phone]) -> None:
+    with example("ivr") as program:
         program.says("waiting for calls")
         caller, callee = at("1000"), at("1001")
         call = caller.call("6300")
@@ -259,19 +294,23 @@ def test_ivr_example(genesis: None, at: Callable[[str], Phone]) -> None:
         still_talking(call, answered)
 
 
-def test_listener_example(genesis: None, operator: Operator, at: Callable[[str], Phone]) -> None:
+def test_listener_example(example: Example, operator: Operator, at: Callable[[str], Phone]) -> None:
     phone = at("1000")
     password = secret_of(operator, "event-socket/listener")
-    words = ("listener.py", "1000", "--port", str(SOCKET), "--play", "tone_stream://%(3000,0,620)")
-    with Program(*words, password=password) as program:
-        call = phone.incoming().answer()
-        program.says("CHANNEL_ANSWER")
+    with example("listener", "1000", port=SOCKET, password=password) as program:
+        call = phone.incoming(timeout=30).answer()
+        program.says("CHANNEL_ANSWER 1000")
         assert_heard(call, 620, 2)
         call.hangup()
         program.says("CHANNEL_HANGUP 1000 NORMAL_CLEARING")
+    with example("listener", "1000", port=SOCKET, password=password[:-1]) as program:
+        program.says("does not know listener by this password")
+        assert program.wait() == 1
 
 
-def test_java_example(tunnel: None, operator: Operator, at: Callable[[str], Phone]) -> None:
+def test_java_without_a_library(
+    tunnel: None, operator: Operator, at: Callable[[str], Phone]
+) -> None:
     if (java := shutil.which("java")) is None:
         pytest.skip("java is not installed (Debian's openjdk-17-jdk-headless)")
     phone = at("1000")
@@ -291,21 +330,20 @@ def test_java_example(tunnel: None, operator: Operator, at: Callable[[str], Phon
 
 
 def test_click_to_call_example(
-    genesis: None, operator: Operator, at: Callable[[str], Phone]
+    example: Example, operator: Operator, at: Callable[[str], Phone]
 ) -> None:
     caller, callee = at("1000"), at("1001")
     password = secret_of(operator, "event-socket/click-to-call")
-    words = ("click_to_call.py", "1000", "1001", "--port", str(SOCKET))
-    with Program(*words, password=password) as program:
-        call = caller.incoming().answer()
+    with example("click_to_call", "1000", "1001", port=SOCKET, password=password) as program:
+        call = caller.incoming(timeout=30).answer()
         answered = callee.incoming().answer()
         program.says("+OK")
         assert program.wait() == 0
         call.play(CALLER_HZ)
         answered.play(CALLEE_HZ)
         still_talking(call, answered)
-    with Program("click_to_call.py", "1000", "1001 &system(x)", password=password) as program:
-        program.says("is no extension")
+    with example("click_to_call", "1000", "1001 &system(x)", password=password) as program:
+        assert program.wait() == 2
 
 
 def said_to(password: str, *commands: str, user: str) -> list[str]:

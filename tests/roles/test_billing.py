@@ -54,7 +54,7 @@ BILLED = f"""
     media="""
 PREPAID = 'routes=["local", "spread", "abroad"], account='
 EXTENSIONS = (
-    f'Extension(1000, {PREPAID}"family"), Extension(1001, {PREPAID}"family"), '
+    f'*Extension.range(1000, 1001, {PREPAID}"family"), '
     f'Extension(1002, routes=["local", "abroad"]), Extension(1003, {PREPAID}"empty"), '
     "*Extension.range(1004, 1009, ring_seconds=5)"
 )

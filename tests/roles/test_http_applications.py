@@ -132,7 +132,7 @@ def operator(operator_of: Callable[..., Operator], lab: Lab, back_end: BackEnd) 
     site = SITE.replace("media=", served.strip())
     site = site.replace(
         "*Extension.range(1000, 1009, ring_seconds=5)",
-        '*[Extension(n, ring_seconds=5, routes=["abroad"]) for n in range(1000, 1010)]',
+        '*Extension.range(1000, 1009, ring_seconds=5, routes=["abroad"])',
     )
     made.describe(site)
     made.succeed()

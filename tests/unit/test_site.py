@@ -7,6 +7,7 @@ import subprocess
 import sys
 import tempfile
 import textwrap
+from dataclasses import fields
 from pathlib import Path
 from typing import Any
 
@@ -72,6 +73,7 @@ from callcenter.site import (
     secret,
     voicemail,
 )
+from callcenter.site.extensions import OWN, Alike
 from tests.certificates import Authority
 
 pytestmark = pytest.mark.usefixtures("certificates")
@@ -95,6 +97,8 @@ windows:
   sha256: abababababababababababababababababababababababababababababababab
 extensions:
   - 1000-1002
+  - {number: 1005-1006, routes: [national], pickup_groups: [desk], ring_seconds: 9,
+     voicemail: true, no_answer: {voicemail: 2000}, account: family}
   - 1003
   - "1004"
   - number: 2000
@@ -236,7 +240,18 @@ def twin() -> Site:
         packages=SignalWire(token=secret("signalwire"), version="1.10.11"),
         windows=Msi("https://files.example.net/fs.msi", sha256="ab" * 32),
         extensions=(
-            *Extension.range(1000, 1004),
+            *Extension.range(1000, 1002),
+            *Extension.range(
+                1005,
+                1006,
+                routes=["national"],
+                pickup_groups=["desk"],
+                ring_seconds=9,
+                voicemail=True,
+                no_answer=voicemail(2000),
+                account="family",
+            ),
+            *Extension.range(1003, 1004),
             Extension(
                 "2000",
                 name="Front desk",
@@ -482,6 +497,21 @@ def loaded(text: str, folder: Path) -> Site:
 
 def test_yaml_and_python_say_the_same(tmp_path: Path) -> None:
     assert loaded(YAML, tmp_path) == twin()
+
+
+def test_a_range_is_the_extensions_that_it_stands_for() -> None:
+    alike: Alike = {
+        "ring_seconds": 9,
+        "no_answer": voicemail(2000),
+        "voicemail": True,
+        "record": True,
+        "pickup_groups": ["desk"],
+        "routes": ["national"],
+        "account": "family",
+    }
+    assert Extension.range(10, 11, **alike) == [Extension(10, **alike), Extension(11, **alike)]
+    others = {field.name for field in fields(Extension)} - {"number", *OWN}
+    assert set(alike) == others, "a field that many extensions may have in common, or one's own"
 
 
 def test_equal_sites_are_one_key() -> None:
