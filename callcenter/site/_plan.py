@@ -257,10 +257,10 @@ def check_billing(site: Site) -> None:
                     f"{name!r} calls numbers of {route.prefix}, which nothing in billing.rates "
                     "begins, so each call would be refused; give them a rate",
                 )
-            if (route.media or site.media.mode) != "default":
+            if (mode := route.media or site.media.mode) != "default":
                 raise Problem(
                     path,
-                    f"{name!r} has media 'bypass', where a prepaid caller would not hear that the "
+                    f"{name!r} has media {mode!r}, where a prepaid caller would not hear that the "
                     "money ends; give the extension a route with 'default'",
                 )
 
@@ -304,11 +304,18 @@ def _check_recorded(site: Site, index: int, route: Route) -> None:
     if mode == "default":
         return
     for name in route.trunks:
-        if site.named("trunks", name).srtp:
+        trunk = site.named("trunks", name)
+        if trunk.srtp:
             raise Problem(
                 f"outbound[{index}].media",
                 f"with {mode!r} the phones would have to encrypt what trunk {name!r} requires; use "
                 "'default'",
+            )
+        if trunk.codecs is not None:
+            raise Problem(
+                f"outbound[{index}].media",
+                f"with {mode!r} trunk {name!r} is offered what the phone offers, and it has codecs "
+                "of its own; use 'default', or leave them out",
             )
     recorded = [f"trunk {name!r}" for name in route.trunks if site.named("trunks", name).record]
     recorded += [
@@ -324,6 +331,11 @@ def _check_recorded(site: Site, index: int, route: Route) -> None:
 
 
 def _check_features(site: Site) -> None:
+    if site.parking is not None and site.media.mode != "default":
+        raise Problem(
+            "parking",
+            f"calls with media.mode {site.media.mode!r} could not be heard after it; use 'default'",
+        )
     groups = {group for extension in site.extensions for group in extension.pickup_groups}
     if groups and site.features.pickup is None:
         index = next(i for i, one in enumerate(site.extensions) if one.pickup_groups)

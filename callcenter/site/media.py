@@ -15,7 +15,7 @@ __all__ = ["CODECS", "PASSED", "Codec", "Media", "MediaMode", "check_codecs", "s
 
 Codec = Literal["OPUS", "G722", "PCMU", "PCMA", "GSM", "G729"]
 
-MediaMode = Literal["default", "bypass"]
+MediaMode = Literal["default", "proxy", "bypass"]
 """The ways of the voice."""
 
 CODECS: dict[Codec, str | None] = {
@@ -55,9 +55,11 @@ class Media:
     from a phone or a trunk that offers it to a phone or a trunk, is offered with it. Whatever the
     switch speaks itself it speaks in another, so at least one is named beside it."""
     mode: MediaMode = "default"
-    """``default``: the switch decodes, so it can transcode, record and hear digits. ``bypass``:
-    phones send voice to each other. FreeSWITCH's proxy_media is not offered: since 1.10.9 the
-    caller hears nothing (signalwire/freeswitch issue 1988)."""
+    """``default``: the switch decodes, so it can transcode, record and hear digits. ``proxy``: it
+    passes on what comes, byte for byte, whether it knows the codec or not. ``bypass``: phones send
+    voice to each other. With the last two, nothing is recorded, transcoded or parked, and who is
+    put on hold hears no music of the switch's. Services are always as by default, and so is who was
+    in one before."""
     max_calls: Annotated[int, Field(strict=True, ge=1, le=10_000)] = 500
     """Calls at a time on one switch, each of two legs."""
     max_calls_per_second: Annotated[int, Field(strict=True, ge=1, le=1_000)] = 30

@@ -65,11 +65,11 @@ def undone(plain: list[str], fs_cli: Callable[[str], str]) -> Iterator[None]:
 
 
 def test_hold(site: Site, plain: list[str], phone: MakePhone) -> None:
-    """Who is held hears music, and the other side again once it is resumed"""
+    """Who is held hears music where the switch decodes, and the other side again once resumed"""
     call, answered = connect(phone(plain[0]), phone(plain[1]))
     prove_both_ways(call, answered)
     answered.hold()
-    if site.hold_music is not None:
+    if site.hold_music is not None and site.media.mode == "default":
         call.forget()
         assert_speech(call, seconds=1)
     call.forget()
@@ -99,11 +99,15 @@ def test_blind_transfer(plain: list[str], phone: MakePhone, by: str) -> None:
 
 
 @pytest.mark.parametrize("by", ["caller", "callee"])
-def test_attended_transfer(plain: list[str], phone: MakePhone, by: str) -> None:
+def test_attended_transfer(site: Site, plain: list[str], phone: MakePhone, by: str) -> None:
     """Either side asks a third first, then connects the other two"""
+    if site.media.mode == "bypass":
+        pytest.skip("media mode bypass: nobody tells who was held that the hold is over")
     third = phone(plain[2])
     caller, callee = phone(plain[0]), phone(plain[1])
     call, answered = connect(caller, callee)
+    # Phones that choose a codec by a second INVITE are done with it then.
+    assert_heard(answered, CALLER_HZ, 1)
     if by == "caller":
         stays, leaves, who, tone = answered, call, caller, CALLEE_HZ
     else:

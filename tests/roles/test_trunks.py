@@ -57,6 +57,8 @@ TRUNKS = f"""
         Route("wide", pattern=r"^4\\d{{8}}$", strip=1, prefix="+4944", trunks=["wide"]),
         Route("bypass", pattern=r"^3\\d{{8}}$", strip=1, prefix="+4945", trunks=["good"],
               media="bypass"),
+        Route("proxy", pattern=r"^9\\d{{8}}$", strip=1, prefix="+4947", media="proxy",
+              trunks=["refusing", "good"]),
         Route("abroad", pattern=r"^00[1-9]\\d{{6,12}}$", strip=2, prefix="+", trunks=["good"]),
         Route("spread", pattern=r"^20\\d{{6}}$", strip=1, prefix="+4946",
               trunks=["good", "heavy", "light"], weights=[0, 3, 1]),
@@ -71,7 +73,7 @@ TRUNKS = f"""
 
 ALLOWED = "*Extension.range(1000, 1009, ring_seconds=5)"
 ROUTES = '"local", "refused-first", "silent-first", "narrow", "abroad", "alaw", "wide", "bypass", '
-ROUTES += '"spread", "spread-failing", "spread-rest"'
+ROUTES += '"proxy", "spread", "spread-failing", "spread-rest"'
 EXTENSIONS = (
     f"Extension(1000, routes=[{ROUTES}]), "
     f'Extension(1001, routes=[{ROUTES}], caller_id="+4930123401"), '
@@ -295,12 +297,20 @@ def test_a_trunks_codecs_are_offered_and_transcoded(
     ("number", "called", "through"),
     [
         ("311111111", "+494511111111", False),
+        # The second trunk's, after a refusal.
+        ("911111111", "+494711111111", True),
         ("030555125", "+4930555125", True),
     ],
-    ids=["bypass", "default"],
+    ids=["bypass", "proxy", "default"],
 )
 def test_a_routes_way_of_the_voice(
-    operator: Operator, exchange: Exchange, lab: Lab, number: str, called: str, through: bool
+    operator: Operator,
+    exchange: Exchange,
+    lab: Lab,
+    refusing: None,
+    number: str,
+    called: str,
+    through: bool,
 ) -> None:
     world = exchange.phone(called, codecs=("PCMU",))
     call = phone_of(operator, HOST, exchange, "1000").call(number)

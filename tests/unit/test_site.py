@@ -154,7 +154,7 @@ network:
   local_networks: [10.0.0.0/8, "fd00::/8"]
   sip_from: [192.0.2.0/24]
 firewall: {enabled: false, ssh_from: [192.0.2.0/24], tcp_ports: [9100]}
-media: {codecs: [PCMA, OPUS], mode: bypass, max_calls: 100, max_calls_per_second: 10}
+media: {codecs: [PCMA, OPUS], mode: default, max_calls: 100, max_calls_per_second: 10}
 event_socket:
   port: 8022
   password: {secret: socket}
@@ -358,7 +358,9 @@ def twin() -> Site:
             sip_from=("192.0.2.0/24",),
         ),
         firewall=Firewall(enabled=False, ssh_from=("192.0.2.0/24",), tcp_ports=(9100,)),
-        media=Media(codecs=("PCMA", "OPUS"), mode="bypass", max_calls=100, max_calls_per_second=10),
+        media=Media(
+            codecs=("PCMA", "OPUS"), mode="default", max_calls=100, max_calls_per_second=10
+        ),
         event_socket=EventSocket(
             port=8022,
             password=secret("socket"),

@@ -1,0 +1,22 @@
+"""Calls whose voice passes the switch as it comes, undecoded: ``proxy`` of the media modes."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from callcenter.render._files import File
+from callcenter.render.services._way import config
+from callcenter.site import Site
+
+__all__ = ["files", "modules"]
+
+
+def modules(site: Site) -> tuple[str, ...]:
+    """FreeSWITCH's base is enough."""
+    return ()
+
+
+def files(site: Site) -> Iterator[File]:
+    """The dialplan that every such call runs before it rings anybody."""
+    if "proxy" in (site.media.mode, *(route.media for route in site.outbound)):
+        yield config("dialplan/services/relays.xml", site)
