@@ -44,6 +44,8 @@ def problems(site: Site, switch: Switch, found: State, service: str = "freeswitc
         else:
             has = ", ".join(own) or "none"
             out.append(f"address {switch.bind_address} is on no interface; it has {has}")
+    if service == "freeswitch":
+        out += site.misleads(switch)
     wanted: list[tuple[str, int, str, tuple[str, ...]]] = [
         # The profile binds both, whatever the phones may use.
         ("network.sip_port", site.network.sip_port, switch.bind_address, ("udp", "tcp")),
