@@ -3,11 +3,16 @@
 from __future__ import annotations
 
 import json
+import re
+import socket
+import socketserver
+import struct
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 
 from tests.acceptance.support.audio import assert_heard
-from tests.acceptance.support.phones import Call, Codec, Exchange, Phone
+from tests.acceptance.support.phones import Call, Codec, Exchange, Phone, Transport
 from tests.roles.conftest import Operator, Run
 
 __all__ = [
@@ -15,6 +20,7 @@ __all__ = [
     "CALLER_HZ",
     "connected",
     "listening",
+    "name_server",
     "phone_of",
     "refused",
     "sentence",
@@ -92,6 +98,7 @@ def phone_of(
     number: str,
     codecs: tuple[Codec, ...] = ("PCMU",),
     server: str | None = None,
+    transport: Transport = "udp",
 ) -> Phone:
     """A registered phone of an extension of a host, which it reaches at its own address or at
     ``server``."""
@@ -101,6 +108,7 @@ def phone_of(
         domain="roles.callcenter.test",
         server=server or next(one.address for one in operator.lab.hosts if one.name == host),
         codecs=codecs,
+        transport=transport,
     )
     phone.register()
     return phone
@@ -123,3 +131,23 @@ def still_talking(call: Call, answered: Call) -> None:
         assert not side.ended
         side.forget()
         assert_heard(side, tone, 1)
+
+
+@contextmanager
+def name_server(at: str, name: str, address: str) -> Iterator[None]:
+    """Answers who asks for the address of this name, and knows nothing else (RFC 1035)."""
+
+    class Names(socketserver.BaseRequestHandler):
+        def handle(self) -> None:
+            question, reply_on = self.request
+            end = question.index(b"\0", 12) + 5
+            asked = b".".join(re.findall(rb"[a-z]+", question[12 : end - 5])).decode()
+            known = asked == name and question[end - 4 : end - 2] == b"\0\1"
+            answer = b"\xc0\x0c\0\1\0\1\0\0\0\x3c\0\4" + socket.inet_aton(address)
+            head = question[:2] + b"\x85\x80" + struct.pack(">4H", 1, int(known), 0, 0)
+            reply_on.sendto(head + question[12:end] + answer * known, self.client_address)
+
+    with socketserver.ThreadingUDPServer((at, 53), Names) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        yield
+        server.shutdown()

@@ -5,11 +5,7 @@ from __future__ import annotations
 import json
 import re
 import socket
-import socketserver
 import ssl
-import struct
-import subprocess
-import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -19,7 +15,7 @@ from lab.lab import Lab
 from tests.acceptance.support.phones import Exchange, Phone, Srtp
 from tests.certificates import Authority
 from tests.roles.conftest import SITE, Operator
-from tests.roles.support import phone_of
+from tests.roles.support import name_server, phone_of
 from tests.roles.test_trunks import refused, talk
 
 HOST = "trunktls1"
@@ -85,33 +81,14 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="module")
 def names(lab: Lab) -> Iterator[None]:
     """A name server that knows the carrier: sofia-sip does not read /etc/hosts."""
-    server = socketserver.ThreadingUDPServer((lab.gateway, 53), Names)
-    with server:
-        threading.Thread(target=server.serve_forever, daemon=True).start()
+    with name_server(lab.gateway, NAME, lab.gateway):
         yield
-        server.shutdown()
-
-
-class Names(socketserver.BaseRequestHandler):
-    """Answers who asks for the carrier's address, and knows nothing else (RFC 1035)."""
-
-    def handle(self) -> None:
-        question, reply_on = self.request
-        end = question.index(b"\0", 12) + 5
-        asked = b".".join(re.findall(rb"[a-z]+", question[12 : end - 5])).decode()
-        known = asked == NAME and question[end - 4 : end - 2] == b"\0\1"
-        address = reply_on.getsockname()[0]
-        answer = b"\xc0\x0c\0\1\0\1\0\0\0\x3c\0\4" + socket.inet_aton(address)
-        head = question[:2] + b"\x85\x80" + struct.pack(">4H", 1, int(known), 0, 0)
-        reply_on.sendto(head + question[12:end] + answer * known, self.client_address)
 
 
 @pytest.fixture(scope="module")
 def operator(operator_of: Callable[..., Operator], lab: Lab, folder: Path, names: None) -> Operator:
-    lab.up((HOST,))
-    given = f"echo 'nameserver {lab.gateway}' >/etc/resolv.conf"
-    subprocess.run(lab.ssh(HOST, [given]), check=True)
     made = operator_of(HOST)
+    assert made.ssh(HOST, f"echo 'nameserver {lab.gateway}' >/etc/resolv.conf") == ""
     made.secrets.touch(0o600)
     made.secrets.write_text(json.dumps({"switch-key": (folder / "switch.key").read_text()}))
     made.describe(described(lab, folder))
