@@ -10,7 +10,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import Future, ProcessPoolExecutor, ThreadPoolExecutor
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -160,13 +160,15 @@ class TlsCarrier:
         # A socket stays in the network in which it was made.
         with ThreadPoolExecutor(1) as thread:
             thread.submit(network.join, nat.place(lab, "internet")).result()
-            listen = partial(socket.create_server, (nat.INTERNET, port))
-            self._listening = thread.submit(listen).result()
-            self._voice = thread.submit(socket.socket, socket.AF_INET, socket.SOCK_DGRAM).result()
+            listening = thread.submit(socket.create_server, (nat.INTERNET, port))
+            voice = thread.submit(socket.socket, socket.AF_INET, socket.SOCK_DGRAM)
+        self._sockets = ExitStack()
+        self._listening = self._sockets.enter_context(listening.result())
+        self._voice = self._sockets.enter_context(voice.result())
         self._listening.settimeout(30)
         self._voice.bind((nat.INTERNET, 0))
         self._received = b""
-        threading.Thread(target=self._echo, daemon=True).start()
+        self._echoing = threading.Thread(target=self._echo, daemon=True)
 
     def __enter__(self) -> Self:
         return self
@@ -175,15 +177,15 @@ class TlsCarrier:
         with suppress(OSError):
             # Whoever waits for voice goes on.
             self._voice.shutdown(socket.SHUT_RDWR)
-        self._voice.close()
-        self._listening.close()
-        self._connection.close()
+        self._sockets.close()
 
     def accept(self) -> Message:
         """Wait for the switch, and let it register. Returns its REGISTER."""
-        connection, _ = self._listening.accept()
-        connection.settimeout(30)
-        self._connection = self._context.wrap_socket(connection, server_side=True)
+        plain, _ = self._listening.accept()
+        plain.settimeout(30)
+        self._connection = self._sockets.enter_context(
+            self._context.wrap_socket(plain, server_side=True)
+        )
         register = self.wait("REGISTER ")
         self._uri = register.header("contact").partition("<")[2].partition(">")[0]
         self.answer(register, "200 OK", f"Contact: {register.header('contact')}", "Expires: 3600")
@@ -278,11 +280,18 @@ class TlsCarrier:
     def _speak_with(self, told: Message) -> None:
         assert told.sdp
         self._voice.connect((told.sdp.address, told.sdp.port))
+        if self._echoing.ident is None:
+            self._echoing.start()
 
     def _echo(self) -> None:
         with suppress(OSError):
-            while packet := bytearray(self._voice.recv(2048)):
-                # Behind the header of RTP; PCMU's first bit is the sign.
-                for sample in range(12, len(packet), 2):
-                    packet[sample] ^= 0x80
-                self._voice.send(packet)
+            while True:
+                # Refused is what follows the end of a call.
+                with suppress(ConnectionRefusedError):
+                    packet = bytearray(self._voice.recv(2048))
+                    if not packet:
+                        return
+                    # Behind the header of RTP; PCMU's first bit is the sign.
+                    for sample in range(12, len(packet), 2):
+                        packet[sample] ^= 0x80
+                    self._voice.send(packet)

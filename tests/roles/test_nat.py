@@ -12,6 +12,7 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import replace
 from functools import partial
+from ipaddress import ip_interface
 from pathlib import Path
 
 import pytest
@@ -356,7 +357,7 @@ def test_lights_outside(
             assert addresses(told, "contact", "via", "from") == {nat.SWITCH_OUTSIDE}
 
 
-LOCAL = ("10.77.0.0/24", "100.64.0.0/10")
+LOCAL = (str(ip_interface(f"{network.GATEWAY}/{network.PREFIX}").network), "100.64.0.0/10")
 """The lab's own network, and a VPN to a carrier."""
 
 
@@ -366,7 +367,8 @@ def test_carriers_at_private_addresses(
 ) -> None:
     """Each is told in Contact what it is told in SDP: what local_networks says."""
     trunks = [
-        f'Trunk("{where}", host="{AT[where]}", port={CARRIER + n}, caller_id="+4930123400")'
+        f'Trunk("{where}", host="{AT[where]}", port={CARRIER + n}, caller_id="+4930123400", '
+        "ping_seconds=None)"
         for n, where in enumerate(places)
     ]
     routes = [
