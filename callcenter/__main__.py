@@ -24,6 +24,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from callcenter import billing
+from callcenter.announced import announced
 from callcenter.drift import DEPLOY, drift
 from callcenter.fax import send
 from callcenter.inventory import load
@@ -165,7 +166,7 @@ def check(path: Path) -> list[str]:
 def phone(path: Path, number: str | None, show_password: bool, show_pin: bool = False) -> str:
     """How to point a Linphone, or any SIP phone, at an inventory's first switch."""
     inventory = load(path)
-    site, switch = inventory.site, inventory.hosts[0].switch
+    site = inventory.site
     extension = site.extensions[0]
     if number is not None:
         if number not in site.extension_by_number:
@@ -177,6 +178,7 @@ def phone(path: Path, number: str | None, show_password: bool, show_pin: bool = 
         if extension.mailbox is None:
             raise SiteError([f"{extension.number} has no mailbox; set voicemail=True for it"])
         return site.reveal(extension.mailbox.pin)
+    switch = announced(inventory, inventory.hosts[0])
     proxy = f"sip:{switch.announced_address}:{site.network.sip_port}"
     dial = ", ".join(f"{code} ({name})" for name, code in site.features.items())
     command = f"python -m callcenter phone {path} --number {extension.number} --password"

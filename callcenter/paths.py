@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Final
 
 __all__ = [
+    "ANNOUNCED",
     "APPLIED",
     "APT_AUTH",
     "APT_KEY",
@@ -59,6 +60,10 @@ __all__ = [
     "SMTP_CONFIG",
     "SMTP_PASSWORD",
     "STATE",
+    "STUN",
+    "STUN_ANSWER",
+    "STUN_DROP_IN",
+    "STUN_TOOL",
     "UNIT",
     "UNIT_DROP_IN",
     "VOICEMAIL",
@@ -85,6 +90,9 @@ STATE: Final = "/var/lib/callcenter"
 MANAGED: Final = f"{STATE}/managed"
 """Lists of the files that deploys have put on the host, so that what is not wanted goes away."""
 RELEASE_TOOL: Final = "/usr/lib/callcenter/freeswitch-release"
+
+ANNOUNCED: Final = "/run/callcenter-announced"
+"""The public address that FreeSWITCH was last seen to announce, and which FreeSWITCH that was."""
 
 RESTART_NEEDED: Final = "/run/callcenter-restart"
 """There while a running FreeSWITCH is older than its packages or unit; a reboot clears it."""
@@ -129,6 +137,14 @@ POSTGRES_CLUSTER: Final = "/etc/postgresql-common/createcluster.d/callcenter.con
 """What Debian's postgresql makes its cluster with."""
 POSTGRES_OURS: Final = f"{STATE}/postgresql"
 """There where a deploy has installed PostgreSQL."""
+
+STUN: Final = "/etc/systemd/system/callcenter-stun"
+"""Without .service and .timer."""
+STUN_TOOL: Final = "/usr/lib/callcenter/public-address"
+STUN_ANSWER: Final = f"{STATE}/public-address.xml"
+"""The last good answer of the STUN server, as FreeSWITCH reads it."""
+STUN_DROP_IN: Final = f"/etc/systemd/system/{UNIT}.d/stun.conf"
+"""Its name comes after UNIT_DROP_IN, which begins anew what is done before a start."""
 
 SMTP_CONFIG: Final = "/etc/callcenter/msmtprc"
 SMTP_PASSWORD: Final = "/etc/callcenter/smtp-password"

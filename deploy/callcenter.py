@@ -25,7 +25,7 @@ else:
         kamailio.preflight(site=site, switches=len(inventory.get_group("switches", [])))
     else:
         preflight(site=site, switch=switch, found=found)
-        freeswitch.preflight(site=site, found=found)
+        freeswitch.preflight(site=site, switch=switch, found=found)
         billing.preflight(site=site, switches=len(inventory.get_group("switches", [])))
 
 passed(name="Linux and Windows hosts alike")
@@ -47,7 +47,7 @@ else:
     if isinstance(site.database, LocalPostgres):
         postgresql.install(site=site, found=found)
         postgresql.activate(site=site)
-    freeswitch.configure(site=site, found=found)
+    freeswitch.configure(site=site, switch=switch, found=found)
     billing.install(site=site, found=found)
 
     opened = firewall.look(found)

@@ -2,9 +2,10 @@
 
 The lab's namespace routes. ``INTERNET`` is a namespace with a public address, ``HOME`` one with a
 private address behind a NAT that gives each conversation a port of its own (symmetric: the hardest
-kind). One host of the lab may be behind a NAT, too: then ``SWITCH_OUTSIDE`` is its public address.
-Two carriers have private addresses: ``VPN``, to which the host's packets go as they are, and
-``PROVIDER``, inside an access provider's network, to which they go by the host's NAT.
+kind). One host of the lab may be behind a NAT, too: then ``SWITCH_OUTSIDE`` is its public address,
+or ``SWITCH_MOVED``, as of a line that is given another one each night. Two carriers have private
+addresses: ``VPN``, to which the host's packets go as they are, and ``PROVIDER``, inside an access
+provider's network, to which they go by the host's NAT.
 """
 
 from __future__ import annotations
@@ -21,10 +22,12 @@ __all__ = [
     "INTERNET",
     "PROVIDER",
     "PUBLIC_NETWORK",
+    "SWITCH_MOVED",
     "SWITCH_OUTSIDE",
     "VPN",
     "Place",
     "make",
+    "move",
     "place",
     "within_place",
 ]
@@ -32,6 +35,7 @@ __all__ = [
 # Documentation's own addresses (RFC 5737) are this lab's internet.
 INTERNET = "203.0.113.50"
 SWITCH_OUTSIDE = "203.0.113.10"
+SWITCH_MOVED = "203.0.113.11"
 HOME_OUTSIDE = "203.0.113.20"
 _ROUTER = "203.0.113.1"
 HOME = "192.168.77.50"
@@ -112,12 +116,24 @@ def make(name: str, switch: str) -> None:
         run([*inside, "route", "add", "default", "via", ours[0]], say=say)
     run([*router, "ip", "address", "replace", f"{_PUBLIC_ROUTER}/24", "dev", BRIDGE], say=say)
     run([*router, "sysctl", "-q", "-w", "net.ipv4.ip_forward=1"], say=say)
+    _translate(name, switch, SWITCH_OUTSIDE)
+
+
+def move(name: str, switch: str, old: str, new: str) -> None:
+    """Give the switch's router another public address, at which alone it is reached from now on."""
+    router, say = within(name), "could not change the router's address"
+    run([*router, "ip", "address", "delete", f"{old}/24", "dev", "internet"], say=say)
+    run([*router, "ip", "address", "add", f"{new}/24", "dev", "internet"], say=say)
+    _translate(name, switch, new)
+
+
+def _translate(name: str, switch: str, outside: str) -> None:
     rules = _RULES.format(
         table=_TABLE,
         switch=switch,
-        switch_outside=SWITCH_OUTSIDE,
+        switch_outside=outside,
         home_outside=HOME_OUTSIDE,
         public=PUBLIC_NETWORK,
         bridge=BRIDGE,
     )
-    run([*router, "nft", rules], say=say)
+    run([*within(name), "nft", rules], say="could not make the router's rules")

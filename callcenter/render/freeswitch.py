@@ -109,6 +109,7 @@ def _files(site: Site, switch: Switch) -> Iterator[File]:
         "mailer": MAILER,
         "mailer_config": paths.SMTP_CONFIG,
         "records": records(site),
+        "stun_answer": paths.STUN_ANSWER,
     }
 
     def rendered(path: str, **more: object) -> File:

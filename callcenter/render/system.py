@@ -13,21 +13,24 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
-from callcenter import delivery, http_guard, ledger, paths
+from callcenter import delivery, http_guard, ledger, paths, stun
 from callcenter.render._files import File, Tree
 from callcenter.render._templates import plain
 from callcenter.render.freeswitch import CLI_CONFIG, MAILER
 from callcenter.render.services import http_applications, records, voicemails
-from callcenter.site import AptRepository, LocalPostgres, SignalWire, Site, SiteError
+from callcenter.site import AptRepository, LocalPostgres, SignalWire, Site, SiteError, Switch
 
 __all__ = [
     "PackageSource",
     "apt",
+    "asks",
     "billing",
     "firewall",
     "package_source",
     "postgresql",
+    "public_address",
     "sends_mail",
+    "stun_tool",
     "unit",
 ]
 
@@ -282,6 +285,36 @@ def _event_socket(site: Site) -> Iterator[File]:
     yield File(paths.EVENT_SOCKET_CERTIFICATE, tls.certificate.read_bytes())
     yield File(paths.EVENT_SOCKET_CLIENTS, tls.clients.read_bytes())
     yield File(paths.EVENT_SOCKET_KEY, tls.key.read_bytes(), 0o640, TLS)
+
+
+def asks(switch: Switch) -> str:
+    """What the tool that asks a STUN server is given: whom, and from which address."""
+    assert switch.stun_server is not None
+    server, port = switch.stun_server
+    return f"{server} {port} {switch.bind_address}"
+
+
+def stun_tool() -> bytes:
+    """The program that asks."""
+    return b"#!/usr/bin/python3 -I\n" + inspect.getsource(stun).encode()
+
+
+def public_address(switch: Switch) -> Tree:
+    """What asks a STUN server, before each start of FreeSWITCH and each minute, where the host has
+    one to ask."""
+    if switch.stun is None:
+        return Tree([])
+    values = {"paths": paths, "asks": asks(switch)}
+    return Tree(
+        [
+            File(paths.STUN_TOOL, stun_tool(), 0o755),
+            File(paths.STUN_DROP_IN, plain("system/stun-unit.conf.j2", **values)),
+            *(
+                File(f"{paths.STUN}.{kind}", plain(f"system/stun.{kind}.j2", **values))
+                for kind in ("service", "timer")
+            ),
+        ]
+    )
 
 
 AUTHORITIES = "/etc/ssl/certs/ca-certificates.crt"

@@ -439,8 +439,7 @@ class Site:
         nothing."""
         shared = {n: one for n, one in enumerate(self.trunks) if one.transport != "tls"}
         sources = [source for trunk in shared.values() for source in trunk.sources]
-        behind_nat = switch.announced_address != switch.bind_address
-        if not behind_nat or self.network.holds(sources) is not None:
+        if not switch.is_behind_nat or self.network.holds(sources) is not None:
             return []
         out = []
         for index, trunk in shared.items():

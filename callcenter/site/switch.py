@@ -5,14 +5,14 @@ from __future__ import annotations
 import ipaddress
 from collections.abc import Mapping
 from dataclasses import KW_ONLY
-from typing import Any, Protocol, Self
+from typing import Annotated, Any, Protocol, Self
 
-from pydantic import model_validator
+from pydantic import AfterValidator, model_validator
 
-from callcenter import connectors
+from callcenter import connectors, stun
 from callcenter.secrets import Secret
 from callcenter.site._model import Problem, SiteError, model
-from callcenter.site._types import Address, DisplayName
+from callcenter.site._types import Address, DisplayName, domain_name
 
 __all__ = ["Switch", "hosts"]
 
@@ -23,13 +23,23 @@ class HostData(Protocol):
     def get(self, key: str, /) -> Any: ...
 
 
-def _no_host(address: ipaddress.IPv4Address | ipaddress.IPv6Address) -> bool:
-    return (
-        address.is_unspecified
-        or address.is_multicast
-        or address.is_loopback
-        or (address.version == 4 and address.is_reserved)
-    )
+STUN_PORT = 3478
+"""RFC 8489's."""
+
+
+def _stun_server(text: str) -> str:
+    host, colon, port = text.rpartition(":") if ":" in text else (text, "", str(STUN_PORT))
+    named = "name it by host or host:port, such as 'stun.example.net' or 'stun.example.net:3478'"
+    if not (port.isascii() and port.isdigit() and 1 <= int(port) <= 65535):
+        raise ValueError(f"{text!r} has no port from 1 to 65535 behind the colon; {named}")
+    try:
+        return f"{domain_name(host)}{colon}{port if colon else ''}"
+    except ValueError:
+        raise ValueError(f"{text!r} is no STUN server's name or IPv4 address; {named}") from None
+
+
+StunServer = Annotated[str, AfterValidator(_stun_server)]
+"""A STUN server as ``host`` or ``host:port``."""
 
 
 @model
@@ -44,44 +54,52 @@ class Switch:
     """What phones outside the local networks are told. Never a private address."""
     address: Address | None = None
     """The address on the host's own interface. Default: public_ip, for a host that holds it."""
+    stun: StunServer | None = None
+    """A STUN server, as ``host`` or ``host:port`` (default: 3478), which the host asks each minute
+    for the public address of its router, instead of ``public_ip``. Needs ``address``, of IPv4.
+    Refused for Windows hosts and for edges."""
 
     @model_validator(mode="after")
     def _check(self) -> Self:
         if not self.name:
             raise Problem("name", "is empty; give what ssh connects to")
+        if self.stun is not None:
+            self._check_stun()
         if self.public_ip is None and self.address is None:
             raise Problem("address", "is missing; give address, public_ip or both")
         if self.public_ip is not None:
             announced = ipaddress.ip_address(self.public_ip)
-            if _no_host(announced):
+            if stun.is_no_host(announced):
                 raise Problem("public_ip", f"{self.public_ip} is no host's address; give one")
-            # Documentation addresses are not global either, but examples must load.
-            private = any(
-                announced in ipaddress.ip_network(network)
-                for network in (
-                    "10.0.0.0/8",
-                    "172.16.0.0/12",
-                    "192.168.0.0/16",
-                    "100.64.0.0/10",
-                    "169.254.0.0/16",
-                    "fc00::/7",
-                    "fe80::/10",
-                )
-                if ipaddress.ip_network(network).version == announced.version
-            )
-            if private:
+            if stun.is_private(announced):
                 raise Problem(
                     "public_ip",
                     f"{self.public_ip} is private, so nobody outside could answer it; give the "
                     "address that the internet sees, or only address for a site inside one network",
                 )
         own = ipaddress.ip_address(self.bind_address)
-        if _no_host(own):
+        if stun.is_no_host(own):
             raise Problem(
                 "address",
                 f"{self.bind_address} cannot be announced to phones; give the interface's address",
             )
         return self
+
+    def _check_stun(self) -> None:
+        if self.is_windows:
+            raise Problem("stun", "is asked by Linux hosts alone; give a Windows host public_ip")
+        if self.public_ip is not None:
+            raise Problem("stun", "asks for what public_ip says already; keep one of the two")
+        if self.address is None:
+            raise Problem(
+                "stun", "is asked from address, which is missing; give the interface's address, too"
+            )
+        if ipaddress.ip_address(self.address).version != 4:
+            raise Problem(
+                "stun",
+                f"is for the NAT of IPv4, and address is {self.address}; give an IPv4 address, or "
+                "public_ip instead of stun",
+            )
 
     @property
     def is_windows(self) -> bool:
@@ -96,14 +114,34 @@ class Switch:
         return address
 
     @property
+    def is_behind_nat(self) -> bool:
+        """Whether phones outside the local networks are told another address."""
+        return self.stun is not None or self.announced_address != self.bind_address
+
+    @property
     def announced_address(self) -> str:
-        """What phones outside the local networks are told."""
+        """What phones outside the local networks are told. Of a switch with ``stun`` only its host
+        knows it: :func:`callcenter.announced.announced` asks it."""
+        assert self.stun is None, "only the host knows what it announces"
         return self.public_ip or self.bind_address
+
+    @property
+    def stun_server(self) -> tuple[str, int] | None:
+        """Name and port of whom the host asks."""
+        if self.stun is None:
+            return None
+        server, _, port = self.stun.partition(":")
+        return server, int(port or STUN_PORT)
 
     @classmethod
     def of(cls, name: str, data: HostData) -> Switch:
         """The switch that an inventory's host describes."""
-        return cls(name, public_ip=data.get("public_ip"), address=data.get("address"))
+        return cls(
+            name,
+            public_ip=data.get("public_ip"),
+            address=data.get("address"),
+            stun=data.get("stun"),
+        )
 
 
 def hosts(
@@ -111,8 +149,9 @@ def hosts(
 ) -> list[tuple[str, dict[str, Any]]]:
     """An inventory's group of hosts, refused before a connection is opened where it is wrong.
 
-    Each is a name and pyinfra's host data (``ssh_user``, ``ssh_port``, …) with ``public_ip`` and
-    ``address``. ``group`` is the name of the inventory's variable: ``switches`` or ``edges``.
+    Each is a name and pyinfra's host data (``ssh_user``, ``ssh_port``, …) with ``public_ip``,
+    ``address`` and ``stun``. ``group`` is the name of the inventory's variable: ``switches`` or
+    ``edges``.
     """
     if not members:
         raise SiteError([f"{group}: is empty; an inventory needs at least one host"])
@@ -138,7 +177,13 @@ def hosts(
                     "give a Debian host"
                 )
             connectors.register()
-        for address in {switch.bind_address, switch.announced_address}:
+        if switch.stun is not None and group == "edges":
+            problems.append(
+                f"{group}[{name!r}].stun: is for FreeSWITCH, and Kamailio is on edges; give "
+                "public_ip instead"
+            )
+        announced = switch.bind_address if switch.stun is not None else switch.announced_address
+        for address in {switch.bind_address, announced}:
             if address in taken:
                 problems.append(
                     f"{group}[{name!r}]: {address} belongs to {taken[address]!r}; "

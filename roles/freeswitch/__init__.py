@@ -7,6 +7,7 @@ from pyinfra.api import deploy
 
 from callcenter import paths, render
 from callcenter.debian import closure, index_of
+from callcenter.render import Tree
 from callcenter.site import LocalPackages, Site, Switch
 from roles import files
 from roles.freeswitch import operations
@@ -56,8 +57,9 @@ def packages(site: Site, found: State) -> tuple[str, ...]:
 
 
 @deploy("FreeSWITCH: preflight")
-def preflight(site: Site, found: State) -> None:
-    """The package source is there, lets us in, and holds the pinned version."""
+def preflight(site: Site, switch: Switch, found: State) -> None:
+    """The package source is there, lets us in, and holds the pinned version; a STUN server answers,
+    where the host is to ask one."""
     wanted = packages(site, found)
     source = site.packages
     wrong: list[str] = []
@@ -75,6 +77,8 @@ def preflight(site: Site, found: State) -> None:
             installed=found.packages,
             version=source.version,
         )
+    if switch.stun is not None:
+        operations.stun_answers(name="The STUN server answers", switch=switch, known=found.public)
     passed(name="For every host")
 
 
@@ -120,15 +124,21 @@ def install(site: Site, found: State) -> None:
 
 
 @deploy("FreeSWITCH: configure")
-def configure(site: Site, found: State) -> None:
-    """The unit's drop-in, log rotation, and the tool that changes releases."""
+def configure(site: Site, switch: Switch, found: State) -> None:
+    """The unit's drop-in, log rotation, the tool that changes releases, and what learns the public
+    address."""
     wanted = packages(site, found)
     gone = [name for name in (*FAX_TOOLS, render.freeswitch.MAILER) if name not in wanted]
     no_tls = operations.spare(render.system.TLS)
     files.tree(
         name="Unit and log rotation",
         group="freeswitch",
-        wanted=render.system.unit(site, realtime=found.realtime),
+        wanted=Tree(
+            [
+                *render.system.unit(site, realtime=found.realtime),
+                *render.system.public_address(switch),
+            ]
+        ),
         after={
             paths.UNIT_DROP_IN: "systemctl daemon-reload; "
             f"! systemctl is-active --quiet {paths.UNIT} || touch {paths.RESTART_NEEDED}",
@@ -156,6 +166,8 @@ def configure(site: Site, found: State) -> None:
                 ).items()
             },
             **operations.service(paths.HTTP_GUARD_UNIT, (paths.HTTP_GUARD_TOOL,)),
+            **operations.timer(paths.STUN),
+            paths.STUN_DROP_IN: operations.stun(switch),
         },
     )
 

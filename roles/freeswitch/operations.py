@@ -15,12 +15,23 @@ from callcenter import paths
 from callcenter.changes import COMPARED, RESTART, plan, undo
 from callcenter.debian import Package, closure, index_of, version_matches
 from callcenter.render import File, Tree
-from callcenter.render.system import PackageSource
-from callcenter.site import Maintenance
+from callcenter.render.system import PackageSource, asks, stun_tool
+from callcenter.site import Maintenance, Switch
+from callcenter.stun import Known
 from roles.files import payload_command, show_difference
 from roles.freeswitch.facts import ReleaseState
 
-__all__ = ["no_other_modules", "packages", "release", "service", "source_answers", "spare", "timer"]
+__all__ = [
+    "no_other_modules",
+    "packages",
+    "release",
+    "service",
+    "source_answers",
+    "spare",
+    "stun",
+    "stun_answers",
+    "timer",
+]
 
 _OURS = ("freeswitch", "libfreeswitch")
 
@@ -143,6 +154,29 @@ done
 
 
 @operation()
+def stun_answers(switch: Switch, known: Known | None) -> Generator[StringCommand, None, None]:
+    """Ask the STUN server from the host before anything changes: does it answer, and by a public
+    address? Not where it has answered this host before: the last answer is kept when it falls
+    silent, and a deploy may come then, too.
+
+    + known: the last answer that the host has kept
+    """
+    if known is not None and known.asked == asks(switch):
+        return
+    script = _ASK.format(asks=asks(switch))
+    tool = File("ask", stun_tool())
+    yield payload_command(Tree([]).archive([], [tool, File("apply", script.encode())]))
+
+
+_ASK = r"""
+said=$(timeout 20 python3 -I "$1/ask" {asks} --soon 2>&1) && exit
+echo "stun: ${{said:-its name cannot be looked up within 20 s}};" \
+    "name a STUN server that answers this host, or give public_ip" >&2
+exit 1
+"""
+
+
+@operation()
 def packages(
     wanted: Sequence[str],
     installed: Mapping[str, str],
@@ -225,6 +259,15 @@ def timer(path: str) -> dict[str, str]:
         f"/var/lib/systemd/timers/stamp-{name}; systemctl daemon-reload; fi"
     )
     return {f"{path}.timer": command, f"{path}.service": command}
+
+
+def stun(switch: Switch) -> str:
+    """What is to be run after it was described anew how the host learns its public address: the
+    address is there before a configuration needs it, and gone with what learned it."""
+    if switch.stun is None:
+        return f"rm -f {paths.STUN_ANSWER} {paths.ANNOUNCED}; systemctl daemon-reload"
+    ask = f"{paths.STUN_TOOL} {asks(switch)} --soon --keep {paths.STUN_ANSWER}"
+    return f"systemctl daemon-reload; {ask} || [ -e {paths.STUN_ANSWER} ]"
 
 
 def service(path: str, reads: Sequence[str]) -> dict[str, str]:

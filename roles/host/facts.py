@@ -8,6 +8,9 @@ from dataclasses import dataclass, field
 
 from pyinfra.api import FactBase
 
+from callcenter import paths
+from callcenter.stun import Known, recorded
+
 __all__ = ["HostState", "Listener", "State"]
 
 
@@ -43,6 +46,8 @@ class State:
     """Seconds that the host's clock is ahead of this machine's."""
     packages: dict[str, str] = field(default_factory=dict)
     """Version by name, of installed packages."""
+    public: Known | None = None
+    """What a STUN server has told the host of its public address."""
 
 
 class HostState(FactBase[State]):
@@ -63,6 +68,7 @@ class HostState(FactBase[State]):
                 "df -Pm /var | awk 'NR==2 {print \"free \" $4}'",
                 "dpkg-query -W 2>/dev/null "
                 "-f 'package ${db:Status-Abbrev}|${Package}|${Version}\\n'",
+                f"sed 's/^/public /' {paths.STUN_ANSWER} 2>/dev/null",
                 "true",
             ]
         )
@@ -77,6 +83,7 @@ class HostState(FactBase[State]):
         addresses: set[str] = set()
         listeners: list[Listener] = []
         packages: dict[str, str] = {}
+        public = ""
         for line in output:
             kind, _, rest = line.partition(" ")
             if kind == "address":
@@ -88,6 +95,8 @@ class HostState(FactBase[State]):
                 status, name, version = rest.split("|")
                 if status.strip() == "ii":
                     packages[name] = version
+            elif kind == "public":
+                public += f"{rest}\n"
             else:
                 values[kind] = rest
         os, _, codename = values.get("os", "").partition(" ")
@@ -104,6 +113,7 @@ class HostState(FactBase[State]):
             free_megabytes=int(values.get("free") or 0),
             clock_offset=float(values["time"]) - now if "time" in values else 0.0,
             packages=packages,
+            public=recorded(public),
         )
 
 

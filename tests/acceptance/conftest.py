@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 
 from callcenter import paths, windows_paths
+from callcenter.announced import announced
 from callcenter.inventory import Host, Inventory, load
 from callcenter.site import Extension, Site, Switch
 from callcenter.ssh import ssh_config as ssh_config_of
@@ -58,9 +59,9 @@ def site(request: pytest.FixtureRequest) -> Site:
 
 
 @pytest.fixture(scope="session")
-def switch(node: Host) -> Switch:
+def switch(node: Host, request: pytest.FixtureRequest) -> Switch:
     """The addresses of the host under test."""
-    return node.switch
+    return announced(_inventory(request.config.getoption("--inventory")), node)
 
 
 @pytest.fixture(scope="session")

@@ -111,9 +111,25 @@ def test_firewall(host: Any, site: Site) -> None:
 
 
 @LINUX
-def test_no_drift(host: Any, site: Site, switch: Switch) -> None:
+def test_public_address(
+    host: Any, fs_cli: Callable[[str], str], site: Site, node: Host, switch: Switch
+) -> None:
+    """What the STUN server last said is announced, and it is asked again each minute"""
+    if node.switch.stun is None:
+        pytest.skip("the host asks no STUN server")
+    timer = f"{paths.STUN.rpartition('/')[2]}.timer"
+    assert host.service(timer).is_running
+    assert host.service(timer).is_enabled
+    for profile in render.freeswitch.profiles(site):
+        lines = (line.split() for line in fs_cli(f"sofia status profile {profile}").splitlines())
+        said = {words[0]: words[1] for words in lines if len(words) == 2}
+        assert {said["Ext-SIP-IP"], said["Ext-RTP-IP"]} == {switch.announced_address}, profile
+
+
+@LINUX
+def test_no_drift(host: Any, site: Site, node: Host) -> None:
     """The configuration is the Site's to the byte: nothing was edited by hand"""
-    wanted = render.freeswitch.configuration(site, switch)
+    wanted = render.freeswitch.configuration(site, node.switch)
     listed = host.check_output(
         f"cd {paths.CURRENT}/ && find . -type f -printf '%P\\0' | xargs -0 sha256sum"
     )

@@ -8,11 +8,10 @@ import socket
 import ssl
 import threading
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ProcessPoolExecutor, ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
-from functools import partial
 from pathlib import Path
 from threading import Event
 from typing import Self
@@ -20,11 +19,10 @@ from typing import Self
 from lab import nat, network
 from tests.acceptance.support.audio import assert_heard
 from tests.acceptance.support.ladder import Message
-from tests.acceptance.support.phones import Call, Exchange, Transport
-from tests.roles.support import CALLEE_HZ, CALLER_HZ
+from tests.acceptance.support.phones import Call, Transport
+from tests.roles.support import CALLEE_HZ, CALLER_HZ, contacts, phones_at
 
 __all__ = [
-    "AT",
     "ECHO_HZ",
     "Caller",
     "Far",
@@ -32,41 +30,16 @@ __all__ = [
     "TlsCarrier",
     "announced",
     "far_people",
-    "phones",
     "talk",
 ]
-
-AT: Mapping[nat.Place, str] = {
-    "internet": nat.INTERNET,
-    "home": nat.HOME,
-    "vpn": nat.VPN,
-    "provider": nat.PROVIDER,
-}
 
 ECHO_HZ = 4000 - CALLER_HZ
 """What comes of a caller's tone with every second sample negated: no echo on the way does that."""
 
 
-@contextmanager
-def phones(
-    lab: str, where: nat.Place, port: int | None = None, certificates: Path | None = None
-) -> Iterator[Exchange]:
-    """Phones in one place. ``certificates``: a folder with the carrier's own, and its authority."""
-    with Exchange(
-        AT[where],
-        port=port,
-        ca_file=certificates and certificates / "authority.pem",
-        certificate=certificates and certificates / "carrier.pem",
-        enter=partial(network.join, nat.place(lab, where)),
-    ) as made:
-        yield made
-
-
 def announced(call: Call) -> set[str]:
     """Where the switch says in SDP and in Contact that it is reached."""
-    said = [message.header("contact") for message in call.messages if not message.sent]
-    contacts = {one.partition("@")[2].partition(":")[0] for one in said if "@" in one}
-    return {call.remote_address[0], *contacts}
+    return {call.remote_address[0], *contacts(call)}
 
 
 @dataclass(frozen=True)
@@ -97,7 +70,7 @@ class Far:
 
 
 def _talk(lab: str, ready: Event, heard: Event, who: Somebody) -> set[str]:
-    with phones(lab, who.where, who.port, who.certificates) as exchange:
+    with phones_at(lab, who.where, who.port, who.certificates) as exchange:
         phone = exchange.phone(
             *(who.number, who.password),
             domain=who.domain,

@@ -7,25 +7,34 @@ import re
 import socket
 import socketserver
 import struct
+import subprocess
+import sys
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from functools import partial
+from pathlib import Path
 
+from lab import nat, network
 from tests.acceptance.support.audio import assert_heard
 from tests.acceptance.support.phones import Call, Codec, Exchange, Phone, Transport
-from tests.roles.conftest import Operator, Run
+from tests.roles.conftest import ROOT, Operator, Run
 
 __all__ = [
+    "AT",
     "CALLEE_HZ",
     "CALLER_HZ",
     "connected",
+    "contacts",
     "listening",
     "name_server",
     "phone_of",
+    "phones_at",
     "refused",
     "sentence",
     "state_of",
     "still_talking",
+    "verify",
 ]
 
 
@@ -46,7 +55,7 @@ def refused(operator: Operator, *options: str, only: str | None = None) -> Run:
     limit = () if only is None else ("--limit", only)
     run = operator.deploy("-y", *options, *limit)
     assert run.code != 0, run.output
-    assert "Traceback" not in run.output
+    assert "Traceback" not in run.output, run.output
     assert {host: state_of(operator, host) for host in hosts} == before
     return run
 
@@ -112,6 +121,51 @@ def phone_of(
     )
     phone.register()
     return phone
+
+
+AT: Mapping[nat.Place, str] = {
+    "internet": nat.INTERNET,
+    "home": nat.HOME,
+    "vpn": nat.VPN,
+    "provider": nat.PROVIDER,
+}
+
+
+@contextmanager
+def phones_at(
+    lab: str, where: nat.Place, port: int | None = None, certificates: Path | None = None
+) -> Iterator[Exchange]:
+    """Phones in one place. ``certificates``: a folder with the carrier's own, and its authority."""
+    with Exchange(
+        AT[where],
+        port=port,
+        ca_file=certificates and certificates / "authority.pem",
+        certificate=certificates and certificates / "carrier.pem",
+        enter=partial(network.join, nat.place(lab, where)),
+    ) as made:
+        yield made
+
+
+def contacts(call: Call) -> set[str]:
+    """Where the switch says that it is reached."""
+    said = [message.header("contact") for message in call.messages if not message.sent]
+    return {one.partition("@")[2].partition(":")[0] for one in said if "@" in one}
+
+
+def verify(operator: Operator, only: str, report: Path) -> subprocess.CompletedProcess[str]:
+    """The operator's third habit, on a few of its tests."""
+    return subprocess.run(
+        [
+            *(sys.executable, "-m", "pytest", "tests/acceptance", "-q", "-k", only),
+            *("--inventory", str(operator.inventory), "--report", str(report)),
+        ],
+        cwd=ROOT,
+        env=operator.environment(),
+        capture_output=True,
+        text=True,
+        stdin=subprocess.DEVNULL,
+        check=False,
+    )
 
 
 def connected(operator: Operator, host: str, exchange: Exchange) -> tuple[Call, Call]:

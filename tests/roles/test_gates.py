@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from tests.roles.conftest import ROOT, SITE, Operator
+from tests.roles.support import verify
 
 HOST = "gate1"
 
@@ -20,22 +21,6 @@ def operator(operator_of: Callable[..., Operator]) -> Operator:
     made = operator_of(HOST)
     made.succeed()
     return made
-
-
-def verify(operator: Operator, only: str, report: Path) -> subprocess.CompletedProcess[str]:
-    """The operator's third habit, on a few of its tests."""
-    return subprocess.run(
-        [
-            *(sys.executable, "-m", "pytest", "tests/acceptance", "-q", "-k", only),
-            *("--inventory", str(operator.inventory), "--report", str(report)),
-        ],
-        cwd=ROOT,
-        env=operator.environment(),
-        capture_output=True,
-        text=True,
-        stdin=subprocess.DEVNULL,
-        check=False,
-    )
 
 
 CALLS = "hang_up or every_extension"

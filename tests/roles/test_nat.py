@@ -27,17 +27,23 @@ from tests.acceptance.test_t3_voicemail import light
 from tests.certificates import Authority
 from tests.roles.conftest import SITE, Operator
 from tests.roles.far import (
-    AT,
     ECHO_HZ,
     Caller,
     Somebody,
     TlsCarrier,
     announced,
     far_people,
-    phones,
     talk,
 )
-from tests.roles.support import CALLEE_HZ, CALLER_HZ, name_server, phone_of, still_talking
+from tests.roles.support import (
+    AT,
+    CALLEE_HZ,
+    CALLER_HZ,
+    name_server,
+    phone_of,
+    phones_at,
+    still_talking,
+)
 
 HOST = "nat1"
 DOMAIN = "roles.callcenter.test"
@@ -109,7 +115,7 @@ def outside(operator: Operator, request: pytest.FixtureRequest) -> str:
 def test_both_are_heard_and_told_the_public_address(
     operator: Operator, outside: str, where: nat.Place, transport: Transport
 ) -> None:
-    with phones(operator.lab.name, where) as exchange:
+    with phones_at(operator.lab.name, where) as exchange:
         caller, called = (
             phone_of(operator, HOST, exchange, number, server=outside, transport=transport)
             for number in ("1000", "1001")
@@ -176,7 +182,7 @@ def inside(behind: None, lab: Lab) -> Iterator[Exchange]:
 
 def test_phone_behind_nat_is_kept_reachable(operator: Operator, behind: None) -> None:
     """Past the time after which its router forgets a conversation that is silent."""
-    with forgetful(operator.lab.name, 40), phones(operator.lab.name, "home") as exchange:
+    with forgetful(operator.lab.name, 40), phones_at(operator.lab.name, "home") as exchange:
         transports: dict[str, Transport] = {"1000": "udp", "1001": "tcp"}
         there = {
             number: phone_of(
@@ -301,7 +307,7 @@ def addresses(message: Message, *headers: str) -> set[str]:
 
 def test_home_and_internet_in_one_call(operator: Operator, behind: None, far: Caller) -> None:
     """Whoever calls."""
-    with phones(operator.lab.name, "home") as exchange:
+    with phones_at(operator.lab.name, "home") as exchange:
         phone = phone_of(operator, HOST, exchange, "1000", server=nat.SWITCH_OUTSIDE)
         for calls in (None, "1000"):
             theirs = far(replace(extension_far_away(operator, "1001"), calls=calls))
@@ -319,7 +325,7 @@ def test_lights_outside(
 ) -> None:
     """A lamp and a message light of phones outside: lit, and dark again."""
     with (
-        phones(operator.lab.name, where) as exchange,
+        phones_at(operator.lab.name, where) as exchange,
         lamp(
             tmp_path,
             "1001",

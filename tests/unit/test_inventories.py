@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from callcenter.__main__ import check
+from callcenter.__main__ import check, main
 from callcenter.render import freeswitch
 from callcenter.site import Switch
 
@@ -118,6 +118,24 @@ class TestCheck:
         (folder / "prod").rename(folder / "other")
         [line] = check(folder / "other")
         assert line.endswith(f"has no site; write one in {folder / 'group_data' / 'other'}.py")
+
+
+@pytest.mark.skipif(not shutil.which("ssh"), reason="ssh is not installed")
+def test_the_address_that_only_a_host_knows_is_asked_of_it(
+    operators_folder: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for name, value in SECRETS.items():
+        monkeypatch.setenv(name, value)
+    inventory = operators_folder / "inventories" / "prod"
+    inventory.write_text(
+        "from callcenter.site import hosts\n"
+        "switches = hosts(('nobody.invalid', {'address': '10.0.0.5', 'stun': 'stun.example.net'}))"
+    )
+    assert main(["phone", str(inventory), "--password"]) == 0
+    assert main(["phone", str(inventory)]) == 1
+    said = capsys.readouterr().err
+    assert said.startswith("nobody.invalid: the address that it announces is not known (")
+    assert "deploy it first" in said
 
 
 class TestWindows:

@@ -258,6 +258,29 @@ def test_a_switch_without_nat_announces_nothing_else() -> None:
     assert "ext-" not in text(configuration(), "sip_profiles/internal.xml")
 
 
+def test_a_switch_that_asks_a_stun_server_announces_what_it_is_told() -> None:
+    switch = Switch("cc2", address="10.0.0.12", stun="stun.example.net:5349")
+    tree = freeswitch.configuration(site(), switch)
+    assert f'cmd="include" data="{paths.STUN_ANSWER}"' in text(tree, "freeswitch.xml")
+    for name in ("ext-sip-ip", "ext-rtp-ip"):
+        line = f'name="{name}" value="autonat:$${{public_address}}"'
+        assert line in text(tree, "sip_profiles/internal.xml")
+    asks = f"{paths.STUN_TOOL} stun.example.net 5349 10.0.0.12 "
+    files = system.public_address(switch)
+    assert asks in text(files, paths.STUN_DROP_IN)
+    assert asks in text(files, f"{paths.STUN}.service")
+    # The other drop-in begins anew what is done before a start.
+    assert paths.STUN_DROP_IN > paths.UNIT_DROP_IN
+
+
+def test_without_a_stun_server_there_is_nothing_of_it() -> None:
+    switch = Switch("cc2", address="10.0.0.12", public_ip="203.0.113.12")
+    assert len(system.public_address(switch)) == 0
+    for file in freeswitch.configuration(site(), switch):
+        assert "public_address" not in file.text
+        assert "stun" not in file.text.lower()
+
+
 @pytest.mark.parametrize("transport", ["udp", "tcp"])
 def test_a_transport_that_is_off_is_closed(transport: Transport) -> None:
     other = "tcp" if transport == "udp" else "udp"

@@ -358,6 +358,13 @@ class TestPreflight:
         for one in both:
             assert problems(replace(SITE, trunks=[one]), behind, good) == []
 
+    def test_who_asks_a_stun_server_needs_python(self) -> None:
+        switch = Switch("cc1", address="203.0.113.10", stun="stun.example.net")
+        assert problems(SITE, switch, GOOD) == [
+            "stun is asked by a program in Python: install python3 on it"
+        ]
+        assert problems(SITE, switch, replace(GOOD, packages={"python3": "3.11.2-1"})) == []
+
     def test_a_port_taken_twice_is_one_problem(self) -> None:
         twice = (Listener("udp", "0.0.0.0", 5060, "asterisk"),) * 2
         assert len(problems(SITE, SWITCH, replace(GOOD, listeners=twice))) == 1

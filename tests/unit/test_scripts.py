@@ -10,6 +10,7 @@ import shutil
 import subprocess
 import tarfile
 from collections.abc import Callable, Iterable, Iterator
+from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -31,6 +32,7 @@ from callcenter.site import (
     Smtp,
     Switch,
 )
+from callcenter.stun import Known
 from roles.files.facts import ManagedFiles, MaskedContents
 from roles.files.operations import tree
 from roles.firewall import operations as firewall
@@ -52,6 +54,7 @@ FAX = Site(
     faxes=(Fax("office", mail="fax@example.net"),),
     smtp=Smtp("mail.example.net", sender="pbx@example.net"),
 )
+STUN = Switch("cc1", address="10.0.0.5", stun="stun.example.net")
 CONFIGURATION = freeswitch.configuration(SITE, Switch("cc1", public_ip="203.0.113.10"))
 
 
@@ -185,6 +188,11 @@ SCRIPTS: dict[str, Callable[[Path], list[str]]] = {
     ),
     "the firewall": load_rules,
     "no firewall": lambda _: list(scripts_of(commands(firewall.absent, Filter(present=True)))),
+    "a STUN server asked first": lambda _: list(
+        scripts_of(commands(operations.stun_answers, STUN, None))
+    ),
+    "a public address": lambda _: [operations.stun(STUN)],
+    "no public address": lambda _: [operations.stun(replace(STUN, stun=None))],
     "the facts": lambda _: [
         HostState().command(),
         ManagedFiles().command("freeswitch", ["/etc/a b", "/etc/c'd"]),
@@ -247,6 +255,13 @@ def test_a_tree_that_is_there_needs_no_command() -> None:
         ]
     )
     assert commands(tree, "freeswitch", wanted, ManagedFiles=present) == []
+
+
+def test_a_stun_server_that_has_answered_this_host_is_not_asked_by_a_deploy() -> None:
+    known = Known("203.0.113.10", "stun.example.net 3478 10.0.0.5")
+    assert commands(operations.stun_answers, STUN, known) == []
+    other = replace(known, asked="stun.example.net 3479 10.0.0.5")
+    assert len(commands(operations.stun_answers, STUN, other)) == 1
 
 
 def test_a_release_that_is_there_needs_no_command() -> None:

@@ -556,6 +556,15 @@ def test_a_switch_has_two_addresses_or_one(
     assert (switch.bind_address, switch.announced_address) == (bound, announced)
 
 
+def test_only_its_host_knows_what_a_switch_with_stun_announces() -> None:
+    switch = Switch.of("cc1", {"address": "10.0.0.5", "stun": "STUN.example.net"})
+    assert (switch.bind_address, switch.is_behind_nat) == ("10.0.0.5", True)
+    assert switch.stun_server == ("stun.example.net", 3478)
+    with pytest.raises(AssertionError, match="only the host knows"):
+        _ = switch.announced_address
+    assert Switch("a", address="10.0.0.5", stun="192.0.2.7:53").stun_server == ("192.0.2.7", 53)
+
+
 def test_an_inventory_is_what_pyinfra_expects() -> None:
     data = {"public_ip": "203.0.113.10", "ssh_user": "root"}
     assert hosts(("cc1", data), ("cc2", {"address": "10.0.0.1"})) == [
