@@ -3,7 +3,9 @@
 The lab's namespace routes. ``INTERNET`` is a namespace with a public address, ``HOME`` one with a
 private address behind a NAT that gives each conversation a port of its own (symmetric: the hardest
 kind). One host of the lab may be behind a NAT, too: then ``SWITCH_OUTSIDE`` is its public address,
-or ``SWITCH_MOVED``, as of a line that is given another one each night.
+or ``SWITCH_MOVED``, as of a line that is given another one each night. Two carriers have private
+addresses: ``VPN``, to which the host's packets go as they are, and ``PROVIDER``, inside an access
+provider's network, to which they go by the host's NAT.
 """
 
 from __future__ import annotations
@@ -18,13 +20,16 @@ __all__ = [
     "HOME",
     "HOME_OUTSIDE",
     "INTERNET",
+    "PROVIDER",
     "PUBLIC_NETWORK",
     "SWITCH_MOVED",
     "SWITCH_OUTSIDE",
+    "VPN",
     "Place",
     "make",
     "move",
     "place",
+    "within_place",
 ]
 
 # Documentation's own addresses (RFC 5737) are this lab's internet.
@@ -35,11 +40,15 @@ HOME_OUTSIDE = "203.0.113.20"
 _ROUTER = "203.0.113.1"
 HOME = "192.168.77.50"
 _HOME_ROUTER = "192.168.77.1"
+VPN = "100.64.7.50"
+_VPN_ROUTER = "100.64.7.1"
+PROVIDER = "10.99.7.50"
+_PROVIDER_ROUTER = "10.99.7.1"
 PUBLIC_NETWORK = "198.51.100.0/24"
 """Of lab hosts that have a public address themselves."""
 _PUBLIC_ROUTER = "198.51.100.1"
 
-Place = Literal["internet", "home"]
+Place = Literal["internet", "home", "vpn", "provider"]
 
 _TABLE = "callcenter_nat"
 _RULES = """
@@ -48,36 +57,45 @@ delete table ip {table}
 table ip {table} {{
     chain in {{
         type nat hook prerouting priority dstnat;
-        iifname {{ internet, home }} ip daddr {switch_outside} dnat to {switch}
+        iifname {{ internet, home, provider }} ip daddr {switch_outside} dnat to {switch}
     }}
     chain out {{
         type nat hook postrouting priority srcnat;
         iifname home meta l4proto {{ tcp, udp }} snat to {home_outside}:1024-65535 fully-random
-        iifname {bridge} oifname internet ip saddr {switch} snat to {switch_outside}
+        iifname {bridge} oifname {{ internet, provider }} ip saddr {switch} snat to {switch_outside}
     }}
     chain between {{
         type filter hook forward priority filter; policy drop;
         ct state established,related accept
         iifname {{ home, {bridge} }} oifname internet accept
-        iifname {{ home, internet }} oifname {bridge} ct status dnat accept
+        iifname {bridge} oifname {{ vpn, provider }} accept
+        iifname {{ home, internet, provider }} oifname {bridge} ct status dnat accept
         iifname {{ home, internet }} ip daddr {public} accept
+        iifname vpn oifname {bridge} accept
     }}
 }}
 """
 
 
 def place(name: str, where: Place) -> str:
-    """The network namespace of the internet, or the home, of a lab."""
+    """The network namespace of a place of a lab."""
     return f"{namespace(name)}.{where}"
 
 
+def within_place(name: str, where: Place) -> list[str]:
+    """What goes before a command that is to run there."""
+    return ["nsenter", f"--net=/run/netns/{place(name, where)}"]
+
+
 def make(name: str, switch: str) -> None:
-    """Make the router and both places anew. ``switch`` is the address behind the switch's NAT. They
+    """Make the router and all places anew. ``switch`` is the address behind the switch's NAT. They
     go with the lab's network."""
     router = within(name)
     own: dict[Place, tuple[list[str], str]] = {
         "internet": ([_ROUTER, SWITCH_OUTSIDE, HOME_OUTSIDE], INTERNET),
         "home": ([_HOME_ROUTER], HOME),
+        "vpn": ([_VPN_ROUTER], VPN),
+        "provider": ([_PROVIDER_ROUTER], PROVIDER),
     }
     say = "could not make the lab's router"
     for where, (ours, theirs) in own.items():
@@ -86,7 +104,7 @@ def make(name: str, switch: str) -> None:
         for old in ([*router, "ip", "link", "delete", where], ["ip", "netns", "delete", space]):
             subprocess.run(old, capture_output=True, check=False)
         run(["ip", "netns", "add", space], say=say)
-        inside = ["nsenter", f"--net=/run/netns/{space}", "ip"]
+        inside = [*within_place(name, where), "ip"]
         ends = ["type", "veth", "peer", "name", "eth0", "netns", space]
         run([*router, "ip", "link", "add", where, *ends], say=say)
         for address in ours:

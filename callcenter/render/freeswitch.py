@@ -138,6 +138,7 @@ def _files(site: Site, switch: Switch) -> Iterator[File]:
                 **values,
                 name=name,
                 trunk=trunk,
+                told=trunks.told(site, name),
                 acl=trunk.name if trunk else CARRIERS,
                 certificates=f"{paths.CURRENT}/certificates",
             ),

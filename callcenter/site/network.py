@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import ipaddress
+from collections.abc import Iterable
 from dataclasses import KW_ONLY
 from typing import Annotated, Self
 
@@ -34,8 +36,8 @@ class Network:
     rtp_ports: tuple[Port, Port] = (16384, 32767)
     """First and last UDP port for voice. A call has two legs, and a leg takes two ports."""
     local_networks: Networks = PRIVATE
-    """Phones in these are told the switch's own address in SDP and Contact, all others the public
-    one."""
+    """Phones and carriers in these are told the switch's own address in SDP and Contact, all others
+    the public one. A VPN to a carrier belongs here, too."""
     sip_from: Networks = ANYWHERE
     """Who may speak SIP and RTP with the switch. Narrow it to your offices where you can."""
 
@@ -54,6 +56,19 @@ class Network:
         if not self.sip_from:
             raise Problem("sip_from", "is empty, so no phone could register; name a network")
         return self
+
+    def holds(self, networks: Iterable[str]) -> bool | None:
+        """Whether all of these are in local_networks (True), none is (False), or some are."""
+        local = [ipaddress.ip_network(one) for one in self.local_networks]
+        found: set[bool | None] = set()
+        for network in map(ipaddress.ip_network, networks):
+            near = [
+                one for one in local if one.version == network.version and one.overlaps(network)
+            ]
+            # Two networks overlap only where one holds the other.
+            whole = any(one.prefixlen <= network.prefixlen for one in near)
+            found.add(True if whole else None if near else False)
+        return found.pop() if len(found) == 1 else None
 
 
 @model

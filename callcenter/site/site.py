@@ -54,7 +54,15 @@ from callcenter.site.ring_groups import RingGroup
 from callcenter.site.scripts import LuaScript
 from callcenter.site.smtp import Smtp
 from callcenter.site.sounds import Announcement, Language, Speech
-from callcenter.site.trunks import Did, Emergency, OutboundLimits, Route, Trunk
+from callcenter.site.switch import Switch
+from callcenter.site.trunks import (
+    TAKEN_FOR_LOCAL,
+    Did,
+    Emergency,
+    OutboundLimits,
+    Route,
+    Trunk,
+)
 from callcenter.site.voicemails import Voicemail
 
 __all__ = ["Site"]
@@ -441,6 +449,29 @@ class Site:
                 f"Site.media.mode: {self.media.mode!r} needs a switch, and the inventory has edges "
                 "only; use 'bypass'"
             )
+        return out
+
+    def misleads(self, switch: Switch) -> list[str]:
+        """Which carriers a switch behind a NAT could not tell the right address: a line each, or
+        nothing."""
+        shared = {n: one for n, one in enumerate(self.trunks) if one.transport != "tls"}
+        sources = [source for trunk in shared.values() for source in trunk.sources]
+        if not switch.is_behind_nat or self.network.holds(sources) is not None:
+            return []
+        out = []
+        for index, trunk in shared.items():
+            field, local = f"Site.trunks[{index}].host", self.network.holds(trunk.reached_at)
+            if local and trunk.is_named:
+                out.append(
+                    f"{field}: {trunk.host} is a name, for which FreeSWITCH does not look into "
+                    "network.local_networks, and other trunks are outside of these; give its "
+                    "address"
+                )
+            if local is False and trunk.host.startswith(TAKEN_FOR_LOCAL):
+                out.append(
+                    f"{field}: FreeSWITCH takes {trunk.host} for a local address, and other trunks "
+                    "are in network.local_networks; give its name"
+                )
         return out
 
     def needs_linux(self) -> list[str]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import ipaddress
 import re
 from dataclasses import KW_ONLY
@@ -75,6 +74,13 @@ FAILOVER = (
     "SWITCH_CONGESTION",
 )
 """Causes that speak of the carrier and not of whom is called: 408, 500, 502, 503, silence."""
+
+
+TAKEN_FOR_LOCAL = (
+    *("0.", "1.", "2.", "10.", "127.", "169.254.", "192.0.2.", "192.168.", "255."),
+    *(f"172.{second}." for second in range(16, 32)),
+)
+"""How a carrier's address begins that sofia's autonat has for local, whatever a Site says."""
 
 
 def _host(text: str) -> str:
@@ -221,11 +227,7 @@ class Trunk:
             if self.srtp:
                 raise Problem("srtp", "would show its key to all; set transport='tls'")
             return
-        try:
-            ipaddress.ip_address(self.host)
-        except ValueError:
-            pass
-        else:
+        if not self.is_named:
             raise Problem(
                 "host", "is an address, which FreeSWITCH finds in no certificate; give its name"
             )
@@ -241,6 +243,15 @@ class Trunk:
         if (self.certificate is None) != (self.key is None):
             lacking, there = ("key", "certificate") if self.certificate else ("certificate", "key")
             raise Problem(lacking, f"is missing beside {there}; give both, or none")
+
+    @property
+    def is_named(self) -> bool:
+        """Whether its host is a name, and not an address."""
+        try:
+            ipaddress.ip_address(self.host)
+        except ValueError:
+            return True
+        return False
 
     @property
     def spoken(self) -> tuple[Codec, ...]:
@@ -262,9 +273,14 @@ class Trunk:
     def sources(self) -> tuple[str, ...]:
         """The networks that the carrier's calls and voice come from."""
         sources = list(self.networks)
-        with contextlib.suppress(ValueError):
+        if not self.is_named:
             sources.insert(0, str(ipaddress.ip_network(self.host)))
         return tuple(dict.fromkeys(sources))
+
+    @property
+    def reached_at(self) -> tuple[str, ...]:
+        """The networks that its proxy is in: its address, or where that is a name all sources."""
+        return self.sources if self.is_named else (str(ipaddress.ip_network(self.host)),)
 
     def sent(self, number: str) -> str:
         """A number of E.164 as the carrier wants it."""

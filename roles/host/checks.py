@@ -44,6 +44,8 @@ def problems(site: Site, switch: Switch, found: State, service: str = "freeswitc
         else:
             has = ", ".join(own) or "none"
             out.append(f"address {switch.bind_address} is on no interface; it has {has}")
+    if service == "freeswitch":
+        out += site.misleads(switch)
     if switch.stun is not None and found.os == "debian" and "python3" not in found.packages:
         out.append("stun is asked by a program in Python: install python3 on it")
     wanted: list[tuple[str, int, str, tuple[str, ...]]] = [

@@ -17,10 +17,11 @@ from pathlib import Path
 
 from lab import nat, network
 from tests.acceptance.support.audio import assert_heard
-from tests.acceptance.support.phones import Call, Codec, Exchange, Phone
+from tests.acceptance.support.phones import Call, Codec, Exchange, Phone, Transport
 from tests.roles.conftest import ROOT, Operator, Run
 
 __all__ = [
+    "AT",
     "CALLEE_HZ",
     "CALLER_HZ",
     "connected",
@@ -106,6 +107,7 @@ def phone_of(
     number: str,
     codecs: tuple[Codec, ...] = ("PCMU",),
     server: str | None = None,
+    transport: Transport = "udp",
 ) -> Phone:
     """A registered phone of an extension of a host, which it reaches at its own address or at
     ``server``."""
@@ -115,16 +117,32 @@ def phone_of(
         domain="roles.callcenter.test",
         server=server or next(one.address for one in operator.lab.hosts if one.name == host),
         codecs=codecs,
+        transport=transport,
     )
     phone.register()
     return phone
 
 
+AT: Mapping[nat.Place, str] = {
+    "internet": nat.INTERNET,
+    "home": nat.HOME,
+    "vpn": nat.VPN,
+    "provider": nat.PROVIDER,
+}
+
+
 @contextmanager
-def phones_at(lab: str, where: nat.Place, port: int | None = None) -> Iterator[Exchange]:
-    """Phones in the internet, or in the home behind its NAT."""
-    address = nat.HOME if where == "home" else nat.INTERNET
-    with Exchange(address, port=port, enter=partial(network.join, nat.place(lab, where))) as made:
+def phones_at(
+    lab: str, where: nat.Place, port: int | None = None, certificates: Path | None = None
+) -> Iterator[Exchange]:
+    """Phones in one place. ``certificates``: a folder with the carrier's own, and its authority."""
+    with Exchange(
+        AT[where],
+        port=port,
+        ca_file=certificates and certificates / "authority.pem",
+        certificate=certificates and certificates / "carrier.pem",
+        enter=partial(network.join, nat.place(lab, where)),
+    ) as made:
         yield made
 
 

@@ -6,7 +6,6 @@ import json
 import re
 import socket
 import ssl
-import subprocess
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -87,10 +86,8 @@ def names(lab: Lab) -> Iterator[None]:
 
 @pytest.fixture(scope="module")
 def operator(operator_of: Callable[..., Operator], lab: Lab, folder: Path, names: None) -> Operator:
-    lab.up((HOST,))
-    given = f"echo 'nameserver {lab.gateway}' >/etc/resolv.conf"
-    subprocess.run(lab.ssh(HOST, [given]), check=True)
     made = operator_of(HOST)
+    assert made.ssh(HOST, f"echo 'nameserver {lab.gateway}' >/etc/resolv.conf") == ""
     made.secrets.touch(0o600)
     made.secrets.write_text(json.dumps({"switch-key": (folder / "switch.key").read_text()}))
     made.describe(described(lab, folder))

@@ -31,6 +31,7 @@ from callcenter.site import (
     Site,
     SiteError,
     Switch,
+    Trunk,
 )
 from callcenter.site._types import Transport
 
@@ -205,6 +206,52 @@ def test_a_switch_behind_nat_announces_its_public_address() -> None:
     profile = text(freeswitch.configuration(site(), switch), "sip_profiles/internal.xml")
     assert 'name="sip-ip" value="10.0.0.12"' in profile
     assert 'name="ext-rtp-ip" value="autonat:203.0.113.12"' in profile
+
+
+@pytest.mark.parametrize(
+    ("trunks", "ext", "own"),
+    [
+        pytest.param(["198.51.100.7", "2.0.0.1"], "203.0.113.12", [], id="all outside"),
+        pytest.param(["10.9.0.7", "192.168.9.7"], None, [], id="all inside"),
+        pytest.param(
+            ["198.51.100.7", "10.9.0.7"], "autonat:203.0.113.12", ["10.9.0.7"], id="some inside"
+        ),
+    ],
+)
+def test_carriers_are_told_what_they_can_reach(
+    trunks: list[str], ext: str | None, own: list[str]
+) -> None:
+    switch = Switch("cc2", address="10.0.0.12", public_ip="203.0.113.12")
+    made = site(trunks=[Trunk(f"t{n}", host=host) for n, host in enumerate(trunks)])
+    tree = freeswitch.configuration(made, switch)
+    profile = text(tree, "sip_profiles/external.xml")
+    assert re.findall(r'name="ext-[a-z]+-ip" value="([^"]+)"', profile) == (
+        [ext] * 2 if ext else []
+    )
+    own_address = 'name="contact-host" value="sip-ip"'
+    assert own == [
+        host for n, host in enumerate(trunks) if own_address in text(tree, f"gateways/t{n}.xml")
+    ]
+
+
+@pytest.mark.parametrize(
+    ("networks", "told"), [(["10.9.0.0/24"], []), (["198.51.100.0/24"], ["203.0.113.12"] * 2)]
+)
+def test_a_carrier_by_tls_is_where_its_networks_are(
+    certificates: None, networks: list[str], told: list[str]
+) -> None:
+    switch = Switch("cc2", address="10.0.0.12", public_ip="203.0.113.12")
+    trunk = Trunk(
+        "secure",
+        host="sip.carrier.example",
+        transport="tls",
+        ca_file=Path("authority.pem"),
+        networks=networks,
+    )
+    other = Trunk("other", host="198.51.100.7")
+    tree = freeswitch.configuration(site(trunks=[trunk, other]), switch)
+    profile = text(tree, "sip_profiles/tls-secure.xml")
+    assert re.findall(r'name="ext-[a-z]+-ip" value="([^"]+)"', profile) == told
 
 
 def test_a_switch_without_nat_announces_nothing_else() -> None:

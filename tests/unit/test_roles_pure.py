@@ -17,7 +17,7 @@ from callcenter import paths
 from callcenter.debian import read_index
 from callcenter.render import freeswitch, system
 from callcenter.secrets import Secret
-from callcenter.site import EventSocket, Extension, LocalPackages, SignalWire, Site, Switch
+from callcenter.site import EventSocket, Extension, LocalPackages, SignalWire, Site, Switch, Trunk
 from roles.files.facts import MASK_SED, ManagedFiles, MaskedContents, Present
 from roles.files.operations import HIDDEN, masked
 from roles.firewall.facts import Filter, FirewallState
@@ -332,6 +332,31 @@ class TestPreflight:
         assert problems(SITE, switch, GOOD) == [
             "address 10.0.0.9 is on no interface; it has 203.0.113.10"
         ]
+
+    @pytest.mark.parametrize(
+        ("inside", "outside", "sentence"),
+        [
+            ({"host": "sip.vpn.example", "networks": ["10.9.0.0/24"]}, {"host": "198.51.100.7"},
+             "Site.trunks[0].host: sip.vpn.example is a name, for which FreeSWITCH does not look "
+             "into network.local_networks, and other trunks are outside of these; give its "
+             "address"),
+            ({"host": "10.9.0.7"}, {"host": "2.0.0.1"},
+             "Site.trunks[1].host: FreeSWITCH takes 2.0.0.1 for a local address, and other trunks "
+             "are in network.local_networks; give its name"),
+        ],
+    )  # fmt: skip
+    def test_carriers_that_would_be_misled(
+        self, inside: dict[str, Any], outside: dict[str, Any], sentence: str
+    ) -> None:
+        both = [Trunk("inside", **inside), Trunk("outside", **outside)]
+        behind = Switch("cc1", address="10.0.0.9", public_ip="203.0.113.10")
+        good = replace(GOOD, addresses=frozenset({"10.0.0.9"}))
+        made = replace(SITE, trunks=both)
+        assert problems(made, behind, good) == [sentence]
+        # Nobody is, without a NAT, or alone.
+        assert problems(made, SWITCH, GOOD) == []
+        for one in both:
+            assert problems(replace(SITE, trunks=[one]), behind, good) == []
 
     def test_who_asks_a_stun_server_needs_python(self) -> None:
         switch = Switch("cc1", address="203.0.113.10", stun="stun.example.net")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from typing import Literal
 
 from cryptography import x509
 from cryptography.hazmat.primitives import serialization
@@ -12,7 +13,7 @@ from callcenter.render._templates import xml
 from callcenter.render.services._way import config, records
 from callcenter.site import PASSED, Did, Site, Trunk
 
-__all__ = ["PROFILE", "dids", "expression", "files", "modules", "profile", "profiles"]
+__all__ = ["PROFILE", "dids", "expression", "files", "modules", "profile", "profiles", "told"]
 
 PROFILE = "external"
 """The sofia profile that carriers call."""
@@ -30,7 +31,9 @@ def files(site: Site) -> Iterator[File]:
         return
     for trunk in site.trunks:
         password = site.reveal(trunk.password) if trunk.password else ""
-        made = xml("freeswitch/gateways/gateway.xml.j2", trunk=trunk, password=password)
+        # As for the address in SDP, where FreeSWITCH's own idea of what is local does not count.
+        own = told(site, profile(trunk)) == "each" and site.network.holds(trunk.reached_at)
+        made = xml("freeswitch/gateways/gateway.xml.j2", trunk=trunk, password=password, own=own)
         folder = "gateways/tls" if trunk.transport == "tls" else "gateways"
         yield File(f"{folder}/{trunk.name}.xml", made, 0o640)
         if trunk.transport == "tls":
@@ -65,6 +68,20 @@ def profile(trunk: Trunk) -> str:
 def profiles(site: Site) -> dict[str, Trunk | None]:
     """The sofia profiles that carriers call, each with its only trunk if it has one."""
     return {profile(trunk): trunk if trunk.transport == "tls" else None for trunk in site.trunks}
+
+
+def told(site: Site, name: str) -> Literal["own", "public", "each"]:
+    """Which address the carriers of a profile are told by a switch behind a NAT: its own one, where
+    all are in local networks, the public one, where none is, or each its own of both. Only for the
+    last FreeSWITCH must tell carriers apart, which it does by less than local_networks."""
+    trunks = [trunk for trunk in site.trunks if profile(trunk) == name]
+    match site.network.holds(source for trunk in trunks for source in trunk.sources):
+        case True:
+            return "own"
+        case False:
+            return "public"
+        case None:
+            return "each"
 
 
 def _certificates(site: Site, trunk: Trunk) -> Iterator[File]:

@@ -6,7 +6,7 @@ import re
 import shutil
 import subprocess
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -17,7 +17,7 @@ __all__ = ["Lamp", "lamp"]
 _SUBSCRIBE = """\
 <send retrans="500"><![CDATA[
 SUBSCRIBE sip:{watched}@{domain} SIP/2.0
-Via: SIP/2.0/UDP [local_ip]:[local_port];branch=[branch]
+Via: SIP/2.0/UDP [local_ip]:[local_port];rport;branch=[branch]
 Max-Forwards: 70
 From: <sip:{user}@{domain}>;tag=[call_number]
 To: <sip:{watched}@{domain}>
@@ -63,11 +63,15 @@ class Lamp:
         self._messages = messages
 
     @property
+    def messages(self) -> str:
+        """All SIP of the subscription so far, as SIPp wrote it down."""
+        return self._messages.read_text() if self._messages.exists() else ""
+
+    @property
     def states(self) -> list[str]:
         """The states in order, of which repeated ones are one; ``none`` while there is no call."""
-        text = self._messages.read_text() if self._messages.exists() else ""
         found: list[str] = []
-        for told in _TOLD.findall(text):
+        for told in _TOLD.findall(self.messages):
             match = _STATE.search(told)
             state = match[1] if match else "none"
             if found[-1:] != [state]:
@@ -93,8 +97,10 @@ def lamp(
     domain: str,
     address: str,
     server: str,
+    within: Sequence[str] = (),
 ) -> Iterator[Lamp]:
-    """Watch a number as ``user`` from ``address``, an address of this machine."""
+    """Watch a number as ``user`` from ``address``, an address of this machine. ``within`` is what
+    takes a command into another network."""
     program = shutil.which("sipp")
     if program is None:
         pytest.skip("sipp is not installed (Debian's sip-tester)")
@@ -111,7 +117,7 @@ def lamp(
     )
     process = subprocess.Popen(
         [
-            *(program, "-sf", str(scenario), "-m", "1", "-i", address, "-nostdin"),
+            *(*within, program, "-sf", str(scenario), "-m", "1", "-i", address, "-nostdin"),
             *("-trace_msg", "-message_file", str(messages), "-message_overwrite", "false"),
             server,
         ],
