@@ -120,11 +120,13 @@ def make(name: str, switch: str) -> None:
 
 
 def move(name: str, switch: str, old: str, new: str) -> None:
-    """Give the switch's router another public address, at which alone it is reached from now on."""
+    """Give the switch's router another public address, at which alone it is reached from now on:
+    it forgets every conversation, as one does whose line was cut. Needs the program conntrack."""
     router, say = within(name), "could not change the router's address"
     run([*router, "ip", "address", "delete", f"{old}/24", "dev", "internet"], say=say)
     run([*router, "ip", "address", "add", f"{new}/24", "dev", "internet"], say=say)
     _translate(name, switch, new)
+    run([*router, "conntrack", "-F"], say=say)
 
 
 def _translate(name: str, switch: str, outside: str) -> None:

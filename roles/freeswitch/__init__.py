@@ -192,6 +192,8 @@ def activate(site: Site, switch: Switch, found: State) -> None:
         modules=render.freeswitch.modules(site),
         maintenance=site.maintenance,
     )
+    if switch.stun is None:
+        operations.no_answer(name="No STUN server's answer", known=found.public)
     operations.no_other_modules(
         name="No other modules", wanted=packages(site, found), installed=found.packages
     )

@@ -22,6 +22,7 @@ from roles.files import payload_command, show_difference
 from roles.freeswitch.facts import ReleaseState
 
 __all__ = [
+    "no_answer",
     "no_other_modules",
     "packages",
     "release",
@@ -262,12 +263,22 @@ def timer(path: str) -> dict[str, str]:
 
 
 def stun(switch: Switch) -> str:
-    """What is to be run after it was described anew how the host learns its public address: the
-    address is there before a configuration needs it, and gone with what learned it."""
+    """What is to be run after it was described anew how the host learns its public address, which
+    is there before a configuration needs it."""
     if switch.stun is None:
-        return f"rm -f {paths.STUN_ANSWER} {paths.ANNOUNCED}; systemctl daemon-reload"
+        return "systemctl daemon-reload"
     ask = f"{paths.STUN_TOOL} {asks(switch)} --soon --keep {paths.STUN_ANSWER}"
     return f"systemctl daemon-reload; {ask} || [ -e {paths.STUN_ANSWER} ]"
+
+
+@operation()
+def no_answer(known: Known | None) -> Generator[StringCommand, None, None]:
+    """Forget what a STUN server has said, once FreeSWITCH does not read it any more.
+
+    + known: the last answer that the host has kept
+    """
+    if known is not None:
+        yield StringCommand(f"rm -f {paths.STUN_ANSWER} {paths.ANNOUNCED}")
 
 
 def service(path: str, reads: Sequence[str]) -> dict[str, str]:

@@ -38,13 +38,13 @@ from tests.roles.support import (
 HOST = "stun1"
 TRUNK = f"""
     trunks=[Trunk("carrier", host="{nat.INTERNET}", port=5066, username="account",
-                  password=secret("carrier"))],
+                  password=secret("carrier"), ping_seconds=None)],
     media="""
 
 
 @pytest.fixture(scope="module")
 def operator(operator_of: Callable[..., Operator]) -> Operator:
-    require({"bin/turnserver": "coturn"})
+    require({"bin/turnserver": "coturn", "sbin/conntrack": "conntrack"})
     made = operator_of(HOST)
     made.secrets.touch(0o600)
     made.secrets.write_text(json.dumps({"carrier": "k3-Wq.9vT_x7-Lm"}))
@@ -244,9 +244,18 @@ def test_last_address_stays_when_the_server_dies(operator: Operator) -> None:
     assert operator.succeed().changes == 0
 
 
-def test_switched_off_nothing_is_left(operator: Operator) -> None:
+def test_switched_off_nothing_is_left(operator: Operator, lab: Lab) -> None:
+    """And the answer not before FreeSWITCH has let go of it."""
     site = SITE.replace("media=", TRUNK, 1)
     operator.describe(site, address=private(operator), public_ip=nat.SWITCH_MOVED)
+    with Exchange(lab.gateway) as inside:
+        call, answered = connected(operator, HOST, inside)
+        assert "1 calls are up" in operator.deploy("-y").output
+        assert operator.ssh(HOST, "fs_cli -x reloadxml").strip() == "+OK [Success]"
+        announced = operator.ssh(HOST, "fs_cli -x 'global_getvar public_address'").strip()
+        assert announced == nat.SWITCH_MOVED
+        call.hangup()
+        answered.wait_ended()
     operator.succeed()
     files = (paths.STUN_ANSWER, paths.STUN_TOOL, paths.STUN_DROP_IN, paths.ANNOUNCED)
     said = operator.ssh(HOST, f"ls -d {' '.join(files)} {paths.STUN}* 2>/dev/null")

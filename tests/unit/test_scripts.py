@@ -54,6 +54,7 @@ FAX = Site(
     faxes=(Fax("office", mail="fax@example.net"),),
     smtp=Smtp("mail.example.net", sender="pbx@example.net"),
 )
+KNOWN = Known("203.0.113.10", "stun.example.net 3478 10.0.0.5")
 STUN = Switch("cc1", address="10.0.0.5", stun="stun.example.net")
 CONFIGURATION = freeswitch.configuration(SITE, Switch("cc1", public_ip="203.0.113.10"))
 
@@ -192,7 +193,10 @@ SCRIPTS: dict[str, Callable[[Path], list[str]]] = {
         scripts_of(commands(operations.stun_answers, STUN, None))
     ),
     "a public address": lambda _: [operations.stun(STUN)],
-    "no public address": lambda _: [operations.stun(replace(STUN, stun=None))],
+    "no public address": lambda _: [
+        operations.stun(replace(STUN, stun=None)),
+        *scripts_of(commands(operations.no_answer, KNOWN)),
+    ],
     "the facts": lambda _: [
         HostState().command(),
         ManagedFiles().command("freeswitch", ["/etc/a b", "/etc/c'd"]),
@@ -258,9 +262,8 @@ def test_a_tree_that_is_there_needs_no_command() -> None:
 
 
 def test_a_stun_server_that_has_answered_this_host_is_not_asked_by_a_deploy() -> None:
-    known = Known("203.0.113.10", "stun.example.net 3478 10.0.0.5")
-    assert commands(operations.stun_answers, STUN, known) == []
-    other = replace(known, asked="stun.example.net 3479 10.0.0.5")
+    assert commands(operations.stun_answers, STUN, KNOWN) == []
+    other = replace(KNOWN, asked="stun.example.net 3479 10.0.0.5")
     assert len(commands(operations.stun_answers, STUN, other)) == 1
 
 
