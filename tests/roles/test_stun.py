@@ -22,11 +22,11 @@ from lab.lab import Lab
 from lab.system import require
 from tests.acceptance.support.phones import Exchange
 from tests.roles.conftest import ROOT, SITE, Operator
+from tests.roles.far import Somebody, announced, far_people, talk
 from tests.roles.support import (
     CALLEE_HZ,
     CALLER_HZ,
     connected,
-    contacts,
     phone_of,
     phones_at,
     refused,
@@ -38,8 +38,13 @@ from tests.roles.support import (
 HOST = "stun1"
 TRUNK = f"""
     trunks=[Trunk("carrier", host="{nat.INTERNET}", port=5066, username="account",
-                  password=secret("carrier"), ping_seconds=None)],
+                  password=secret("carrier"), ping_seconds=None, caller_id="+4930123400")],
+    outbound=[Route("all", pattern=r"^0\\d{{6,10}}$", strip=1, prefix="+49", trunks=["carrier"])],
+    outbound_limits=OutboundLimits(countries=["+49"]),
     media="""
+WITH_TRUNK = SITE.replace("media=", TRUNK, 1).replace(
+    "[*Extension.range(1000, 1009", '[Extension(1000, routes=["all"]), *Extension.range(1001, 1009'
+)
 
 
 @pytest.fixture(scope="module")
@@ -57,8 +62,7 @@ def private(operator: Operator) -> str:
 
 
 def describe(operator: Operator, server: str = nat.INTERNET) -> None:
-    site = SITE.replace("media=", TRUNK, 1)
-    operator.describe(site, address=private(operator), stun=server)
+    operator.describe(WITH_TRUNK, address=private(operator), stun=server)
 
 
 @contextmanager
@@ -147,8 +151,7 @@ def told_outside(operator: Operator, address: str) -> None:
         call.play(CALLER_HZ)
         answered.play(CALLEE_HZ)
         still_talking(call, answered)
-        assert {call.remote_address[0], answered.remote_address[0]} == {address}
-        assert contacts(call) == contacts(answered) == {address}
+        assert announced(call) == announced(answered) == {address}
         call.hangup()
         answered.wait_ended()
 
@@ -183,8 +186,7 @@ def test_public_address_is_told_outside_and_the_private_one_inside(
     with Exchange(lab.gateway) as inside:
         call, answered = connected(operator, HOST, inside)
         still_talking(call, answered)
-        assert {call.remote_address[0], answered.remote_address[0]} == {private(operator)}
-        assert contacts(call) == contacts(answered) == {private(operator)}
+        assert announced(call) == announced(answered) == {private(operator)}
     again = operator.succeed()
     assert (again.changes, again.commands) == (0, 5)
 
@@ -228,6 +230,12 @@ def test_changed_address_is_announced_without_a_deploy(operator: Operator, lab: 
     wait = f"timeout 20 sh -c 'until [ -e {paths.ANNOUNCED} ]; do sleep 0.2; done'"
     assert operator.ssh(HOST, wait) == ""
     told_outside(operator, nat.SWITCH_MOVED)
+    with Exchange(lab.gateway) as inside, far_people(lab.name) as far:
+        caller = phone_of(operator, HOST, inside, "1000")
+        theirs = far(Somebody("+4930555123", "carrier.test", port=5066))
+        call = caller.call("030555123")
+        call.wait_established()
+        talk(call, theirs, private(operator), nat.SWITCH_MOVED)
     # The switch's own state is not left behind by what was changed below it.
     assert operator.succeed().changes == 0
 
@@ -246,14 +254,13 @@ def test_last_address_stays_when_the_server_dies(operator: Operator) -> None:
 
 def test_switched_off_nothing_is_left(operator: Operator, lab: Lab) -> None:
     """And the answer not before FreeSWITCH has let go of it."""
-    site = SITE.replace("media=", TRUNK, 1)
-    operator.describe(site, address=private(operator), public_ip=nat.SWITCH_MOVED)
+    operator.describe(WITH_TRUNK, address=private(operator), public_ip=nat.SWITCH_MOVED)
     with Exchange(lab.gateway) as inside:
         call, answered = connected(operator, HOST, inside)
         assert "1 calls are up" in operator.deploy("-y").output
         assert operator.ssh(HOST, "fs_cli -x reloadxml").strip() == "+OK [Success]"
-        announced = operator.ssh(HOST, "fs_cli -x 'global_getvar public_address'").strip()
-        assert announced == nat.SWITCH_MOVED
+        address = operator.ssh(HOST, "fs_cli -x 'global_getvar public_address'").strip()
+        assert address == nat.SWITCH_MOVED
         call.hangup()
         answered.wait_ended()
     operator.succeed()
