@@ -28,17 +28,19 @@ def operator(operator_of: Callable[..., Operator]) -> Operator:
 def passing_on(operator: Operator) -> None:
     """A site that decodes nothing."""
     operator.describe(
-        SITE.replace("max_calls=100", 'max_calls=100, mode="proxy"').replace(
+        SITE.replace("max_calls=100", 'max_calls=100, mode="proxy"')
+        .replace(
             "*Extension.range(1000, 1009, ring_seconds=5)",
             "*Extension.range(1000, 1002), Extension(1003, no_answer=extension(1001)), "
-            # SIPp would take the NOTIFY of a mailbox of its own for the call.
-            "Extension(1004, no_answer=voicemail(1005)), Extension(1005, voicemail=True)",
+            'Extension(1004, no_answer=notice("closed")), Extension(1005)',
         )
+        .replace("media=", 'notices=[Notice("closed", say("Nobody is here today."))], media=')
     )
     operator.succeed()
 
 
-caller, callee = map(side, (5071, 5072))
+# Registrations last: what goes to one test's phone must not be another's.
+caller, callee, busy = map(side, (5071, 5072, 5073))
 
 
 def switch(operator: Operator) -> str:
@@ -73,8 +75,8 @@ def test_both_are_heard(operator: Operator, exchange: Exchange, mode: str) -> No
 def test_a_codec_that_the_switch_does_not_know(
     operator: Operator, passing_on: None, caller: Side, callee: Side
 ) -> None:
-    registered(operator, callee, "1001")
-    with answering(callee, G728), calling(operator, caller, "1001", G728, user="1000"):
+    registered(operator, callee, "1005")
+    with answering(callee, G728), calling(operator, caller, "1005", G728, user="1000"):
         (address, _), offered = callee.told("INVITE")
         assert (address, offered) == (switch(operator), [G728])
         (address, _), spoken = caller.told("SIP/2.0 200")
@@ -137,10 +139,10 @@ def test_led_on_to_another(operator: Operator, passing_on: None, exchange: Excha
 
 @pytest.mark.skipif(SIPP is None, reason="sipp is not installed (Debian's sip-tester)")
 def test_led_on_to_the_switch_itself(
-    operator: Operator, passing_on: None, exchange: Exchange, callee: Side
+    operator: Operator, passing_on: None, exchange: Exchange, busy: Side
 ) -> None:
-    registered(operator, callee, "1004")
-    with refusing(callee, PCMU):
+    registered(operator, busy, "1004")
+    with refusing(busy, PCMU):
         call = phone_of(operator, HOST, exchange, "1000").call("1004")
         call.wait_established()
     # It has a voice of its own in this call, though the phone has announced one before.

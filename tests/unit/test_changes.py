@@ -84,7 +84,7 @@ GENTLE: list[tuple[str, dict[str, Any], list[str]]] = [
     ("no echo", {"features": FeatureCodes(echo=None)}, ["reloadxml"]),
     ("no tone", {"features": FeatureCodes(tone=None)}, ["reloadxml", "unload mod_tone_stream"]),
     ("voice past the switch", {"media": Media(max_calls=100, mode="bypass")}, ["reloadxml"]),
-    ("voice not decoded", {"media": Media(max_calls=100, mode="bypass")}, ["reloadxml"]),
+    ("voice not decoded", {"media": Media(max_calls=100, mode="proxy")}, ["reloadxml"]),
     ("more calls", {"media": Media(max_calls=200)}, ["reloadxml", "fsctl max_sessions 400"]),
     (
         "more calls a second",

@@ -20,6 +20,7 @@ from callcenter.render import Difference, File, Tree, freeswitch, system
 from callcenter.secrets import Secret
 from callcenter.site import (
     AptRepository,
+    Emergency,
     EventSocket,
     Extension,
     FeatureCodes,
@@ -27,6 +28,8 @@ from callcenter.site import (
     LocalPackages,
     Media,
     Network,
+    OutboundLimits,
+    Route,
     SignalWire,
     Site,
     SiteError,
@@ -127,6 +130,37 @@ def test_a_codec_brings_its_module_and_no_other(codecs: Any, modules: set[str]) 
     assert ("dialplan/services/codecs.xml" in tree) == ("G729" in codecs)
     spoken = ",".join(codec for codec in codecs if codec != "G729")
     assert f'name="inbound-codec-prefs" value="{spoken}"' in text(tree, "sip_profiles/internal.xml")
+
+
+@pytest.mark.parametrize(
+    ("of_site", "of_route", "there"),
+    [
+        ("default", None, False),
+        ("bypass", "default", False),
+        ("proxy", "default", True),
+        ("default", "proxy", True),
+    ],
+)
+def test_what_passes_voice_on_is_there_where_a_call_needs_it(
+    of_site: Any, of_route: Any, there: bool
+) -> None:
+    tree = configuration(
+        media=Media(mode=of_site),
+        trunks=[Trunk("a", host="192.0.2.1")],
+        outbound=[
+            Route("r", pattern=r"^0\d{5}$", strip=1, prefix="+49", trunks=["a"], media=of_route)
+        ],
+        outbound_limits=OutboundLimits(countries=["+49"]),
+        emergency=[Emergency("112", trunks=["a"])],
+    )
+    relay, past = 'data="relay XML services"', 'data="bypass_media=true"'
+    assert ("dialplan/services/relays.xml" in tree) == there
+    ring = text(tree, "dialplan/default.xml")
+    assert (relay in ring, past in ring) == (of_site == "proxy", of_site == "bypass")
+    emergency, route = text(tree, "dialplan/services/outbound.xml").split('name="route r"')
+    assert relay not in emergency
+    assert past not in emergency
+    assert (relay in route, past in route) == (of_route == "proxy", False)
 
 
 def test_a_service_that_is_off_is_not_there() -> None:
