@@ -21,19 +21,20 @@ from callcenter import inventory, paths
 from callcenter.event_socket import connect
 from callcenter.ssh import ssh_config
 from lab.lab import Lab
+from tests.acceptance.support.audio import assert_heard
 from tests.acceptance.support.phones import Exchange, Phone
 from tests.roles.conftest import SITE, Operator
-from tests.roles.support import phone_of
+from tests.roles.support import CALLEE_HZ, CALLER_HZ, phone_of, still_talking
 from tests.roles.test_trunks import ALLOWED, folder_in, refused
 from tests.sipp import SIPP, Sipp, sipp
 
 HOST = "limits1"
-HOURLY, NEXT, MAIL = 5081, 5082, 2527
+HOURLY, NEXT, DOWN, MAIL = 5081, 5082, 5083, 2527
 """Ports of this machine."""
 MAIL_SERVER, NOC = "mail.callcenter.test", "noc@callcenter.test"
 AN_HOUR = 5
 
-ROUTES = '["hourly", "narrow", "abroad"]'
+ROUTES = '["hourly", "narrow", "abroad", "down"]'
 EXTENSIONS = f"*[Extension(1000 + n, ring_seconds=5, routes={ROUTES}) for n in range(10)]"
 ALARM = f', alarm="{NOC}"'
 SMTP = f'smtp=Smtp("{MAIL_SERVER}", port={MAIL}, tls="none", sender="pbx@callcenter.test"),'
@@ -43,11 +44,13 @@ TRUNKS = f"""
               ping_seconds=None),
         Trunk("next", host="GATEWAY", port={NEXT}, channels=40, ping_seconds=None),
         Trunk("narrow", host="GATEWAY", port={NEXT}, channels=1, ping_seconds=None),
+        Trunk("down", host="GATEWAY", port={DOWN}, ping_seconds=None),
     ],
     inbound=[Did("+4930123401", to=extension(1001))],
     outbound=[
         Route("hourly", pattern=r"^7\\d{{8}}$", strip=1, prefix="+4947", trunks=["hourly", "next"]),
         Route("narrow", pattern=r"^6\\d{{8}}$", strip=1, prefix="+4948", trunks=["narrow"]),
+        Route("down", pattern=r"^5\\d{{8}}$", strip=1, prefix="+4946", trunks=["down", "next"]),
         Route("abroad", pattern=r"^00[1-9]\\d{{6,12}}$", strip=2, prefix="+", trunks=["next"]),
     ],
     emergency=[Emergency("112", trunks=["hourly"])],
@@ -284,6 +287,80 @@ def test_a_mail_server_that_hangs_holds_no_call(
             assert time.monotonic() - began < 10
             assert operator.ssh(HOST, "pidof msmtp").strip().isdigit()
     waited(operator, f"{JOURNAL} | grep -q 'country of extension 1004, hits: 1: cannot be mailed'")
+
+
+@pytest.fixture(scope="module")
+def one_call(operator: Operator, lab: Lab) -> Iterator[None]:
+    """An extension has one call at a time."""
+    operator.describe(described(lab).replace(" calls=100,", " calls=1,"))
+    operator.succeed()
+    yield
+    operator.describe(described(lab))
+    operator.succeed()
+
+
+@pytest.mark.parametrize("way", ["blind", "attended"])
+def test_a_call_counts_until_the_carriers_leg_ends(
+    operator: Operator, lab: Lab, one_call: None, way: str
+) -> None:
+    """Though its phone has transferred it to somebody else"""
+    with Exchange(lab.gateway, port=NEXT) as exchange:
+        world = exchange.phone("+494844444444")
+        caller, colleague, other = (
+            phone_of(operator, HOST, exchange, number) for number in ("1000", "1001", "1002")
+        )
+        call = caller.call("644444444")
+        answered = world.incoming().answer()
+        call.wait_established()
+        answered.play(CALLEE_HZ)
+        if way == "blind":
+            call.transfer("9196")
+            answered.forget()
+            assert_heard(answered, CALLEE_HZ, 1)
+        else:
+            call.hold()
+            inside = caller.call("1001")
+            taken = colleague.incoming().answer()
+            taken.play(CALLER_HZ)
+            assert_heard(inside, CALLER_HZ, 1)
+            call.transfer_to(inside)
+            still_talking(taken, answered)
+        call.wait_ended()
+        assert (used(operator, "trunk narrow"), used(operator, "calls 1000")) == ("1", "1")
+        call_refused(other, "644444445", 503)
+        call_refused(caller, "0049555000000", 403)
+        assert hits(operator, "(calls) of 1000 hit by a call to +49555000000") > 0
+        assert not answered.ended
+        answered.hangup()
+        waited(operator, "fs_cli -x 'limit_usage hash trunk narrow' | grep -qx 0")
+        assert used(operator, "calls 1000") == "0"
+        again = caller.call("644444444")
+        world.incoming().answer()
+        again.wait_established()
+        again.hangup()
+
+
+@needs_sipp
+def test_a_call_that_a_carrier_refuses_is_the_same_call_for_the_next(
+    operator: Operator, lab: Lab, one_call: None, tmp_path: Path
+) -> None:
+    """It finds its own place free, at once and each time"""
+    numbers = [f"5111111{n}" for n in range(10, 40)]
+    with (
+        sipp(
+            folder_in(tmp_path, "down"),
+            lab.gateway,
+            DOWN,
+            answers="SIP/2.0 503 Service Unavailable",
+        ) as down,
+        sipp(
+            folder_in(tmp_path, "next"), lab.gateway, NEXT, answers="SIP/2.0 486 Busy Here"
+        ) as following,
+        calls(operator, folder_in(tmp_path, "calls"), "1003", numbers=numbers) as made,
+    ):
+        assert final(made) == ["486"] * 30
+        assert down.called == following.called == [f"+4946{one[1:]}" for one in numbers]
+    assert used(operator, "calls 1003") == used(operator, "trunk next") == "0"
 
 
 def test_off(operator: Operator, lab: Lab) -> None:
