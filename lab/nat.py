@@ -69,6 +69,8 @@ table ip {table} {{
         ct state established,related accept
         iifname {{ home, {bridge} }} oifname internet accept
         iifname {bridge} oifname {{ vpn, provider }} accept
+        # What hosts say to each other comes by here where br_netfilter is loaded, as Docker does.
+        iifname {bridge} oifname {bridge} accept
         iifname {{ home, internet, provider }} oifname {bridge} ct status dnat accept
         iifname {{ home, internet }} ip daddr {public} accept
         iifname vpn oifname {bridge} accept

@@ -338,13 +338,15 @@ def test_limits_hold_for_faxes(
     described = (near.folder / "group_data" / "site.py").read_text()
     near.describe(described.replace('["+49"])', '["+49"], calls_per_hour=1)'))
     try:
-        # Nobody is there.
+        # Nobody is there. Earlier faxes may have counted in the same hour.
         send(near, "030999999", document, "--as", "tones")
+        hour = "(hour) of fax tones hit by a call to +4930999999"
+        so_far = hit(near, hour)
         assert send(near, "030999999", document, "--as", "tones") == (
             1,
             f"{over}OUTGOING_CALL_BARRED",
         )
-        assert hit(near, "(hour) of fax tones hit by a call to +4930999999") == 1
+        assert hit(near, hour) == so_far + 1
         # A trunk's own hour.
         near.describe(described.replace("channels=1,", "channels=1, calls_per_hour=1,"))
         send(near, "030999999", document)
