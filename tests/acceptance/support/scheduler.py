@@ -336,6 +336,7 @@ def _be_child(item: pytest.Item, pipe: Connection, crash: IO[bytes]) -> NoReturn
         faulthandler.enable(crash)
         told = _Told(pipe)
         item.config.pluginmanager.register(told, "acceptance-child")
+        told.begun = True
         waiting.tell(lambda what: told.send("waiting", what))
         with _own_capture(item.config):
             try:
@@ -371,6 +372,8 @@ class _Told:
 
     def __init__(self, pipe: Connection) -> None:
         self._pipe, self._lock = pipe, threading.Lock()
+        self.begun = False
+        """A plugin is told at first of all warnings before its time."""
 
     def send(self, kind: str, what: Any) -> None:
         """Tell the parent; where it is gone, the test goes on to its end all the same."""
@@ -397,6 +400,8 @@ class _Told:
         nodeid: str,
         location: tuple[str, int, str] | None,
     ) -> None:
+        if not self.begun:
+            return
         message, category = str(warning_message.message), warning_message.category
         if not category.__module__.startswith(("builtins", "pytest", "_pytest")):
             category = UserWarning
