@@ -5,14 +5,14 @@ from __future__ import annotations
 import ipaddress
 import socket
 from collections.abc import Callable, Collection, Generator, Iterable, Iterator
-from functools import cache, reduce
+from functools import cache, partial, reduce
 from operator import or_
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from callcenter import paths, windows_paths
+from callcenter import windows_paths
 from callcenter.announced import announced
 from callcenter.inventory import Host, Inventory, load
 from callcenter.site import Extension, Site, Switch
@@ -20,12 +20,16 @@ from tests.acceptance.support.given import ALL, Given, calls
 from tests.acceptance.support.given import numbers as numbers_used
 from tests.acceptance.support.given import plain as plain_used
 from tests.acceptance.support.logins import logins
+from tests.acceptance.support.logs import LOG, of_calls
 from tests.acceptance.support.phones import Codec, DtmfMode, Exchange, Phone, Transport
 from tests.acceptance.support.report import Evidence
 from tests.acceptance.support.scheduler import GRANTED, declarations
 from tests.acceptance.support.uses import Grant, Uses, uses
 
 testinfra = pytest.importorskip("testinfra")
+
+LINES = 60
+"""So much of each log is shown beside a failure."""
 
 CODECS: dict[str, Codec] = {"OPUS": "OPUS", "G722": "G722", "PCMU": "PCMU", "PCMA": "PCMA"}
 """The site's codecs that the phones have, too."""
@@ -216,14 +220,28 @@ def exchange(
     port = next((int(one.name) for one in granted.alone if one.kind == "port"), None)
     with Exchange(given.local_address(), port=port) as made:
         evidence.add("SIP ladder", made.ladder)
-        name, command = "FreeSWITCH's log", "tail -n 60 /var/log/freeswitch/freeswitch.log"
-        if node.is_edge:
-            name = "Kamailio's log"
-            command = f"journalctl -u {paths.KAMAILIO_UNIT} -n 60 -o short-precise --no-pager"
-        elif node.switch.is_windows:
-            command = f'type "{windows_paths.LOGS}\\freeswitch.log"'
-        evidence.add(name, lambda: "\n".join(host.run(command).stdout.splitlines()[-60:]))
+        if not node.is_edge:
+            said = partial(logged, host, node)
+            evidence.add("FreeSWITCH's log", lambda: "\n".join(said(made.users)[-LINES:]))
         yield made
+
+
+def logged(host: Any, node: Host, users: Collection[str]) -> list[str]:
+    """What FreeSWITCH has logged of late about the calls of some phones."""
+    command = f"tail -n 5000 {LOG}"
+    if node.switch.is_windows:
+        command = f'type "{windows_paths.LOGS}\\freeswitch.log"'
+    return of_calls(host.run(command).stdout.splitlines(), users)
+
+
+@pytest.fixture(autouse=True)
+def what_else_went_on(node: Host, host: Any, evidence: Evidence) -> None:
+    """The load of both machines and the host's journal are kept for a failure."""
+    evidence.add("load of this machine", Path("/proc/loadavg").read_text)
+    if not node.switch.is_windows:
+        evidence.add("load of the host", lambda: host.run("cat /proc/loadavg").stdout)
+        journal = f"journalctl -n {LINES} -o short-precise --no-pager"
+        evidence.add("the host's journal", lambda: host.run(journal).stdout)
 
 
 @pytest.fixture

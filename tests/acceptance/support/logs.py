@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from typing import Any
 
-__all__ = ["LOG", "Log"]
+__all__ = ["LOG", "Log", "of_calls"]
 
 LOG = "/var/log/freeswitch/freeswitch.log"
 _CHANNEL = re.compile(r"New Channel \S+/(\+?[0-9]+)@\S+ \[([0-9a-f-]{36})\]")
@@ -24,9 +24,13 @@ class Log:
         said: str = self._host.check_output("tail -c +%s %s", str(self._size + 1), LOG)
         return said.splitlines()
 
-    def of_calls(self, extensions: Collection[str]) -> list[str]:
-        """What is said of the calls of these extensions' phones."""
-        lines = self.lines()
-        found = (_CHANNEL.search(line) for line in lines)
-        calls = {match[2] for match in found if match and match[1] in extensions}
-        return [line for line in lines if any(call in line for call in calls)]
+    def of_calls(self, users: Collection[str]) -> list[str]:
+        """What is said of the calls of these phones."""
+        return of_calls(self.lines(), users)
+
+
+def of_calls(lines: Sequence[str], users: Collection[str]) -> list[str]:
+    """The lines about the calls of these phones."""
+    found = (_CHANNEL.search(line) for line in lines)
+    calls = {match[2] for match in found if match and match[1] in users}
+    return [line for line in lines if any(call in line for call in calls)]

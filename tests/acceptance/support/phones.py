@@ -235,6 +235,11 @@ class Exchange:
         self._wait(lambda: any(one._ringing for one in watched), timeout, "a call to any phone")
         return next(one for one in watched if one._ringing)._ringing.popleft()
 
+    @property
+    def users(self) -> list[str]:
+        """The users of all phones so far."""
+        return list(self._phones)
+
     def ladder(self) -> str:
         """All SIP messages so far, drawn and in full, secrets masked."""
         with self._changed:
