@@ -120,9 +120,7 @@ def speak_after_beep(call: Call, seconds: float) -> None:
     """Wait for the beep, then say something for so long."""
     await_beep(call)
     call.play(CALLER_HZ)
-    # Nothing comes back while FreeSWITCH records.
-    call.listen(lambda _: False, seconds)
-    assert not call.ended
+    call.wait_played(seconds)
 
 
 def leave(caller: Phone, owner: Phone, seconds: float = SPOKEN_SECONDS) -> None:
