@@ -50,7 +50,7 @@ from baresip.ua import UserAgent
 
 from tests.acceptance.support.audio import Pcm, Samples, Tone
 from tests.acceptance.support.ladder import Message, Sdp, Trace, render
-from tests.acceptance.support.waiting import PATIENCE, announce
+from tests.acceptance.support.waiting import PATIENCE, announce, hurry
 
 Transport = Literal["udp", "tcp", "tls"]
 Codec = Literal["PCMU", "PCMA", "G722", "OPUS"]
@@ -248,6 +248,7 @@ class Exchange:
     async def _start(self) -> None:
         if self._enter is not None:
             self._enter()
+        hurry()
         await self._runtime.start(self._config)
         self._runtime.subscribe(self._on_event)
         self._pump = self._loop.create_task(self._pump_audio())
