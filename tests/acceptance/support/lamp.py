@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import shutil
 import subprocess
+import uuid
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -53,6 +54,7 @@ Content-Length: 0
 </scenario>
 """
 
+_BETWEEN = re.compile(r"^-{40,} .*$", re.MULTILINE)
 _TOLD = re.compile(r"<dialog-info.*?</dialog-info>", re.DOTALL)
 _STATE = re.compile(r"<state[^>]*>(\w+)</state>")
 
@@ -60,13 +62,15 @@ _STATE = re.compile(r"<state[^>]*>(\w+)</state>")
 class Lamp:
     """What the subscriber was told so far."""
 
-    def __init__(self, messages: Path) -> None:
-        self._messages = messages
+    def __init__(self, messages: Path, call: str) -> None:
+        self._messages, self._call = messages, call
 
     @property
     def messages(self) -> str:
         """All SIP of the subscription so far, as SIPp wrote it down."""
-        return self._messages.read_text() if self._messages.exists() else ""
+        text = self._messages.read_text() if self._messages.exists() else ""
+        # Whoever subscribed at this port before is still told of other numbers there.
+        return "".join(one for one in _BETWEEN.split(text) if self._call in one)
 
     @property
     def states(self) -> list[str]:
@@ -105,6 +109,7 @@ def lamp(
     common = {"watched": watched, "user": user, "domain": domain}
     login = f"[authentication username={user} password={password}]\n"
     scenario, messages = folder / "lamp.xml", folder / "lamp.log"
+    call = uuid.uuid4().hex
     # The password is in no command line.
     scenario.touch(0o600)
     scenario.write_text(
@@ -116,7 +121,8 @@ def lamp(
     process = subprocess.Popen(
         [
             *(*within, program, "-sf", str(scenario), "-m", "1", "-i", address, "-nostdin"),
-            *("-trace_msg", "-message_file", str(messages), "-message_overwrite", "false"),
+            *("-cid_str", f"{call}-%u", "-trace_msg"),
+            *("-message_file", str(messages), "-message_overwrite", "false"),
             server,
         ],
         cwd=folder,
@@ -125,7 +131,7 @@ def lamp(
         stderr=subprocess.DEVNULL,
     )
     try:
-        yield Lamp(messages)
+        yield Lamp(messages, call)
     finally:
         process.kill()
         process.wait()
