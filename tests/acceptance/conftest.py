@@ -16,6 +16,7 @@ from callcenter.inventory import Host, Inventory, load
 from callcenter.site import Extension, Site, Switch
 from callcenter.ssh import ssh_config as ssh_config_of
 from tests.acceptance.support.phones import Codec, DtmfMode, Exchange, Phone, Transport
+from tests.acceptance.support.proofs import not_tried
 from tests.acceptance.support.report import Evidence
 
 testinfra = pytest.importorskip("testinfra")
@@ -125,13 +126,13 @@ def free(site: Site, numbers: list[str], request: pytest.FixtureRequest) -> list
 def alone(request: pytest.FixtureRequest) -> None:
     """Skips what would reach people who work with the site: their meetings, their opening hours."""
     if request.config.getoption("--phones") != ALL:
-        pytest.skip("reaches what everybody uses; give --phones all where nobody works")
+        not_tried("reaches what everybody uses; give --phones all where nobody works")
 
 
 def all_free(free: list[str], numbers: Iterable[str]) -> None:
     """Skip a test that would ring somebody's phone."""
     if taken := [number for number in numbers if number not in free]:
-        pytest.skip(f"would ring {', '.join(taken)}, which --phones does not name")
+        not_tried(f"would ring {', '.join(taken)}, which --phones does not name")
 
 
 def local_address(switch: Switch) -> str:

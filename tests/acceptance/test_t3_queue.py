@@ -14,6 +14,7 @@ from callcenter.site import Agent, Queue, Site, ToQueue
 from tests.acceptance.conftest import all_free
 from tests.acceptance.support.audio import Pcm, assert_heard, assert_speech, seconds_of
 from tests.acceptance.support.phones import Phone
+from tests.acceptance.support.proofs import not_tried
 from tests.acceptance.support.recordings import newest
 from tests.acceptance.test_t2_call import CALLEE_HZ, CALLER_HZ, MakePhone, prove_both_ways
 
@@ -71,7 +72,7 @@ def caller_number(site: Site, free: list[str]) -> str:
     taken |= {one.number for one in site.extensions if one.record}
     number = next((number for number in free if number not in taken), None)
     if number is None:
-        pytest.skip("every extension that --phones names is an agent, or recorded; name another")
+        not_tried("every extension that --phones names is an agent, or recorded; name another")
     return number
 
 

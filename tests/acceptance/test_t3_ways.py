@@ -20,6 +20,7 @@ from callcenter.site import (
 from tests.acceptance.conftest import all_free
 from tests.acceptance.support.audio import assert_speech
 from tests.acceptance.support.phones import Call, DtmfMode, Phone
+from tests.acceptance.support.proofs import not_tried
 from tests.acceptance.test_t2_call import CALLEE_HZ, CALLER_HZ, MakePhone, prove_both_ways
 
 At = Callable[[str], Phone]
@@ -84,7 +85,7 @@ def caller(free: list[str], at: At) -> Callable[..., Phone]:
     def of(*rung: str) -> Phone:
         number = next((one for one in free if one not in rung), None)
         if number is None:
-            pytest.skip("every extension that --phones names would ring; name another")
+            not_tried("every extension that --phones names would ring; name another")
         return at(number)
 
     return of

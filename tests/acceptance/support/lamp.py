@@ -10,7 +10,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
-import pytest
+from tests.acceptance.support.proofs import not_tried
 
 __all__ = ["Lamp", "lamp"]
 
@@ -103,7 +103,7 @@ def lamp(
     takes a command into another network."""
     program = shutil.which("sipp")
     if program is None:
-        pytest.skip("sipp is not installed (Debian's sip-tester)")
+        not_tried("sipp is not installed (Debian's sip-tester)")
     common = {"watched": watched, "user": user, "domain": domain}
     login = f"[authentication username={user} password={password}]\n"
     scenario, messages = folder / "lamp.xml", folder / "lamp.log"

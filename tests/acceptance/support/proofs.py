@@ -52,6 +52,11 @@ class Proof:
         """The tier as people say it."""
         return tier_name(self.tier)
 
+    @property
+    def host(self) -> str:
+        """The hosts in words."""
+        return ", ".join(self.hosts)
+
 
 @dataclass(frozen=True)
 class Proofs:
@@ -111,14 +116,15 @@ class Proofs:
         for result in ("not tried", "does not apply"):
             if result == "not tried" or everything:
                 yield from ((line, False) for line in self._reasons(result, everything))
-        listed = everything or not self.of("does not apply")
-        yield self.count + ("" if listed else " (--all lists them)"), bool(failed)
+        number = 0 if everything else len(self.of("does not apply"))
+        more = f" (--all lists {'it' if number == 1 else 'them'})" if number else ""
+        yield self.count + more, bool(failed)
 
     def _line(self, proof: Proof, text: str) -> str:
         end = f"{proof.seconds:6.1f} s"
         if len(self.hosts) > 1:
-            widest = min(max(map(len, self.hosts)), _HOST_COLUMNS)
-            end = f"  {padded(', '.join(proof.hosts), widest)}{end}"
+            widest = max(columns(one.host) for one in self.proofs)
+            end = f"  {padded(proof.host, min(widest, _HOST_COLUMNS))}{end}"
         return f"  {padded(text, COLUMNS - 2 - columns(end))}{end}"
 
     def _reasons(self, result: Result, everything: bool) -> Iterator[str]:
