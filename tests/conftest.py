@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
+
+ACCEPTANCE = Path(__file__).with_name("acceptance")
 
 pytest_plugins = ["tests.acceptance.support.report"]
 
@@ -12,7 +16,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     group.addoption(
         "--inventory",
         metavar="FILE",
-        help="the hosts to verify, such as inventories/prod; without it nothing is verified",
+        help="the hosts to verify, such as inventories/prod",
     )
     group.addoption(
         "--phones",
@@ -20,3 +24,30 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         help="extensions that nobody works with, such as 1017,1018,1019, or all in a site that "
         "nobody works with (default: the last three)",
     )
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Refuse in one line to verify nothing, or hosts that nobody can read."""
+    if config.option.help or hasattr(config, "workerinput"):
+        return
+    inventory = config.getoption("--inventory")
+    example = "pytest tests/acceptance --inventory inventories/lab"
+    if inventory is not None and not Path(inventory).is_file():
+        raise pytest.UsageError(f"--inventory: {inventory} is no file; such as: {example}")
+    asked = [config.invocation_params.dir / arg.partition("::")[0] for arg in config.args]
+    if inventory is None and all(path.resolve().is_relative_to(ACCEPTANCE) for path in asked):
+        raise pytest.UsageError(f"tests/acceptance needs the hosts to verify, such as: {example}")
+
+
+class _Unasked(pytest.Dir):
+    """The acceptance tests where the whole tree is tested and no hosts are given."""
+
+    def collect(self) -> list[pytest.Item | pytest.Collector]:
+        pytest.skip("tests/acceptance: no --inventory was given")
+
+
+def pytest_collect_directory(path: Path, parent: pytest.Collector) -> pytest.Collector | None:
+    """Skip the acceptance tests as one where no hosts are given."""
+    if path == ACCEPTANCE and parent.config.getoption("--inventory") is None:
+        return _Unasked.from_parent(parent, path=path)
+    return None

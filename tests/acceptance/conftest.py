@@ -13,8 +13,10 @@ import pytest
 from callcenter import paths, windows_paths
 from callcenter.announced import announced
 from callcenter.inventory import Host, Inventory, load
-from callcenter.site import Extension, Site, Switch
+from callcenter.secrets import SecretUnavailable
+from callcenter.site import Extension, Site, SiteError, Switch
 from callcenter.ssh import ssh_config as ssh_config_of
+from lab.system import LabError
 from tests.acceptance.support.phones import Codec, DtmfMode, Exchange, Phone, Transport
 from tests.acceptance.support.proofs import not_tried
 from tests.acceptance.support.report import Evidence
@@ -31,16 +33,21 @@ CODECS: dict[str, Codec] = {"OPUS": "OPUS", "G722": "G722", "PCMU": "PCMU", "PCM
 """The site's codecs that the phones have, too."""
 
 
+def pytest_configure(config: pytest.Config) -> None:
+    """Load the inventory before anything else, so that one line refuses what is wrong with it."""
+    path = config.getoption("--inventory")
+    if path and not config.option.help:
+        try:
+            _ = _inventory(path).site
+        except (SiteError, SecretUnavailable, LabError) as refused:
+            raise pytest.UsageError(str(refused)) from None
+
+
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     if "node" not in metafunc.fixturenames:
         return
-    path = metafunc.config.getoption("--inventory")
-    if path:
-        hosts = _inventory(path).hosts
-        metafunc.parametrize("node", hosts, ids=[host.name for host in hosts], scope="session")
-    else:
-        reason = pytest.mark.skip(reason="no --inventory was given")
-        metafunc.parametrize("node", [pytest.param(None, id="nobody", marks=reason)])
+    hosts = _inventory(metafunc.config.getoption("--inventory")).hosts
+    metafunc.parametrize("node", hosts, ids=[host.name for host in hosts], scope="session")
 
 
 _loaded: dict[str, Inventory] = {}

@@ -31,18 +31,6 @@ def test_unbroken_is_green(operator: Operator, tmp_path: Path) -> None:
     assert done.returncode == 0, done.stdout
 
 
-def test_without_inventory_nothing_is_passed() -> None:
-    done = subprocess.run(
-        [sys.executable, "-m", "pytest", "tests/acceptance", "-q"],
-        cwd=ROOT,
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    assert "passed" not in done.stdout
-    assert "no --inventory was given" in done.stdout
-
-
 def test_broken_template_is_red(operator: Operator, tmp_path: Path) -> None:
     template = operator.own_repository() / "templates/freeswitch/dialplan/_ring.xml.j2"
     whole = template.read_text()
