@@ -126,6 +126,12 @@ def running(name: str, state: Path, host: str) -> bool:
         )
 
 
+def init(name: str, state: Path, host: str) -> int:
+    """The process that is the first in a running host."""
+    with _daemon(state) as docker:
+        return int(docker.containers.get(machine(name, host)).attrs["State"]["Pid"])
+
+
 def _containers(docker: DockerClient, name: str) -> list[Container]:
     # One that goes away meanwhile is none.
     return docker.containers.list(
