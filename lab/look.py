@@ -24,7 +24,7 @@ def logs(lab: Lab, host: str) -> list[str]:
     units = f"{paths.UNIT} {paths.KAMAILIO_UNIT}"
     nothing = _refusal(host, "neither FreeSWITCH nor Kamailio")
     plain = "" if sys.stdout.isatty() else "SYSTEMD_COLORS=0 "
-    follow = f"{plain}journalctl --follow --lines={LINES} --output=short-precise"
+    follow = f"{plain}journalctl --no-pager --follow --lines={LINES} --output=short-precise"
     script = (
         # The terminal is there so that all ends with it; its line ends are for terminals.
         f"stty -onlcr; systemctl list-unit-files -q {units} >/dev/null || {nothing}; "

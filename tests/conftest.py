@@ -27,16 +27,14 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """Refuse in one line to verify nothing, or hosts that nobody can read."""
-    if config.option.help or hasattr(config, "workerinput"):
-        return
-    inventory = config.getoption("--inventory")
-    example = "pytest tests/acceptance --inventory inventories/lab"
-    if inventory is not None and not Path(inventory).is_file():
-        raise pytest.UsageError(f"--inventory: {inventory} is no file; such as: {example}")
+    """Refuse in one line to verify nothing."""
+    given = config.getoption("--inventory") or config.option.help or hasattr(config, "workerinput")
     asked = [config.invocation_params.dir / arg.partition("::")[0] for arg in config.args]
-    if inventory is None and all(path.resolve().is_relative_to(ACCEPTANCE) for path in asked):
-        raise pytest.UsageError(f"tests/acceptance needs the hosts to verify, such as: {example}")
+    if not given and all(path.resolve().is_relative_to(ACCEPTANCE) for path in asked):
+        raise pytest.UsageError(
+            "tests/acceptance needs the hosts to verify, such as: "
+            "pytest tests/acceptance --inventory inventories/lab"
+        )
 
 
 class _Unasked(pytest.Dir):
@@ -48,6 +46,6 @@ class _Unasked(pytest.Dir):
 
 def pytest_collect_directory(path: Path, parent: pytest.Collector) -> pytest.Collector | None:
     """Skip the acceptance tests as one where no hosts are given."""
-    if path == ACCEPTANCE and parent.config.getoption("--inventory") is None:
+    if path == ACCEPTANCE and not parent.config.getoption("--inventory"):
         return _Unasked.from_parent(parent, path=path)
     return None
