@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from docker.models.containers import Container
     from docker.models.images import Image
 
-__all__ = ["PACKAGES", "boot", "check", "halt", "running"]
+__all__ = ["PACKAGES", "boot", "check", "halt", "init", "running"]
 
 PACKAGES: Mapping[str, str] = {}
 

@@ -37,7 +37,7 @@ def pytest_configure(config: pytest.Config) -> None:
         )
 
 
-class _Unasked(pytest.Dir):
+class _Unasked(pytest.Directory):
     """The acceptance tests where the whole tree is tested and no hosts are given."""
 
     def collect(self) -> list[pytest.Item | pytest.Collector]:

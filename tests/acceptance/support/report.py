@@ -225,6 +225,7 @@ class _Report:
         self._names: dict[str, str] = {}
         self._proofs: dict[str, Proof] = {}
         self._progress: Progress | None = None
+        self._reporter: Any = None
         self._over = False
 
     @pytest.hookimpl
@@ -233,23 +234,22 @@ class _Report:
             tier = _tier_of(item)
             if tier is not None:
                 self._names[item.nodeid] = hidden(f"{tier_name(tier)}: {_proved_by(item)}")
-        reporter = self._config.pluginmanager.get_plugin("terminalreporter")
+        self._reporter = self._config.pluginmanager.get_plugin("terminalreporter")
         # With -v, pytest has a line for each test.
-        if self._names and reporter and self._config.get_verbosity() <= 0:
+        if self._names and self._reporter and self._config.get_verbosity() <= 0:
             screen = None
             if terminal(sys.stdout):
                 # Of its own: while a test runs, pytest takes what is written to standard output.
                 screen = os.fdopen(os.dup(sys.stdout.fileno()), "w", errors="replace")
-            self._progress = Progress(reporter.write_line, screen)
+            self._progress = Progress(self._reporter.write_line, screen)
             self._progress.total = len(self._names)
-            self._shows_files = reporter.showfspath
+            self._shows_files = self._reporter.showfspath
 
     @pytest.hookimpl(tryfirst=True)
     def pytest_runtest_logstart(self, nodeid: str) -> None:
         if self._progress:
             proof = nodeid in self._names
-            reporter = self._config.pluginmanager.get_plugin("terminalreporter")
-            reporter.showfspath = self._shows_files and not proof
+            self._reporter.showfspath = self._shows_files and not proof
             if proof:
                 self._progress.begin(nodeid, self._names[nodeid])
             else:
