@@ -8,7 +8,7 @@ import pytest
 
 ACCEPTANCE = Path(__file__).with_name("acceptance")
 
-pytest_plugins = ["tests.acceptance.support.report"]
+pytest_plugins = ["tests.acceptance.support.report", "tests.acceptance.support.scheduler"]
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:

@@ -2,27 +2,47 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Any
 
 import pytest
 
 from callcenter.site import Conference, Site
 from tests.acceptance.support.audio import assert_heard, assert_not_heard, assert_speech
+from tests.acceptance.support.given import Given
+from tests.acceptance.support.logs import Log
 from tests.acceptance.support.phones import Call
+from tests.acceptance.support.uses import Uses, alone, uses
 from tests.acceptance.test_t2_call import CALLEE_HZ, CALLER_HZ, MakePhone
-from tests.acceptance.test_t3_calls import THIRD_HZ, plain
-
-__all__ = ["plain"]
+from tests.acceptance.test_t3_calls import THIRD_HZ
 
 pytestmark = pytest.mark.usefixtures("alone")
 
 
-def room(site: Site, *, pin: bool) -> tuple[str, Conference]:
-    """A conference that extensions can dial, after its number."""
+def rooms(site: Site, *, pin: bool) -> Iterator[tuple[str, Conference]]:
+    """The conferences that extensions can dial, after their numbers."""
     for one in site.conferences:
         if one.number is not None and (one.pin is not None) == pin:
-            return one.number, one
+            yield one.number, one
+
+
+def room(site: Site, *, pin: bool) -> tuple[str, Conference]:
+    """The first of them."""
+    for found in rooms(site, pin=pin):
+        return found
     pytest.skip(f"the Site has no conference {'with' if pin else 'without'} a PIN to be dialled")
+
+
+def open_room(given: Given) -> Uses:
+    """The conference without a PIN."""
+    names = [one.name for _, one in rooms(given.site, pin=False)]
+    return alone(*(given.resource("conferences", name) for name in names[:1]))
+
+
+def closed_room(given: Given) -> Uses:
+    """The conference with one."""
+    names = [one.name for _, one in rooms(given.site, pin=True)]
+    return alone(*(given.resource("conferences", name) for name in names[:1]))
 
 
 def enter(call: Call, pin: str) -> None:
@@ -32,6 +52,7 @@ def enter(call: Call, pin: str) -> None:
     call.send_dtmf(f"{pin}#")
 
 
+@uses(open_room)
 def test_everybody_hears_everybody(site: Site, plain: list[str], phone: MakePhone) -> None:
     """Three in a conference hear the two others"""
     number, _ = room(site, pin=False)
@@ -49,12 +70,13 @@ def test_everybody_hears_everybody(site: Site, plain: list[str], phone: MakePhon
         call.play(None)
 
 
+@uses(closed_room)
 def test_pins(site: Site, plain: list[str], phone: MakePhone, hide: Any, host: Any) -> None:
     """The PIN lets in, the moderator's begins it, a wrong one ends; no PIN is in the log"""
     number, described = room(site, pin=True)
     assert described.pin
     pin = hide(site.reveal(described.pin))
-    before = host.check_output("cat /var/log/freeswitch/freeswitch.log")
+    log = Log(host)
     member = phone(plain[0]).call(number)
     enter(member, pin)
     moderator_pin = pin
@@ -73,12 +95,13 @@ def test_pins(site: Site, plain: list[str], phone: MakePhone, hide: Any, host: A
         wrong.forget()
         assert_speech(wrong, seconds=0.5)
         wrong.send_dtmf("0000000#"[-len(pin) - 1 :])
-    assert wrong.wait_ended(timeout=20).by == "them"
-    log = host.check_output("cat /var/log/freeswitch/freeswitch.log")[len(before) :]
-    assert "conference(" in log
-    assert "DTMF" not in log
+    assert wrong.wait_ended().by == "them"
+    said = "\n".join(log.of_calls(plain))
+    assert "conference(" in said
+    assert "DTMF" not in said
 
 
+@uses(closed_room)
 def test_waits_for_the_moderator(site: Site, plain: list[str], phone: MakePhone, hide: Any) -> None:
     """Until the moderator comes, members hear music, and not each other"""
     number, described = room(site, pin=True)
@@ -95,6 +118,7 @@ def test_waits_for_the_moderator(site: Site, plain: list[str], phone: MakePhone,
     assert_not_heard(calls[1], CALLER_HZ)
 
 
+@uses(closed_room)
 def test_full(site: Site, plain: list[str], phone: MakePhone, hide: Any) -> None:
     """Who comes when all places are taken is told, and is not let in"""
     number, described = room(site, pin=True)
@@ -106,4 +130,4 @@ def test_full(site: Site, plain: list[str], phone: MakePhone, hide: Any) -> None
         enter(phone(one).call(number), pin)
     late = phone(plain[3]).call(number)
     enter(late, pin)
-    assert late.wait_ended(timeout=15).by == "them"
+    assert late.wait_ended().by == "them"
