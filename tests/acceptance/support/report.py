@@ -270,17 +270,21 @@ class _Report:
     def pytest_report_teststatus(
         self, report: pytest.CollectReport | pytest.TestReport
     ) -> tuple[str, str, str] | None:
-        if not hasattr(report, "proof") or hasattr(report, "wasxfail"):
-            return None
-        if report.skipped and (not self._progress or self._over):
-            # No category: pytest would list it a second time.
-            return "", "s", "SKIPPED"
-        if not self._progress or self._over:
+        if not hasattr(report, "proof"):
             return None
         # While tests run, no letter and no word of pytest's: the bar tells.
+        tells = self._progress is None or self._over
+        expected = hasattr(report, "wasxfail")
+        if report.skipped and not expected:
+            # No category: pytest would list it a second time.
+            return ("", "s", "SKIPPED") if tells else ("", "", "")
+        if tells:
+            return None
+        if report.skipped:
+            return "xfailed", "", ""
         if report.failed:
             return "failed" if report.when == "call" else "error", "", ""
-        return "passed" if report.passed and report.when == "call" else "", "", ""
+        return ("xpassed" if expected else "passed") if report.when == "call" else "", "", ""
 
     @pytest.hookimpl(tryfirst=True)
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
