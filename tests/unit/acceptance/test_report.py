@@ -135,6 +135,9 @@ def test_what_does_not_apply_is_told_once_and_other_skips_as_ever(
     assert "1 does not apply here (--all lists it)" in run.stdout.str()
     run.stdout.no_fnmatch_line("*cc1 is a switch*")
     run.stdout.fnmatch_lines(["SKIPPED * there is a switch"])
+    # With -v, pytest has a line for each test, which says it.
+    run = pytester.runpytest_subprocess(*PLUGIN, "-ra", "-v")
+    assert run.stdout.str().count("cc1 is a switch") == 1
     run = pytester.runpytest_subprocess(*PLUGIN, "-ra", "-q", "--all")
     assert run.stdout.str().count("cc1 is a switch") == 1
     run.stdout.fnmatch_lines(["1 does not apply: cc1 is a switch", "  T0 host: The edge knows"])
