@@ -215,11 +215,13 @@ def test_the_page_draws_the_ladder_and_tells_it_in_words(
     named = {one.get("id"): one.text or "" for one in picture.iter() if one.get("id")}
     title, about = (named[name] for name in picture.attrib["aria-labelledby"].split())
     assert (title, about.partition(",")[0]) == ("SIP", "2 SIP messages between 1001")
-    arrows = [
-        (group.get("class"), float(line.attrib["x1"]) < float(line.attrib["x2"]), label.text)
-        for group in picture.iter("g")
-        for line, label in [(group[1], group[3])]
-    ]
+    arrows = []
+    for group in picture.iter("g"):
+        _, line, head, label = group
+        rightward = float(line.attrib["x1"]) < float(line.attrib["x2"])
+        # The head opens towards where the arrow comes from.
+        assert (" l-" in head.attrib["d"]) is rightward
+        arrows.append((group.get("class"), rightward, label.text))
     assert arrows == [("request", True, "INVITE"), ("refusal", False, "486 Busy Here (INVITE)")]
     assert "+0.500 s, switch → 1001: 486 Busy Here (INVITE)" in page
     assert "INVITE sip:&lt;1002&gt; SIP/2.0" in page
