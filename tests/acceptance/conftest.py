@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from callcenter import windows_paths
+from callcenter import paths, windows_paths
 from callcenter.announced import announced
 from callcenter.inventory import Host, Inventory, load
 from callcenter.secrets import SecretUnavailable
@@ -165,7 +165,8 @@ def given(node: Host, request: pytest.FixtureRequest) -> Given:
 @pytest.fixture
 def granted(request: pytest.FixtureRequest) -> Grant:
     """What of it is this test's, while it runs."""
-    return request.node.stash[GRANTED]
+    mine: Grant = request.node.stash[GRANTED]
+    return mine
 
 
 @pytest.fixture
@@ -228,7 +229,10 @@ def exchange(
     port = next((int(one.name) for one in granted.alone if one.kind == "port"), None)
     with Exchange(given.local_address(), port=port) as made:
         evidence.add("SIP ladder", made.ladder)
-        if not node.is_edge:
+        if node.is_edge:
+            journal = f"journalctl -u {paths.KAMAILIO_UNIT} -n {LINES} -o short-precise --no-pager"
+            evidence.add("Kamailio's log", lambda: host.run(journal).stdout)
+        else:
             said = partial(logged, host, node)
             evidence.add("FreeSWITCH's log", lambda: "\n".join(said(made.users)[-LINES:]))
         yield made
@@ -248,7 +252,8 @@ def what_else_went_on(node: Host, host: Any, evidence: Evidence) -> None:
     evidence.add("load of this machine", Path("/proc/loadavg").read_text)
     if not node.switch.is_windows:
         evidence.add("load of the host", lambda: host.run("cat /proc/loadavg").stdout)
-        journal = f"journalctl -n {LINES} -o short-precise --no-pager"
+        # Without whom sshd let in, and how sessions end.
+        journal = f"journalctl -p notice -n {LINES} -o short-precise --no-pager"
         evidence.add("the host's journal", lambda: host.run(journal).stdout)
 
 

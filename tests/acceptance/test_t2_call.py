@@ -7,7 +7,7 @@ from collections.abc import Callable
 import pytest
 
 from callcenter.site import Site, Switch
-from tests.acceptance.support.audio import assert_heard, assert_not_heard
+from tests.acceptance.support.audio import assert_heard, assert_not_heard, assert_speech
 from tests.acceptance.support.given import Given
 from tests.acceptance.support.phones import Call, Phone
 from tests.acceptance.support.uses import Uses, alone, uses
@@ -29,6 +29,13 @@ def connect(caller: Phone, callee: Phone) -> tuple[Call, Call]:
     call.play(CALLER_HZ)
     answered.play(CALLEE_HZ)
     return call, answered
+
+
+def press(call: Call, keys: str) -> None:
+    """Press keys once the call is answered by words: earlier ones may be dropped."""
+    call.wait_established()
+    assert_speech(call, seconds=0.3)
+    call.send_dtmf(keys)
 
 
 def prove_both_ways(call: Call, answered: Call) -> None:
@@ -125,6 +132,8 @@ def test_dtmf(numbers: list[str], phone: MakePhone, sender: str, receiver: str) 
     caller = phone(numbers[0], dtmf=sender)
     callee = phone(numbers[1], dtmf=receiver)
     call, answered = connect(caller, callee)
+    # FreeSWITCH has connected the two once they hear each other, and drops earlier keys.
+    assert_heard(answered, CALLER_HZ, 0.5)
     call.send_dtmf("159*0#")
     answered.wait_digits("159*0#")
 

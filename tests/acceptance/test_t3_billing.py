@@ -6,16 +6,17 @@ no operator's money is spent. The balance that is found is put back.
 
 from __future__ import annotations
 
+import io
 import re
-import subprocess
-import sys
 import time
 from collections.abc import Callable, Collection, Iterator
+from contextlib import redirect_stderr, redirect_stdout
 from dataclasses import dataclass
 from decimal import Decimal
 
 import pytest
 
+from callcenter.__main__ import main
 from callcenter.outside import leaving
 from callcenter.site import Billing, Rate, Site, Trunk
 from tests.acceptance.conftest import all_free
@@ -134,12 +135,12 @@ class Account:
         )
 
     def _said(self, action: str, *words: str) -> str:
-        command = [sys.executable, "-m", "callcenter", "billing", action, self.name, *words]
-        done = subprocess.run(
-            [*command, "--inventory", self.inventory], capture_output=True, text=True, check=False
-        )
-        assert done.returncode == 0, done.stderr
-        return done.stdout
+        command = ["billing", action, self.name, *words, "--inventory", self.inventory]
+        out, wrong = io.StringIO(), io.StringIO()
+        with redirect_stdout(out), redirect_stderr(wrong):
+            code = main(command)
+        assert code == 0, wrong.getvalue()
+        return out.getvalue()
 
     def _money(self, said: str) -> Decimal:
         found = re.search(rf"balance (-?[0-9.]+) {self.currency}$", said.strip())

@@ -11,9 +11,8 @@ from callcenter.site import Conference, Site
 from tests.acceptance.support.audio import assert_heard, assert_not_heard, assert_speech
 from tests.acceptance.support.given import Given
 from tests.acceptance.support.logs import Log
-from tests.acceptance.support.phones import Call
 from tests.acceptance.support.uses import Uses, alone, uses
-from tests.acceptance.test_t2_call import CALLEE_HZ, CALLER_HZ, MakePhone
+from tests.acceptance.test_t2_call import CALLEE_HZ, CALLER_HZ, MakePhone, press
 from tests.acceptance.test_t3_calls import THIRD_HZ
 
 pytestmark = pytest.mark.usefixtures("alone")
@@ -45,13 +44,6 @@ def closed_room(given: Given) -> Uses:
     return alone(*(given.resource("conferences", name) for name in names[:1]))
 
 
-def enter(call: Call, pin: str) -> None:
-    """Type a PIN once it is asked for."""
-    call.wait_established()
-    assert_speech(call, seconds=0.5)
-    call.send_dtmf(f"{pin}#")
-
-
 @uses(open_room)
 def test_everybody_hears_everybody(site: Site, plain: list[str], phone: MakePhone) -> None:
     """Three in a conference hear the two others"""
@@ -78,14 +70,14 @@ def test_pins(site: Site, plain: list[str], phone: MakePhone, hide: Any, host: A
     pin = hide(site.reveal(described.pin))
     log = Log(host)
     member = phone(plain[0]).call(number)
-    enter(member, pin)
+    press(member, f"{pin}#")
     moderator_pin = pin
     if described.moderator_pin is not None:
         moderator_pin = hide(site.reveal(described.moderator_pin))
     moderator = phone(plain[1]).call(number)
     if described.moderator_pin is not None:
         member.play(CALLER_HZ)
-    enter(moderator, moderator_pin)
+    press(moderator, f"{moderator_pin}#")
     member.play(None)
     moderator.play(CALLEE_HZ)
     assert_heard(member, CALLEE_HZ, 1)
@@ -111,7 +103,7 @@ def test_waits_for_the_moderator(site: Site, plain: list[str], phone: MakePhone,
     pin = hide(site.reveal(described.pin))
     calls = [phone(one).call(number) for one in plain[:2]]
     for call in calls:
-        enter(call, pin)
+        press(call, f"{pin}#")
     calls[0].play(CALLER_HZ)
     calls[1].forget()
     assert_speech(calls[1], seconds=2)
@@ -127,7 +119,7 @@ def test_full(site: Site, plain: list[str], phone: MakePhone, hide: Any) -> None
     assert described.pin
     pin = hide(site.reveal(described.pin))
     for one in plain[: described.max_members]:
-        enter(phone(one).call(number), pin)
+        press(phone(one).call(number), f"{pin}#")
     late = phone(plain[3]).call(number)
-    enter(late, pin)
+    press(late, f"{pin}#")
     assert late.wait_ended().by == "them"

@@ -19,7 +19,7 @@ from tests.acceptance.support.proofs import not_tried
 from tests.acceptance.support.recordings import newest
 from tests.acceptance.support.uses import Grant, Uses, some, uses
 from tests.acceptance.support.waiting import PATIENCE
-from tests.acceptance.test_t2_call import CALLEE_HZ, CALLER_HZ, MakePhone, prove_both_ways
+from tests.acceptance.test_t2_call import CALLEE_HZ, CALLER_HZ, MakePhone, press, prove_both_ways
 
 
 def first_queue(given: Given) -> Queue | None:
@@ -136,8 +136,7 @@ def test_through_the_ivr_to_a_recorded_call(
         pytest.skip(f"{node.name} is a Windows host, whose recordings nothing here reads yet")
     number, keys, name = ways[0]
     call = phone(caller_number).call(number)
-    call.wait_established()
-    call.send_dtmf(keys)
+    press(call, keys)
     answered = logged_in[1].incoming().answer()
     call.play(CALLER_HZ)
     answered.play(CALLEE_HZ)

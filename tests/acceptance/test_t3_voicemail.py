@@ -26,7 +26,7 @@ from tests.acceptance.support.phones import Call, Phone
 from tests.acceptance.support.proofs import not_tried
 from tests.acceptance.support.uses import Grant, Uses, some, uses
 from tests.acceptance.support.waiting import PATIENCE
-from tests.acceptance.test_t2_call import CALLER_HZ, MakePhone
+from tests.acceptance.test_t2_call import CALLER_HZ, MakePhone, press
 
 BEEP_HZ = (640, 1280)
 """FreeSWITCH plays its tones twice as high and half as long to Opus."""
@@ -121,9 +121,7 @@ def speak_after_beep(call: Call, seconds: float) -> None:
     """Wait for the beep, then say something for so long."""
     await_beep(call)
     call.play(CALLER_HZ)
-    # Nothing comes back while FreeSWITCH records.
-    call.listen(lambda _: False, seconds)
-    assert not call.ended
+    call.wait_played(seconds)
 
 
 def leave(caller: Phone, owner: Phone, seconds: float = SPOKEN_SECONDS) -> None:
@@ -149,8 +147,7 @@ def test_left_and_heard(
 
     log = Log(host)
     call = owner.call(box.check)
-    call.wait_established()
-    call.send_dtmf(f"{box.pin}#")
+    press(call, f"{box.pin}#")
     assert_heard(call, CALLER_HZ, HEARD_SECONDS, wait=PROMPT_SECONDS)
     call.send_dtmf(DELETE)
     light(owner, on=False, after=lit.at)
@@ -169,24 +166,23 @@ def test_wrong_pin(box: Box, site: Site, caller: Phone, phone: MakePhone) -> Non
     leave(caller, owner)
     light(owner, on=True)
     call = owner.call(box.check)
-    call.wait_established()
     other = int(box.pin[0]) ^ 1
-    call.send_dtmf(f"{other}{box.pin[1:]}#")
+    press(call, f"{other}{box.pin[1:]}#")
     assert call.wait_ended(timeout=3 * PROMPT_SECONDS).by == "them"
     assert_not_heard(call, CALLER_HZ)
     [message] = box.messages()
     assert message.split(":")[1] == "0", "the message counts as heard"
     if site.voicemail.check_any is not None:
         call = caller.call(site.voicemail.check_any)
-        call.wait_established()
-        call.send_dtmf(f"{box.owner.number}#")
-        call.send_dtmf(f"{box.pin}#")
+        press(call, f"{box.owner.number}#")
+        call.forget()
+        press(call, f"{box.pin}#")
         assert_heard(call, CALLER_HZ, HEARD_SECONDS, wait=PROMPT_SECONDS)
         call.hangup()
 
 
 @pytest.mark.parametrize("why", ["nobody answers", "no phone"])
-def test_leads_on(box: Box, caller: Phone, phone: MakePhone, why: str) -> None:
+def test_leads_on(site: Site, box: Box, caller: Phone, phone: MakePhone, why: str) -> None:
     """Who is not answered comes to the mailbox"""
     if not isinstance(box.owner.unanswered, ToVoicemail):
         pytest.skip(f"callers of {box.owner.number} are led elsewhere")
@@ -196,7 +192,10 @@ def test_leads_on(box: Box, caller: Phone, phone: MakePhone, why: str) -> None:
         owner.incoming()
     await_beep(call, timeout=box.owner.ring_seconds + PATIENCE)
     call.hangup()
-    assert box.messages() == [], "a caller who said nothing left a message"
+    # A busy machine may take a while to hang up, and so long a silence is a message.
+    seconds = [int(message.rpartition(":")[2]) for message in box.messages()]
+    too_short = [one for one in seconds if one < site.voicemail.min_seconds]
+    assert too_short == [], "a caller who hung up left a message"
 
 
 def without_used(given: Given) -> Uses:

@@ -26,7 +26,7 @@ from tests.acceptance.support.phones import Call, DtmfMode, Phone
 from tests.acceptance.support.proofs import not_tried
 from tests.acceptance.support.uses import Grant, Uses, alone, uses
 from tests.acceptance.support.waiting import PATIENCE
-from tests.acceptance.test_t2_call import CALLEE_HZ, CALLER_HZ, MakePhone, prove_both_ways
+from tests.acceptance.test_t2_call import CALLEE_HZ, CALLER_HZ, MakePhone, press, prove_both_ways
 
 At = Callable[[str], Phone]
 
@@ -147,8 +147,7 @@ def test_ivr_options(
             continue
         called = [at(number) for number in wanted[:1]] if isinstance(wanted, list) else []
         call = caller(*wanted).call(ivr)
-        call.wait_established()
-        call.send_dtmf(keys)
+        press(call, keys)
         if called:
             talk(call, called[0])
             call.hangup()
@@ -186,8 +185,7 @@ def test_ivr_hears_keys_of_either_kind(
     ivr, keys, destination = found
     called = phone(destination.extension)
     call = phone(other[0], dtmf=dtmf).call(ivr)
-    call.wait_established()
-    call.send_dtmf(keys)
+    press(call, keys)
     talk(call, called)
 
 
@@ -238,8 +236,8 @@ def test_ivr_nested_and_dialled(site: Site, at: At, numbers: list[str]) -> None:
     ivr, keys = nested[0]
     called = at(numbers[0])
     call = at(numbers[1]).call(ivr)
-    call.wait_established()
-    call.send_dtmf(keys)
+    press(call, keys)
+    call.forget()
     assert_speech(call, seconds=1)
     call.send_dtmf(numbers[0])
     talk(call, called)
@@ -315,8 +313,7 @@ def test_hours(
     end = resolve(site, to, now, [hours.name] if night else [])
     called = at(end.extension) if isinstance(end, ToExtension) else None
     call = caller(called.user if called else "").call(ivr)
-    call.wait_established()
-    call.send_dtmf(keys)
+    press(call, keys)
     if called is not None:
         talk(call, called)
     else:

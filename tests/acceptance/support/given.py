@@ -143,6 +143,8 @@ class Given:
 
     def dialled(self, number: str) -> Resource | None:
         """What a number leads to first, where tests would meet there."""
+        if number in [one.number for one in self.site.emergency]:
+            return None
         try:
             path, to = service_of(self.site, number)
         except SiteError:
@@ -154,9 +156,10 @@ class Given:
         if path.endswith(".night"):
             index = int(path.partition("[")[2].partition("]")[0])
             return self.resource("hours", self.site.hours[index].name)
-        if to is None or to.names in ("ivrs", "notices"):
+        kind: str = getattr(to, "names", "")
+        if to is None or kind in ("", "ivrs", "notices"):
             return None
-        return self.resource(to.names, target_of(to)[1])
+        return self.resource(kind, target_of(to)[1])
 
     @property
     def parking(self) -> Resource:

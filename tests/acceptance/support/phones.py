@@ -50,7 +50,7 @@ from baresip.ua import UserAgent
 
 from tests.acceptance.support.audio import Pcm, Samples, Tone
 from tests.acceptance.support.ladder import Ladder, Message, Sdp, Trace
-from tests.acceptance.support.waiting import PATIENCE, announce
+from tests.acceptance.support.waiting import PATIENCE, announce, hurry
 
 Transport = Literal["udp", "tcp", "tls"]
 Codec = Literal["PCMU", "PCMA", "G722", "OPUS"]
@@ -248,6 +248,7 @@ class Exchange:
     async def _start(self) -> None:
         if self._enter is not None:
             self._enter()
+        hurry()
         await self._runtime.start(self._config)
         self._runtime.subscribe(self._on_event)
         self._pump = self._loop.create_task(self._pump_audio())
@@ -435,6 +436,7 @@ class Call:
         self._we_ended = False
         self._tone_hz: float | None = None
         self._tone: Tone | None = None
+        self._played_seconds = 0.0
         self._rate = 0
         self._heard: list[bytes] = []
 
@@ -490,9 +492,15 @@ class Call:
     def play(self, tone_hz: float | None) -> None:
         """Send a continuous tone from now on, None for silence."""
         with self._exchange._changed:
-            self._tone_hz, self._tone = tone_hz, None
+            self._tone_hz, self._tone, self._played_seconds = tone_hz, None, 0.0
             with suppress(AudioNotActive, AudioRestarted):
                 self._line.audio.flush_tx()
+
+    def wait_played(self, seconds: float) -> None:
+        """Wait until the tone was sent for so long, however long that takes a busy machine."""
+        enough = seconds + _LEAD_SECONDS
+        what = f"{seconds:g} s of {self._tone_hz:g} Hz to be sent"
+        self._wait(lambda: self._played_seconds >= enough, seconds + PATIENCE, what)
 
     @property
     def heard(self) -> Pcm:
@@ -660,7 +668,8 @@ class Call:
                 self.ended = True
 
     def _exchange_audio(self) -> bool:
-        """One tick of the sound card; True if something was heard."""
+        """One tick of the sound card; True if something was heard or played."""
+        played = False
         audio = self._line.audio
         try:
             info = audio.info()
@@ -671,8 +680,10 @@ class Call:
                 wanted = round(rate * _LEAD_SECONDS) - info.tx_buffered // (2 * channels)
                 if wanted > 0:
                     audio.write(np.repeat(self._tone.read(wanted), channels).tobytes())
+                    self._played_seconds += wanted / rate
+                    played = True
             if not info.rx_ready or not info.rx_buffered:
-                return False
+                return played
             if info.rx_sample_rate != self._rate:
                 self._rate, self._heard = info.rx_sample_rate, []
             samples: Samples = np.frombuffer(audio.read(info.rx_buffered), dtype=np.int16)

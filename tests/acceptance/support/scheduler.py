@@ -334,6 +334,7 @@ def _be_child(item: pytest.Item, pipe: Connection, crash: IO[bytes]) -> NoReturn
             os.setpgid(0, 0)
         signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGINT})
         faulthandler.enable(crash)
+        waiting.hurry()
         told = _Told(pipe)
         item.config.pluginmanager.register(told, "acceptance-child")
         told.begun = True
