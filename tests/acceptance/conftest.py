@@ -15,13 +15,16 @@ import pytest
 from callcenter import paths, windows_paths
 from callcenter.announced import announced
 from callcenter.inventory import Host, Inventory, load
+from callcenter.secrets import SecretUnavailable
 from callcenter.site import Extension, Site, SiteError, Switch
+from lab.system import LabError
 from tests.acceptance.support.given import ALL, Given, calls
 from tests.acceptance.support.given import numbers as numbers_used
 from tests.acceptance.support.given import plain as plain_used
 from tests.acceptance.support.logins import logins
 from tests.acceptance.support.logs import LOG, of_calls
 from tests.acceptance.support.phones import Codec, DtmfMode, Exchange, Phone, Transport
+from tests.acceptance.support.proofs import not_tried
 from tests.acceptance.support.report import Evidence
 from tests.acceptance.support.scheduler import GRANTED, declarations
 from tests.acceptance.support.uses import Grant, Uses, uses
@@ -35,16 +38,21 @@ CODECS: dict[str, Codec] = {"OPUS": "OPUS", "G722": "G722", "PCMU": "PCMU", "PCM
 """The site's codecs that the phones have, too."""
 
 
+def pytest_configure(config: pytest.Config) -> None:
+    """Load the inventory before anything else, so that one line refuses what is wrong with it."""
+    path = config.getoption("--inventory")
+    if path and not config.option.help:
+        try:
+            _ = _inventory(path).site
+        except (SiteError, SecretUnavailable, LabError) as refused:
+            raise pytest.UsageError(str(refused)) from None
+
+
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     if "node" not in metafunc.fixturenames:
         return
-    path = metafunc.config.getoption("--inventory")
-    if path:
-        hosts = _inventory(path).hosts
-        metafunc.parametrize("node", hosts, ids=[host.name for host in hosts], scope="session")
-    else:
-        reason = pytest.mark.skip(reason="no --inventory was given")
-        metafunc.parametrize("node", [pytest.param(None, id="nobody", marks=reason)])
+    hosts = _inventory(metafunc.config.getoption("--inventory")).hosts
+    metafunc.parametrize("node", hosts, ids=[host.name for host in hosts], scope="session")
 
 
 def pytest_proof_uses(item: pytest.Item) -> Uses | None:
@@ -184,7 +192,7 @@ def plain(given: Given, granted: Grant) -> list[str]:
     if given.node.is_edge:
         pytest.skip(f"{given.node.name} is an edge: there is no FreeSWITCH to hold and to transfer")
     if not (found := granted.names("plain")):
-        pytest.skip("--phones names fewer than four extensions of which nothing else is asked")
+        not_tried("--phones names fewer than four extensions of which nothing else is asked")
     return found
 
 
@@ -198,13 +206,13 @@ def free(given: Given) -> tuple[str, ...]:
 def alone(request: pytest.FixtureRequest) -> None:
     """Skips what would reach people who work with the site: their meetings, their opening hours."""
     if request.config.getoption("--phones") != ALL:
-        pytest.skip("reaches what everybody uses; give --phones all where nobody works")
+        not_tried("reaches what everybody uses; give --phones all where nobody works")
 
 
 def all_free(free: Collection[str], numbers: Iterable[str]) -> None:
     """Skip a test that would ring somebody's phone."""
     if taken := [number for number in numbers if number not in free]:
-        pytest.skip(f"would ring {', '.join(taken)}, which --phones does not name")
+        not_tried(f"would ring {', '.join(taken)}, which --phones does not name")
 
 
 def local_address(switch: Switch) -> str:

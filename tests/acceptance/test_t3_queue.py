@@ -15,6 +15,7 @@ from tests.acceptance.conftest import all_free
 from tests.acceptance.support.audio import Pcm, assert_heard, assert_speech, seconds_of
 from tests.acceptance.support.given import Given
 from tests.acceptance.support.phones import Phone
+from tests.acceptance.support.proofs import not_tried
 from tests.acceptance.support.recordings import newest
 from tests.acceptance.support.uses import Grant, Uses, some, uses
 from tests.acceptance.support.waiting import PATIENCE
@@ -93,7 +94,7 @@ def caller_number(granted: Grant) -> str:
     """An extension that is no agent and is not recorded."""
     for number in granted.names("caller"):
         return number
-    pytest.skip("every extension that --phones names is an agent, or recorded; name another")
+    not_tried("every extension that --phones names is an agent, or recorded; name another")
 
 
 def test_agent_answers(

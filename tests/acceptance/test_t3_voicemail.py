@@ -23,6 +23,7 @@ from tests.acceptance.support.given import caller as caller_used
 from tests.acceptance.support.ladder import Message
 from tests.acceptance.support.logs import Log
 from tests.acceptance.support.phones import Call, Phone
+from tests.acceptance.support.proofs import not_tried
 from tests.acceptance.support.uses import Grant, Uses, some, uses
 from tests.acceptance.support.waiting import PATIENCE
 from tests.acceptance.test_t2_call import CALLER_HZ, MakePhone, press
@@ -72,7 +73,7 @@ def box(
     pin = hide(site.reveal(owner.mailbox.pin))
     made = Box(owner, site.domain, pin, site.voicemail.check, fs_cli)
     if made.messages():
-        pytest.skip(f"the mailbox of {owner.number} holds messages that are not this test's")
+        not_tried(f"the mailbox of {owner.number} holds messages that are not this test's")
     yield made
     if made.messages():
         fs_cli(f"vm_delete {owner.number}@{site.domain}")
@@ -84,7 +85,7 @@ def caller(box: Box, granted: Grant, phone: MakePhone) -> Phone:
     """Who leaves messages."""
     for number in granted.names("caller"):
         return phone(number)
-    pytest.skip("--phones names nobody but the mailbox's owner")
+    not_tried("--phones names nobody but the mailbox's owner")
 
 
 def light(phone: Phone, on: bool, after: float = 0.0) -> Message:

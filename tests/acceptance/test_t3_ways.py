@@ -23,6 +23,7 @@ from tests.acceptance.support.audio import assert_speech
 from tests.acceptance.support.given import Given
 from tests.acceptance.support.given import caller as caller_used
 from tests.acceptance.support.phones import Call, DtmfMode, Phone
+from tests.acceptance.support.proofs import not_tried
 from tests.acceptance.support.uses import Grant, Uses, alone, uses
 from tests.acceptance.support.waiting import PATIENCE
 from tests.acceptance.test_t2_call import CALLEE_HZ, CALLER_HZ, MakePhone, press, prove_both_ways
@@ -99,7 +100,7 @@ def caller(granted: Grant, at: At) -> Callable[..., Phone]:
         fitting = (one for one in (*granted.names("caller"), *mine) if one not in rung)
         number = next(fitting, None)
         if number is None:
-            pytest.skip("every extension that --phones names would ring; name another")
+            not_tried("every extension that --phones names would ring; name another")
         return at(number)
 
     return of

@@ -10,8 +10,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
-import pytest
-
+from tests.acceptance.support.proofs import not_tried
 from tests.acceptance.support.waiting import eventually
 
 __all__ = ["Lamp", "lamp"]
@@ -105,7 +104,7 @@ def lamp(
     takes a command into another network."""
     program = shutil.which("sipp")
     if program is None:
-        pytest.skip("sipp is not installed (Debian's sip-tester)")
+        not_tried("sipp is not installed (Debian's sip-tester)")
     common = {"watched": watched, "user": user, "domain": domain}
     login = f"[authentication username={user} password={password}]\n"
     scenario, messages = folder / "lamp.xml", folder / "lamp.log"

@@ -49,7 +49,7 @@ from baresip.runtime import Runtime
 from baresip.ua import UserAgent
 
 from tests.acceptance.support.audio import Pcm, Samples, Tone
-from tests.acceptance.support.ladder import Message, Sdp, Trace, render
+from tests.acceptance.support.ladder import Ladder, Message, Sdp, Trace
 from tests.acceptance.support.waiting import PATIENCE, announce, hurry
 
 Transport = Literal["udp", "tcp", "tls"]
@@ -240,10 +240,10 @@ class Exchange:
         """The users of all phones so far."""
         return list(self._phones)
 
-    def ladder(self) -> str:
-        """All SIP messages so far, drawn and in full, secrets masked."""
+    def ladder(self) -> Ladder:
+        """The ladder of all SIP messages so far, secrets masked."""
         with self._changed:
-            return render(list(self.trace.messages))
+            return Ladder.of(list(self.trace.messages))
 
     async def _start(self) -> None:
         if self._enter is not None:
