@@ -110,6 +110,13 @@ class Group:
                 self._one_ends(pids, deadline)
         self._remove(time.monotonic() + seconds)
 
+    def wait(self, seconds: float) -> bool:
+        """Wait until nothing runs in the group, and tell whether that came in time."""
+        deadline = time.monotonic() + seconds
+        while (pids := self.pids) and time.monotonic() < deadline:
+            self._one_ends(pids, deadline)
+        return not pids
+
     def _signal(self, pids: set[int], number: signal.Signals) -> None:
         for pid in pids:
             try:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 import re
@@ -16,12 +17,17 @@ from typing import Any
 import pytest
 
 import lab as lab_package
+from callcenter import paths
 from callcenter.site import LocalPackages
-from lab.lab import Lab, find
+from lab import network
+from lab.lab import Lab
+from lab.prepared import HOST, prepared
 from tests.acceptance.support.phones import Exchange
+from tests.labs import fresh, kept, watched
 
 ROOT = Path(__file__).resolve().parents[2]
 PYINFRA = Path(sys.executable).with_name("pyinfra")
+INSTALL = ROOT / "tests/roles/install.py"
 
 SITE = """
 from callcenter.site import *
@@ -49,15 +55,52 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 
 @pytest.fixture(scope="session")
-def lab() -> Iterator[Lab]:
+def plain(tmp_path_factory: pytest.TempPathFactory) -> Path | None:
+    """The image of a host on which the packages of ``SITE`` are installed, by the role itself, and
+    nothing is configured; None where there are no packages."""
+    index = LocalPackages().index
+    if not index.is_file():
+        return None
+    code = sorted((ROOT / "roles").glob("f*/*.py"))
+    made_of = [hashlib.sha256(path.read_bytes()).hexdigest() for path in (index, INSTALL, *code)]
+
+    def install(lab: Lab) -> None:
+        inventory = tmp_path_factory.mktemp("plain") / "site"
+        write_inventory(
+            inventory, lab.inventory(), SITE.replace("{secrets}", f"{inventory}.secrets")
+        )
+        off = f"systemctl disable --quiet {paths.UNIT}"
+        for command in (
+            [str(PYINFRA), "-y", str(inventory), str(INSTALL)],
+            # Without a configuration it would fail at each boot.
+            lab.ssh(HOST, [off]),
+        ):
+            subprocess.run(
+                [*network.within(lab.name), *command],
+                cwd=ROOT,
+                env={**os.environ, "PYTHONPATH": str(ROOT)},
+                check=True,
+            )
+
+    return prepared("\n".join((SITE, *made_of)), install)
+
+
+@pytest.fixture(scope="session")
+def lab(plain: Path | None, request: pytest.FixtureRequest) -> Iterator[Lab]:
     """A lab without hosts yet; this process is in its network."""
-    made = find(f"roles-{os.getpid()}")
-    try:
+    with watched(fresh("roles-"), request) as made:
         made.up(())
         lab_package.enter(made.name)
         yield made
-    finally:
-        made.down()
+
+
+def write_inventory(
+    inventory: Path, entries: list[tuple[str, dict[str, Any]]], site: str, group: str = "switches"
+) -> None:
+    """Write an inventory and its Site."""
+    inventory.write_text(f"from callcenter.site import hosts\n{group} = hosts(*{entries!r})\n")
+    (data := inventory.parent / "group_data").mkdir(exist_ok=True)
+    (data / "site.py").write_text(site)
 
 
 @dataclass(frozen=True)
@@ -85,7 +128,6 @@ class Operator:
         self.secrets = folder / "secrets.json"
         self.repository = ROOT
         self.inventory = folder / "site"
-        (folder / "group_data").mkdir(parents=True)
         self.describe()
         for host in hosts:
             # The count of commands is sshd's own, so nothing that is sent can escape it. A restart
@@ -104,11 +146,9 @@ class Operator:
             for name, data in self.lab.inventory()
             if name in self.hosts
         ]
-        self.inventory.write_text(
-            f"from callcenter.site import hosts\n{group} = hosts(*{entries!r})\n"
+        write_inventory(
+            self.inventory, entries, site.replace("{secrets}", str(self.secrets)), group
         )
-        text = site.replace("{secrets}", str(self.secrets))
-        (self.folder / "group_data" / "site.py").write_text(text)
 
     def command(self, *options: str) -> list[str]:
         """The command line of a deploy."""
@@ -194,17 +234,22 @@ class Operator:
 
 @pytest.fixture(scope="module")
 def operator_of(
-    lab: Lab, tmp_path_factory: pytest.TempPathFactory
+    lab: Lab,
+    plain: Path | None,
+    tmp_path_factory: pytest.TempPathFactory,
+    request: pytest.FixtureRequest,
 ) -> Iterator[Callable[..., Operator]]:
-    """Boot fresh hosts and give them an operator. They go with the module: a kernel has inotify
-    instances for some twenty hosts only (fs.inotify.max_user_instances)."""
+    """Boot fresh hosts and give them an operator: on which the packages of ``SITE`` are installed,
+    or bare ones. They go with the module: a kernel has inotify instances for some twelve hosts only
+    (fs.inotify.max_user_instances)."""
 
-    def make(*hosts: str) -> Operator:
-        lab.up(hosts)
+    def make(*hosts: str, bare: bool = False) -> Operator:
+        lab.up(hosts, prepared=None if bare else plain)
         return Operator(tmp_path_factory.mktemp("operator"), lab, hosts)
 
     yield make
-    lab.halt()
+    if not kept(request.session):
+        lab.halt()
 
 
 @pytest.fixture

@@ -414,7 +414,7 @@ def off(text: str) -> str:
 def test_a_database_of_the_operators_own(
     operator: Operator, operator_of: Callable[..., Operator], exchange: Exchange, lab: Lab
 ) -> None:
-    own = operator_of("billing2")
+    own = operator_of("billing2", bare=True)
     own.ssh("billing2", "apt-get -qq update && apt-get -y -qq install --no-install-recommends "
             "postgresql openssl")  # fmt: skip
     own.ssh(

@@ -174,7 +174,7 @@ SETTINGS = (
 def test_a_database_of_the_operators_own(
     operator: Operator, operator_of: Callable[..., Operator], exchange: Exchange, tmp_path: Path
 ) -> None:
-    own = operator_of("db1")
+    own = operator_of("db1", bare=True)
     own.ssh(
         "db1",
         "apt-get -qq update && "

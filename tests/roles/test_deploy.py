@@ -21,7 +21,7 @@ MOST_FOR_AN_EXTENSION = 4
 
 @pytest.fixture(scope="module")
 def operator(operator_of: Callable[..., Operator]) -> Operator:
-    made = operator_of(HOST)
+    made = operator_of(HOST, bare=True)
     made.succeed()
     return made
 

@@ -30,7 +30,7 @@ LOCKED_OUT = site('ssh_from=("192.0.2.0/24",)')
 
 @pytest.fixture(scope="module")
 def operator(operator_of: Callable[..., Operator]) -> Operator:
-    return operator_of(HOST)
+    return operator_of(HOST, bare=True)
 
 
 @pytest.fixture(scope="module")

@@ -17,7 +17,7 @@ GOOD, BAD = "pre1", "pre2"
 
 @pytest.fixture(scope="module")
 def operator(operator_of: Callable[..., Operator]) -> Operator:
-    return operator_of(GOOD, BAD)
+    return operator_of(GOOD, BAD, bare=True)
 
 
 @pytest.fixture(autouse=True)
