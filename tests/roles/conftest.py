@@ -120,6 +120,11 @@ class Run:
         return self.totals["success"]
 
 
+def with_options(ssh: list[str], *options: str) -> list[str]:
+    """A command of ``Lab.ssh`` with options of its own."""
+    return [ssh[0], *options, *ssh[1:]]
+
+
 class Operator:
     """Whoever types ``pyinfra inventories/NAME deploy/callcenter.py``."""
 
@@ -131,13 +136,14 @@ class Operator:
         self.describe()
         for host in hosts:
             # The count of commands is sshd's own, so nothing that is sent can escape it. A restart
-            # waits until sshd listens again; after a reload it refuses for a moment.
-            self.ssh(
-                host,
+            # waits until sshd listens again; after a reload it refuses for a moment. Logins from
+            # before are not counted.
+            count = (
                 "sed -i '/^LogLevel/d; s#^Subsystem.*#Subsystem sftp /usr/lib/openssh/sftp-server "
                 "-l INFO#' /etc/ssh/sshd_config; echo 'LogLevel VERBOSE' >>/etc/ssh/sshd_config; "
-                "systemctl restart ssh",
+                "systemctl restart ssh"
             )
+            subprocess.run(lab.ssh(host, [count]), stdin=subprocess.DEVNULL, check=True)
 
     def describe(self, site: str = SITE, group: str = "switches", **host_data: Any) -> None:
         """Write the inventory and its Site, with ``{secrets}`` filled in."""
@@ -210,9 +216,11 @@ class Operator:
         )
 
     def ssh(self, host: str, command: str) -> str:
-        """Run a command on a host that answers, and return what it printed."""
+        """Run a command on a host that answers, and return what it printed. All commands of a host
+        go over one login: a login costs ten times what most commands do."""
+        path = self._login(host)
         done = subprocess.run(
-            self.lab.ssh(host, [command]),
+            with_options(self.lab.ssh(host, [command]), "-S", str(path)),
             capture_output=True,
             text=True,
             stdin=subprocess.DEVNULL,
@@ -221,6 +229,34 @@ class Operator:
         # ssh's own failures, which nobody should take for the command's words.
         assert done.returncode != 255, done.stderr
         return done.stdout + done.stderr
+
+    def _login(self, host: str) -> Path:
+        path = self.folder / f"ssh-{host}"
+        if not path.exists():
+            subprocess.run(
+                with_options(
+                    self.lab.ssh(host, []),
+                    *("-S", str(path), "-f", "-M", "-N"),
+                    # It ends with its host, also where nobody calls ``close``.
+                    *("-o", "ServerAliveInterval=15"),
+                ),
+                # Else whoever reads what it says would wait for its end.
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.DEVNULL,
+                stderr=subprocess.DEVNULL,
+                check=False,
+            )
+        return path
+
+    def close(self) -> None:
+        """End what the operator has open."""
+        for host in self.hosts:
+            if (path := self.folder / f"ssh-{host}").exists():
+                subprocess.run(
+                    with_options(self.lab.ssh(host, []), "-S", str(path), "-O", "exit"),
+                    capture_output=True,
+                    check=False,
+                )
 
     def own_repository(self) -> Path:
         """A fresh copy of the repository that a test may break."""
@@ -243,11 +279,16 @@ def operator_of(
     or bare ones. They go with the module: a kernel has inotify instances for some twelve hosts only
     (fs.inotify.max_user_instances)."""
 
+    made = []
+
     def make(*hosts: str, bare: bool = False) -> Operator:
         lab.up(hosts, prepared=None if bare else plain)
-        return Operator(tmp_path_factory.mktemp("operator"), lab, hosts)
+        made.append(Operator(tmp_path_factory.mktemp("operator"), lab, hosts))
+        return made[-1]
 
     yield make
+    for operator in made:
+        operator.close()
     if not kept(request.session):
         lab.halt()
 
