@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import random
 import re
 import shutil
 import subprocess
@@ -42,7 +43,31 @@ site = Site(
 """
 
 
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+FIRST = ("deploy", "trunks", "firewall", "fax", "molecule", "features", "queues", "billing", "cdr")
+"""The files that take longest, so that no worker begins one when the others have done."""
+
+
+def in_order(items: list[pytest.Item], seed: int | None) -> list[pytest.Item]:
+    """All items, file by file: the longest first, or in an order that ``seed`` decides."""
+    files: dict[Path, list[pytest.Item]] = {}
+    for item in items:
+        files.setdefault(item.path, []).append(item)
+    order = list(files)
+    if seed is not None:
+        random.Random(seed).shuffle(order)
+    else:
+        names = [f"test_{name}" for name in FIRST]
+        order.sort(key=lambda path: names.index(path.stem) if path.stem in names else len(names))
+    return [item for path in order for item in files[path]]
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    here = Path(__file__).parent
+    own = in_order(
+        [item for item in items if item.path.parent == here], config.getoption("shuffle")
+    )
+    ordered = iter(own)
+    items[:] = [next(ordered) if item.path.parent == here else item for item in items]
     packages = LocalPackages()
     for item in items:
         if "lab" not in getattr(item, "fixturenames", ()):
