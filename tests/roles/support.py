@@ -10,10 +10,12 @@ import struct
 import subprocess
 import sys
 import threading
-from collections.abc import Iterator, Mapping
+import time
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
+from typing import TypeVar
 
 from lab import nat, network
 from tests.acceptance.support.audio import assert_heard
@@ -34,8 +36,12 @@ __all__ = [
     "sentence",
     "state_of",
     "still_talking",
+    "until",
     "verify",
 ]
+
+
+T = TypeVar("T")
 
 
 def state_of(operator: Operator, host: str) -> str:
@@ -95,6 +101,17 @@ def listening(
         yield
     finally:
         operator.ssh(host, f"systemctl stop {name}")
+
+
+def until(ask: Callable[[], T], right: T | Callable[[T], bool], seconds: float = 60) -> T:
+    """Ask again and again until the answer is right, and return it. Nothing but a fault takes so
+    long."""
+    deadline = time.monotonic() + seconds
+    while True:
+        found = ask()
+        if right(found) if callable(right) else found == right:
+            return found
+        assert time.monotonic() < deadline, f"after {seconds:g} s the answer still is {found!r}"
 
 
 CALLER_HZ, CALLEE_HZ = 620, 1400
