@@ -98,13 +98,15 @@ class Sipp:
         """What is to be told of the messages that begin so: once of each, for on a busy machine
         either side says again what the other has not confirmed in half a second."""
         text = self._messages.read_text() if self._messages.exists() else ""
-        found: dict[tuple[str, ...], str] = {}
+        found: dict[tuple[str, str], str] = {}
         for entry in re.split(r"^-{20,} ", text.replace("\r", ""), flags=re.MULTILINE):
             head, _, message = entry.partition("\n\n")
             if " message received " in head and (told := re.match(begin, message)):
-                about = re.findall(r"^(?:Call-ID|CSeq): .*$", message, re.MULTILINE)
-                if call in "".join(about):
-                    found.setdefault(tuple(sorted(about)), told[1])
+                headers = dict(
+                    re.findall(r"^([\w-]+): (.*)$", message.split("\n\n")[0], re.MULTILINE)
+                )
+                if call in headers["Call-ID"]:
+                    found.setdefault((headers["Call-ID"], headers["CSeq"]), told[1])
         return list(found.values())
 
 
