@@ -18,8 +18,9 @@ __all__ = ["fresh", "kept", "told", "watched"]
 _WATCHED = pytest.StashKey[list[Lab]]()
 _LINES = 60
 _ASK = (
-    f"uptime; systemctl --failed --no-legend; journalctl --no-pager -o short-precise -b | "
-    f"grep -vE ' (sshd|systemd-logind)\\\\[| session-' | tail -n {_LINES}; "
+    "uptime; systemctl --failed --no-legend; journalctl --no-pager -o short-precise -b | "
+    # What comes of our own looking is left out.
+    f"grep -vE ' (sshd|systemd-logind)[[]| session-' | tail -n {_LINES}; "
     f"tail -v -n {_LINES} /var/log/freeswitch/freeswitch.log 2>/dev/null"
 )
 

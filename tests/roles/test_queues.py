@@ -13,7 +13,7 @@ from tests.acceptance.support.audio import Pcm, assert_heard, assert_speech
 from tests.acceptance.support.phones import Exchange, Phone
 from tests.acceptance.test_t2_call import CALLEE_HZ, CALLER_HZ, prove_both_ways
 from tests.roles.conftest import ROOT, SITE, Operator
-from tests.roles.support import phone_of
+from tests.roles.support import phone_of, until
 
 HOST = "queues1"
 AGENTS = ("1001", "1002", "1003", "1004", "1005")
@@ -84,13 +84,15 @@ def agents(operator: Operator, exchange: Exchange) -> dict[str, Phone]:
 
 def waiting(operator: Operator, agent: str) -> None:
     """Wait until mod_callcenter offers an agent calls again: in the second after the last."""
-    deadline = time.monotonic() + 60
-    while True:
+
+    def row() -> dict[str, str]:
         told = callcenter(operator, f"agent list {agent}").splitlines()
-        row = dict(zip(told[0].split("|"), told[1].split("|"), strict=True))
-        if row["state"] == "Waiting" and int(row["last_bridge_end"]) + 1 < time.time():
-            return
-        assert time.monotonic() < deadline, row
+        return dict(zip(told[0].split("|"), told[1].split("|"), strict=True))
+
+    until(
+        row,
+        lambda of: of["state"] == "Waiting" and int(of["last_bridge_end"]) + 1 < time.time(),
+    )
 
 
 def order_of(exchange: Exchange, agents: dict[str, Phone], caller: Phone, queue: int) -> list[str]:
@@ -216,9 +218,7 @@ def test_who_comes_with_priority_is_served_first(
     first.wait_established()
     second = golden.call("6009")
     second.wait_established()
-    deadline = time.monotonic() + 60
-    while callcenter(operator, "queue count members random").strip() != "2":
-        assert time.monotonic() < deadline
+    until(lambda: callcenter(operator, "queue count members random").strip(), "2")
     callcenter(operator, "agent set status 1003 Available")
     answered = agents["1003"].incoming(30).answer()
     answered.play(CALLEE_HZ)
@@ -384,9 +384,7 @@ def test_a_restart_keeps_who_is_logged_in(operator: Operator) -> None:
     operator.succeed()
     callcenter(operator, "agent set status 1004 Available")
     operator.ssh(HOST, "systemctl restart freeswitch")
-    deadline = time.monotonic() + 60
-    while callcenter(operator, "agent get status 1004").strip() != "Available":
-        assert time.monotonic() < deadline
+    until(lambda: callcenter(operator, "agent get status 1004").strip(), "Available")
     assert callcenter(operator, "tier list").count("|1004|") == len(STRATEGIES)
 
 
