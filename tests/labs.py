@@ -1,11 +1,12 @@
-"""Labs of tests: what a failed test tells of them, and how they are kept."""
+"""Labs of tests, and a plugin of pytest: what a failed test tells of their hosts, how these are
+kept, and options for both."""
 
 from __future__ import annotations
 
 import itertools
 import os
 import subprocess
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from contextlib import contextmanager
 
 import pytest
@@ -13,7 +14,7 @@ import pytest
 from lab import network
 from lab.lab import Lab, find
 
-__all__ = ["fresh", "kept", "told", "watched"]
+__all__ = ["fresh", "kept", "watched"]
 
 _WATCHED = pytest.StashKey[list[Lab]]()
 _LINES = 60
@@ -23,6 +24,36 @@ _ASK = (
     f"grep -vE ' (sshd|systemd-logind)[[]| session-' | tail -n {_LINES}; "
     f"tail -v -n {_LINES} /var/log/freeswitch/freeswitch.log 2>/dev/null"
 )
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    group = parser.getgroup("labs", "tests that boot lab hosts (tests/lab, tests/roles)")
+    group.addoption(
+        "--keep",
+        action="store_true",
+        help="stop at the first failed test, leave its hosts up, and say how to enter them",
+    )
+    group.addoption(
+        "--shuffle",
+        type=int,
+        metavar="SEED",
+        help="run the files of tests/roles in a random order that this number decides",
+    )
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    if config.getoption("keep"):
+        config.option.maxfail = 1
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(
+    item: pytest.Item,
+) -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    report = yield
+    if report.failed:
+        report.sections += _told(item.config)
+    return report
 
 
 _numbers = itertools.count()
@@ -53,7 +84,7 @@ def kept(session: pytest.Session) -> bool:
     return bool(session.config.getoption("keep") and session.testsfailed)
 
 
-def told(config: pytest.Config) -> Iterator[tuple[str, str]]:
+def _told(config: pytest.Config) -> Iterator[tuple[str, str]]:
     """What the hosts of the labs that are up were doing, and how to enter and to remove them."""
     load = " ".join(f"{one:.1f}" for one in os.getloadavg())
     for lab in config.stash.get(_WATCHED, []):
