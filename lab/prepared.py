@@ -55,7 +55,10 @@ def prepared(recipe: str, prepare: Callable[[Lab], None], release: str = "") -> 
             run(["umount", str(disk / "root")], say="could not unmount the prepared host's disk")
             for left in LEFT:
                 for path in (disk / "upper").glob(left):
-                    shutil.rmtree(path) if path.is_dir() else path.unlink()
+                    if path.is_dir() and not path.is_symlink():
+                        shutil.rmtree(path)
+                    else:
+                        path.unlink()
             building = folder.with_suffix(".building")
             shutil.rmtree(building, ignore_errors=True)
             building.mkdir(parents=True)

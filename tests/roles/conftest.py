@@ -18,11 +18,14 @@ from typing import Any
 import pytest
 
 import lab as lab_package
-from callcenter import paths
-from callcenter.site import LocalPackages
+from callcenter import paths, render
+from callcenter.site import LocalPackages, Site
 from lab import network
+from lab.image import RELEASES
 from lab.lab import Lab
 from lab.prepared import HOST, prepared
+from roles.freeswitch import packages
+from roles.host import State
 from tests.acceptance.support.phones import Exchange
 from tests.labs import fresh, kept, watched
 
@@ -86,8 +89,15 @@ def plain(tmp_path_factory: pytest.TempPathFactory) -> Path | None:
     index = LocalPackages().index
     if not index.is_file():
         return None
-    code = sorted((ROOT / "roles").glob("f*/*.py"))
-    made_of = [hashlib.sha256(path.read_bytes()).hexdigest() for path in (index, INSTALL, *code)]
+    scope: dict[str, Any] = {}
+    exec(SITE, scope)
+    site: Site = scope["site"]
+    code = (ROOT / f"roles/{name}/operations.py" for name in ("files", "freeswitch"))
+    made_of = [
+        *packages(site, State()),
+        *(file.content.decode() for file in render.system.apt(site, RELEASES[0])),
+        *(hashlib.sha256(path.read_bytes()).hexdigest() for path in (index, INSTALL, *code)),
+    ]
 
     def install(lab: Lab) -> None:
         inventory = tmp_path_factory.mktemp("plain") / "site"
@@ -107,7 +117,7 @@ def plain(tmp_path_factory: pytest.TempPathFactory) -> Path | None:
                 check=True,
             )
 
-    return prepared("\n".join((SITE, *made_of)), install)
+    return prepared("\n".join(made_of), install)
 
 
 @pytest.fixture(scope="session")
