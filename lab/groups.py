@@ -64,6 +64,17 @@ class Group:
                     continue  # it went away while we looked
         return found
 
+    @property
+    def processor_seconds(self) -> float:
+        """What its processes have used of a processor so far, those that have ended too."""
+        for folder in self.folders:
+            try:
+                found = dict(map(str.split, (folder / "cpu.stat").read_text().splitlines()))
+            except OSError:
+                continue  # v1's name=systemd counts nothing
+            return int(found["usage_usec"]) / 1e6
+        return 0.0
+
     def start(
         self, command: Sequence[str], log: Path, environment: Mapping[str, str] | None = None
     ) -> subprocess.Popen[bytes]:

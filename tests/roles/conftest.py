@@ -21,6 +21,7 @@ import lab as lab_package
 from callcenter import paths, render
 from callcenter.site import LocalPackages, Site
 from lab import network
+from lab.groups import Group
 from lab.image import RELEASES
 from lab.lab import Lab
 from lab.prepared import HOST, prepared
@@ -28,6 +29,7 @@ from roles.freeswitch import packages
 from roles.host import State
 from tests.acceptance.support.phones import Exchange
 from tests.labs import fresh, kept, watched
+from tests.times import spent
 
 ROOT = Path(__file__).resolve().parents[2]
 PYINFRA = Path(sys.executable).with_name("pyinfra")
@@ -201,6 +203,7 @@ class Operator:
 
     def start(self, *options: str) -> subprocess.Popen[str]:
         """A deploy that goes on while the test does something else."""
+        spent["deploys"] += 1
         return subprocess.Popen(
             self.command(*options),
             cwd=self.repository,
@@ -213,6 +216,7 @@ class Operator:
 
     def deploy(self, *options: str) -> Run:
         """Run a deploy to its end (``-y --json`` unless told otherwise)."""
+        spent["deploys"] += 1
         before = self.commands_seen()
         done = subprocess.run(
             self.command(*(options or ("-y", "--json"))),
@@ -318,12 +322,14 @@ def operator_of(
 
     def make(*hosts: str, bare: bool = False) -> Operator:
         lab.up(hosts, prepared=None if bare else plain)
+        spent["hosts"] += len(hosts)
         made.append(Operator(tmp_path_factory.mktemp("operator"), lab, hosts))
         return made[-1]
 
     yield make
     for operator in made:
         operator.close()
+    spent["processor"] += Group(f"hosts/{lab.name}").processor_seconds
     if not kept(request.session):
         lab.halt()
 
