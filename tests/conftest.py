@@ -4,7 +4,12 @@ from __future__ import annotations
 
 import pytest
 
-pytest_plugins = ["tests.acceptance.support.report", "tests.labs", "tests.times"]
+pytest_plugins = [
+    "tests.acceptance.support.report",
+    "tests.acceptance.support.scheduler",
+    "tests.labs",
+    "tests.times",
+]
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:

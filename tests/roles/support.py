@@ -10,7 +10,6 @@ import struct
 import subprocess
 import sys
 import threading
-import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from functools import partial
@@ -20,6 +19,7 @@ from typing import TypeVar
 from lab import nat, network
 from tests.acceptance.support.audio import assert_heard
 from tests.acceptance.support.phones import Call, Codec, Exchange, Phone, Transport
+from tests.acceptance.support.waiting import PATIENCE, eventually
 from tests.roles.conftest import ROOT, Operator, Run
 
 __all__ = [
@@ -103,15 +103,13 @@ def listening(
         operator.ssh(host, f"systemctl stop {name}")
 
 
-def until(ask: Callable[[], T], right: T | Callable[[T], bool], seconds: float = 60) -> T:
-    """Ask again and again until the answer is right, and return it. Nothing but a fault takes so
-    long."""
-    deadline = time.monotonic() + seconds
-    while True:
-        found = ask()
-        if right(found) if callable(right) else found == right:
-            return found
-        assert time.monotonic() < deadline, f"after {seconds:g} s the answer still is {found!r}"
+def until(ask: Callable[[], T], right: T | Callable[[T], bool]) -> T:
+    """Ask until the answer is right, and return it. ``right`` is the answer or tells of one."""
+
+    def good(found: T) -> bool:
+        return right(found) if callable(right) else found == right
+
+    return eventually(ask, good, "the right answer", seconds=2 * PATIENCE)
 
 
 CALLER_HZ, CALLEE_HZ = 620, 1400

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shlex
 import time
 from collections.abc import Callable
 
@@ -11,9 +10,10 @@ import pytest
 
 from tests.acceptance.support.audio import Pcm, assert_heard, assert_speech
 from tests.acceptance.support.phones import Exchange, Phone
+from tests.acceptance.support.waiting import eventually
 from tests.acceptance.test_t2_call import CALLEE_HZ, CALLER_HZ, prove_both_ways
 from tests.roles.conftest import ROOT, SITE, Operator
-from tests.roles.support import phone_of, until
+from tests.roles.support import phone_of
 
 HOST = "queues1"
 AGENTS = ("1001", "1002", "1003", "1004", "1005")
@@ -57,23 +57,17 @@ def callcenter(operator: Operator, command: str) -> str:
     return operator.ssh(HOST, f'fs_cli -x "callcenter_config {command}"')
 
 
-def idle(operator: Operator) -> None:
-    """Wait until mod_callcenter has done with the calls of the test before. What it notes of an
-    agent who refused, it notes after the phone's call has ended; then the agent waits again."""
-    no_call = "fs_cli -x 'show channels count' | grep -q '^0 total'"
-    busy = "fs_cli -x 'callcenter_config agent list' | grep -qE '[|](Receiv|Reserv|In a queue)'"
-    operator.ssh(HOST, "fs_cli -x hupall")
-    wait = shlex.quote(f"until {no_call} && ! {busy}; do sleep 0.1; done")
-    look = "fs_cli -x 'show channels'; fs_cli -x 'callcenter_config agent list'"
-    said = operator.ssh(HOST, f"timeout 60 sh -c {wait} || {{ {look}; }}")
-    assert said == "", said
-
-
 @pytest.fixture
 def agents(operator: Operator, exchange: Exchange) -> dict[str, Phone]:
     """Five agents at their phones, logged in, with nothing done yet."""
-    idle(operator)
     for number in AGENTS:
+        # What became of the last call to the agent is written down by name, after its end: it
+        # would tell the new agent to be left alone for a minute.
+        eventually(
+            lambda: agent_of(operator, number)["state"],  # noqa: B023
+            lambda state: state == "Waiting",
+            f"the end of the last call to agent {number}",
+        )
         callcenter(operator, f"agent del {number}")
         callcenter(operator, f"agent add {number} Callback")
         callcenter(operator, f"agent reload {number}")
@@ -82,16 +76,18 @@ def agents(operator: Operator, exchange: Exchange) -> dict[str, Phone]:
     return {number: phone_of(operator, HOST, exchange, number) for number in AGENTS}
 
 
+def agent_of(operator: Operator, agent: str) -> dict[str, str]:
+    """What mod_callcenter knows of an agent."""
+    told = callcenter(operator, f"agent list {agent}").splitlines()
+    return dict(zip(told[0].split("|"), told[1].split("|"), strict=True))
+
+
 def waiting(operator: Operator, agent: str) -> None:
     """Wait until mod_callcenter offers an agent calls again: in the second after the last."""
-
-    def row() -> dict[str, str]:
-        told = callcenter(operator, f"agent list {agent}").splitlines()
-        return dict(zip(told[0].split("|"), told[1].split("|"), strict=True))
-
-    until(
-        row,
-        lambda of: of["state"] == "Waiting" and int(of["last_bridge_end"]) + 1 < time.time(),
+    eventually(
+        lambda: agent_of(operator, agent),
+        lambda row: row["state"] == "Waiting" and int(row["last_bridge_end"]) + 1 < time.time(),
+        f"agent {agent} to be offered calls again",
     )
 
 
@@ -101,7 +97,7 @@ def order_of(exchange: Exchange, agents: dict[str, Phone], caller: Phone, queue:
     call.wait_established()
     order = []
     for _ in agents:
-        ringing = exchange.first_incoming(agents.values(), 30)
+        ringing = exchange.first_incoming(agents.values())
         order.append(ringing.phone.user)
         ringing.reject()
     call.hangup()
@@ -138,7 +134,7 @@ def test_ring_all_rings_all_and_the_first_to_answer_has_it(
 ) -> None:
     call = phone_of(operator, HOST, exchange, "1000").call(str(STRATEGIES["ring-all"]))
     call.wait_established()
-    ringing = {number: phone.incoming(30) for number, phone in agents.items()}
+    ringing = {number: phone.incoming() for number, phone in agents.items()}
     answered = ringing.pop("1003").answer()
     for other in ringing.values():
         assert other.wait_ended().by == "them"
@@ -154,7 +150,7 @@ def test_ring_progressively_rings_one_more_at_a_time(
     call.wait_established()
     order, ringing = [], []
     for _ in range(3):
-        incoming = exchange.first_incoming(agents.values(), 30)
+        incoming = exchange.first_incoming(agents.values())
         order.append(incoming.phone.user)
         ringing.append(incoming)
     assert order == list(AGENTS[:3])
@@ -185,7 +181,7 @@ def test_who_rings_after_a_call(
     caller = phone_of(operator, HOST, exchange, "1000")
     call = caller.call(str(STRATEGIES[strategy]))
     call.wait_established()
-    ringing = exchange.first_incoming(agents.values(), 30)
+    ringing = exchange.first_incoming(agents.values())
     assert ringing.phone.user == "1001"
     answered = ringing.answer()
     answered.play(CALLEE_HZ)
@@ -195,7 +191,7 @@ def test_who_rings_after_a_call(
     waiting(operator, "1001")
     second = caller.call(str(STRATEGIES[strategy]))
     second.wait_established()
-    ringing = exchange.first_incoming(agents.values(), 30)
+    ringing = exchange.first_incoming(agents.values())
     assert ringing.phone.user == next_one
     ringing.reject()
     second.hangup()
@@ -218,9 +214,13 @@ def test_who_comes_with_priority_is_served_first(
     first.wait_established()
     second = golden.call("6009")
     second.wait_established()
-    until(lambda: callcenter(operator, "queue count members random").strip(), "2")
+    eventually(
+        lambda: callcenter(operator, "queue count members random").strip(),
+        lambda count: count == "2",
+        "both callers in the queue",
+    )
     callcenter(operator, "agent set status 1003 Available")
-    answered = agents["1003"].incoming(30).answer()
+    answered = agents["1003"].incoming().answer()
     answered.play(CALLEE_HZ)
     second.forget()
     assert_heard(second, CALLEE_HZ, 1)
@@ -240,12 +240,12 @@ def test_levels(operator: Operator, exchange: Exchange, agents: dict[str, Phone]
     caller = phone_of(operator, HOST, exchange, "1000")
     call = caller.call(str(STRATEGIES["longest-idle-agent"]))
     call.wait_established()
-    assert exchange.first_incoming(agents.values(), 30).phone.user == "1002"
+    assert exchange.first_incoming(agents.values()).phone.user == "1002"
     call.hangup()
     callcenter(operator, "agent set status 1002 'Logged Out'")
     call = caller.call(str(STRATEGIES["longest-idle-agent"]))
     call.wait_established()
-    assert agents["1001"].incoming(30).phone.user == "1001"
+    assert agents["1001"].incoming().phone.user == "1001"
     call.hangup()
 
 
@@ -278,8 +278,8 @@ def test_who_waits_too_long_goes_on_and_is_recorded_there(
     began = time.monotonic()
     call = caller.call("7020")
     call.wait_established()
-    assert agent.incoming(timeout=30).wait_ended(timeout=30).by == "them"
-    answered = there.incoming(timeout=30).answer()
+    assert agent.incoming().wait_ended().by == "them"
+    answered = there.incoming().answer()
     assert time.monotonic() - began >= 9
     call.play(CALLER_HZ)
     answered.play(CALLEE_HZ)
@@ -372,7 +372,7 @@ def test_changes_lose_no_caller_and_log_nobody_out(operator: Operator, exchange:
     assert callcenter(operator, "agent get status 1002").strip() == "On Break"
     # The caller is still there, and is answered at last.
     callcenter(operator, "agent set status 1002 Available")
-    answered = phone_of(operator, HOST, exchange, "1002").incoming(30).answer()
+    answered = phone_of(operator, HOST, exchange, "1002").incoming().answer()
     answered.play(CALLEE_HZ)
     call.forget()
     assert_heard(call, CALLEE_HZ, 1)
@@ -384,7 +384,11 @@ def test_a_restart_keeps_who_is_logged_in(operator: Operator) -> None:
     operator.succeed()
     callcenter(operator, "agent set status 1004 Available")
     operator.ssh(HOST, "systemctl restart freeswitch")
-    until(lambda: callcenter(operator, "agent get status 1004").strip(), "Available")
+    eventually(
+        lambda: callcenter(operator, "agent get status 1004").strip(),
+        lambda status: status == "Available",
+        "the agent, who was logged in",
+    )
     assert callcenter(operator, "tier list").count("|1004|") == len(STRATEGIES)
 
 

@@ -67,6 +67,17 @@ def test_both_sides_hear_the_other_and_not_themselves(talk: tuple[Call, Call]) -
     assert_not_heard(answered, 1000)
 
 
+def test_a_tone_has_been_sent_for_so_long(talk: tuple[Call, Call]) -> None:
+    call, answered = talk
+    call.play(440)
+    call.wait_played(0.7)
+    assert_heard(answered, 440, seconds=0.7, wait=0.5)
+    call.play(660)
+    answered.hangup()
+    with pytest.raises(CallFailed):
+        call.wait_played(5)
+
+
 def test_a_silenced_phone_is_not_heard_any_more(talk: tuple[Call, Call]) -> None:
     call, answered = talk
     call.play(440)
