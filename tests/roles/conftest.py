@@ -48,7 +48,17 @@ site = Site(
 """
 
 
-FIRST = ("deploy", "trunks", "firewall", "fax", "molecule", "features", "queues", "billing", "cdr")
+FIRST = (
+    "features",
+    "deploy",
+    "firewall",
+    "billing",
+    "fax",
+    "cdr",
+    "queues",
+    "molecule",
+    "voicemail",
+)
 """The files that take longest, so that no worker begins one when the others have done."""
 
 
