@@ -366,7 +366,8 @@ class Suite:
                         f"-- {name} begins" + (f", beside {beside}" if beside else ""), flush=True
                     )
                     running[pool.submit(self._tier, name, tier, alone)] = (name, tier)
-                for future in wait(running, return_when=FIRST_COMPLETED).done:
+                # A signal that comes just before the waiting begins is heeded only after it.
+                for future in wait(running, timeout=1, return_when=FIRST_COMPLETED).done:
                     name, _ = running.pop(future)
                     outcome = future.result()
                     if name != PACKAGES:
@@ -480,6 +481,8 @@ class Suite:
             start_new_session=True,
         )
         self._processes.add(process)
+        if self._stopped and not last:
+            os.killpg(process.pid, signal.SIGINT)
         _, status, used = os.wait4(process.pid, 0)
         self._processes.discard(process)
         process.returncode = os.waitstatus_to_exitcode(status)
