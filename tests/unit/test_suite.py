@@ -274,15 +274,12 @@ def test_a_runs_folder_goes_with_it_and_a_killed_runs_with_the_next(
 ) -> None:
     monkeypatch.setattr(suite, "STATE", tmp_path / "labs")
     monkeypatch.setattr(suite, "RUN", tmp_path)
-    monkeypatch.setattr(suite, "OWN", ".bin-test-here-")
     somebodys = tmp_path / "labs/lab"
     somebodys.mkdir(parents=True)
-    killed = tmp_path / "labs/.bin-test-here-0"
+    killed = tmp_path / "labs/.bin-test-0"
     killed.mkdir()
     with suite.labs() as own:
         assert not killed.exists()
-        monkeypatch.setattr(suite, "OWN", ".bin-test-here-again-")
-        monkeypatch.setattr(suite.os, "getpid", lambda: 1)
         (own / "in use").touch()
         assert own.exists()
         # As another run would begin beside it.
