@@ -70,7 +70,7 @@ def clone(tmp_path: Path) -> Path:
 
 def typed(clone: Path, *words: str, **environment: str | Path) -> subprocess.CompletedProcess[str]:
     """Type a command in a clone, with a cache of its own and nothing to download from."""
-    given = {
+    given: dict[str, str | Path] = {
         "PATH": os.environ["PATH"],
         "XDG_CACHE_HOME": clone.parent / "cache",
         "PIP_CONFIG_FILE": "/dev/null",
