@@ -1,6 +1,6 @@
 """The README's two commands, from a clone, in an empty Debian 12 of its own: nothing that this
-machine has installed helps. A quarter of an hour and much to download, so only where CALLCENTER_FRESH=1
-asks for it.
+machine has installed helps. A quarter of an hour and much to download, so only where
+CALLCENTER_FRESH=1 asks for it.
 
 The root is Debian's minimal one, in mount and process namespaces of its own. Of this machine it is
 given what any machine has to be told: name servers, the apt mirror and proxy, certificates and
