@@ -96,6 +96,8 @@ class Tier:
     """Whether it needs FreeSWITCH's packages."""
     without: Tier | None = None
     """What is run instead where those are lacking; where there is none, the tier is skipped."""
+    seconds: int = 1
+    """How long it takes, as measured: the longest is begun first."""
     cores: float = 1
     """How many processor cores it keeps busy, as measured."""
     hosts: int = 0
@@ -121,8 +123,68 @@ class Group:
 PROOF = "pytest tests/acceptance --inventory inventories/{0} --phones all --report reports/{1}.html"
 FIRST = "pytest tests/acceptance/test_t[012]*.py --inventory inventories/{0} --phones all"
 
-# In the order in which they are begun: the longest first. bin/test reads names and first lines.
+# bin/test reads the names, and the line after each.
 TIERS: dict[str, Tier] = {
+    "lint": Tier(
+        "style and format of the code, by ruff",
+        ("ruff check .", "ruff format --check ."),
+        seconds=2,
+    ),
+    "types": Tier(
+        "types of the code, by mypy",
+        ("mypy",),
+        seconds=20,
+    ),
+    "unit": Tier(
+        "what needs no host",
+        ("pytest tests/unit tests/windows/test_render.py -n 2",),
+        packages={
+            **SPEECH,
+            "bin/age": "age",
+            "bin/shellcheck": "shellcheck",
+            "bin/curl": "curl",
+            "sbin/nft": "nftables",
+            "sbin/kamailio": "kamailio",
+            "lib/*/kamailio/modules/tls.so": "kamailio-tls-modules",
+            "bin/vagrant": "vagrant",
+            "share/rubygems-integration/all/gems/vagrant-libvirt-*": "vagrant-libvirt",
+        },
+        cores=2,
+        seconds=60,
+    ),
+    "smoke": Tier(
+        "of acceptance the tiers T0 to T2, on one switch, or without packages on an edge",
+        (FIRST.format("lab"),),
+        root=True,
+        packages={**HOSTS, **PHONES},
+        host="cc1",
+        inventory="lab",
+        freeswitch=True,
+        without=Tier(
+            "",
+            (FIRST.format("lab-edges"),),
+            note=f"on an edge: {NO_FREESWITCH}",
+            seconds=50,
+            host="edge1",
+            inventory="lab-edges",
+            cores=0.5,
+            hosts=1,
+        ),
+        cores=0.5,
+        hosts=1,
+        only_by_name=True,
+        seconds=70,
+    ),
+    "lab": Tier(
+        "the lab's own hosts and networks",
+        ("pytest tests/lab",),
+        root=True,
+        packages={**HOSTS, **DOCKER, "sbin/nft": "nftables", "bin/pgrep": "procps"},
+        cores=0.8,
+        hosts=4,
+        report="lab-tests",
+        seconds=120,
+    ),
     "roles": Tier(
         "deploys to lab hosts, each feature of a Site",
         # Two files at a time: each has hosts of its own, and waits for them more than it computes.
@@ -147,22 +209,13 @@ TIERS: dict[str, Tier] = {
             "",
             ("pytest tests/roles -m switchless",),
             note=f"without a switch: {NO_FREESWITCH}",
+            seconds=150,
             cores=0.7,
             hosts=3,
         ),
         cores=0.8,
         hosts=8,
-    ),
-    "acceptance": Tier(
-        "what operators prove, on a switch: phones, calls, services",
-        (PROOF.format("lab", "acceptance"),),
-        root=True,
-        packages={**HOSTS, **PHONES},
-        host="cc1",
-        inventory="lab",
-        freeswitch=True,
-        cores=0.5,
-        hosts=1,
+        seconds=900,
     ),
     "windows": Tier(
         "Windows hosts: wine's, or the one of CALLCENTER_WINDOWS_HOST",
@@ -174,39 +227,19 @@ TIERS: dict[str, Tier] = {
         prepare="tests/windows/support/build-tar",
         cores=1,
         hosts=1,
+        seconds=360,
     ),
-    "lab": Tier(
-        "the lab's own hosts and networks",
-        ("pytest tests/lab",),
+    "acceptance": Tier(
+        "what operators prove, on a switch: phones, calls, services",
+        (PROOF.format("lab", "acceptance"),),
         root=True,
-        packages={**HOSTS, **DOCKER, "sbin/nft": "nftables", "bin/pgrep": "procps"},
-        cores=0.8,
-        hosts=4,
-        report="lab-tests",
-    ),
-    "types": Tier(
-        "types of the code, by mypy",
-        ("mypy",),
-    ),
-    "lint": Tier(
-        "style and format of the code, by ruff",
-        ("ruff check .", "ruff format --check ."),
-    ),
-    "unit": Tier(
-        "what needs no host",
-        ("pytest tests/unit tests/windows/test_render.py -n 2",),
-        packages={
-            **SPEECH,
-            "bin/age": "age",
-            "bin/shellcheck": "shellcheck",
-            "bin/curl": "curl",
-            "sbin/nft": "nftables",
-            "sbin/kamailio": "kamailio",
-            "lib/*/kamailio/modules/tls.so": "kamailio-tls-modules",
-            "bin/vagrant": "vagrant",
-            "share/rubygems-integration/all/gems/vagrant-libvirt-*": "vagrant-libvirt",
-        },
-        cores=2,
+        packages={**HOSTS, **PHONES},
+        host="cc1",
+        inventory="lab",
+        freeswitch=True,
+        cores=0.5,
+        hosts=1,
+        seconds=240,
     ),
     "acceptance-edges": Tier(
         "what operators prove, without a switch: phones at Kamailio",
@@ -217,34 +250,14 @@ TIERS: dict[str, Tier] = {
         inventory="lab-edges",
         cores=0.5,
         hosts=1,
-    ),
-    "smoke": Tier(
-        "of acceptance the tiers T0 to T2, on one switch, or without packages on an edge",
-        (FIRST.format("lab"),),
-        root=True,
-        packages={**HOSTS, **PHONES},
-        host="cc1",
-        inventory="lab",
-        freeswitch=True,
-        without=Tier(
-            "",
-            (FIRST.format("lab-edges"),),
-            note=f"on an edge: {NO_FREESWITCH}",
-            host="edge1",
-            inventory="lab-edges",
-            cores=0.5,
-            hosts=1,
-        ),
-        cores=0.5,
-        hosts=1,
-        only_by_name=True,
+        seconds=60,
     ),
 }
 
 GROUPS: dict[str, Group] = {
     "quick": Group(
-        "smoke, types, lint and unit: whether a change holds, within three minutes",
-        ("smoke", "types", "lint", "unit"),
+        "lint, types, unit and smoke: whether a change holds, within three minutes",
+        ("lint", "types", "unit", "smoke"),
     ),
 }
 
@@ -259,8 +272,7 @@ class Refused(ValueError):
 
 
 def chosen(words: Sequence[str]) -> tuple[list[str], list[str]]:
-    """The tiers that a command line asks for, in the order to begin them, and pytest's
-    arguments."""
+    """The tiers that a command line asks for, and pytest's arguments."""
     cut = words.index("--") if "--" in words else len(words)
     names: set[str] = set()
     for word in words[:cut]:
@@ -394,7 +406,7 @@ class Suite:
                 )
             else:
                 self.outcomes.append(Outcome(name, "skipped", NO_FREESWITCH))
-        return found
+        return dict(sorted(found.items(), key=lambda item: -item[1].seconds))
 
     def _install(self, packages: Mapping[str, str]) -> Outcome:
         try:
@@ -535,7 +547,6 @@ class Suite:
             for line in outcome.slowest:
                 print(f"{outcome.name:17}{line}")
         print("== tiers")
-        # In the order in which they were asked for.
         for name in self.tiers:
             for outcome in self.outcomes:
                 if outcome.name == name:

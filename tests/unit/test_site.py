@@ -634,7 +634,7 @@ class TestSchema:
     def test_holds_no_secret_as_a_default(self) -> None:
         assert "secret(" not in schema()
 
-    @pytest.fixture
+    @pytest.fixture(scope="class")
     def validator(self) -> Any:
         jsonschema = pytest.importorskip(
             "jsonschema", reason="jsonschema is not installed, which checks the schema"

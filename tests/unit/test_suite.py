@@ -43,8 +43,8 @@ def summary(said: str) -> list[str]:
     ("words", "names", "arguments"),
     [
         ([], [name for name in TIERS if name != "smoke"], []),
-        (["lint", "roles"], ["roles", "lint"], []),
-        (["quick", "unit"], ["types", "lint", "unit", "smoke"], []),
+        (["roles", "lint"], ["lint", "roles"], []),
+        (["quick", "unit"], ["lint", "types", "unit", "smoke"], []),
         (["unit", "--", "-k", "lint", "--", "x"], ["unit"], ["-k", "lint", "--", "x"]),
     ],
 )
@@ -57,7 +57,7 @@ def test_what_a_command_line_asks_for(
 def test_an_unknown_tier_is_refused_in_one_line(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["lint", "untit"]) == 2
     [line] = capsys.readouterr().err.splitlines()
-    assert line.startswith("bin/test: 'untit' is no tier; use roles, ")
+    assert line.startswith("bin/test: 'untit' is no tier; use lint, ")
     assert all(name in line for name in [*TIERS, *GROUPS])
 
 
@@ -114,10 +114,11 @@ def test_tiers_wait_side_by_side(run: Callable[..., tuple[int, str]], tmp_path: 
 def test_what_would_be_too_much_is_run_later(
     run: Callable[..., tuple[int, str]], tmp_path: Path, much: dict[str, float]
 ) -> None:
+    # The longest is begun first.
     code, said = run(
         {
-            "one": sh(f"test ! -e {tmp_path}/two && touch {tmp_path}/one", **much),
-            "two": sh(f"test -e {tmp_path}/one && touch {tmp_path}/two", **much),
+            "one": sh(f"test -e {tmp_path}/two && touch {tmp_path}/one", **much),
+            "two": sh(f"test ! -e {tmp_path}/one && touch {tmp_path}/two", seconds=60, **much),
         }
     )
     assert (code, summary(said)) == (0, ["ran one s", "ran two s"])

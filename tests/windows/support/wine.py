@@ -361,7 +361,7 @@ def _wait_for(port: int) -> None:
     import socket
     import time
 
-    deadline = time.monotonic() + 10
+    deadline = time.monotonic() + 60
     while True:
         try:
             socket.create_connection(("127.0.0.1", port), 1).close()
