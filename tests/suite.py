@@ -32,6 +32,7 @@ __all__ = ["GROUPS", "TIERS", "Group", "Outcome", "Suite", "Tier", "chosen", "ma
 
 ROOT = Path(__file__).resolve().parents[1]
 REPORTS = ROOT / "reports"
+KEPT = (REPORTS, ROOT / ".pytest_cache")
 STATE = Path(os.environ.get("CALLCENTER_LAB_STATE", "/var/lib/callcenter-lab"))
 FREESWITCH = Path(os.environ.get("FREESWITCH_APT", "/srv/freeswitch-apt"))
 
@@ -653,9 +654,11 @@ def main(words: Sequence[str]) -> int:
     if asks:
         return int(not needs_root)
     suite = Suite(tiers, arguments, freeswitch=(FREESWITCH / "Packages").is_file())
-    REPORTS.mkdir(exist_ok=True)
+    # The clone's owner is to write there, too, whoever comes first.
+    for folder in KEPT:
+        folder.mkdir(exist_ok=True)
     if os.geteuid() == 0:
-        _give(ROOT / ".pytest_cache", REPORTS)
+        _give(*KEPT)
     if not needs_root:
         return suite.run()
     try:
@@ -663,16 +666,15 @@ def main(words: Sequence[str]) -> int:
             suite.environment["CALLCENTER_LAB_STATE"] = str(state)
             return suite.run()
     finally:
-        _give(ROOT / ".pytest_cache", REPORTS)
+        _give(*KEPT)
 
 
 def _give(*folders: Path) -> None:
     """Give what root has made in a clone to the clone's owner."""
     owner = ROOT.stat()
     for folder in folders:
-        if folder.is_dir():
-            for path in (folder, *folder.rglob("*")):
-                os.chown(path, owner.st_uid, owner.st_gid, follow_symlinks=False)
+        for path in (folder, *folder.rglob("*")):
+            os.chown(path, owner.st_uid, owner.st_gid, follow_symlinks=False)
 
 
 if __name__ == "__main__":
