@@ -7,7 +7,15 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
-__all__ = ["Package", "closure", "read_index", "version_matches", "version_order"]
+__all__ = ["Package", "closure", "fits", "read_index", "version_matches", "version_order"]
+
+CODENAMES = frozenset(
+    (
+        *("stretch", "buster", "bullseye", "bookworm", "trixie", "forky", "sid"),
+        *("focal", "jammy", "noble"),
+    )
+)
+"""Names of releases that packages carry in their versions."""
 
 
 @dataclass(frozen=True)
@@ -69,14 +77,34 @@ def _weight(sign: str) -> int:
     return ord(sign) if sign.isalpha() else ord(sign) + 256
 
 
-def closure(packages: Iterable[Package], wanted: Iterable[str], pinned: str) -> list[Package]:
-    """The packages of a folder that ``wanted`` need of it; what it lacks, Debian has.
+def fits(package: Package, architecture: str, codename: str) -> bool:
+    """Tell whether a package is for a host's processors and release.
 
-    FreeSWITCH's own are taken in the pinned version only, each in its newest build. Raises
-    KeyError with the first name of ``wanted`` that the folder does not hold in it.
+    A version that names a release (``1.10.12~release-1~bookworm+1``) is for that one alone; one
+    that names none is for all.
+    """
+    if package.architecture not in ("all", architecture):
+        return False
+    named = {word for word in re.findall(r"[a-z]+", package.version) if word in CODENAMES}
+    return not named or codename in named
+
+
+def closure(
+    packages: Iterable[Package],
+    wanted: Iterable[str],
+    pinned: str,
+    architecture: str,
+    codename: str,
+) -> list[Package]:
+    """Choose the packages of a folder that ``wanted`` need of it; what it lacks, Debian has.
+
+    Only what fits the host counts. FreeSWITCH's own are taken in the pinned version only, each in
+    its newest build. Raises KeyError with the first name of ``wanted`` that the folder does not
+    hold in it.
     """
     by_name: dict[str, Package] = {}
-    for package in sorted(packages, key=lambda one: version_order(one.version)):
+    suited = (one for one in packages if fits(one, architecture, codename))
+    for package in sorted(suited, key=lambda one: version_order(one.version)):
         own = package.name.startswith(("freeswitch", "libfreeswitch"))
         if not own or version_matches(package.version, pinned):
             by_name[package.name] = package

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime
+import re
 import zoneinfo
 from collections.abc import Callable, Collection, Iterator, Sequence
 from typing import Any
@@ -31,8 +32,9 @@ from callcenter.site import (
     ToVoicemail,
     Trunk,
 )
-from callcenter.site._plan import dialled_numbers
+from callcenter.site._plan import dialled_numbers, services
 from callcenter.site.destinations import target_of
+from callcenter.site.features import WITH_NUMBER
 
 __all__ = ["explain", "moment", "resolve", "service_of"]
 
@@ -115,15 +117,44 @@ def explain(
         yield from _arriving(site, trunk, number, when, closed)
         return
     if number not in site.extension_by_number and number not in _taken(site):
-        yield from _leaving(site, caller or site.extensions[0].number, number)
+        caller = caller or site.extensions[0].number
+        code = _code_with_number(site, number)
+        yield from _by_code(site, caller, *code) if code else _leaving(site, caller, number)
         return
     path, destination = service_of(site, number)
     if destination is None:
         yield f"{number} is {path}"
+        if path.removeprefix("features.") in WITH_NUMBER:
+            yield "the call is refused (404): a number is dialled after it"
         return
     field, target = target_of(destination)
     yield f"{number} is {_words(field)} {target} ({path})"
     yield from _onward(site, destination, when, closed)
+
+
+def _code_with_number(site: Site, dialled: str) -> tuple[str, str] | None:
+    """Split what is dialled into the name of a feature code and the number after it."""
+    for name, code in site.features.items():
+        number = dialled.removeprefix(code)
+        if name in WITH_NUMBER and number != dialled and re.fullmatch(r"[0-9]{2,15}", number):
+            return name, number
+    return None
+
+
+def _by_code(site: Site, caller: str, name: str, number: str) -> Iterator[str]:
+    code = getattr(site.features, name)
+    yield f"{code}{number} is features.{name} with {number}"
+    known = number in site.extension_by_number
+    if name == "intercom":
+        yield (
+            f"extension {number} answers by itself, where its phone is willing to"
+            if known
+            else f"the call is refused (404): {number} is no extension"
+        )
+    elif number == caller or not (known or number in services(site)):
+        yield f"{caller} is told that its calls cannot be forwarded to {number}"
+    else:
+        yield f"calls to {caller} go to {number} from then on"
 
 
 def _taken(site: Site) -> set[str]:

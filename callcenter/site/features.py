@@ -10,7 +10,10 @@ from pydantic import model_validator
 from callcenter.site._model import Problem, model
 from callcenter.site._types import Number
 
-__all__ = ["FeatureCodes"]
+__all__ = ["WITH_NUMBER", "FeatureCodes"]
+
+WITH_NUMBER = ("forward", "intercom")
+"""Codes after which a number of 2 to 15 digits is dialled at once."""
 
 
 @model

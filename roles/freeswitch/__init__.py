@@ -65,7 +65,7 @@ def preflight(site: Site, switch: Switch, found: State) -> None:
     wrong: list[str] = []
     outdated = operations.outdated(wanted, found.packages, source.version)
     if isinstance(source, LocalPackages) and outdated:
-        wrong = lacking(site, source)
+        wrong = lacking(site, source, found)
     for line in wrong:
         logger.error(f"{host.print_prefix}{line}")
     refuse(name="The packages are there", problems=wrong)
@@ -82,20 +82,26 @@ def preflight(site: Site, switch: Switch, found: State) -> None:
     passed(name="For every host")
 
 
-def lacking(site: Site, source: LocalPackages) -> list[str]:
+def lacking(site: Site, source: LocalPackages, found: State) -> list[str]:
     """Why a folder of packages cannot serve the Site, or nothing."""
     ways = (
         "packages=SignalWire(token=…), packages=AptRepository(url=…, key=…), or put a flat apt "
         "repository (.deb files and their Packages index) there or where FREESWITCH_APT says"
     )
     try:
-        needed = closure(index_of(source.path), render.freeswitch.packages(site), source.version)
+        needed = closure(
+            index_of(source.path),
+            render.freeswitch.packages(site),
+            source.version,
+            found.architecture,
+            found.codename,
+        )
     except FileNotFoundError:
         return [f"there are no FreeSWITCH packages in {source.path}: give {ways}"]
     except KeyError as name:
         return [
-            f"{source.index} has no {name.args[0]} of version {source.version}: check "
-            f"packages.version, or give {ways}"
+            f"{source.index} has no {name.args[0]} of version {source.version} for "
+            f"{found.codename} on {found.architecture}: check packages.version, or give {ways}"
         ]
     files = [package.filename.removeprefix("./") for package in needed if package.filename]
     for file in files:
@@ -118,6 +124,8 @@ def install(site: Site, found: State) -> None:
         wanted=packages(site, found),
         installed=found.packages,
         version=site.packages.version,
+        architecture=found.architecture,
+        codename=found.codename,
         local=site.packages.path if isinstance(site.packages, LocalPackages) else None,
         key=(source.key_url, paths.APT_KEY) if source.key_url else None,
     )

@@ -182,12 +182,15 @@ def packages(
     wanted: Sequence[str],
     installed: Mapping[str, str],
     version: str,
+    architecture: str,
+    codename: str,
     local: Path | None = None,
     key: tuple[str, str] | None = None,
 ) -> Generator[StringCommand | FileUploadCommand, None, None]:
     """Make ``wanted`` installed, FreeSWITCH's at ``version`` as one set.
 
     + installed: version by name, as the host has them
+    + architecture, codename: the host's, which the packages of a folder must fit
     + local: a folder of packages on this machine that is carried to the host first
     + key: url and path of a repository key that the host fetches itself
     """
@@ -196,10 +199,8 @@ def packages(
     if local is not None:
         upload = f"{paths.LOCAL_REPOSITORY}.tar"
         yield StringCommand(f"mkdir -p {paths.STATE}")
-        yield FileUploadCommand(
-            io.BytesIO(local_archive(closure(index_of(local), _ours(wanted), version), local)),
-            upload,
-        )
+        chosen = closure(index_of(local), _ours(wanted), version, architecture, codename)
+        yield FileUploadCommand(io.BytesIO(local_archive(chosen, local)), upload)
         yield StringCommand(
             f"rm -rf {paths.LOCAL_REPOSITORY}.new && mkdir -m 755 {paths.LOCAL_REPOSITORY}.new && "
             f"tar -xf {upload} -C {paths.LOCAL_REPOSITORY}.new && rm -rf {paths.LOCAL_REPOSITORY} "

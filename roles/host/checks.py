@@ -16,6 +16,8 @@ PROCESSES = {
     "event_socket.tls.port": "stunnel4",
 }
 """Whose a port is, where it is not the service's own."""
+PROGRAM = "/usr/bin/freeswitch"
+"""Path of the executable in FreeSWITCH's Debian packages."""
 FREE_MEGABYTES = 500
 """Packages take 150; the rest is for logs until somebody reads the alarm."""
 CLOCK_SECONDS = 60
@@ -48,6 +50,8 @@ def problems(site: Site, switch: Switch, found: State, service: str = "freeswitc
         out += site.misleads(switch)
     if switch.stun is not None and found.os == "debian" and "python3" not in found.packages:
         out.append("stun is asked by a program in Python: install python3 on it")
+    if service == "freeswitch":
+        out += _foreign(found)
     wanted: list[tuple[str, int, str, tuple[str, ...]]] = [
         # The profile binds both, whatever the phones may use.
         ("network.sip_port", site.network.sip_port, switch.bind_address, ("udp", "tcp")),
@@ -91,3 +95,23 @@ def problems(site: Site, switch: Switch, found: State, service: str = "freeswitc
             "that is wrong, e.g. with timedatectl set-ntp true"
         )
     return list(dict.fromkeys(out))
+
+
+def _foreign(found: State) -> list[str]:
+    """Name each FreeSWITCH that no deploy brought: its calls would end, its files be replaced."""
+    remedy = "move it to another host, or stop it and keep it from starting"
+    out = []
+    for process in found.freeswitch:
+        if process.program != PROGRAM:
+            out.append(
+                "a FreeSWITCH that Debian's packages did not bring runs on it "
+                f"({process.program}): {remedy}"
+            )
+        elif not process.unit:
+            out.append(f"a FreeSWITCH runs on it outside {paths.UNIT}, as in a container: {remedy}")
+        elif not process.described:
+            out.append(
+                "a FreeSWITCH that no deploy of this project has described runs on it: "
+                f"{remedy} (systemctl disable --now {paths.UNIT})"
+            )
+    return out

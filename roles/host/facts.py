@@ -11,7 +11,7 @@ from pyinfra.api import FactBase
 from callcenter import paths
 from callcenter.stun import Known, recorded
 
-__all__ = ["HostState", "Listener", "State"]
+__all__ = ["FreeSwitchProcess", "HostState", "Listener", "State"]
 
 
 @dataclass(frozen=True)
@@ -25,6 +25,18 @@ class Listener:
 
 
 @dataclass(frozen=True)
+class FreeSwitchProcess:
+    """A FreeSWITCH that runs on the host, whoever put it there."""
+
+    program: str
+    """Path of its executable, as the process itself sees it."""
+    unit: bool
+    """True in the unit that Debian's packages bring."""
+    described: bool
+    """True where a deploy has put a configuration on the host."""
+
+
+@dataclass(frozen=True)
 class State:
     """What the host is."""
 
@@ -32,6 +44,10 @@ class State:
     """ID of os-release, such as debian."""
     codename: str = ""
     """Such as bookworm."""
+    architecture: str = ""
+    """Name of dpkg's for the host's processors, such as amd64."""
+    freeswitch: tuple[FreeSwitchProcess, ...] = ()
+    """Processes that are a FreeSWITCH."""
     root: bool = False
     systemd: bool = False
     realtime: bool = False
@@ -50,6 +66,16 @@ class State:
     """What a STUN server has told the host of its public address."""
 
 
+_FREESWITCH = (
+    "for process in /proc/[0-9]*; do "
+    'read -r name 2>/dev/null <"$process/comm" && [ "$name" = freeswitch ] || continue; '
+    f'unit=no; grep -qs "/{paths.UNIT}$" "$process/cgroup" && unit=yes; '
+    f"described=no; [ -e {paths.CURRENT} ] && described=yes; "
+    'echo "freeswitch $unit $described $(readlink "$process/exe")"; done'
+)
+"""Shell line that names each FreeSWITCH process, whichever name it was started by."""
+
+
 class HostState(FactBase[State]):
     """The host as it is now. Read-only; needs root for the owners of sockets."""
 
@@ -65,6 +91,8 @@ class HostState(FactBase[State]):
                 "sed -n 's/.* inet6\\{0,1\\} \\([^/ ]*\\).*/address \\1/p'",
                 "ss -Hlntup 2>/dev/null | sed 's/^/listen /'",
                 'echo "ssh ${SSH_CONNECTION:-}"',
+                _FREESWITCH,
+                'echo "architecture $(dpkg --print-architecture 2>/dev/null)"',
                 "df -Pm /var | awk 'NR==2 {print \"free \" $4}'",
                 "dpkg-query -W 2>/dev/null "
                 "-f 'package ${db:Status-Abbrev}|${Package}|${Version}\\n'",
@@ -83,6 +111,7 @@ class HostState(FactBase[State]):
         addresses: set[str] = set()
         listeners: list[Listener] = []
         packages: dict[str, str] = {}
+        processes: list[FreeSwitchProcess] = []
         public = ""
         for line in output:
             kind, _, rest = line.partition(" ")
@@ -91,6 +120,9 @@ class HostState(FactBase[State]):
             elif kind == "listen":
                 if (listener := _listener(rest)) is not None:
                     listeners.append(listener)
+            elif kind == "freeswitch":
+                unit, described, program = rest.split(" ", 2)
+                processes.append(FreeSwitchProcess(program, unit == "yes", described == "yes"))
             elif kind == "package":
                 status, name, version = rest.split("|")
                 if status.strip() == "ii":
@@ -104,6 +136,8 @@ class HostState(FactBase[State]):
         return State(
             os=os,
             codename=codename,
+            architecture=values.get("architecture", ""),
+            freeswitch=tuple(processes),
             root=values.get("root") == "0",
             systemd="systemd" in values,
             realtime="realtime" in values,

@@ -23,7 +23,7 @@ from roles.windows.connectors import Refused
 from roles.windows.operations import exchange, put_back, service_state, stop_service, told
 from roles.windows.powershell import cmd_quote, path
 
-__all__ = ["fs_cli", "quiet", "release"]
+__all__ = ["fs_cli", "quiet", "release", "seconds_to_wait"]
 
 ANSWER_SECONDS = 60
 """How long FreeSWITCH may take to answer after its start."""
@@ -35,6 +35,15 @@ _SECRET = (
     freeswitch.CLI_CONFIG,
 )
 """Files that a diff never reads back."""
+
+
+def seconds_to_wait(answer: str) -> int:
+    """Read how long a profile must be up before it stops or restarts; 0 where it does so now.
+
+    FreeSWITCH says it on its answer's second line (mod_sofia.c), and of one second in the singular.
+    """
+    said = re.search(r"^Please wait (\d+) seconds?\b", answer, re.MULTILINE)
+    return int(said[1]) if said else 0
 
 
 @operation()
@@ -153,10 +162,8 @@ class _FreeSwitch:
 
     def old_enough(self, profile: str, word: str) -> None:
         """Stop or restart a profile; FreeSWITCH does neither in its first ten seconds."""
-        if wait := re.match(
-            r"Please wait (\d+) seconds", self.ask(f"sofia profile {profile} {word}")
-        ):
-            time.sleep(int(wait[1]))
+        if wait := seconds_to_wait(self.ask(f"sofia profile {profile} {word}")):
+            time.sleep(wait)
             self.ask(f"sofia profile {profile} {word}")
 
     def reopen(self, profile: str) -> None:

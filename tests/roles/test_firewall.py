@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 import socket
 import subprocess
 import time
@@ -10,6 +11,7 @@ from contextlib import contextmanager
 
 import pytest
 
+from lab.network import BRIDGE
 from roles.firewall.operations import UNDO_SECONDS
 from tests.acceptance.support.phones import Exchange
 from tests.roles.conftest import ROOT, SITE, Operator
@@ -109,6 +111,31 @@ def until_no_timer(operator: Operator, seconds: float) -> None:
 def test_folders_of_the_host_keep_their_modes(operator: Operator, bare_folders: str) -> None:
     assert "/ 755 root\n/etc 755 root\n" in bare_folders
     assert operator.ssh(HOST, FOLDERS) == bare_folders
+
+
+def test_answers_of_a_dhcpv6_server_come_in(operator: Operator) -> None:
+    own = operator.ssh(HOST, "ip -6 -o addr show scope link | grep -o 'fe80[^/]*' | head -n 1")
+    at = socket.getaddrinfo(f"{own.strip()}%{BRIDGE}", 546, socket.AF_INET6, socket.SOCK_DGRAM)[0][
+        4
+    ]
+    # A client's socket, as a renewal leaves it: it has sent nothing from which its answers follow.
+    client = (
+        "import socket; s = socket.socket(socket.AF_INET6, socket.SOCK_DGRAM); "
+        's.bind(("::", 546)); s.settimeout(10); print("listens", flush=True); '
+        'print("got", s.recv(64).decode())'
+    )
+    command = operator.lab.ssh(HOST, [f"python3 -c {shlex.quote(client)}"])
+    with (
+        subprocess.Popen(
+            command, stdout=subprocess.PIPE, stdin=subprocess.DEVNULL, text=True
+        ) as listens,
+        socket.socket(socket.AF_INET6, socket.SOCK_DGRAM) as server,
+    ):
+        assert listens.stdout
+        assert listens.stdout.readline() == "listens\n"
+        server.bind(("::", 547))
+        server.sendto(b"renewed", at)
+        assert listens.stdout.read() == "got renewed\n"
 
 
 def test_port_is_reachable_exactly_as_long_as_the_site_names_it(operator: Operator) -> None:

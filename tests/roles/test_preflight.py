@@ -9,10 +9,13 @@ from typing import Any
 
 import pytest
 
+from callcenter.debian import closure, index_of
+from callcenter.site import LocalPackages
+from roles.freeswitch.operations import local_archive
 from tests.roles.conftest import Operator, Run
 from tests.roles.support import listening, refused, sentence, state_of
 
-GOOD, BAD = "pre1", "pre2"
+GOOD, BAD, OTHER = "pre1", "pre2", "pre3"
 
 
 @pytest.fixture(scope="module")
@@ -167,6 +170,33 @@ def test_disk_that_is_full(operator: Operator) -> None:
     assert left == ""
     assert state_of(operator, GOOD) == before
     good_host_is_told(run)
+
+
+def test_freeswitch_of_somebody_else(operator_of: Callable[..., Operator]) -> None:
+    operator = operator_of(OTHER)
+    source = LocalPackages()
+    names = ["freeswitch", "freeswitch-conf-vanilla", "freeswitch-systemd"]
+    kind = operator.ssh(OTHER, "dpkg --print-architecture").strip()
+    chosen = closure(index_of(source.path), names, source.version, kind, "bookworm")
+    install = (
+        "mkdir /root/theirs && tar -x -C /root/theirs && export DEBIAN_FRONTEND=noninteractive && "
+        "apt-get update -qq && apt-get install -y --no-install-recommends /root/theirs/*.deb && "
+        "systemctl reset-failed freeswitch; systemctl start freeswitch"
+    )
+    subprocess.run(
+        operator.lab.ssh(OTHER, [install]),
+        input=local_archive(chosen, source.path),
+        capture_output=True,
+        check=True,
+    )
+    asked = "systemctl show -p MainPID freeswitch"
+    process = operator.ssh(OTHER, asked)
+    assert process != "MainPID=0\n"
+    operator.describe()
+    run = refused(operator)
+    line = sentence(run, OTHER, "a FreeSWITCH that no deploy of this project has described runs")
+    assert "systemctl disable --now freeswitch.service" in line
+    assert operator.ssh(OTHER, asked) == process
 
 
 def test_several_things_wrong_are_said_at_once(operator: Operator) -> None:

@@ -89,7 +89,7 @@ def test_an_index_of_windows_lines_of_space_is_read() -> None:
 
 
 def test_the_closure_holds_what_is_needed_and_no_more() -> None:
-    chosen = closure(read_index(INDEX), ["freeswitch"], "1.10.12")
+    chosen = closure(read_index(INDEX), ["freeswitch"], "1.10.12", "amd64", "bookworm")
     assert [(one.name, one.version[:7]) for one in chosen] == [
         ("freeswitch", "1.10.12"),
         ("libfreeswitch1", "1.10.12"),
@@ -99,7 +99,10 @@ def test_the_closure_holds_what_is_needed_and_no_more() -> None:
 
 def test_two_packages_that_need_each_other_are_no_trouble() -> None:
     circle = read_index("Package: aa\nDepends: bb\n\nPackage: bb\nDepends: aa, bb\n")
-    assert [one.name for one in closure(circle, ["aa"], "1.10.12")] == ["aa", "bb"]
+    assert [one.name for one in closure(circle, ["aa"], "1.10.12", "amd64", "bookworm")] == [
+        "aa",
+        "bb",
+    ]
 
 
 @pytest.mark.parametrize(
@@ -111,7 +114,7 @@ def test_two_packages_that_need_each_other_are_no_trouble() -> None:
 )
 def test_what_the_folder_lacks_is_named(wanted: list[str], version: str, missing: str) -> None:
     with pytest.raises(KeyError, match=missing):
-        closure(read_index(INDEX), wanted, version)
+        closure(read_index(INDEX), wanted, version, "amd64", "bookworm")
 
 
 def test_a_folder_has_its_index(tmp_path: Path) -> None:
@@ -125,7 +128,7 @@ def test_the_newest_of_several_builds_is_taken() -> None:
     builds = "\n\n".join(
         f"Package: freeswitch\nVersion: 1.10.12~release~{build}-1" for build in (9, 23, 10)
     )
-    [chosen] = closure(read_index(builds), ["freeswitch"], "1.10.12")
+    [chosen] = closure(read_index(builds), ["freeswitch"], "1.10.12", "amd64", "bookworm")
     assert chosen.version == "1.10.12~release~23-1"
 
 
@@ -140,3 +143,31 @@ def test_versions_are_ordered_as_dpkg_orders_them() -> None:
     for one, other in itertools.permutations(ORDERED, 2):
         older = subprocess.run(["dpkg", "--compare-versions", one, "lt", other], check=False)
         assert (version_order(one) < version_order(other)) == (older.returncode == 0), (one, other)
+
+
+SEVERAL = "\n\n".join(
+    f"Package: freeswitch\nVersion: 1.10.12~release-{build}~{release}+1\n"
+    f"Architecture: {architecture}\nFilename: ./{release}-{architecture}.deb"
+    for release in ("bookworm", "trixie")
+    for build, architecture in ((1, "amd64"), (2, "arm64"))
+)
+
+
+@pytest.mark.parametrize("architecture", ["amd64", "arm64"])
+@pytest.mark.parametrize("codename", ["bookworm", "trixie"])
+def test_a_folder_of_several_kinds_of_host_serves_each_its_own(
+    architecture: str, codename: str
+) -> None:
+    [chosen] = closure(read_index(SEVERAL), ["freeswitch"], "1.10.12", architecture, codename)
+    assert chosen.filename == f"./{codename}-{architecture}.deb"
+
+
+@pytest.mark.parametrize(("architecture", "codename"), [("armhf", "trixie"), ("amd64", "noble")])
+def test_a_folder_without_the_hosts_kind_lacks_it(architecture: str, codename: str) -> None:
+    with pytest.raises(KeyError, match="freeswitch"):
+        closure(read_index(SEVERAL), ["freeswitch"], "1.10.12", architecture, codename)
+
+
+def test_a_version_that_names_no_release_is_for_all() -> None:
+    package = read_index("Package: libks2\nVersion: 2.0.6-1\nArchitecture: amd64")
+    assert closure(package, ["libks2"], "1.10.12", "amd64", "trixie") == package

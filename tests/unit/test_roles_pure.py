@@ -25,7 +25,8 @@ from roles.freeswitch import lacking
 from roles.freeswitch.facts import Release, ReleaseState
 from roles.freeswitch.operations import local_archive, outdated, unwanted
 from roles.host.checks import problems
-from roles.host.facts import HostState, Listener, State
+from roles.host.facts import FreeSwitchProcess, HostState, Listener, State
+from roles.windows.release import seconds_to_wait
 
 DIGEST = "2c26b46b68ffc68ff99b453c1d30413413422d706483bfa0f98a5e886266e7ae"
 
@@ -61,6 +62,9 @@ listen tcp   LISTEN 0      128             [::]:22             [::]:*
 listen tcp   LISTEN 0      10  [::ffff:127.0.0.1]:8021            *:*    users:(("java",pid=800,fd=9))
 listen nonsense
 ssh 198.51.100.7 51234 203.0.113.10 2222
+freeswitch yes yes /usr/bin/freeswitch
+freeswitch no no /usr/local/free switch/bin/freeswitch
+architecture amd64
 free 10240
 package ii |freeswitch|1.10.12~release~23~abc-1~bookworm+1
 package rc |freeswitch-mod-gsm|1.10.11-1
@@ -94,6 +98,13 @@ class TestHostState:
             Listener("tcp", "*", 80, "apache2"),
             Listener("tcp", "::", 22, "?"),
             Listener("tcp", "::ffff:127.0.0.1", 8021, "java"),
+        )
+
+    def test_reads_each_freeswitch_that_runs(self) -> None:
+        assert self.state.architecture == "amd64"
+        assert self.state.freeswitch == (
+            FreeSwitchProcess("/usr/bin/freeswitch", unit=True, described=True),
+            FreeSwitchProcess("/usr/local/free switch/bin/freeswitch", unit=False, described=False),
         )
 
     def test_reads_the_port_of_its_own_connection(self) -> None:
@@ -267,9 +278,11 @@ class TestMasks:
 GOOD = State(
     os="debian",
     codename="bookworm",
+    architecture="amd64",
     root=True,
     systemd=True,
     addresses=frozenset({"127.0.0.1", "203.0.113.10"}),
+    freeswitch=(FreeSwitchProcess("/usr/bin/freeswitch", unit=True, described=True),),
     listeners=(
         Listener("tcp", "0.0.0.0", 22, "sshd"),
         Listener("udp", "203.0.113.10", 5060, "freeswitch"),
@@ -304,6 +317,19 @@ REFUSED: list[tuple[str, dict[str, Any], str]] = [
     ("another on the Event Socket", {"listeners": (Listener("tcp", "127.0.0.1", 8021, "java"),)},
      "port 8021/tcp (event_socket.port) is taken by java; stop that service, or choose another "
      "port in the Site"),
+    ("FreeSWITCH from source",
+     {"freeswitch": (FreeSwitchProcess("/usr/local/freeswitch/bin/freeswitch", False, True),)},
+     "a FreeSWITCH that Debian's packages did not bring runs on it "
+     "(/usr/local/freeswitch/bin/freeswitch): move it to another host, or stop it and keep it from "
+     "starting"),
+    ("FreeSWITCH in a container",
+     {"freeswitch": (FreeSwitchProcess("/usr/bin/freeswitch", False, False),)},
+     "a FreeSWITCH runs on it outside freeswitch.service, as in a container: move it to another "
+     "host, or stop it and keep it from starting"),
+    ("vanilla, or FusionPBX's",
+     {"freeswitch": (FreeSwitchProcess("/usr/bin/freeswitch", True, False),)},
+     "a FreeSWITCH that no deploy of this project has described runs on it: move it to another "
+     "host, or stop it and keep it from starting (systemctl disable --now freeswitch.service)"),
     ("no room", {"free_megabytes": 499}, "/var has 499 MB free; 500 are needed: make room"),
     ("a clock ahead", {"clock_offset": 3600.2},
      "its clock is 3600 s ahead of this machine's; set the one that is wrong, e.g. with "
@@ -392,7 +418,7 @@ class TestPackages:
         assert unwanted(["freeswitch-mod-opus"], self.installed) == ["freeswitch-mod-gsm"]
 
     def test_a_folder_without_packages_says_the_three_ways(self, tmp_path: Path) -> None:
-        [line] = lacking(SITE, LocalPackages(path=tmp_path))
+        [line] = lacking(SITE, LocalPackages(path=tmp_path), GOOD)
         for word in (str(tmp_path), "SignalWire(", "AptRepository(", "FREESWITCH_APT"):
             assert word in line
 
@@ -400,9 +426,9 @@ class TestPackages:
         names = freeswitch.packages(SITE)
         index = "\n\n".join(f"Package: {name}\nVersion: 1.10.12-1" for name in names)
         (tmp_path / "Packages").write_text(index)
-        assert lacking(SITE, LocalPackages(path=tmp_path)) == []
+        assert lacking(SITE, LocalPackages(path=tmp_path), GOOD) == []
         (tmp_path / "Packages").write_text(index.replace("freeswitch-mod-opus", "other"))
-        [line] = lacking(SITE, LocalPackages(path=tmp_path))
+        [line] = lacking(SITE, LocalPackages(path=tmp_path), GOOD)
         assert f"{tmp_path}/Packages has no freeswitch-mod-opus of version 1.10.12" in line
 
     def test_a_folder_travels_as_a_repository_of_its_own(self, tmp_path: Path) -> None:
@@ -440,3 +466,17 @@ def test_apt_understands_the_sources(tmp_path: Path) -> None:
     assert f"'{where}/InRelease'" in done.stdout
     assert f"'{where}/main/binary-" in done.stdout
     assert "pat_" not in done.stdout
+
+
+@pytest.mark.parametrize(
+    ("answer", "seconds"),
+    [
+        ("Profile internal must be up for at least 10 seconds to stop/restart.\n"
+         "Please wait 7 seconds\n", 7),
+        ("Profile internal must be up for at least 10 seconds to stop/restart.\r\n"
+         "Please wait 1 second\r\n", 1),
+        ("Reload XML [Success]\nrestarting: internal", 0),
+    ],
+)  # fmt: skip
+def test_a_young_profile_says_how_long_it_must_be_waited_for(answer: str, seconds: int) -> None:
+    assert seconds_to_wait(answer) == seconds

@@ -10,7 +10,8 @@ import pytest
 
 from callcenter.__main__ import main
 from callcenter.render.services.trunks import expression
-from callcenter.site import Did, extension
+from callcenter.routing import explain, moment
+from callcenter.site import Did, Site, SiteError, extension
 
 SITE = """
 domain: cc.example.net
@@ -103,6 +104,53 @@ def test_what_cannot_be_told(
 def test_feature_codes_are_told(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert route(tmp_path, capsys, "2026-11-23T10:00", "9196")[1] == ["9196 is features.echo"]
     assert route(tmp_path, capsys, "2026-11-23T10:00", "*28")[1] == ["*28 is hours[0].night"]
+
+
+FEATURES = """
+domain: cc.example.net
+extensions: [1000-1003]
+features: {forward: "*72", forward_off: "*73", intercom: "*80"}
+notices: [{name: storm, announcement: {say: Stay at home.}, number: 6200}]
+"""
+
+
+def explained(tmp_path: Path, dialled: str) -> list[str]:
+    """Tell the way of a call by extension 1000."""
+    file = tmp_path / "site.yaml"
+    file.write_text(FEATURES)
+    site = Site.load(file)
+    return list(explain(site, dialled, moment("2026-11-23T10:00", site)))
+
+
+@pytest.mark.parametrize(
+    ("dialled", "then"),
+    [
+        ("*721002", "calls to 1000 go to 1002 from then on"),
+        ("*726200", "calls to 1000 go to 6200 from then on"),
+        ("*721000", "1000 is told that its calls cannot be forwarded to 1000"),
+        ("*720301234567", "1000 is told that its calls cannot be forwarded to 0301234567"),
+        ("*801003", "extension 1003 answers by itself, where its phone is willing to"),
+        ("*801999", "the call is refused (404): 1999 is no extension"),
+    ],
+)
+def test_a_code_that_takes_a_number(dialled: str, then: str, tmp_path: Path) -> None:
+    first, second = explained(tmp_path, dialled)
+    name = "forward" if dialled.startswith("*72") else "intercom"
+    assert first == f"{dialled} is features.{name} with {dialled[3:]}"
+    assert second == then
+
+
+@pytest.mark.parametrize("dialled", ["*721", "*72*73", "*80a", "*73100", "*72" + "1" * 16])
+def test_a_code_without_its_number_is_nothing(dialled: str, tmp_path: Path) -> None:
+    with pytest.raises(SiteError, match="nothing that can be dialled"):
+        explained(tmp_path, dialled)
+
+
+def test_a_code_that_takes_a_number_is_refused_alone(tmp_path: Path) -> None:
+    assert explained(tmp_path, "*72") == [
+        "*72 is features.forward",
+        "the call is refused (404): a number is dialled after it",
+    ]
 
 
 OUTSIDE = """

@@ -14,6 +14,7 @@ from callcenter.render._files import File
 from callcenter.render._templates import xml, xml_escape
 from callcenter.site import Announcement, Destination, OpenDuring, Say, Site, ToQueue
 from callcenter.site.destinations import target_of
+from callcenter.site.features import WITH_NUMBER
 
 __all__ = [
     "CONTEXT",
@@ -106,16 +107,12 @@ def numbers(site: Site) -> Iterator[tuple[str, str]]:
 def codes(site: Site) -> Iterator[tuple[str, str, str]]:
     """Feature codes that act for the extension that dials them: the name in the context of
     services, the code, and a pattern of what is dialled after it."""
-    for name, more in (
-        ("forward_off", ""),
-        ("forward", r"(\d{2,15})"),
-        ("do_not_disturb_off", ""),
-        ("do_not_disturb", ""),
-        ("pickup", ""),
-        ("intercom", r"(\d{2,15})"),
+    for name in (
+        *("forward_off", "forward", "do_not_disturb_off", "do_not_disturb"),
+        *("pickup", "intercom"),
     ):
         if (code := getattr(site.features, name)) is not None:
-            yield name.replace("_", "-"), code, more
+            yield name.replace("_", "-"), code, r"(\d{2,15})" if name in WITH_NUMBER else ""
 
 
 def config(path: str, site: Site, **values: object) -> File:

@@ -8,6 +8,7 @@ fs_cli.c) until standard input ends. JAIL holds the drive as a folder named ``C:
 from __future__ import annotations
 
 import os
+import platform
 import re
 import socketserver
 import subprocess
@@ -30,7 +31,12 @@ def unpack(folder: Path) -> str:
     if not source.index.is_file():
         return f"no FreeSWITCH packages in {source.path} (or where FREESWITCH_APT says)"
     site = Site("all.test", extensions=[Extension(1000)], media=Media(codecs=tuple(CODECS)))
-    for package in closure(index_of(source.path), freeswitch.packages(site), source.version):
+    kind = subprocess.run(
+        ["dpkg", "--print-architecture"], capture_output=True, text=True, check=True
+    ).stdout.strip()
+    release = platform.freedesktop_os_release()["VERSION_CODENAME"]
+    wanted = freeswitch.packages(site)
+    for package in closure(index_of(source.path), wanted, source.version, kind, release):
         deb = source.path / package.filename.removeprefix("./")
         subprocess.run(["dpkg", "-x", deb, folder], check=True)
     libraries = folder / "usr/lib"
