@@ -122,7 +122,7 @@ class Group:
 
 
 # Nobody works with a lab's site.
-CALLS = "--inventory inventories/{0} --phones all"
+CALLS = "--inventory inventories/{0} --phones all --calls-at-once 12"
 PROOF = f"pytest tests/acceptance {CALLS} --report reports/{{1}}.html"
 FIRST = f"pytest tests/acceptance/test_t[012]*.py {CALLS}"
 
@@ -190,8 +190,8 @@ TIERS: dict[str, Tier] = {
     ),
     "roles": Tier(
         "deploys to lab hosts, each feature of a Site",
-        # Two files at a time: each has hosts of its own, and waits for them more than it computes.
-        ("pytest tests/roles -n 2 --dist loadfile",),
+        # Four files at a time: each has hosts of its own, and deploys keep two cores busy then.
+        ("pytest tests/roles -n 4 --dist loadfile --no-loadscope-reorder",),
         root=True,
         packages={
             **HOSTS,
@@ -216,9 +216,9 @@ TIERS: dict[str, Tier] = {
             cores=0.7,
             hosts=3,
         ),
-        cores=0.8,
-        hosts=8,
-        seconds=900,
+        cores=1.6,
+        hosts=7,
+        seconds=2000,
     ),
     "windows": Tier(
         "Windows hosts: wine's, or the one of CALLCENTER_WINDOWS_HOST",
@@ -266,7 +266,7 @@ GROUPS: dict[str, Group] = {
 
 CORES = 1.25 * (os.cpu_count() or 1)
 """Tiers run side by side while they keep fewer busy: who computes leaves gaps, too."""
-LAB_HOSTS = 12
+LAB_HOSTS = 10
 """A kernel has inotify instances for about as many (fs.inotify.max_user_instances)."""
 
 
