@@ -259,7 +259,7 @@ TIERS: dict[str, Tier] = {
 
 GROUPS: dict[str, Group] = {
     "quick": Group(
-        "lint, types, unit and smoke: whether a change holds, within three minutes",
+        "lint, types, unit and smoke: whether a change holds",
         ("lint", "types", "unit", "smoke"),
     ),
 }

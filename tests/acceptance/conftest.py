@@ -56,7 +56,7 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
 
 
 def pytest_proof_uses(item: pytest.Item) -> Uses | None:
-    """What the test and its fixtures declare, of the host that it is about."""
+    """Declarations of the test and its fixtures, for the host that it is about."""
     case = getattr(item, "callspec", None)
     node = case.params.get("node") if case is not None else None
     if node is None:
@@ -165,13 +165,13 @@ def fs_cli(host: Any, node: Host) -> Callable[[str], str]:
 
 @pytest.fixture
 def given(node: Host, request: pytest.FixtureRequest) -> Given:
-    """What there is on the host for tests to use."""
+    """Extensions and services of the host that tests may use."""
     return _given(request.config, node)
 
 
 @pytest.fixture
 def granted(request: pytest.FixtureRequest) -> Grant:
-    """What of it is this test's, while it runs."""
+    """Share of it that is this test's while it runs."""
     mine: Grant | None = request.node.stash.get(GRANTED, None)
     if mine is None:
         pytest.fail("nobody has granted this test anything; give --calls-at-once instead of -n")
@@ -248,7 +248,7 @@ def exchange(
 
 
 def logged(host: Any, node: Host, users: Collection[str]) -> list[str]:
-    """What FreeSWITCH has logged of late about the calls of some phones."""
+    """Lines of FreeSWITCH's log about the latest calls of some phones."""
     command = f"tail -n 5000 {LOG}"
     if node.switch.is_windows:
         command = f'type "{windows_paths.LOGS}\\freeswitch.log"'
