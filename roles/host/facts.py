@@ -69,9 +69,11 @@ class State:
 _FREESWITCH = (
     "for process in /proc/[0-9]*; do "
     'read -r name 2>/dev/null <"$process/comm" && [ "$name" = freeswitch ] || continue; '
+    # One that has ended, or a child that is not yet another program, has no executable.
+    'program=$(readlink "$process/exe") && [ -n "$program" ] || continue; '
     f'unit=no; grep -qs "/{paths.UNIT}$" "$process/cgroup" && unit=yes; '
     f"described=no; [ -e {paths.CURRENT} ] && described=yes; "
-    'echo "freeswitch $unit $described $(readlink "$process/exe")"; done'
+    'echo "freeswitch $unit $described $program"; done'
 )
 """Shell line that names each FreeSWITCH process, whichever name it was started by."""
 
