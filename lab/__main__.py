@@ -1,4 +1,4 @@
-"""Hosts to try it on: ``python -m lab up``, ``status``, ``ssh``, ``exec``, ``down``; ``box``."""
+"""Hosts to try it on."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import errno
 import os
 import sys
 
-from lab import network
+from lab import look, network
 from lab.box import box
 from lab.image import RELEASES
 from lab.lab import DEFAULT_DRIVER, DEFAULT_HOSTS, DRIVERS, Lab, find
@@ -30,12 +30,7 @@ def main(arguments: list[str] | None = None) -> int:
         elif given.verb == "box":
             print(box(lab.cache, given.release))
         else:
-            network.enter(lab.name)
-            command = given.command[given.command[:1] == ["--"] :]
-            if given.verb == "ssh":
-                command = lab.ssh(given.host, command)
-            if not command:
-                raise LabError("exec needs a command, such as: python -m lab exec -- linphone")
+            command = _command(lab, given)
             os.execvp(command[0], command)
     except (LabError, OSError) as refused:
         print(f"lab: {refused}", file=sys.stderr)
@@ -51,6 +46,23 @@ def main(arguments: list[str] | None = None) -> int:
     return 0
 
 
+def _command(lab: Lab, given: argparse.Namespace) -> list[str]:
+    """The program that this process becomes, in the network in which it is to run."""
+    if given.verb == "sip":
+        return look.sip(lab, given.host)
+    words = given.command[given.command[:1] == ["--"] :] if "command" in given else []
+    network.enter(lab.name)
+    if given.verb == "ssh":
+        return lab.ssh(given.host, words)
+    if given.verb == "logs":
+        return look.logs(lab, given.host)
+    if given.verb == "fs_cli":
+        return look.fs_cli(lab, given.host, words)
+    if not words:
+        raise LabError("exec needs a command, such as: python -m lab exec -- linphone")
+    return words
+
+
 def parser() -> argparse.ArgumentParser:
     """The command line. ``--name`` is understood before the verb and after it."""
     made = argparse.ArgumentParser(prog="python -m lab", description=__doc__)
@@ -63,6 +75,13 @@ def parser() -> argparse.ArgumentParser:
     ssh = verbs.add_parser("ssh", help="log in to a host, or run a command on it")
     ssh.add_argument("host")
     ssh.add_argument("command", nargs=argparse.REMAINDER, metavar="-- COMMAND")
+    logs = verbs.add_parser("logs", help="follow what FreeSWITCH and Kamailio log on a host")
+    logs.add_argument("host")
+    fs_cli = verbs.add_parser("fs_cli", help="open FreeSWITCH's console on a host")
+    fs_cli.add_argument("host")
+    fs_cli.add_argument("command", nargs=argparse.REMAINDER, metavar='-- -x "COMMAND"')
+    sip = verbs.add_parser("sip", help="watch the SIP of a host go by")
+    sip.add_argument("host")
     inside = verbs.add_parser("exec", help="run a program of this machine in the lab's network")
     inside.add_argument("command", nargs=argparse.REMAINDER, metavar="-- COMMAND")
     down = verbs.add_parser("down", help="remove the lab; images stay")
@@ -70,7 +89,7 @@ def parser() -> argparse.ArgumentParser:
     boxed.add_argument("--release", choices=RELEASES, default=RELEASES[0])
     text = "the lab (default: CALLCENTER_LAB, else lab)"
     made.add_argument("--name", help=text)
-    for verb in (up, status, ssh, inside, down):
+    for verb in (up, status, ssh, logs, fs_cli, sip, inside, down):
         verb.add_argument("--name", help=text, default=argparse.SUPPRESS)
     return made
 

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from docker.models.containers import Container
     from docker.models.images import Image
 
-__all__ = ["PACKAGES", "boot", "check", "halt", "running"]
+__all__ = ["PACKAGES", "boot", "check", "halt", "init", "running"]
 
 PACKAGES: Mapping[str, str] = {}
 
@@ -124,6 +124,12 @@ def running(name: str, state: Path, host: str) -> bool:
             container.name == machine(name, host) and container.status == "running"
             for container in _containers(docker, name)
         )
+
+
+def init(name: str, state: Path, host: str) -> int:
+    """The process that is the first in a running host."""
+    with _daemon(state) as docker:
+        return int(docker.containers.get(machine(name, host)).attrs["State"]["Pid"])
 
 
 def _containers(docker: DockerClient, name: str) -> list[Container]:

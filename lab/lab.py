@@ -28,6 +28,7 @@ class Driver(Protocol):
 
     def check(self, state: Path) -> None: ...
     def running(self, name: str, state: Path, host: str) -> bool: ...
+    def init(self, name: str, state: Path, host: str) -> int: ...
     def boot(self, name: str, state: Path, host: str, address: str, image: Path) -> None: ...
     def halt(self, name: str, state: Path) -> None: ...
 
@@ -198,14 +199,33 @@ class Lab:
     def _single(self) -> AbstractContextManager[None]:
         return single(RUN / "labs" / f"{self.name}.lock")
 
-    def ssh(self, host: str, command: list[str]) -> list[str]:
-        """The command that logs in to a host from within the lab's network."""
-        found = next((one for one in self.hosts if one.name == host), None)
+    def host(self, name: str) -> LabHost:
+        """The host of that name, whether up or not."""
+        found = next((one for one in self.hosts if one.name == name), None)
         if found is None:
             names = ", ".join(one.name for one in self.hosts) or "none"
-            raise LabError(f"lab {self.name!r} has no host {host!r}; it has: {names}")
+            raise LabError(f"lab {self.name!r} has no host {name!r}; it has: {names}")
+        return found
+
+    def running(self, name: str) -> LabHost:
+        """The host of that name, which must be up."""
+        found = self.host(name)
+        if not found.up:
+            raise LabError(f"{name} is down; run python -m lab up --name {self.name} {name}")
+        return found
+
+    def enter(self, host: str) -> None:
+        """Take this process into a host's own network. Do it before it starts threads."""
+        as_root()
+        network.join(f"/proc/{self._driver.init(self.name, self.state, host)}/ns/net")
+
+    def ssh(self, host: str, command: list[str], *, terminal: bool = False) -> list[str]:
+        """The command that logs in to a host from within the lab's network. With a terminal, what
+        it runs there ends when it does."""
+        found = self.host(host)
         return [
             "ssh",
+            *(("-tt", "-o", "LogLevel=ERROR") if terminal else ()),
             *("-F", "none", "-i", str(found.ssh_key), "-p", str(found.ssh_port)),
             *("-o", "IdentitiesOnly=yes", "-o", "BatchMode=yes", "-o", "ConnectTimeout=10"),
             *("-o", f"UserKnownHostsFile={found.known_hosts}", "-o", "StrictHostKeyChecking=yes"),

@@ -107,7 +107,8 @@ def enter(name: str) -> None:
 
 
 def join(space: str) -> None:
-    """Take this thread, and those that it will start, into a network namespace."""
+    """Take this thread, and those that it will start, into a network namespace, given by its name
+    or by a path that begins with /."""
     target = _SPACES / space
     if os.path.samestat(target.stat(), os.stat("/proc/thread-self/ns/net")):
         return

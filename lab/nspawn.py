@@ -15,7 +15,7 @@ from lab.groups import Group
 from lab.host import disk, files, listen, machine, notices
 from lab.system import run, tail
 
-__all__ = ["PACKAGES", "boot", "check", "halt", "running"]
+__all__ = ["PACKAGES", "boot", "check", "halt", "init", "running"]
 
 PACKAGES: Mapping[str, str] = {"bin/systemd-nspawn": "systemd-container"}
 
@@ -36,6 +36,11 @@ def check(state: Path) -> None:
 def running(name: str, state: Path, host: str) -> bool:
     """Whether the host's container is there and came up."""
     return disk(state, host) is not None and bool(Group(f"{_group(name, host).path}/payload").pids)
+
+
+def init(name: str, state: Path, host: str) -> int:
+    """The process that is the first in a running host."""
+    return min(Group(f"{_group(name, host).path}/payload/init.scope").pids)
 
 
 def boot(name: str, state: Path, host: str, address: str, image: Path) -> None:

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 
-pytest_plugins = ["tests.acceptance.support.report"]
+ACCEPTANCE = Path(__file__).with_name("acceptance")
+
+pytest_plugins = ["tests.acceptance.support.report", "tests.acceptance.support.scheduler"]
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -12,7 +16,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     group.addoption(
         "--inventory",
         metavar="FILE",
-        help="the hosts to verify, such as inventories/prod; without it nothing is verified",
+        help="the hosts to verify, such as inventories/prod",
     )
     group.addoption(
         "--phones",
@@ -20,3 +24,28 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         help="extensions that nobody works with, such as 1017,1018,1019, or all in a site that "
         "nobody works with (default: the last three)",
     )
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Refuse in one line to verify nothing."""
+    given = config.getoption("--inventory") or config.option.help or hasattr(config, "workerinput")
+    asked = [config.invocation_params.dir / arg.partition("::")[0] for arg in config.args]
+    if not given and all(path.resolve().is_relative_to(ACCEPTANCE) for path in asked):
+        raise pytest.UsageError(
+            "tests/acceptance needs the hosts to verify, such as: "
+            "pytest tests/acceptance --inventory inventories/lab"
+        )
+
+
+class _Unasked(pytest.Directory):
+    """The acceptance tests where the whole tree is tested and no hosts are given."""
+
+    def collect(self) -> list[pytest.Item | pytest.Collector]:
+        pytest.skip("tests/acceptance: no --inventory was given")
+
+
+def pytest_collect_directory(path: Path, parent: pytest.Collector) -> pytest.Collector | None:
+    """Skip the acceptance tests as one where no hosts are given."""
+    if path == ACCEPTANCE and not parent.config.getoption("--inventory"):
+        return _Unasked.from_parent(parent, path=path)
+    return None

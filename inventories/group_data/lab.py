@@ -49,6 +49,9 @@ site = Site(
         Extension(1005, ring_seconds=5, pickup_groups=["sales", "support"]),
         Extension(1006, ring_seconds=5, pickup_groups=["support"]),
         *Extension.range(1007, 1009, ring_seconds=5),
+        # So many, and more than one mailbox, because the acceptance tests run side by side.
+        *Extension.range(1020, 1059, ring_seconds=5),
+        *Extension.range(1060, 1063, ring_seconds=5, voicemail=True),
         Extension(2001, name="Recorded", ring_seconds=5, record=True),
         Extension(2002, name="Prepaid", ring_seconds=5, routes=["national"], account="prepaid"),
         *Extension.range(1010, 1017, ring_seconds=5),

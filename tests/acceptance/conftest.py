@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import ipaddress
 import socket
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Collection, Generator, Iterable, Iterator
+from functools import cache, partial, reduce
+from operator import or_
 from pathlib import Path
 from typing import Any
 
@@ -13,34 +15,68 @@ import pytest
 from callcenter import paths, windows_paths
 from callcenter.announced import announced
 from callcenter.inventory import Host, Inventory, load
-from callcenter.site import Extension, Site, Switch
-from callcenter.ssh import ssh_config as ssh_config_of
+from callcenter.secrets import SecretUnavailable
+from callcenter.site import Extension, Site, SiteError, Switch
+from lab.system import LabError
+from tests.acceptance.support.given import ALL, Given, calls
+from tests.acceptance.support.given import numbers as numbers_used
+from tests.acceptance.support.given import plain as plain_used
+from tests.acceptance.support.logins import logins
+from tests.acceptance.support.logs import LOG, of_calls
 from tests.acceptance.support.phones import Codec, DtmfMode, Exchange, Phone, Transport
+from tests.acceptance.support.proofs import not_tried
 from tests.acceptance.support.report import Evidence
+from tests.acceptance.support.scheduler import GRANTED, declarations
+from tests.acceptance.support.uses import Grant, Uses, uses
 
 testinfra = pytest.importorskip("testinfra")
 
-ALL = "all"
-"""For ``--phones``: nobody works with the site."""
-
-WITH_CARRIER = ("test_t3_trunk.py", "test_t3_billing.py")
-"""The tests that play the carrier of a trunk which leads to this machine."""
+LINES = 60
+"""So much of each log is shown beside a failure."""
 
 CODECS: dict[str, Codec] = {"OPUS": "OPUS", "G722": "G722", "PCMU": "PCMU", "PCMA": "PCMA"}
 """The site's codecs that the phones have, too."""
 
 
+def pytest_configure(config: pytest.Config) -> None:
+    """Load the inventory before anything else, so that one line refuses what is wrong with it."""
+    path = config.getoption("--inventory")
+    if path and not config.option.help:
+        try:
+            _ = _inventory(path).site
+        except (SiteError, SecretUnavailable, LabError) as refused:
+            raise pytest.UsageError(str(refused)) from None
+
+
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     if "node" not in metafunc.fixturenames:
         return
-    path = metafunc.config.getoption("--inventory")
-    if path:
-        hosts = _inventory(path).hosts
-        metafunc.parametrize("node", hosts, ids=[host.name for host in hosts], scope="session")
-    else:
-        reason = pytest.mark.skip(reason="no --inventory was given")
-        metafunc.parametrize("node", [pytest.param(None, id="nobody", marks=reason)])
+    hosts = _inventory(metafunc.config.getoption("--inventory")).hosts
+    metafunc.parametrize("node", hosts, ids=[host.name for host in hosts], scope="session")
 
+
+def pytest_proof_uses(item: pytest.Item) -> Uses | None:
+    """What the test and its fixtures declare, of the host that it is about."""
+    case = getattr(item, "callspec", None)
+    node = case.params.get("node") if case is not None else None
+    if node is None:
+        return None
+    given = _given(item.config, node)
+    return reduce(or_, (declare(given) for declare in declarations(item)), Uses())
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtestloop(session: pytest.Session) -> Generator[None, object, object]:
+    """Log in once to each host, for all tests."""
+    path = session.config.getoption("--inventory")
+    if not path or session.config.option.collectonly:
+        return (yield)
+    with logins(_inventory(path)) as config:
+        session.config.stash[SSH_CONFIG] = config
+        return (yield)
+
+
+SSH_CONFIG = pytest.StashKey[Path]()
 
 _loaded: dict[str, Inventory] = {}
 
@@ -50,6 +86,30 @@ def _inventory(path: str) -> Inventory:
     if path not in _loaded:
         _loaded[path] = load(path)
     return _loaded[path]
+
+
+_given_on: dict[str, Given] = {}
+
+
+def _given(config: pytest.Config, node: Host) -> Given:
+    if node.name not in _given_on:
+        inventory = _inventory(config.getoption("--inventory"))
+        named = config.getoption("--phones")
+        if named == ALL:
+            phones = None
+        elif named:
+            phones = tuple(named.split(","))
+            unknown = [one for one in phones if one not in inventory.site.extension_by_number]
+            if unknown or len(phones) < 2:
+                raise pytest.UsageError(
+                    f"--phones: give two or more extensions of the Site, not {named}"
+                )
+        else:
+            phones = tuple(extension.number for extension in inventory.site.extensions[-3:])
+        switch = cache(lambda: announced(inventory, node))
+        given = Given(inventory.site, node, lambda: local_address(switch()), phones)
+        _given_on[node.name] = given
+    return _given_on[node.name]
 
 
 @pytest.fixture(scope="session")
@@ -65,15 +125,7 @@ def switch(node: Host, request: pytest.FixtureRequest) -> Switch:
 
 
 @pytest.fixture(scope="session")
-def ssh_config(tmp_path_factory: pytest.TempPathFactory, request: pytest.FixtureRequest) -> Path:
-    """pyinfra's ssh data of all hosts, as OpenSSH reads it: verification logs in as deploys do."""
-    path = tmp_path_factory.mktemp("ssh") / "config"
-    path.write_text(ssh_config_of(_inventory(request.config.getoption("--inventory"))))
-    return path
-
-
-@pytest.fixture(scope="session")
-def host(node: Host, ssh_config: Path) -> Any:
+def host(node: Host, request: pytest.FixtureRequest) -> Any:
     """The host as Testinfra sees it."""
     if node.switch.is_windows:
         # Not above: what else it imports is of no use without such a host.
@@ -81,7 +133,11 @@ def host(node: Host, ssh_config: Path) -> Any:
 
         return windows_host(node)
     sudo = bool(node.data.get("_sudo"))
-    return testinfra.get_host(f"ssh://{node.name}", ssh_config=str(ssh_config), sudo=sudo)
+    ssh_config = str(request.config.stash[SSH_CONFIG])
+    # Who logs in, once for all, is the configuration's.
+    return testinfra.get_host(
+        f"ssh://{node.name}", ssh_config=ssh_config, controlpersist=0, sudo=sudo
+    )
 
 
 @pytest.fixture(scope="session")
@@ -100,38 +156,54 @@ def fs_cli(host: Any, node: Host) -> Callable[[str], str]:
     return ask
 
 
-@pytest.fixture(scope="session")
-def numbers(site: Site, request: pytest.FixtureRequest) -> list[str]:
-    """The extensions that the phones of T2 are."""
-    given = request.config.getoption("--phones")
-    if given and given != ALL:
-        chosen = given.split(",")
-        unknown = [number for number in chosen if number not in site.extension_by_number]
-        if unknown or len(chosen) < 2:
-            pytest.exit(f"--phones: give two or more extensions of the Site, not {given}", 4)
-        return list(chosen)
-    return [extension.number for extension in site.extensions[-3:]]
+@pytest.fixture
+def given(node: Host, request: pytest.FixtureRequest) -> Given:
+    """What there is on the host for tests to use."""
+    return _given(request.config, node)
 
 
-@pytest.fixture(scope="session")
-def free(site: Site, numbers: list[str], request: pytest.FixtureRequest) -> list[str]:
+@pytest.fixture
+def granted(request: pytest.FixtureRequest) -> Grant:
+    """What of it is this test's, while it runs."""
+    mine: Grant = request.node.stash[GRANTED]
+    return mine
+
+
+@pytest.fixture
+@uses(numbers_used)
+def numbers(granted: Grant) -> list[str]:
+    """Two extensions that nobody else is at the time: the phones of T2."""
+    return granted.names("numbers")
+
+
+@pytest.fixture
+@uses(plain_used)
+def plain(given: Given, granted: Grant) -> list[str]:
+    """Extensions of whose calls nothing else becomes than what is tested here."""
+    if given.node.is_edge:
+        pytest.skip(f"{given.node.name} is an edge: there is no FreeSWITCH to hold and to transfer")
+    if not (found := granted.names("plain")):
+        not_tried("--phones names fewer than four extensions of which nothing else is asked")
+    return found
+
+
+@pytest.fixture
+def free(given: Given) -> tuple[str, ...]:
     """The extensions that T3 may be, and may ring."""
-    if request.config.getoption("--phones") == ALL:
-        return [extension.number for extension in site.extensions]
-    return numbers
+    return given.free
 
 
 @pytest.fixture(scope="session")
 def alone(request: pytest.FixtureRequest) -> None:
     """Skips what would reach people who work with the site: their meetings, their opening hours."""
     if request.config.getoption("--phones") != ALL:
-        pytest.skip("reaches what everybody uses; give --phones all where nobody works")
+        not_tried("reaches what everybody uses; give --phones all where nobody works")
 
 
-def all_free(free: list[str], numbers: Iterable[str]) -> None:
+def all_free(free: Collection[str], numbers: Iterable[str]) -> None:
     """Skip a test that would ring somebody's phone."""
     if taken := [number for number in numbers if number not in free]:
-        pytest.skip(f"would ring {', '.join(taken)}, which --phones does not name")
+        not_tried(f"would ring {', '.join(taken)}, which --phones does not name")
 
 
 def local_address(switch: Switch) -> str:
@@ -147,30 +219,42 @@ def local_address(switch: Switch) -> str:
 
 
 @pytest.fixture
+@uses(calls)
 def exchange(
-    site: Site,
-    switch: Switch,
-    evidence: Evidence,
-    host: Any,
-    node: Host,
-    request: pytest.FixtureRequest,
+    switch: Switch, given: Given, granted: Grant, evidence: Evidence, host: Any, node: Host
 ) -> Iterator[Exchange]:
     """The phones of one test; what they said and the host's journal are kept for a failure."""
-    address = local_address(switch)
-    # A trunk to this machine is a lab's: its carrier is one of the phones. Elsewhere each test has
-    # a port of its own: FreeSWITCH may lose a contact that goes and comes again in one moment.
-    carriers = site.trunks if request.node.path.name in WITH_CARRIER else ()
-    port = next((trunk.port for trunk in carriers if trunk.host == address), None)
-    with Exchange(address, port=port) as made:
+    # Only who plays a carrier is called without a registration. The others have ports of their
+    # own: FreeSWITCH may lose a contact that goes and comes again in one moment.
+    port = next((int(one.name) for one in granted.alone if one.kind == "port"), None)
+    with Exchange(given.local_address(), port=port) as made:
         evidence.add("SIP ladder", made.ladder)
-        name, command = "FreeSWITCH's log", "tail -n 60 /var/log/freeswitch/freeswitch.log"
         if node.is_edge:
-            name = "Kamailio's log"
-            command = f"journalctl -u {paths.KAMAILIO_UNIT} -n 60 -o short-precise --no-pager"
-        elif node.switch.is_windows:
-            command = f'type "{windows_paths.LOGS}\\freeswitch.log"'
-        evidence.add(name, lambda: "\n".join(host.run(command).stdout.splitlines()[-60:]))
+            journal = f"journalctl -u {paths.KAMAILIO_UNIT} -n {LINES} -o short-precise --no-pager"
+            evidence.add("Kamailio's log", lambda: host.run(journal).stdout)
+        else:
+            said = partial(logged, host, node)
+            evidence.add("FreeSWITCH's log", lambda: "\n".join(said(made.users)[-LINES:]))
         yield made
+
+
+def logged(host: Any, node: Host, users: Collection[str]) -> list[str]:
+    """What FreeSWITCH has logged of late about the calls of some phones."""
+    command = f"tail -n 5000 {LOG}"
+    if node.switch.is_windows:
+        command = f'type "{windows_paths.LOGS}\\freeswitch.log"'
+    return of_calls(host.run(command).stdout.splitlines(), users)
+
+
+@pytest.fixture(autouse=True)
+def what_else_went_on(node: Host, host: Any, evidence: Evidence) -> None:
+    """The load of both machines and the host's journal are kept for a failure."""
+    evidence.add("load of this machine", Path("/proc/loadavg").read_text)
+    if not node.switch.is_windows:
+        evidence.add("load of the host", lambda: host.run("cat /proc/loadavg").stdout)
+        # Without whom sshd let in, and how sessions end.
+        journal = f"journalctl -p notice -n {LINES} -o short-precise --no-pager"
+        evidence.add("the host's journal", lambda: host.run(journal).stdout)
 
 
 @pytest.fixture
@@ -178,12 +262,18 @@ def phone(
     exchange: Exchange,
     site: Site,
     switch: Switch,
-    free: list[str],
+    given: Given,
+    granted: Grant,
     hide: Callable[[str], str],
     request: pytest.FixtureRequest,
 ) -> Callable[..., Phone]:
     """Make a phone of an extension, registered unless told otherwise."""
     services = request.node.path.name.startswith("test_t3_")
+
+    def is_granted(number: str) -> None:
+        needed = given.dialled(number)
+        if needed is not None and needed not in granted:
+            pytest.fail(f"the test does not declare that it uses {needed} (tests/acceptance/uses)")
 
     def make(
         extension: Extension | str,
@@ -198,7 +288,8 @@ def phone(
         if isinstance(extension, str):
             extension = site.extension_by_number[extension]
         if services:
-            all_free(free, [extension.number])
+            all_free(given.free, [extension.number])
+        is_granted(extension.number)
         made = exchange.phone(
             extension.number,
             hide(password or site.reveal(extension.password)),
@@ -209,6 +300,7 @@ def phone(
             codecs=codecs or tuple(CODECS[name] for name in site.media.codecs if name in CODECS),
             dtmf=dtmf,
             answers_itself=answers_itself,
+            before_dialling=is_granted,
         )
         if register:
             made.register()

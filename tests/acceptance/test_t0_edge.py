@@ -11,6 +11,7 @@ from callcenter import paths, render
 from callcenter.inventory import Host
 from callcenter.site import Site, Switch
 from tests.acceptance.support.phones import Exchange, Phone, RegistrationRefused
+from tests.acceptance.support.waiting import eventually
 
 
 @pytest.fixture(autouse=True)
@@ -68,7 +69,12 @@ def test_refusals_name_the_address(
     host: Any, numbers: list[str], phone: Callable[..., Phone], exchange: Exchange
 ) -> None:
     """A refused login leaves a line with the phone's address, for whoever bans guessers"""
+    journal = f"journalctl -u {paths.KAMAILIO_UNIT} --no-pager"
+    cursor = host.check_output(f"{journal} -n 0 --show-cursor").rpartition("cursor: ")[2]
     with pytest.raises(RegistrationRefused):
         phone(numbers[0], password="not-the-password-of-anybody")
-    said = host.check_output(f"journalctl -u {paths.KAMAILIO_UNIT} -n 20 -o cat --no-pager")
-    assert f"callcenter: refused {exchange.address}: wrong password" in said
+    eventually(
+        lambda: host.check_output(f"{journal} -o cat --after-cursor=%s", cursor),
+        lambda said: f"callcenter: refused {exchange.address}: wrong password" in said,
+        "the refusal in the journal",
+    )

@@ -6,28 +6,30 @@ no operator's money is spent. The balance that is found is put back.
 
 from __future__ import annotations
 
+import io
 import re
-import subprocess
-import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
+from contextlib import redirect_stderr, redirect_stdout
 from dataclasses import dataclass
 from decimal import Decimal
 
 import pytest
 
+from callcenter.__main__ import main
 from callcenter.outside import leaving
 from callcenter.site import Billing, Rate, Site, Trunk
 from tests.acceptance.conftest import all_free
 from tests.acceptance.support.audio import Pcm, assert_speech, speech_seconds
+from tests.acceptance.support.given import Given
 from tests.acceptance.support.phones import CallFailed, Exchange
+from tests.acceptance.support.uses import Uses, alone, uses
+from tests.acceptance.support.waiting import PATIENCE, eventually
 from tests.acceptance.test_t2_call import CALLEE_HZ, CALLER_HZ, MakePhone, prove_both_ways
-from tests.acceptance.test_t3_trunk import DIALLED, played, trunk
+from tests.acceptance.test_t3_trunk import DIALLED, carrier, local_trunk, played, trunk
 
-__all__ = ["trunk"]
+__all__ = ["carrier", "trunk"]
 
-SECONDS = 10
-"""In which FreeSWITCH does what it does at a beat, or at the end of a call."""
 SENTENCE = 6
 """In which a short announcement has begun and is over."""
 
@@ -59,20 +61,49 @@ class Prepaid:
         return cost.quantize(Decimal("0.000001"))
 
 
-@pytest.fixture
-def prepaid(site: Site, billing: Billing, trunk: Trunk, free: list[str]) -> Prepaid:
+def prepaid_call(given: Given) -> Prepaid | None:
     """A call with a price, which only the carrier here is asked for."""
-    for one in site.extensions:
+    trunk = local_trunk(given)
+    if trunk is None or given.site.billing is None:
+        return None
+    for one in given.site.extensions:
         for dialled in DIALLED:
-            call = leaving(site, one.number, dialled)
+            call = leaving(given.site, one.number, dialled)
             if call.refused is not None or call.rate is None or one.account is None:
                 continue
             if Decimal(call.rate.price) > 0 and played(trunk, call.trunks):
-                # Whoever else talked on the account would have no money left.
-                all_free(free, [it.number for it in site.extensions if it.account == one.account])
                 sent = call.trunks[0].sent(call.number)
                 return Prepaid(one.number, one.account, dialled, call.number, sent, call.rate)
-    pytest.skip(f"no prepaid extension has a route with a price over {trunk.name} alone")
+    return None
+
+
+def sharing(given: Given, account: str) -> list[str]:
+    """The extensions that an account pays for."""
+    return [one.number for one in given.site.extensions if one.account == account]
+
+
+def prepaid_used(given: Given) -> Uses:
+    """The account and all who spend its money."""
+    found = prepaid_call(given)
+    if found is None:
+        return Uses()
+    return alone(
+        given.resource("account", found.account),
+        *given.extensions(sharing(given, found.account)),
+    )
+
+
+@pytest.fixture
+@uses(prepaid_used)
+def prepaid(
+    given: Given, billing: Billing, trunk: Trunk, carrier: None, free: Collection[str]
+) -> Prepaid:
+    """A call with a price, which only the carrier here is asked for."""
+    if (found := prepaid_call(given)) is None:
+        pytest.skip(f"no prepaid extension has a route with a price over {trunk.name} alone")
+    # Whoever else talked on the account would have no money left.
+    all_free(free, sharing(given, found.account))
+    return found
 
 
 class Account:
@@ -99,18 +130,17 @@ class Account:
 
     def falls_below(self, amount: Decimal, seconds: float) -> Decimal:
         """Wait until it has, and return what is left."""
-        deadline = time.monotonic() + seconds
-        while (left := self.balance) >= amount:
-            assert time.monotonic() < deadline, f"{left} {self.currency} are left, and none went"
-        return left
+        return eventually(
+            lambda: self.balance, lambda left: left < amount, f"a balance below {amount}", seconds
+        )
 
     def _said(self, action: str, *words: str) -> str:
-        command = [sys.executable, "-m", "callcenter", "billing", action, self.name, *words]
-        done = subprocess.run(
-            [*command, "--inventory", self.inventory], capture_output=True, text=True, check=False
-        )
-        assert done.returncode == 0, done.stderr
-        return done.stdout
+        command = ["billing", action, self.name, *words, "--inventory", self.inventory]
+        out, wrong = io.StringIO(), io.StringIO()
+        with redirect_stdout(out), redirect_stderr(wrong):
+            code = main(command)
+        assert code == 0, wrong.getvalue()
+        return out.getvalue()
 
     def _money(self, said: str) -> Decimal:
         found = re.search(rf"balance (-?[0-9.]+) {self.currency}$", said.strip())
@@ -126,12 +156,15 @@ def gone(prepaid: Prepaid, fs_cli: Callable[[str], str]) -> Gone:
     """Wait until FreeSWITCH has let go of the extension's calls, and so charged all of them."""
 
     def wait() -> None:
-        deadline = time.monotonic() + SECONDS
-        while any(
-            f"/{prepaid.extension}@" in line or prepaid.sent in line
-            for line in fs_cli("show channels").splitlines()
-        ):
-            assert time.monotonic() < deadline, "FreeSWITCH holds on to a call that is over"
+        eventually(
+            lambda: [
+                line
+                for line in fs_cli("show channels").splitlines()
+                if f"/{prepaid.extension}@" in line or prepaid.sent in line
+            ],
+            lambda held: not held,
+            f"FreeSWITCH to let go of {prepaid.extension}'s call",
+        )
 
     return wait
 
@@ -161,18 +194,18 @@ def test_charged_while_it_lasts(
 ) -> None:
     """The balance falls while a call lasts, and the statement says what for"""
     beat = billing.heartbeat_seconds
-    start = account.make(Decimal(billing.low_balance) + prepaid.worth(10 * (beat + SECONDS)))
-    carrier = exchange.phone(prepaid.sent)
+    start = account.make(Decimal(billing.low_balance) + prepaid.worth(10 * (beat + PATIENCE)))
+    there = exchange.phone(prepaid.sent)
     dialled = time.monotonic()
     call = phone(prepaid.extension, register=False).call(prepaid.dialled)
-    answered = carrier.incoming().answer()
+    answered = there.incoming().answer()
     call.wait_established()
     established = time.monotonic()
     call.play(CALLER_HZ)
     answered.play(CALLEE_HZ)
     prove_both_ways(call, answered)
-    first = account.falls_below(start, beat + SECONDS)
-    account.falls_below(first, beat + SECONDS)
+    first = account.falls_below(start, beat + PATIENCE)
+    account.falls_below(first, beat + PATIENCE)
     assert not answered.ended
     least = prepaid.worth(time.monotonic() - established)
     call.hangup()
@@ -202,19 +235,19 @@ def test_ended_with_the_money(
         pytest.skip("billing.low_balance is too little for its announcement to be heard whole")
     lasts = 2 * beat + 1 + SENTENCE
     start = account.make(prepaid.worth(lasts))
-    carrier = exchange.phone(prepaid.sent)
+    there = exchange.phone(prepaid.sent)
     # Neither plays anything: what is heard is FreeSWITCH.
     call = phone(prepaid.extension, register=False).call(prepaid.dialled)
-    answered = carrier.incoming().answer()
+    answered = there.incoming().answer()
     call.wait_established()
     assert_speech(call, seconds=0.5, wait=lasts)
     assert speech_seconds(call.listen(quiet, SENTENCE)) > 0
     assert not answered.ended
     call.forget()
-    answered.wait_ended(timeout=lasts + beat + SECONDS)
+    answered.wait_ended(timeout=lasts + beat + PATIENCE)
     assert speech_seconds(answered.heard) == 0
     assert_speech(call, seconds=0.5)
-    assert call.wait_ended(timeout=SENTENCE + SECONDS).by == "them"
+    assert call.wait_ended(timeout=SENTENCE + PATIENCE).by == "them"
     gone()
     left = account.balance
     # Between two beats nobody looks.
@@ -233,7 +266,7 @@ def test_refused_without_money(
 ) -> None:
     """Without money the caller hears why and the call is refused; no carrier is asked"""
     account.make(Decimal(0))
-    carrier = exchange.phone(prepaid.sent)
+    there = exchange.phone(prepaid.sent)
     caller = phone(prepaid.extension, register=False)
     call = caller.call(prepaid.dialled)
     assert_speech(call, seconds=0.5)
@@ -242,7 +275,7 @@ def test_refused_without_money(
     assert refused.value.code == 403
     refusal = caller.wait_message(lambda message: message.status == 403)
     assert "OUTGOING_CALL_BARRED" in refusal.header("reason")
-    assert not carrier.messages
+    assert not there.messages
     assert account.balance == 0
 
 

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable, Iterator
 
 import pytest
 
-from callcenter.inventory import Host
-from callcenter.site import Site
+from callcenter.site import Site, ToExtension
 from tests.acceptance.support.audio import assert_heard, assert_not_heard, assert_speech
+from tests.acceptance.support.given import Given
 from tests.acceptance.support.phones import Phone
+from tests.acceptance.support.uses import Uses, alone, uses
+from tests.acceptance.support.waiting import eventually
 from tests.acceptance.test_t2_call import (
     CALLEE_HZ,
     CALLER_HZ,
@@ -20,23 +21,6 @@ from tests.acceptance.test_t2_call import (
 )
 
 THIRD_HZ = 1000.0
-
-
-@pytest.fixture
-def plain(site: Site, node: Host, free: list[str]) -> list[str]:
-    """Extensions of whose calls nothing else becomes than what is tested here."""
-    if node.is_edge:
-        pytest.skip(f"{node.name} is an edge: there is no FreeSWITCH to hold and to transfer")
-    agents = {agent.extension for agent in site.agents}
-    found = [
-        one.number
-        for one in site.extensions
-        if one.number in free
-        and not (one.record or one.unanswered or one.pickup_groups or one.number in agents)
-    ]
-    if len(found) < 4:
-        pytest.skip("--phones names fewer than four extensions of which nothing else is asked")
-    return found
 
 
 def code_of(site: Site, name: str) -> str:
@@ -52,7 +36,7 @@ def dial(phone: Phone, code: str) -> None:
     call = phone.call(code)
     call.wait_established()
     assert_speech(call, seconds=0.3)
-    assert call.wait_ended(timeout=15).by == "them"
+    assert call.wait_ended().by == "them"
 
 
 @pytest.fixture
@@ -173,31 +157,49 @@ def test_do_not_disturb(site: Site, plain: list[str], phone: MakePhone, undone: 
     call.wait_ended()
 
 
-def test_pickup(
-    site: Site, plain: list[str], free: list[str], phone: MakePhone, fs_cli: Callable[[str], str]
-) -> None:
-    """A call that rings an extension is answered by another of its group, and by nobody else"""
-    code = code_of(site, "pickup")
-    members = [one for one in site.extensions if one.pickup_groups and one.number in free]
-    pair = next(
+def pickup_pair(given: Given) -> tuple[str, str] | None:
+    """The first two extensions that share a pick-up group."""
+    members = [one for one in given.site.extensions if one.pickup_groups]
+    return next(
         (
             (a.number, b.number)
             for a in members
             for b in members
-            if a != b and set(a.pickup_groups) & set(b.pickup_groups)
+            if a != b
+            and {a.number, b.number} <= set(given.free)
+            and set(a.pickup_groups) & set(b.pickup_groups)
         ),
         None,
     )
+
+
+def pickup_used(given: Given) -> Uses:
+    """Everybody who may pick up what rings for those two."""
+    pair = pickup_pair(given) or ()
+    known = given.site.extension_by_number
+    groups = {group for number in pair for group in known[number].pickup_groups}
+    members = [one.number for one in known.values() if groups & set(one.pickup_groups)]
+    return alone(*given.extensions(members))
+
+
+@uses(pickup_used)
+def test_pickup(
+    site: Site, given: Given, plain: list[str], phone: MakePhone, fs_cli: Callable[[str], str]
+) -> None:
+    """A call that rings an extension is answered by another of its group, and by nobody else"""
+    code = code_of(site, "pickup")
+    pair = pickup_pair(given)
     if pair is None:
         pytest.skip("no two extensions that --phones names share a pick-up group")
     called, colleague, stranger = phone(pair[0]), phone(pair[1]), phone(plain[1])
     call = phone(plain[0]).call(pair[0])
     ringing = called.incoming()
     # FreeSWITCH lists a call a moment after it rings, without a word to the phones.
-    deadline = time.monotonic() + 3
-    while ",RINGING," not in fs_cli("show channels"):
-        assert time.monotonic() < deadline
-        time.sleep(0.05)
+    eventually(
+        lambda: [one for one in fs_cli("show channels").splitlines() if f"/{pair[0]}@" in one],
+        lambda found: any(",RINGING," in one for one in found),
+        f"the call to {pair[0]} in FreeSWITCH's list, ringing",
+    )
     dial(stranger, code)
     picked = colleague.call(code)
     picked.wait_established()
@@ -207,7 +209,7 @@ def test_pickup(
     picked.play(CALLEE_HZ)
     prove_both_ways(call, picked)
     call.hangup()
-    assert picked.wait_ended(timeout=1.5).by == "them"
+    assert picked.wait_ended().by == "them"
     dial(colleague, code)
 
 
@@ -217,7 +219,8 @@ def test_intercom(site: Site, plain: list[str], phone: MakePhone) -> None:
     called, caller = phone(plain[1], answers_itself=True), phone(plain[0])
     call = caller.call(code + plain[1])
     call.wait_established()
-    invite = called.wait_message(lambda m: m.method == "INVITE" and m.status is None)
+    # Not one of its own, by which it narrows the codecs.
+    invite = called.wait_message(lambda m: m.method == "INVITE" and m.status is None and not m.sent)
     assert "answer-after=0" in invite.header("call-info")
     assert "alert-autoanswer" in invite.header("alert-info")
     answered = called.incoming()
@@ -233,17 +236,27 @@ def test_intercom(site: Site, plain: list[str], phone: MakePhone) -> None:
     plainly.hangup()
 
 
-def test_speed_dial(site: Site, plain: list[str], phone: MakePhone) -> None:
+def speed_dial(given: Given) -> tuple[str, str] | None:
+    """The first short number for an extension, and that extension."""
+    known = given.site.extension_by_number
+    return next(((k, v) for k, v in given.site.speed_dials.items() if v in known), None)
+
+
+def speed_dial_used(given: Given) -> Uses:
+    """The extension that it stands for."""
+    found = speed_dial(given)
+    return given.reached(ToExtension(found[1])) if found else Uses()
+
+
+@uses(speed_dial_used)
+def test_speed_dial(given: Given, plain: list[str], phone: MakePhone) -> None:
     """A short number rings the extension that it stands for"""
-    found = next(
-        ((k, v) for k, v in site.speed_dials.items() if v in site.extension_by_number), None
-    )
+    found = speed_dial(given)
     if found is None:
         pytest.skip("no speed dial of the Site is an extension")
     code, target = found
-    caller = next(number for number in plain if number != target)
     called = phone(target)
-    call = phone(caller).call(code)
+    call = phone(plain[0]).call(code)
     answered = called.incoming().answer()
     call.wait_established()
     answered.play(CALLEE_HZ)

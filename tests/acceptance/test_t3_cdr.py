@@ -5,7 +5,6 @@ from __future__ import annotations
 import csv
 import io
 import json
-import time
 from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import Any
@@ -14,14 +13,10 @@ import pytest
 
 from callcenter import paths
 from callcenter.site import LocalPostgres, Site
+from tests.acceptance.support.waiting import eventually
 from tests.acceptance.test_t2_call import MakePhone, connect
-from tests.acceptance.test_t3_calls import plain
-
-__all__ = ["plain"]
 
 Records = Callable[[], list[dict[str, Any]]]
-SECONDS = 10
-"""In which a record must be there."""
 
 
 @pytest.fixture
@@ -57,9 +52,11 @@ def records(site: Site, host: Any) -> Records:
 
 def awaited(records: Records, caller: str) -> dict[str, Any]:
     """The one record of a caller, once it is there."""
-    deadline = time.monotonic() + SECONDS
-    while not (found := [one for one in records() if one["caller"] == caller]):
-        assert time.monotonic() < deadline, f"no record of the call in {SECONDS} s"
+    found = eventually(
+        lambda: [one for one in records() if one["caller"] == caller],
+        bool,
+        f"a record of {caller}'s call",
+    )
     assert len(found) == 1, found
     return found[0]
 

@@ -2,36 +2,49 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Any
 
 import pytest
 
 from callcenter.site import Conference, Site
 from tests.acceptance.support.audio import assert_heard, assert_not_heard, assert_speech
-from tests.acceptance.support.phones import Call
-from tests.acceptance.test_t2_call import CALLEE_HZ, CALLER_HZ, MakePhone
-from tests.acceptance.test_t3_calls import THIRD_HZ, plain
-
-__all__ = ["plain"]
+from tests.acceptance.support.given import Given
+from tests.acceptance.support.logs import Log
+from tests.acceptance.support.uses import Uses, alone, uses
+from tests.acceptance.test_t2_call import CALLEE_HZ, CALLER_HZ, MakePhone, press
+from tests.acceptance.test_t3_calls import THIRD_HZ
 
 pytestmark = pytest.mark.usefixtures("alone")
 
 
-def room(site: Site, *, pin: bool) -> tuple[str, Conference]:
-    """A conference that extensions can dial, after its number."""
+def rooms(site: Site, *, pin: bool) -> Iterator[tuple[str, Conference]]:
+    """The conferences that extensions can dial, after their numbers."""
     for one in site.conferences:
         if one.number is not None and (one.pin is not None) == pin:
-            return one.number, one
+            yield one.number, one
+
+
+def room(site: Site, *, pin: bool) -> tuple[str, Conference]:
+    """The first of them."""
+    for found in rooms(site, pin=pin):
+        return found
     pytest.skip(f"the Site has no conference {'with' if pin else 'without'} a PIN to be dialled")
 
 
-def enter(call: Call, pin: str) -> None:
-    """Type a PIN once it is asked for."""
-    call.wait_established()
-    assert_speech(call, seconds=0.5)
-    call.send_dtmf(f"{pin}#")
+def open_room(given: Given) -> Uses:
+    """The conference without a PIN."""
+    names = [one.name for _, one in rooms(given.site, pin=False)]
+    return alone(*(given.resource("conferences", name) for name in names[:1]))
 
 
+def closed_room(given: Given) -> Uses:
+    """The conference with one."""
+    names = [one.name for _, one in rooms(given.site, pin=True)]
+    return alone(*(given.resource("conferences", name) for name in names[:1]))
+
+
+@uses(open_room)
 def test_everybody_hears_everybody(site: Site, plain: list[str], phone: MakePhone) -> None:
     """Three in a conference hear the two others"""
     number, _ = room(site, pin=False)
@@ -49,21 +62,22 @@ def test_everybody_hears_everybody(site: Site, plain: list[str], phone: MakePhon
         call.play(None)
 
 
+@uses(closed_room)
 def test_pins(site: Site, plain: list[str], phone: MakePhone, hide: Any, host: Any) -> None:
     """The PIN lets in, the moderator's begins it, a wrong one ends; no PIN is in the log"""
     number, described = room(site, pin=True)
     assert described.pin
     pin = hide(site.reveal(described.pin))
-    before = host.check_output("cat /var/log/freeswitch/freeswitch.log")
+    log = Log(host)
     member = phone(plain[0]).call(number)
-    enter(member, pin)
+    press(member, f"{pin}#")
     moderator_pin = pin
     if described.moderator_pin is not None:
         moderator_pin = hide(site.reveal(described.moderator_pin))
     moderator = phone(plain[1]).call(number)
     if described.moderator_pin is not None:
         member.play(CALLER_HZ)
-    enter(moderator, moderator_pin)
+    press(moderator, f"{moderator_pin}#")
     member.play(None)
     moderator.play(CALLEE_HZ)
     assert_heard(member, CALLEE_HZ, 1)
@@ -73,12 +87,13 @@ def test_pins(site: Site, plain: list[str], phone: MakePhone, hide: Any, host: A
         wrong.forget()
         assert_speech(wrong, seconds=0.5)
         wrong.send_dtmf("0000000#"[-len(pin) - 1 :])
-    assert wrong.wait_ended(timeout=20).by == "them"
-    log = host.check_output("cat /var/log/freeswitch/freeswitch.log")[len(before) :]
-    assert "conference(" in log
-    assert "DTMF" not in log
+    assert wrong.wait_ended().by == "them"
+    said = "\n".join(log.of_calls(plain))
+    assert "conference(" in said
+    assert "DTMF" not in said
 
 
+@uses(closed_room)
 def test_waits_for_the_moderator(site: Site, plain: list[str], phone: MakePhone, hide: Any) -> None:
     """Until the moderator comes, members hear music, and not each other"""
     number, described = room(site, pin=True)
@@ -88,13 +103,14 @@ def test_waits_for_the_moderator(site: Site, plain: list[str], phone: MakePhone,
     pin = hide(site.reveal(described.pin))
     calls = [phone(one).call(number) for one in plain[:2]]
     for call in calls:
-        enter(call, pin)
+        press(call, f"{pin}#")
     calls[0].play(CALLER_HZ)
     calls[1].forget()
     assert_speech(calls[1], seconds=2)
     assert_not_heard(calls[1], CALLER_HZ)
 
 
+@uses(closed_room)
 def test_full(site: Site, plain: list[str], phone: MakePhone, hide: Any) -> None:
     """Who comes when all places are taken is told, and is not let in"""
     number, described = room(site, pin=True)
@@ -103,7 +119,7 @@ def test_full(site: Site, plain: list[str], phone: MakePhone, hide: Any) -> None
     assert described.pin
     pin = hide(site.reveal(described.pin))
     for one in plain[: described.max_members]:
-        enter(phone(one).call(number), pin)
+        press(phone(one).call(number), f"{pin}#")
     late = phone(plain[3]).call(number)
-    enter(late, pin)
-    assert late.wait_ended(timeout=15).by == "them"
+    press(late, f"{pin}#")
+    assert late.wait_ended().by == "them"

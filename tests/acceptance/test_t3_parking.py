@@ -2,23 +2,29 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable
 
 import pytest
 
 from callcenter.site import Parking, Site
 from tests.acceptance.support.audio import assert_heard, assert_speech
+from tests.acceptance.support.given import Given
 from tests.acceptance.support.phones import Call, Phone
+from tests.acceptance.support.uses import Uses, alone, uses
+from tests.acceptance.support.waiting import PATIENCE, eventually
 from tests.acceptance.test_t2_call import CALLEE_HZ, CALLER_HZ, MakePhone, connect, prove_both_ways
-from tests.acceptance.test_t3_calls import dial, plain
-
-__all__ = ["plain"]
+from tests.acceptance.test_t3_calls import dial
 
 pytestmark = pytest.mark.usefixtures("alone")
 
 
+def places(given: Given) -> Uses:
+    """The places where calls are parked."""
+    return alone(given.parking)
+
+
 @pytest.fixture
+@uses(places)
 def parking(site: Site) -> Parking:
     """The Site's parking."""
     if site.parking is None:
@@ -81,7 +87,7 @@ def test_not_taken(parking: Parking, parked: tuple[Call, Phone]) -> None:
     call, callee = parked
     if parking.otherwise is not None or parking.max_wait > 30:
         pytest.skip("the Site's parked calls go elsewhere, or wait for more than 30 s")
-    answered = callee.incoming(timeout=parking.max_wait + 10).answer()
+    answered = callee.incoming(timeout=parking.max_wait + PATIENCE).answer()
     answered.play(CALLEE_HZ)
     assert_heard(call, CALLEE_HZ, 1)
 
@@ -101,10 +107,11 @@ def test_told_which_place(
     answered.transfer_to(asked)
     asked.wait_ended()
     # mod_valet_parking moves the call a second later.
-    deadline = time.monotonic() + 5
-    while f">{parking.first}<" not in fs_cli("valet_info"):
-        assert time.monotonic() < deadline
-        time.sleep(0.1)
+    eventually(
+        lambda: fs_cli("valet_info"),
+        lambda said: f">{parking.first}<" in said,
+        f"a call in place {parking.first}",
+    )
     taken = phone(plain[2]).call(parking.first)
     taken.wait_established()
     call.play(CALLER_HZ)

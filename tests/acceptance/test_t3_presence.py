@@ -11,10 +11,9 @@ import pytest
 from callcenter.site import Site, Switch
 from tests.acceptance.conftest import local_address
 from tests.acceptance.support.lamp import Lamp, lamp
+from tests.acceptance.support.uses import uses
 from tests.acceptance.test_t2_call import MakePhone, connect
-from tests.acceptance.test_t3_calls import plain
-
-__all__ = ["plain"]
+from tests.acceptance.test_t3_parking import places
 
 
 @pytest.fixture
@@ -61,6 +60,7 @@ def test_lamp_of_an_extension(
     told.wait("terminated")
 
 
+@uses(places)
 def test_lamp_of_a_place(
     site: Site, alone: None, plain: list[str], phone: MakePhone, watch: Callable[[str], Lamp]
 ) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from typing import Any
 
 import numpy as np
@@ -13,27 +13,51 @@ from callcenter.inventory import Host
 from callcenter.site import Agent, Queue, Site, ToQueue
 from tests.acceptance.conftest import all_free
 from tests.acceptance.support.audio import Pcm, assert_heard, assert_speech, seconds_of
+from tests.acceptance.support.given import Given
 from tests.acceptance.support.phones import Phone
+from tests.acceptance.support.proofs import not_tried
 from tests.acceptance.support.recordings import newest
-from tests.acceptance.test_t2_call import CALLEE_HZ, CALLER_HZ, MakePhone, prove_both_ways
+from tests.acceptance.support.uses import Grant, Uses, some, uses
+from tests.acceptance.support.waiting import PATIENCE
+from tests.acceptance.test_t2_call import CALLEE_HZ, CALLER_HZ, MakePhone, press, prove_both_ways
+
+
+def first_queue(given: Given) -> Queue | None:
+    """The first queue that extensions can dial."""
+    return next((one for one in given.site.queues if one.number), None)
+
+
+def queue_used(given: Given) -> Uses:
+    """The queue, its agents, and whoever its callers go on to."""
+    found = first_queue(given)
+    return given.reached(ToQueue(found.name)) if found else Uses()
+
+
+def caller_used(given: Given) -> Uses:
+    """An extension that is no agent and is not recorded."""
+    agents = {agent.extension for agent in given.site.agents}
+    recorded = {one.number for one in given.site.extensions if one.record}
+    some_of = given.plain or [one for one in given.free if one not in agents | recorded]
+    return some("caller", 1, given.extensions(some_of))
 
 
 @pytest.fixture
-def queue(site: Site) -> tuple[str, Queue]:
+@uses(queue_used)
+def queue(given: Given) -> tuple[str, Queue]:
     """The first queue that extensions can dial, after its number."""
-    found = next(((one.number, one) for one in site.queues if one.number), None)
-    if found is None:
+    found = first_queue(given)
+    if found is None or found.number is None:
         pytest.skip("the Site has no queue with a number")
-    if not site.agent_codes.log_in or not site.agent_codes.log_out:
+    codes = given.site.agent_codes
+    if not codes.log_in or not codes.log_out:
         pytest.skip("the Site's agents cannot log in and out")
-    return found
+    return found.number, found
 
 
 @pytest.fixture
-def agents(site: Site, queue: tuple[str, Queue]) -> list[Agent]:
+def agents(given: Given, queue: tuple[str, Queue]) -> list[Agent]:
     """Those who answer it, first of all those of the first level."""
-    members = [agent for agent in site.agents if queue[1].name in agent.skills]
-    return sorted(members, key=lambda agent: agent.skills[queue[1].name])
+    return given.agents(queue[1].name)
 
 
 def dial(phone: Phone, code: str) -> None:
@@ -41,14 +65,14 @@ def dial(phone: Phone, code: str) -> None:
     call = phone.call(code)
     call.wait_established()
     assert_speech(call, seconds=0.3)
-    assert call.wait_ended(timeout=15).by == "them"
+    assert call.wait_ended().by == "them"
 
 
 @pytest.fixture
 def logged_in(
     site: Site,
     agents: list[Agent],
-    free: list[str],
+    free: Collection[str],
     phone: MakePhone,
     fs_cli: Callable[[str], str],
 ) -> Iterator[tuple[Agent, Phone]]:
@@ -65,14 +89,12 @@ def logged_in(
 
 
 @pytest.fixture
-def caller_number(site: Site, free: list[str]) -> str:
+@uses(caller_used)
+def caller_number(granted: Grant) -> str:
     """An extension that is no agent and is not recorded."""
-    taken = {agent.extension for agent in site.agents}
-    taken |= {one.number for one in site.extensions if one.record}
-    number = next((number for number in free if number not in taken), None)
-    if number is None:
-        pytest.skip("every extension that --phones names is an agent, or recorded; name another")
-    return number
+    for number in granted.names("caller"):
+        return number
+    not_tried("every extension that --phones names is an agent, or recorded; name another")
 
 
 def test_agent_answers(
@@ -85,7 +107,7 @@ def test_agent_answers(
     """The agent who is logged in rings, and caller and agent hear each other"""
     call = phone(caller_number).call(queue[0])
     call.wait_established()
-    answered = logged_in[1].incoming(timeout=15).answer()
+    answered = logged_in[1].incoming().answer()
     call.play(CALLER_HZ)
     answered.play(CALLEE_HZ)
     prove_both_ways(call, answered)
@@ -114,9 +136,8 @@ def test_through_the_ivr_to_a_recorded_call(
         pytest.skip(f"{node.name} is a Windows host, whose recordings nothing here reads yet")
     number, keys, name = ways[0]
     call = phone(caller_number).call(number)
-    call.wait_established()
-    call.send_dtmf(keys)
-    answered = logged_in[1].incoming(timeout=15).answer()
+    press(call, keys)
+    answered = logged_in[1].incoming().answer()
     call.play(CALLER_HZ)
     answered.play(CALLEE_HZ)
     prove_both_ways(call, answered)
@@ -146,7 +167,7 @@ def test_music_while_waiting(
         pytest.skip("the Site's callers wait in silence")
     call = phone(caller_number).call(queue[0])
     call.wait_established()
-    ringing = logged_in[1].incoming(timeout=15)
+    ringing = logged_in[1].incoming()
     call.forget()
     assert_speech(call, seconds=1)
     ringing.answer().play(CALLEE_HZ)
@@ -165,16 +186,16 @@ def test_position_is_told(
         pytest.skip("the queue's callers are not told their position")
     call = phone(caller_number).call(queue[0])
     call.wait_established()
-    ringing = logged_in[1].incoming(timeout=15)
+    ringing = logged_in[1].incoming()
 
     def loud(pcm: Pcm) -> bool:
         # The music stays below 6,000, and speech does not.
         return len(pcm.samples) > 0 and int(np.abs(pcm.samples.astype(int)).max()) > 8000
 
-    assert loud(call.listen(loud, 10))
+    assert loud(call.listen(loud, PATIENCE))
     answered = ringing.answer()
     answered.play(CALLEE_HZ)
-    assert_heard(call, CALLEE_HZ, 1, wait=5)
+    assert_heard(call, CALLEE_HZ, 1)
 
 
 def test_wrap_up(
@@ -189,7 +210,7 @@ def test_wrap_up(
     caller = phone(caller_number)
     call = caller.call(queue[0])
     call.wait_established()
-    answered = agents_phone.incoming(timeout=15).answer()
+    answered = agents_phone.incoming().answer()
     answered.play(CALLEE_HZ)
     assert_heard(call, CALLEE_HZ, 0.5)
     answered.hangup()
@@ -197,7 +218,7 @@ def test_wrap_up(
     call.wait_ended()
     second = caller.call(queue[0])
     second.wait_established()
-    agents_phone.incoming(timeout=agent.wrap_up + 15)
+    agents_phone.incoming(timeout=agent.wrap_up + PATIENCE)
     # mod_callcenter counts in whole seconds.
     assert time.monotonic() - ended >= agent.wrap_up - 1
     second.hangup()
@@ -214,7 +235,7 @@ def test_no_agent(
     there = phone(described.otherwise.extension)  # type: ignore[union-attr]
     call = phone(caller_number).call(number)
     call.wait_established()
-    answered = there.incoming(timeout=wait + 15).answer()
+    answered = there.incoming(timeout=wait + PATIENCE).answer()
     answered.play(CALLEE_HZ)
     assert_heard(call, CALLEE_HZ, 1)
 
@@ -236,13 +257,10 @@ def test_logged_out_and_paused(
 
 
 def test_strangers_cannot_log_in(
-    site: Site,
-    queue: tuple[str, Queue],
-    phone: MakePhone,
-    caller_number: str,
-    fs_cli: Callable[[str], str],
+    site: Site, phone: MakePhone, caller_number: str, fs_cli: Callable[[str], str]
 ) -> None:
     """An extension that is no agent does not become one"""
-    assert site.agent_codes.log_in
+    if not site.agents or not site.agent_codes.log_in:
+        pytest.skip("the Site's agents, if any, cannot log in")
     dial(phone(caller_number), site.agent_codes.log_in)
     assert f"\n{caller_number}|" not in fs_cli("callcenter_config agent list")

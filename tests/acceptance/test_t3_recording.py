@@ -11,27 +11,43 @@ from callcenter import paths
 from callcenter.inventory import Host
 from callcenter.site import Extension, Site
 from tests.acceptance.support.audio import Pcm, assert_heard, assert_speech, seconds_of
+from tests.acceptance.support.given import Given
+from tests.acceptance.support.proofs import not_tried
 from tests.acceptance.support.recordings import newest
+from tests.acceptance.support.uses import Grant, Uses, some, uses
 from tests.acceptance.test_t2_call import CALLEE_HZ, CALLER_HZ, MakePhone, connect
 
 
+def recorded_used(given: Given) -> Uses:
+    """An extension whose calls are recorded."""
+    recorded = [one for one in given.free if given.site.extension_by_number[one].record]
+    return some("recorded", 1, given.extensions(recorded))
+
+
+def others_used(given: Given) -> Uses:
+    """Two extensions whose calls are not."""
+    others = [one for one in given.free if not given.site.extension_by_number[one].record]
+    fewest = given.plain if len(given.plain) >= 2 else others
+    return some("others", 2, given.extensions(fewest))
+
+
 @pytest.fixture
-def recorded(site: Site, node: Host, free: list[str]) -> Extension:
+@uses(recorded_used)
+def recorded(site: Site, node: Host, granted: Grant) -> Extension:
     """An extension whose calls are recorded."""
     if node.switch.is_windows:
         pytest.skip(f"{node.name} is a Windows host, whose recordings nothing here reads yet")
-    found = next((one for one in site.extensions if one.record and one.number in free), None)
-    if found is None:
-        pytest.skip("no extension that --phones names has its calls recorded")
-    return found
+    for number in granted.names("recorded"):
+        return site.extension_by_number[number]
+    pytest.skip("no extension that --phones names has its calls recorded")
 
 
 @pytest.fixture
-def others(site: Site, free: list[str]) -> list[str]:
+@uses(others_used)
+def others(granted: Grant) -> list[str]:
     """Extensions whose calls are not recorded."""
-    found = [number for number in free if not site.extension_by_number[number].record]
-    if len(found) < 2:
-        pytest.skip("--phones names fewer than two extensions that are not recorded")
+    if not (found := granted.names("others")):
+        not_tried("--phones names fewer than two extensions that are not recorded")
     return found
 
 
@@ -117,13 +133,14 @@ def test_others_are_not_recorded(
     site: Site, recorded: Extension, phone: MakePhone, others: list[str], host: Any
 ) -> None:
     """A call between extensions that are not recorded leaves no file"""
-    count = f"find {paths.RECORDINGS} -type f 2>/dev/null | wc -l"
-    before = host.check_output(count)
+    either = " -o ".join(f"-name '*-{number}-*'" for number in others)
+    find = f"find {paths.RECORDINGS} -type f \\( {either} \\) 2>/dev/null | sort"
+    before = host.check_output(find)
     call, answered = connect(phone(others[0]), phone(others[1]))
     assert_heard(answered, CALLER_HZ, 1)
     call.hangup()
     answered.wait_ended()
-    assert host.check_output(count) == before
+    assert host.check_output(find) == before
 
 
 def test_old_ones_are_deleted(site: Site, recorded: Extension, host: Any) -> None:

@@ -6,13 +6,15 @@ in and go out.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Collection, Iterable
 
 import pytest
 
 from callcenter.site import Agent, Did, Route, Site, Switch, ToExtension, ToQueue, Trunk
-from tests.acceptance.conftest import all_free, local_address
+from tests.acceptance.conftest import all_free
+from tests.acceptance.support.given import Given
 from tests.acceptance.support.phones import CallFailed, Exchange, Phone
+from tests.acceptance.support.uses import Declaration, Grant, Resource, Uses, alone, some, uses
 from tests.acceptance.test_t2_call import CALLEE_HZ, CALLER_HZ, MakePhone, prove_both_ways
 from tests.acceptance.test_t3_cdr import Records, awaited, records
 from tests.acceptance.test_t3_queue import agents, logged_in, queue
@@ -23,7 +25,7 @@ DIALLED = ("030555123", "01012345678", "0030555123", "+4930555123")
 """What a route may be for, one way or another."""
 
 WORLD = "+431555000"
-"""Who calls from outside."""
+"""Whose numbers begin so call from outside."""
 
 
 @pytest.fixture(autouse=True)
@@ -32,14 +34,42 @@ def _trunks(site: Site) -> None:
         pytest.skip("the Site has no trunks")
 
 
-@pytest.fixture
-def trunk(site: Site, switch: Switch) -> Trunk:
+def local_trunk(given: Given) -> Trunk | None:
     """The trunk whose carrier is this machine."""
-    address = local_address(switch)
-    found = next((one for one in site.trunks if one.host == address), None)
+    if not given.site.trunks or given.node.is_edge:
+        return None
+    address = given.local_address()
+    return next((one for one in given.site.trunks if one.host == address), None)
+
+
+def channel_used(given: Given) -> Uses:
+    """One of the calls that the trunk may have at once."""
+    found = local_trunk(given)
     if found is None:
+        return Uses()
+    channels = (given.resource("channel", f"{found.name} {n}") for n in range(found.channels))
+    return some("channel", 1, channels)
+
+
+def carrier_used(given: Given) -> Uses:
+    """The carrier's port on this machine."""
+    found = local_trunk(given)
+    return alone(Resource("port", str(found.port))) if found else Uses()
+
+
+@pytest.fixture
+@uses(channel_used)
+def trunk(given: Given) -> Trunk:
+    """The trunk whose carrier is this machine."""
+    if (found := local_trunk(given)) is None:
         pytest.skip("the carriers of the Site are real ones, which nothing here may call")
     return found
+
+
+@pytest.fixture
+@uses(carrier_used)
+def carrier(trunk: Trunk) -> None:
+    """Have the phones be where the trunk calls them."""
 
 
 def played(trunk: Trunk, trunks: Iterable[Trunk]) -> bool:
@@ -47,26 +77,54 @@ def played(trunk: Trunk, trunks: Iterable[Trunk]) -> bool:
     return {(one.host, one.port) for one in trunks} == {(trunk.host, trunk.port)}
 
 
-@pytest.fixture
-def route(site: Site, trunk: Trunk) -> tuple[Route, str, str]:
-    """A route over that trunk, a number that fits it, and the number that is called then."""
+def route_over(given: Given, trunk: Trunk) -> tuple[Route, str, str] | None:
+    """A route over that trunk alone, a number that fits it, and the number that is called then."""
+    site = given.site
     for one in site.outbound:
         trunks = [site.named("trunks", name) for name in one.trunks]
         if trunks[0] == trunk and played(trunk, trunks):
             for dialled in DIALLED:
                 if one.matches(dialled) and not site.outbound_limits.refused(one.called(dialled)):
                     return one, dialled, trunk.sent(one.called(dialled))
-    pytest.skip(f"no route leads over {trunk.name} alone")
+    return None
+
+
+def who_may(given: Given, route: Route) -> str | None:
+    """An extension that may call over a route, at nobody's cost."""
+    may = (one for one in given.site.extensions if route.name in one.routes and not one.account)
+    return next((one.number for one in may), None)
+
+
+def caller_used(given: Given) -> Uses:
+    """Who may call over the route, and one who may not."""
+    trunk = local_trunk(given)
+    found = route_over(given, trunk) if trunk else None
+    if found is None:
+        return Uses()
+    may = who_may(given, found[0])
+    may_not = [
+        number
+        for number in given.plain or given.free
+        if found[0].name not in given.site.extension_by_number[number].routes
+    ]
+    return some("may not", 1, given.extensions(may_not)) | alone(
+        *given.extensions([may] if may else [])
+    )
 
 
 @pytest.fixture
-def caller(route: tuple[Route, str, str], site: Site, free: list[str]) -> str:
+def route(given: Given, trunk: Trunk) -> tuple[Route, str, str]:
+    """A route over that trunk, a number that fits it, and the number that is called then."""
+    if (found := route_over(given, trunk)) is None:
+        pytest.skip(f"no route leads over {trunk.name} alone")
+    return found
+
+
+@pytest.fixture
+@uses(caller_used)
+def caller(route: tuple[Route, str, str], given: Given, free: Collection[str]) -> str:
     """Who may call over that route, at nobody's cost."""
-    found = next(
-        (one.number for one in site.extensions if route[0].name in one.routes and not one.account),
-        None,
-    )
-    if found is None:
+    if (found := who_may(given, route[0])) is None:
         pytest.skip("no extension may call outside without an account that pays for it")
     all_free(free, [found])
     return found
@@ -80,9 +138,22 @@ def did_to(site: Site, kind: type) -> Did:
     return found
 
 
-def outside(exchange: Exchange, switch: Switch, site: Site) -> Phone:
-    """Somebody who calls from outside over the trunk."""
-    return exchange.phone(WORLD, domain=f"{switch.bind_address}:{site.network.trunk_port}")
+def did_used(*kinds: type) -> Declaration:
+    """What such a DID leads to, where the carrier is here."""
+
+    def of(given: Given) -> Uses:
+        to = [one.to for one in given.site.inbound if isinstance(one.to, kinds)]
+        return given.reached(*to[:1]) if local_trunk(given) else Uses()
+
+    return of
+
+
+@pytest.fixture
+def world(exchange: Exchange, switch: Switch, site: Site, trunk: Trunk, granted: Grant) -> Phone:
+    """Somebody who calls from outside over the trunk: somebody else in each channel."""
+    [channel] = granted.names("channel")
+    number = WORLD + channel.rpartition(" ")[2]
+    return exchange.phone(number, domain=f"{switch.bind_address}:{site.network.trunk_port}")
 
 
 def test_trunks_are_up(site: Site, fs_cli: Callable[[str], str], exchange: Exchange) -> None:
@@ -108,16 +179,15 @@ def test_strangers_call_nobody(site: Site, switch: Switch, exchange: Exchange) -
         assert refused.value.code in (401, 403, 407), refused.value
 
 
-def test_in_to_an_extension(
-    site: Site, switch: Switch, exchange: Exchange, trunk: Trunk, phone: MakePhone
-) -> None:
+@uses(did_used(ToExtension))
+def test_in_to_an_extension(site: Site, trunk: Trunk, world: Phone, phone: MakePhone) -> None:
     """A call from outside rings the extension of its number, and both are heard"""
     did = did_to(site, ToExtension)
     assert isinstance(did.to, ToExtension)
     called = phone(did.to.extension)
-    call = outside(exchange, switch, site).call(did.number)
+    call = world.call(did.number)
     answered = called.incoming().answer()
-    assert answered.number.startswith(WORLD)
+    assert answered.number.startswith(world.user)
     call.play(CALLER_HZ)
     answered.play(CALLEE_HZ)
     prove_both_ways(call, answered)
@@ -125,18 +195,15 @@ def test_in_to_an_extension(
     assert call.wait_ended().by == "them"
 
 
+@uses(did_used(ToQueue))
 def test_in_to_a_queue(
-    site: Site,
-    switch: Switch,
-    exchange: Exchange,
-    trunk: Trunk,
-    logged_in: tuple[Agent, Phone],
+    site: Site, trunk: Trunk, world: Phone, logged_in: tuple[Agent, Phone]
 ) -> None:
     """A call from outside waits in the queue of its number, and the agent is heard"""
     did = did_to(site, ToQueue)
-    call = outside(exchange, switch, site).call(did.last or did.number)
+    call = world.call(did.last or did.number)
     call.wait_established()
-    answered = logged_in[1].incoming(timeout=15).answer()
+    answered = logged_in[1].incoming().answer()
     call.play(CALLER_HZ)
     answered.play(CALLEE_HZ)
     prove_both_ways(call, answered)
@@ -144,9 +211,8 @@ def test_in_to_a_queue(
     answered.wait_ended()
 
 
-def test_in_to_no_number(site: Site, switch: Switch, exchange: Exchange, trunk: Trunk) -> None:
+def test_in_to_no_number(site: Site, world: Phone) -> None:
     """From outside no number is reached that is no DID, and none leads out again"""
-    world = outside(exchange, switch, site)
     for number in (site.extensions[0].number, "030555123", "+4989555123"):
         with pytest.raises(CallFailed) as refused:
             world.call(number).wait_established()
@@ -157,18 +223,18 @@ def test_out(
     site: Site,
     exchange: Exchange,
     trunk: Trunk,
+    carrier: None,
     route: tuple[Route, str, str],
     caller: str,
     phone: MakePhone,
-    free: list[str],
+    granted: Grant,
 ) -> None:
     """Who may calls outside, with the caller ID that the Site says; who may not is refused"""
-    described, dialled, called = route
+    _, dialled, called = route
     may = next(one for one in site.extensions if one.number == caller)
-    may_not = next((one for one in site.extensions if described.name not in one.routes), None)
-    if may_not is None:
-        pytest.skip("each extension may call outside")
-    all_free(free, [may_not.number])
+    may_not = granted.names("may not")
+    if not may_not:
+        pytest.skip("each extension that --phones names may call outside")
     world = exchange.phone(called)
     call = phone(may).call(dialled)
     answered = world.incoming().answer()
@@ -179,15 +245,17 @@ def test_out(
     call.hangup()
     answered.wait_ended()
     with pytest.raises(CallFailed) as refused:
-        phone(may_not).call(dialled).wait_established()
+        phone(may_not[0]).call(dialled).wait_established()
     assert refused.value.code == 403
 
 
+@uses(did_used(ToExtension))
 def test_records_of_trunk_calls(
     site: Site,
-    switch: Switch,
     exchange: Exchange,
     trunk: Trunk,
+    carrier: None,
+    world: Phone,
     route: tuple[Route, str, str],
     caller: str,
     phone: MakePhone,
@@ -197,19 +265,19 @@ def test_records_of_trunk_calls(
     did = did_to(site, ToExtension)
     assert isinstance(did.to, ToExtension)
     called = phone(did.to.extension)
-    call = outside(exchange, switch, site).call(did.number)
+    call = world.call(did.number)
     answered = called.incoming().answer()
     call.wait_established()
     answered.hangup()
     call.wait_ended()
-    found = awaited(records, WORLD)
+    found = awaited(records, world.user)
     assert (found["direction"], found["trunk"]) == ("in", trunk.name)
     assert (found["dialled"], found["answered_by"]) == (did.number, did.to.extension)
 
     _, dialled, sent = route
-    carrier = exchange.phone(sent)
+    there = exchange.phone(sent)
     call = phone(caller).call(dialled)
-    carrier.incoming().answer()
+    there.incoming().answer()
     call.wait_established()
     call.hangup()
     found = awaited(records, caller)

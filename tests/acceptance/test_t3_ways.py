@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import datetime
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 
 import pytest
 
@@ -11,6 +11,7 @@ from callcenter.routing import resolve
 from callcenter.site import (
     Destination,
     Ivr,
+    OpenDuring,
     Site,
     ToExtension,
     ToHangUp,
@@ -19,8 +20,13 @@ from callcenter.site import (
 )
 from tests.acceptance.conftest import all_free
 from tests.acceptance.support.audio import assert_speech
+from tests.acceptance.support.given import Given
+from tests.acceptance.support.given import caller as caller_used
 from tests.acceptance.support.phones import Call, DtmfMode, Phone
-from tests.acceptance.test_t2_call import CALLEE_HZ, CALLER_HZ, MakePhone, prove_both_ways
+from tests.acceptance.support.proofs import not_tried
+from tests.acceptance.support.uses import Grant, Uses, alone, uses
+from tests.acceptance.support.waiting import PATIENCE
+from tests.acceptance.test_t2_call import CALLEE_HZ, CALLER_HZ, MakePhone, press, prove_both_ways
 
 At = Callable[[str], Phone]
 
@@ -71,20 +77,30 @@ def at(phone: MakePhone) -> Callable[[str], Phone]:
 
 def talk(call: Call, callee: Phone) -> None:
     """The callee answers, and both hear each other."""
-    answered = callee.incoming(timeout=15).answer()
+    answered = callee.incoming().answer()
     call.play(CALLER_HZ)
     answered.play(CALLEE_HZ)
     prove_both_ways(call, answered)
 
 
+def leads(given: Given, *destinations: Destination | None) -> Uses:
+    """What calls may come to, and a phone that does not ring itself."""
+    uses = given.reached(*destinations) | caller_used(given)
+    # Who may ring few phones has all of them at hand.
+    return uses if given.phones is None else uses | alone(*given.extensions(given.free))
+
+
 @pytest.fixture
-def caller(free: list[str], at: At) -> Callable[..., Phone]:
+@uses(caller_used)
+def caller(granted: Grant, at: At) -> Callable[..., Phone]:
     """A phone that does not ring itself."""
+    mine = sorted(one.name for one in granted.alone if one.kind == "extension")
 
     def of(*rung: str) -> Phone:
-        number = next((one for one in free if one not in rung), None)
+        fitting = (one for one in (*granted.names("caller"), *mine) if one not in rung)
+        number = next(fitting, None)
         if number is None:
-            pytest.skip("every extension that --phones names would ring; name another")
+            not_tried("every extension that --phones names would ring; name another")
         return at(number)
 
     return of
@@ -105,8 +121,23 @@ def choices(site: Site) -> Iterator[tuple[str, str, Destination]]:
             yield number, keys, destination
 
 
+def all_choices(given: Given) -> Uses:
+    """Whatever a key of an IVR rings, and the hours that decide on it."""
+    menus = [menu for menu in given.site.ivrs if menu.number]
+    leading = [to for menu in menus for to in menu.options.values() if rings(to)]
+    return leads(given, *leading)
+
+
+def rings(destination: Destination) -> bool:
+    """Whether extensions ring there, at some hour, or the call ends."""
+    if isinstance(destination, OpenDuring):
+        return rings(destination.open) or rings(destination.closed)
+    return isinstance(destination, ToExtension | ToRingGroup | ToHangUp)
+
+
+@uses(all_choices)
 def test_ivr_options(
-    site: Site, at: At, rung: Rung, caller: Callable[..., Phone], free: list[str]
+    site: Site, at: At, rung: Rung, caller: Callable[..., Phone], free: Collection[str]
 ) -> None:
     """Each key of each IVR leads where the Site says, and the voice goes through"""
     proved = 0
@@ -116,33 +147,46 @@ def test_ivr_options(
             continue
         called = [at(number) for number in wanted[:1]] if isinstance(wanted, list) else []
         call = caller(*wanted).call(ivr)
-        call.wait_established()
-        call.send_dtmf(keys)
+        press(call, keys)
         if called:
             talk(call, called[0])
             call.hangup()
         else:
-            assert call.wait_ended(timeout=15).by == "them"
+            assert call.wait_ended().by == "them"
         proved += 1
     if not proved:
         pytest.skip("no key of the Site's IVRs leads to an extension that --phones names")
 
 
+def a_key(given: Given) -> tuple[str, str, ToExtension] | None:
+    """The first key of an IVR for an extension, after the IVR's number."""
+    for menu in given.site.ivrs:
+        for keys, to in menu.options.items():
+            if menu.number and isinstance(to, ToExtension) and to.extension in given.free:
+                return menu.number, keys, to
+    return None
+
+
+def a_key_used(given: Given) -> Uses:
+    """That extension, and who calls."""
+    found = a_key(given)
+    return given.reached(found[2] if found else None) | caller_used(given)
+
+
 @pytest.mark.parametrize("dtmf", ["rfc2833", "info"])
+@uses(a_key_used)
 def test_ivr_hears_keys_of_either_kind(
-    site: Site, phone: MakePhone, free: list[str], dtmf: DtmfMode
+    given: Given, granted: Grant, phone: MakePhone, dtmf: DtmfMode
 ) -> None:
     """An IVR takes keys that are sent as RFC 2833 events and those sent as SIP INFO"""
-    for ivr, keys, destination in choices(site):
-        if isinstance(destination, ToExtension) and destination.extension in free:
-            called = phone(destination.extension)
-            other = next(number for number in free if number != called.user)
-            call = phone(other, dtmf=dtmf).call(ivr)
-            call.wait_established()
-            call.send_dtmf(keys)
-            talk(call, called)
-            return
-    pytest.skip("no key of the Site's IVRs leads to an extension that --phones names")
+    found, other = a_key(given), granted.names("caller")
+    if found is None or not other:
+        pytest.skip("no key of the Site's IVRs leads to an extension that --phones names")
+    ivr, keys, destination = found
+    called = phone(destination.extension)
+    call = phone(other[0], dtmf=dtmf).call(ivr)
+    press(call, keys)
+    talk(call, called)
 
 
 def test_ivr_speaks(site: Site, caller: Callable[..., Phone]) -> None:
@@ -152,8 +196,15 @@ def test_ivr_speaks(site: Site, caller: Callable[..., Phone]) -> None:
     assert_speech(call, seconds=1)
 
 
+def nothing_pressed(given: Given) -> Uses:
+    """Where the first IVR leads by itself."""
+    leading = [menu.otherwise for menu in given.site.ivrs if menu.number and menu.otherwise]
+    return leads(given, *leading[:1])
+
+
+@uses(nothing_pressed)
 def test_ivr_nothing_pressed(
-    site: Site, at: At, rung: Rung, caller: Callable[..., Phone], free: list[str]
+    site: Site, at: At, rung: Rung, caller: Callable[..., Phone], free: Collection[str]
 ) -> None:
     """Who presses nothing is sent on after the attempts"""
     leading = [(ivr, menu, menu.otherwise) for ivr, menu in menus(site) if menu.otherwise]
@@ -168,14 +219,12 @@ def test_ivr_nothing_pressed(
     call = caller(*wanted).call(ivr)
     call.wait_established()
     call.play(CALLER_HZ)
-    answered = called.incoming(timeout=(menu.wait_seconds + 15) * menu.attempts).answer()
+    answered = called.incoming(timeout=(menu.wait_seconds + PATIENCE) * menu.attempts).answer()
     answered.play(CALLEE_HZ)
     prove_both_ways(call, answered)
 
 
-def test_ivr_nested_and_dialled(
-    site: Site, at: At, numbers: list[str], caller: Callable[..., Phone]
-) -> None:
+def test_ivr_nested_and_dialled(site: Site, at: At, numbers: list[str]) -> None:
     """Through a nested menu, with an extension dialled there"""
     nested = [
         (ivr, keys)
@@ -186,14 +235,21 @@ def test_ivr_nested_and_dialled(
         pytest.skip("no IVR of the Site leads to another with direct_dial")
     ivr, keys = nested[0]
     called = at(numbers[0])
-    call = caller(numbers[0]).call(ivr)
-    call.wait_established()
-    call.send_dtmf(keys)
+    call = at(numbers[1]).call(ivr)
+    press(call, keys)
+    call.forget()
     assert_speech(call, seconds=1)
     call.send_dtmf(numbers[0])
     talk(call, called)
 
 
+def night_switch(given: Given) -> Uses:
+    """The hours whose switch is turned."""
+    hours = [one.name for one in given.site.hours if one.night]
+    return alone(*(given.resource("hours", name) for name in hours[:1]))
+
+
+@uses(night_switch)
 def test_night_switch(
     site: Site, alone: None, caller: Callable[..., Phone], fs_cli: Callable[[str], str]
 ) -> None:
@@ -210,11 +266,31 @@ def test_night_switch(
     for wanted in (not before, before):
         call = phone.call(hours.night)
         call.wait_established()
-        assert call.wait_ended(timeout=15).by == "them"
+        assert call.wait_ended().by == "them"
         assert closed() == wanted
 
 
+def by_hours(site: Site) -> list[tuple[str, str, OpenDuring]]:
+    """The keys of IVRs that lead by hours with a night switch."""
+    return [
+        (ivr, keys, to)
+        for menu in site.ivrs
+        for keys, to in menu.options.items()
+        if (ivr := menu.number)
+        and isinstance(to, OpenDuring)
+        and site.named("hours", to.hours).night
+    ]
+
+
+def hours_turned(given: Given) -> Uses:
+    """Those hours, and wherever they lead."""
+    found = by_hours(given.site)[:1]
+    mine = alone(*(given.resource("hours", to.hours) for *_, to in found))
+    return mine | leads(given, *(to for *_, to in found))
+
+
 @pytest.mark.parametrize("night", [False, True])
+@uses(hours_turned)
 def test_hours(
     site: Site,
     alone: None,
@@ -225,11 +301,7 @@ def test_hours(
     request: pytest.FixtureRequest,
 ) -> None:
     """Callers go where opening hours and the night switch say"""
-    found = [
-        (ivr, keys, to)
-        for ivr, keys, to in choices(site)
-        if hasattr(to, "hours") and site.named("hours", to.hours).night
-    ]
+    found = by_hours(site)
     if not found:
         pytest.skip("no IVR of the Site has an option by hours with a night switch")
     ivr, keys, to = found[0]
@@ -241,22 +313,30 @@ def test_hours(
     end = resolve(site, to, now, [hours.name] if night else [])
     called = at(end.extension) if isinstance(end, ToExtension) else None
     call = caller(called.user if called else "").call(ivr)
-    call.wait_established()
-    call.send_dtmf(keys)
+    press(call, keys)
     if called is not None:
         talk(call, called)
     else:
-        assert call.wait_ended(timeout=15).by == "them"
+        assert call.wait_ended().by == "them"
 
 
 def toggle(caller: Phone, code: str) -> None:
     """Dial the night switch and listen to the end."""
     call = caller.call(code)
     call.wait_established()
-    call.wait_ended(timeout=15)
+    call.wait_ended()
 
 
-def test_ring_groups(site: Site, at: At, caller: Callable[..., Phone], free: list[str]) -> None:
+def all_groups(given: Given) -> Uses:
+    """Everybody in a ring group."""
+    groups = [group.name for group in given.site.ring_groups if group.number]
+    return leads(given, *map(ToRingGroup, groups))
+
+
+@uses(all_groups)
+def test_ring_groups(
+    site: Site, at: At, caller: Callable[..., Phone], free: Collection[str]
+) -> None:
     """All members ring together, or one after the other, and the first to answer talks"""
     groups = [(group, group.number) for group in site.ring_groups if group.number]
     if not groups:
@@ -272,7 +352,7 @@ def test_ring_groups(site: Site, at: At, caller: Callable[..., Phone], free: lis
                 assert ringing[0].wait_ended().by == "them"
         else:
             first = members[0].incoming()
-            assert first.wait_ended(timeout=group.ring_seconds + 5).by == "them"
+            assert first.wait_ended(timeout=group.ring_seconds + PATIENCE).by == "them"
             answered = members[-1].incoming().answer()
         call.wait_established()
         call.play(CALLER_HZ)

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import json
-import subprocess
-import sys
 from collections.abc import Callable
 from pathlib import Path
 
@@ -29,18 +27,6 @@ CALLS = "hang_up or every_extension"
 def test_unbroken_is_green(operator: Operator, tmp_path: Path) -> None:
     done = verify(operator, CALLS, tmp_path / "report.html")
     assert done.returncode == 0, done.stdout
-
-
-def test_without_inventory_nothing_is_passed() -> None:
-    done = subprocess.run(
-        [sys.executable, "-m", "pytest", "tests/acceptance", "-q"],
-        cwd=ROOT,
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    assert "passed" not in done.stdout
-    assert "no --inventory was given" in done.stdout
 
 
 def test_broken_template_is_red(operator: Operator, tmp_path: Path) -> None:

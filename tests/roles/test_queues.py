@@ -10,6 +10,7 @@ import pytest
 
 from tests.acceptance.support.audio import Pcm, assert_heard, assert_speech
 from tests.acceptance.support.phones import Exchange, Phone
+from tests.acceptance.support.waiting import eventually
 from tests.acceptance.test_t2_call import CALLEE_HZ, CALLER_HZ, prove_both_ways
 from tests.roles.conftest import ROOT, SITE, Operator
 from tests.roles.support import phone_of
@@ -60,6 +61,13 @@ def callcenter(operator: Operator, command: str) -> str:
 def agents(operator: Operator, exchange: Exchange) -> dict[str, Phone]:
     """Five agents at their phones, logged in, with nothing done yet."""
     for number in AGENTS:
+        # What became of the last call to the agent is written down by name, after its end: it
+        # would tell the new agent to be left alone for a minute.
+        eventually(
+            lambda: agent_of(operator, number)["state"],  # noqa: B023
+            lambda state: state == "Waiting",
+            f"the end of the last call to agent {number}",
+        )
         callcenter(operator, f"agent del {number}")
         callcenter(operator, f"agent add {number} Callback")
         callcenter(operator, f"agent reload {number}")
@@ -68,15 +76,19 @@ def agents(operator: Operator, exchange: Exchange) -> dict[str, Phone]:
     return {number: phone_of(operator, HOST, exchange, number) for number in AGENTS}
 
 
+def agent_of(operator: Operator, agent: str) -> dict[str, str]:
+    """What mod_callcenter knows of an agent."""
+    told = callcenter(operator, f"agent list {agent}").splitlines()
+    return dict(zip(told[0].split("|"), told[1].split("|"), strict=True))
+
+
 def waiting(operator: Operator, agent: str) -> None:
     """Wait until mod_callcenter offers an agent calls again: in the second after the last."""
-    deadline = time.monotonic() + 15
-    while True:
-        told = callcenter(operator, f"agent list {agent}").splitlines()
-        row = dict(zip(told[0].split("|"), told[1].split("|"), strict=True))
-        if row["state"] == "Waiting" and int(row["last_bridge_end"]) + 1 < time.time():
-            return
-        assert time.monotonic() < deadline, row
+    eventually(
+        lambda: agent_of(operator, agent),
+        lambda row: row["state"] == "Waiting" and int(row["last_bridge_end"]) + 1 < time.time(),
+        f"agent {agent} to be offered calls again",
+    )
 
 
 def order_of(exchange: Exchange, agents: dict[str, Phone], caller: Phone, queue: int) -> list[str]:

@@ -24,9 +24,10 @@ from cryptography.x509.oid import NameOID
 from callcenter import paths
 from lab.lab import Lab
 from tests.acceptance.support.audio import assert_heard, read_wav
+from tests.acceptance.support.logs import LOG
 from tests.acceptance.support.phones import Exchange, Phone
 from tests.acceptance.test_t2_call import CALLER_HZ
-from tests.acceptance.test_t3_voicemail import LOG, await_beep, light, speak_after_beep
+from tests.acceptance.test_t3_voicemail import await_beep, light, speak_after_beep
 from tests.roles.conftest import SITE, Operator
 
 HOST = "voicemail1"

@@ -17,6 +17,8 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from tests.acceptance.support.waiting import PATIENCE, announce
+
 Samples = NDArray[np.int16]
 
 BLOCK_SECONDS = 0.05
@@ -95,7 +97,9 @@ def describe(pcm: Pcm) -> str:
     return "\n".join(lines) or "  no sound arrived at all"
 
 
-def assert_heard(source: Hears | Pcm, tone_hz: float, seconds: float, wait: float = 3.0) -> None:
+def assert_heard(
+    source: Hears | Pcm, tone_hz: float, seconds: float, wait: float = PATIENCE
+) -> None:
     """Fail unless the tone is heard for that long.
 
     On a call this waits for the tone, `wait` seconds longer than it lasts; a recording is judged
@@ -108,7 +112,11 @@ def assert_heard(source: Hears | Pcm, tone_hz: float, seconds: float, wait: floa
         # Half a block, because sums of 0.05 are not exact.
         return seconds_of(tone_hz, pcm.samples, pcm.rate) > needed - BLOCK_SECONDS / 2
 
-    pcm = source if isinstance(source, Pcm) else source.listen(enough, seconds + wait)
+    if isinstance(source, Pcm):
+        pcm = source
+    else:
+        announce(f"{source} to hear {tone_hz:g} Hz for {seconds:g} s")
+        pcm = source.listen(enough, seconds + wait)
     if not enough(pcm):
         found = seconds_of(tone_hz, pcm.samples, pcm.rate)
         raise AssertionError(
@@ -157,14 +165,18 @@ def speech_seconds(pcm: Pcm) -> float:
     return float(np.count_nonzero(audible & mixed) * BLOCK_SECONDS)
 
 
-def assert_speech(source: Hears | Pcm, seconds: float, wait: float = 8.0) -> None:
+def assert_speech(source: Hears | Pcm, seconds: float, wait: float = PATIENCE) -> None:
     """Fail unless words, or music, are heard for that long: anything but silence or one tone."""
     __tracebackhide__ = True
 
     def enough(pcm: Pcm) -> bool:
         return speech_seconds(pcm) >= seconds
 
-    pcm = source if isinstance(source, Pcm) else source.listen(enough, seconds + wait)
+    if isinstance(source, Pcm):
+        pcm = source
+    else:
+        announce(f"{source} to hear words for {seconds:g} s")
+        pcm = source.listen(enough, seconds + wait)
     if not enough(pcm):
         raise AssertionError(
             f"{_name(source)} heard speech for {speech_seconds(pcm):.2f} s of the {seconds:g} s "

@@ -1,4 +1,4 @@
-"""The SIP messages that phones sent and received, kept as they were and drawn as a ladder."""
+"""The SIP messages that phones sent and received, kept as they were, and the ladder of them."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ _CREDENTIAL = re.compile(r'\b(response|cnonce)=("[^"]*"|[^\s,]+)', re.IGNORECASE
 _CONNECTION = re.compile(r"^c=IN IP\d (\S+)", re.MULTILINE)
 _MEDIA_KEY = re.compile(r"\binline:[^\s|]+")
 _STATIC_CODECS = {"0": "PCMU/8000", "8": "PCMA/8000", "9": "G722/8000", "18": "G729/8000"}
-_MAX_LABEL = 36
+_MAX_PHRASE = 20
 
 
 @dataclass(frozen=True)
@@ -73,11 +73,21 @@ class Message:
         return self.header("call-id")
 
     @property
+    def kind(self) -> str:
+        """`request`, `answer`, or `refusal` for an answer of 400 and above, challenges excepted."""
+        if self.status is None:
+            return "request"
+        return "refusal" if self.status >= 400 and self.status not in (401, 407) else "answer"
+
+    @property
     def label(self) -> str:
         """What a ladder writes over the arrow."""
-        first = self._parts[0]
-        text = self.method if self.status is None else f"{first[8:]} ({self.method})"
-        return text[:_MAX_LABEL] + (" +SDP" if self.sdp else "")
+        text = self.method
+        if self.status is not None:
+            phrase = self._parts[0][8:]
+            cut = phrase[: _MAX_PHRASE - 1].rstrip() + "…"
+            text = f"{phrase if len(phrase) <= _MAX_PHRASE else cut} ({text})"
+        return text + (" +SDP" if self.sdp else "")
 
     @cached_property
     def sdp(self) -> Sdp | None:
@@ -146,29 +156,72 @@ def mask(text: str) -> str:
     return _MEDIA_KEY.sub("inline:***", _CREDENTIAL.sub(r'\1="***"', text))
 
 
-def render(messages: list[Message]) -> str:
-    """The messages as arrows between endpoints, and below them each in full, secrets masked."""
-    if not messages:
-        return "no SIP message was sent or received"
-    ends = [_ends(message) for message in messages]
-    names = list(dict.fromkeys(name for pair in ends for name in pair))
-    widest = max(len(message.label) for message in messages)
-    step = max(widest + 6, *(len(name) + 2 for name in names))
-    columns = {name: step // 2 + step * place for place, name in enumerate(names)}
-    margin = " " * 10
-    lines = [margin + "".join(name.center(step) for name in names).rstrip()]
-    start = messages[0].at
-    for message, (source, target) in zip(messages, ends, strict=True):
-        row = ["|" if place in columns.values() else " " for place in range(step * len(names))]
-        left, right = sorted((columns[source], columns[target]))
-        shaft = f" {message.label} ".center(right - left - 2, "-")
-        rightward = columns[source] < columns[target]
-        row[left + 1 : right] = f"{shaft}>" if rightward else f"<{shaft}"
-        lines.append(f"{message.at - start:+9.3f} " + "".join(row).rstrip())
-    for message, (source, target) in zip(messages, ends, strict=True):
-        head = f"--- {message.at - start:+.3f} {source} -> {target} {message.transport} "
-        lines += ["", head.ljust(80, "-"), mask(message.text.replace("\r\n", "\n")).rstrip()]
-    return "\n".join(lines)
+@dataclass(frozen=True)
+class Arrow:
+    """One message of a ladder: `at` seconds after the first, between two of its ends."""
+
+    at: float
+    source: int
+    target: int
+    transport: str
+    label: str
+    kind: str
+    """`request`, `answer` or `refusal`."""
+    text: str
+    """The whole message, secrets masked."""
+
+
+@dataclass(frozen=True)
+class Ladder:
+    """Phones and servers, and what they said to each other, secrets masked.
+
+    Nothing but strings and numbers is in it, so that it survives the way between processes.
+    """
+
+    ends: tuple[str, ...]
+    arrows: tuple[Arrow, ...]
+
+    @classmethod
+    def of(cls, messages: list[Message]) -> Ladder:
+        """Draw messages that are in order of time."""
+        pairs = [_ends(message) for message in messages]
+        ends = tuple(dict.fromkeys(name for pair in pairs for name in pair))
+        return cls(
+            ends,
+            tuple(
+                Arrow(
+                    at=message.at - messages[0].at,
+                    source=ends.index(source),
+                    target=ends.index(target),
+                    transport=message.transport,
+                    label=message.label,
+                    kind=message.kind,
+                    text=mask(message.text.replace("\r\n", "\n")).rstrip(),
+                )
+                for message, (source, target) in zip(messages, pairs, strict=True)
+            ),
+        )
+
+    def __str__(self) -> str:
+        """The ladder for a terminal: arrows between the ends, and below them each message."""
+        if not self.arrows:
+            return "no SIP message was sent or received"
+        widest = max(len(arrow.label) for arrow in self.arrows)
+        step = max(widest + 6, *(len(name) + 2 for name in self.ends))
+        columns = [step // 2 + step * place for place in range(len(self.ends))]
+        margin = " " * 10
+        lines = [margin + "".join(name.center(step) for name in self.ends).rstrip()]
+        for arrow in self.arrows:
+            row = ["|" if place in columns else " " for place in range(step * len(columns))]
+            left, right = sorted((columns[arrow.source], columns[arrow.target]))
+            shaft = f" {arrow.label} ".center(right - left - 2, "-")
+            row[left + 1 : right] = f"{shaft}>" if arrow.source < arrow.target else f"<{shaft}"
+            lines.append(f"{arrow.at:+9.3f} " + "".join(row).rstrip())
+        for arrow in self.arrows:
+            source, target = self.ends[arrow.source], self.ends[arrow.target]
+            head = f"--- {arrow.at:+.3f} {source} -> {target} {arrow.transport} "
+            lines += ["", head.ljust(80, "-"), arrow.text]
+        return "\n".join(lines)
 
 
 def _ends(message: Message) -> tuple[str, str]:

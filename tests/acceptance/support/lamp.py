@@ -5,12 +5,12 @@ from __future__ import annotations
 import re
 import shutil
 import subprocess
-import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
-import pytest
+from tests.acceptance.support.proofs import not_tried
+from tests.acceptance.support.waiting import eventually
 
 __all__ = ["Lamp", "lamp"]
 
@@ -78,13 +78,10 @@ class Lamp:
                 found.append(state)
         return found
 
-    def wait(self, state: str, timeout: float = 10) -> None:
+    def wait(self, state: str) -> None:
         """Wait until this is the latest state."""
-        deadline = time.monotonic() + timeout
-        while self.states[-1:] != [state]:
-            assert time.monotonic() < deadline, f"the lamp was told {self.states}, not {state}"
-            # SIPp writes down what it is told, and tells nobody.
-            time.sleep(0.05)
+        # SIPp writes down what it is told, and tells nobody.
+        eventually(lambda: self.states, lambda told: told[-1:] == [state], f"the lamp: {state}")
 
 
 @contextmanager
@@ -103,7 +100,7 @@ def lamp(
     takes a command into another network."""
     program = shutil.which("sipp")
     if program is None:
-        pytest.skip("sipp is not installed (Debian's sip-tester)")
+        not_tried("sipp is not installed (Debian's sip-tester)")
     common = {"watched": watched, "user": user, "domain": domain}
     login = f"[authentication username={user} password={password}]\n"
     scenario, messages = folder / "lamp.xml", folder / "lamp.log"

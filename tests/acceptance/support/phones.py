@@ -49,7 +49,8 @@ from baresip.runtime import Runtime
 from baresip.ua import UserAgent
 
 from tests.acceptance.support.audio import Pcm, Samples, Tone
-from tests.acceptance.support.ladder import Message, Sdp, Trace, render
+from tests.acceptance.support.ladder import Ladder, Message, Sdp, Trace
+from tests.acceptance.support.waiting import PATIENCE, announce, hurry
 
 Transport = Literal["udp", "tcp", "tls"]
 Codec = Literal["PCMU", "PCMA", "G722", "OPUS"]
@@ -61,7 +62,8 @@ _CODECS = {"PCMU": "pcmu", "PCMA": "pcma", "G722": "g722/16000/1", "OPUS": "opus
 _SRTP = {"sdes": "srtp-mand", "dtls": "dtls_srtp"}
 _HUNG_UP = ("Rejected by user", "Connection reset by peer")
 _INTERCOM = ("Call-Info", "Alert-Info")
-_COMMAND_SECONDS = 7.0
+_COMMAND_SECONDS = PATIENCE
+_CLOSE_SECONDS = 10.0
 _TICK_SECONDS = 0.02
 # Written ahead of the transmit clock, so that a busy machine leaves no gap in a tone.
 _LEAD_SECONDS = 0.1
@@ -156,7 +158,7 @@ class Exchange:
         self._thread = threading.Thread(target=self._loop.run_forever, name="phones", daemon=True)
         self._changed = threading.Condition()
         self._recorder = _Recorder(self._on_traced)
-        self._runtime = Runtime()
+        self._runtime = Runtime(command_timeout=PATIENCE)
         self._pump: asyncio.Task[None] | None = None
 
     def __enter__(self) -> Self:
@@ -179,7 +181,7 @@ class Exchange:
         traceback: TracebackType | None,
     ) -> None:
         try:
-            self._do(self._close(), 3 * _COMMAND_SECONDS)
+            self._do(self._close(), _CLOSE_SECONDS + _COMMAND_SECONDS)
         finally:
             self._stop()
 
@@ -196,11 +198,13 @@ class Exchange:
         dtmf: DtmfMode = "rfc2833",
         srtp: Srtp | None = None,
         answers_itself: bool = False,
+        before_dialling: Callable[[str], None] | None = None,
     ) -> Phone:
         """A phone for `user` of `domain`, whose requests all go to the server's address and port.
 
         Without a server it cannot register: it calls, and is called at, `user@address:port`.
         `answers_itself`: where a caller asks for it (Call-Info, Alert-Info), as of an intercom.
+        `before_dialling` is given each number that the phone calls, or transfers a call to.
         """
         if user in self._phones:
             raise ValueError(f"this exchange has a phone of {user} already")
@@ -221,24 +225,30 @@ class Exchange:
         )
         agent = self._do(UserAgent.create(self._runtime, account), _COMMAND_SECONDS)
         phone = self._phones[user] = Phone(
-            self, agent, user, account.domain, transport, answers_itself
+            self, agent, user, account.domain, transport, answers_itself, before_dialling
         )
         return phone
 
-    def first_incoming(self, phones: Iterable[Phone], timeout: float = 10) -> Call:
+    def first_incoming(self, phones: Iterable[Phone], timeout: float = PATIENCE) -> Call:
         """Wait for a call to any of these phones: the one that rings first."""
         watched = list(phones)
         self._wait(lambda: any(one._ringing for one in watched), timeout, "a call to any phone")
         return next(one for one in watched if one._ringing)._ringing.popleft()
 
-    def ladder(self) -> str:
-        """All SIP messages so far, drawn and in full, secrets masked."""
+    @property
+    def users(self) -> list[str]:
+        """The users of all phones so far."""
+        return list(self._phones)
+
+    def ladder(self) -> Ladder:
+        """The ladder of all SIP messages so far, secrets masked."""
         with self._changed:
-            return render(list(self.trace.messages))
+            return Ladder.of(list(self.trace.messages))
 
     async def _start(self) -> None:
         if self._enter is not None:
             self._enter()
+        hurry()
         await self._runtime.start(self._config)
         self._runtime.subscribe(self._on_event)
         self._pump = self._loop.create_task(self._pump_audio())
@@ -247,7 +257,7 @@ class Exchange:
         # The switch should not go on ringing phones that are gone.
         live = [call._line.hangup() for call in self._calls.values() if not call.ended]
         await asyncio.gather(*live, return_exceptions=True)
-        bound = [phone._agent.unregister(timeout=3) for phone in self._phones.values()]
+        bound = [phone._agent.unregister(timeout=_CLOSE_SECONDS) for phone in self._phones.values()]
         await asyncio.gather(*bound, return_exceptions=True)
         if self._pump:
             self._pump.cancel()
@@ -311,10 +321,27 @@ class Exchange:
         except BaresipError as error:
             raise PhoneError(str(error)) from None
 
-    def _wait(self, done: Callable[[], bool], timeout: float, what: str) -> None:
+    def _wait(
+        self,
+        done: Callable[[], bool],
+        timeout: float,
+        what: str,
+        seen: Callable[[], str] | None = None,
+    ) -> None:
+        announce(what)
         with self._changed:
             if not self._changed.wait_for(done, timeout):
-                raise PhoneTimeout(f"{what}: not within {timeout:g} s")
+                instead = (seen or self._seen)()
+                raise PhoneTimeout(f"{what}: not within {timeout:g} s; {instead}")
+
+    def _seen(self) -> str:
+        """What came instead of what was waited for: the latest of SIP."""
+        if not self.trace.messages:
+            return "no SIP message came or went"
+        last = self.trace.messages[-1]
+        way = "from" if last.sent else "to"
+        ago = time.monotonic() - last.at
+        return f"the last of SIP, {ago:.1f} s ago, was {last.label} {way} {last.phone}"
 
 
 class Phone:
@@ -328,8 +355,10 @@ class Phone:
         domain: str,
         transport: str,
         answers_itself: bool = False,
+        before_dialling: Callable[[str], None] | None = None,
     ) -> None:
         self._answers_itself = answers_itself
+        self._before_dialling = before_dialling
         self.user, self.domain, self.transport = user, domain, transport
         self._exchange, self._agent = exchange, agent
         self._ringing: deque[Call] = deque()
@@ -338,7 +367,7 @@ class Phone:
     def __repr__(self) -> str:
         return f"<Phone {self.user}@{self.domain} {self.transport}>"
 
-    def register(self, timeout: float = 10) -> None:
+    def register(self, timeout: float = PATIENCE) -> None:
         """Register and wait for the answer. Raises RegistrationRefused or Unreachable.
 
         A refused phone tries again by itself after half a minute: leave the exchange before,
@@ -346,7 +375,7 @@ class Phone:
         """
         self._exchange._do(self._agent.register(timeout=timeout), timeout + 1)
 
-    def unregister(self, timeout: float = 10) -> None:
+    def unregister(self, timeout: float = PATIENCE) -> None:
         """Unregister and wait for the answer; nothing happens to a phone not registered."""
         self._exchange._do(self._agent.unregister(timeout=timeout), timeout + 1)
 
@@ -356,7 +385,7 @@ class Phone:
         line = self._exchange._do(self._agent.dial(uri), _COMMAND_SECONDS)
         return self._exchange._adopt(line, self, number, outgoing=True)
 
-    def incoming(self, timeout: float = 10) -> Call:
+    def incoming(self, timeout: float = PATIENCE) -> Call:
         """Wait for a call to this phone. It is ringing (180) until answered or rejected."""
         self._exchange._wait(lambda: bool(self._ringing), timeout, f"a call to {self.user}")
         return self._ringing.popleft()
@@ -367,7 +396,7 @@ class Phone:
         with self._exchange._changed:
             return [m for m in self._exchange.trace.messages if m.phone == self.user]
 
-    def wait_message(self, wanted: Callable[[Message], bool], timeout: float = 5) -> Message:
+    def wait_message(self, wanted: Callable[[Message], bool], timeout: float = PATIENCE) -> Message:
         """Wait for such a message of this phone, and return the latest.
 
         The trace comes through a thread of its own, a moment behind the events.
@@ -377,6 +406,8 @@ class Phone:
         return next(m for m in reversed(self.messages) if wanted(m))
 
     def _uri(self, number: str) -> str:
+        if self._before_dialling:
+            self._before_dialling(number)
         target = number if "@" in number else f"{number}@{self.domain}"
         return f"sip:{target};transport={self.transport}"
 
@@ -405,6 +436,7 @@ class Call:
         self._we_ended = False
         self._tone_hz: float | None = None
         self._tone: Tone | None = None
+        self._played_seconds = 0.0
         self._rate = 0
         self._heard: list[bytes] = []
 
@@ -412,7 +444,7 @@ class Call:
         way = "to" if self.outgoing else "from"
         return f"<Call of {self.phone.user} {way} {self.number}>"
 
-    def answer(self, timeout: float = 10) -> Call:
+    def answer(self, timeout: float = PATIENCE) -> Call:
         """Answer an incoming call and wait until it is established."""
         self._exchange._do(self._line.answer(), _COMMAND_SECONDS)
         self.wait_established(timeout)
@@ -426,11 +458,11 @@ class Call:
         """End the call, whatever its state, and wait for its end. A call already gone is fine."""
         self._finish(self._line.hangup())
 
-    def wait_ringing(self, timeout: float = 10) -> None:
+    def wait_ringing(self, timeout: float = PATIENCE) -> None:
         """Wait until the other side rings (180), or sends early media or another 18x."""
         self._wait(lambda: self.ringing or self.established, timeout, "ringing")
 
-    def wait_established(self, timeout: float = 10) -> None:
+    def wait_established(self, timeout: float = PATIENCE) -> None:
         """Wait until the call is answered; hangs up when it is not."""
         try:
             self._wait(lambda: self.established, timeout, "an answer")
@@ -438,7 +470,7 @@ class Call:
             self.hangup()
             raise
 
-    def wait_ended(self, timeout: float = 10) -> EndReason:
+    def wait_ended(self, timeout: float = PATIENCE) -> EndReason:
         """Wait until the call is over, and say how it ended."""
         self._exchange._wait(lambda: self.ended, timeout, f"the end of {self}")
         assert self._end
@@ -448,20 +480,27 @@ class Call:
         """Press the keys, 100 ms each, in the way the phone was made for."""
         self._exchange._do(self._line.send_dtmf(digits), len(digits) + _COMMAND_SECONDS)
 
-    def wait_digits(self, digits: str, timeout: float = 5) -> None:
+    def wait_digits(self, digits: str, timeout: float = PATIENCE) -> None:
         """Wait until the keys received so far end with `digits`."""
-        what = f"{self}: digits {digits}"
-        try:
-            self._exchange._wait(lambda: self.digits.endswith(digits), timeout, what)
-        except PhoneTimeout as error:
-            raise PhoneTimeout(f"{error}; received {self.digits or 'none'}") from None
+        self._exchange._wait(
+            lambda: self.digits.endswith(digits),
+            timeout,
+            f"{self}: digits {digits}",
+            lambda: f"received {self.digits or 'none'}",
+        )
 
     def play(self, tone_hz: float | None) -> None:
         """Send a continuous tone from now on, None for silence."""
         with self._exchange._changed:
-            self._tone_hz, self._tone = tone_hz, None
+            self._tone_hz, self._tone, self._played_seconds = tone_hz, None, 0.0
             with suppress(AudioNotActive, AudioRestarted):
                 self._line.audio.flush_tx()
+
+    def wait_played(self, seconds: float) -> None:
+        """Wait until the tone was sent for so long, however long that takes a busy machine."""
+        enough = seconds + _LEAD_SECONDS
+        what = f"{seconds:g} s of {self._tone_hz:g} Hz to be sent"
+        self._wait(lambda: self._played_seconds >= enough, seconds + PATIENCE, what)
 
     @property
     def heard(self) -> Pcm:
@@ -529,11 +568,11 @@ class Call:
         self._settle()
         self._exchange._do(self._line.resume(), _COMMAND_SECONDS)
 
-    def wait_held(self, held: bool = True, timeout: float = 5) -> None:
+    def wait_held(self, held: bool = True, timeout: float = PATIENCE) -> None:
         """Wait until the other side holds this call, or with False resumes it."""
         self._wait(lambda: self.held_by_peer == held, timeout, "hold" if held else "resume")
 
-    def transfer(self, number: str, timeout: float = 20) -> None:
+    def transfer(self, number: str, timeout: float = PATIENCE) -> None:
         """Blind transfer: send the other side to `number`. Done, this call is over.
 
         Raises CallFailed, and the call goes on, where the transfer did not succeed.
@@ -547,7 +586,7 @@ class Call:
             self._we_ended = False
             raise
 
-    def transfer_to(self, other: Call, timeout: float = 20) -> None:
+    def transfer_to(self, other: Call, timeout: float = PATIENCE) -> None:
         """Attended transfer: connect the other sides of both calls. Done, both are over here."""
         # Held before, not at once with the transfer, as a person's phone does.
         for call in (self, other):
@@ -561,7 +600,7 @@ class Call:
             self._we_ended = other._we_ended = False
             raise
 
-    def follow_transfer(self, timeout: float = 10) -> Call:
+    def follow_transfer(self, timeout: float = PATIENCE) -> Call:
         """Wait for the other side's REFER and dial where it points."""
         wanted = lambda: self._line.transfer_request is not None  # noqa: E731
         self._wait(wanted, timeout, "a transfer request")
@@ -594,7 +633,7 @@ class Call:
             closed = {(m.sent, m.header("cseq").split()[0]) for m in self._requests("ACK")}
             return opened <= closed
 
-        self._wait(settled, 5, "the end of a re-INVITE")
+        self._wait(settled, PATIENCE, "the end of a re-INVITE")
 
     def _sdp(self, wanted: Callable[[Message], bool]) -> Sdp:
         def carries(message: Message) -> bool:
@@ -629,7 +668,8 @@ class Call:
                 self.ended = True
 
     def _exchange_audio(self) -> bool:
-        """One tick of the sound card; True if something was heard."""
+        """One tick of the sound card; True if something was heard or played."""
+        played = False
         audio = self._line.audio
         try:
             info = audio.info()
@@ -640,8 +680,10 @@ class Call:
                 wanted = round(rate * _LEAD_SECONDS) - info.tx_buffered // (2 * channels)
                 if wanted > 0:
                     audio.write(np.repeat(self._tone.read(wanted), channels).tobytes())
+                    self._played_seconds += wanted / rate
+                    played = True
             if not info.rx_ready or not info.rx_buffered:
-                return False
+                return played
             if info.rx_sample_rate != self._rate:
                 self._rate, self._heard = info.rx_sample_rate, []
             samples: Samples = np.frombuffer(audio.read(info.rx_buffered), dtype=np.int16)

@@ -4,16 +4,17 @@ Register it with `pytest_plugins = ["tests.acceptance.support.report"]` in tests
 conftest further down pytest takes that for an error when all tests are run. A test belongs to the
 tier of its marker `tier(n)`, or of its module's name (`test_t1_register.py`); other tests are left
 alone. The first line of its docstring is what it proves. `--report PATH` writes the same as one
-HTML file.
+HTML file. The lines of a terminal are made by proofs.py, the bar by progress.py.
 """
 
 from __future__ import annotations
 
+import os
 import re
+import sys
 import time
-from collections import Counter
 from collections.abc import Callable, Generator
-from dataclasses import dataclass, field
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -21,7 +22,11 @@ import pytest
 from _pytest._code.code import ExceptionRepr, TerminalRepr
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
-TIERS = {0: "host", 1: "register", 2: "call", 3: "service", 4: "failure"}
+from tests.acceptance.support.ladder import Ladder
+from tests.acceptance.support.progress import Progress, terminal
+from tests.acceptance.support.proofs import COLUMNS, NOT_TRIED, Proof, Proofs, fitted, tier_name
+
+Source = str | Callable[[], str | Ladder]
 
 _secrets: set[str] = set()
 
@@ -46,48 +51,37 @@ class Evidence:
     """What a test has to show when it fails, such as the SIP ladder and the host's journal."""
 
     def __init__(self) -> None:
-        self._sources: list[tuple[str, str | Callable[[], str]]] = []
+        self._sources: list[tuple[str, Source]] = []
         self.hosts: list[str] = []
 
-    def add(self, title: str, source: str | Callable[[], str]) -> None:
-        """Attach a text section; a callable is only asked for its text when the test failed."""
+    def add(self, title: str, source: Source) -> None:
+        """Attach a section; a callable is only asked for its text when the test failed."""
         self._sources.append((title, source))
 
     def on(self, *hosts: str) -> None:
         """Name the hosts that the test is about, where no `host` fixture tells."""
         self.hosts.extend(hosts)
 
-    def sections(self) -> list[tuple[str, str]]:
-        """All sections, read now. One that cannot be read says why instead."""
-        return [(title, _read(source)) for title, source in self._sources]
+    def sections(self) -> list[dict[str, Any]]:
+        """All sections as plain data, read now, secrets hidden: title, text, ladder or None.
+
+        One that cannot be read says why instead.
+        """
+        found = []
+        for title, source in self._sources:
+            read = _read(source)
+            ladder = asdict(read) if isinstance(read, Ladder) else None
+            found.append(_masked({"title": title, "text": str(read), "ladder": ladder}))
+        return found
 
 
-def _read(source: str | Callable[[], str]) -> str:
+def _read(source: Source) -> str | Ladder:
     if isinstance(source, str):
         return source
     try:
         return source()
     except Exception as error:  # A host that is down must not hide the failure itself.
         return f"could not be read: {type(error).__name__}: {error}"
-
-
-@dataclass
-class Row:
-    """One test in the report."""
-
-    tier: int
-    proved: str
-    hosts: list[str]
-    result: str = "passed"
-    reason: str = ""
-    seconds: float = 0.0
-    details: str = ""
-    evidence: list[tuple[str, str]] = field(default_factory=list)
-
-    @property
-    def tier_name(self) -> str:
-        """The tier as people say it."""
-        return f"T{self.tier} {TIERS.get(self.tier, '')}".rstrip()
 
 
 _EVIDENCE = pytest.StashKey[Evidence]()
@@ -107,15 +101,16 @@ def hide_fixture() -> Callable[[str], str]:
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
-    """Add --report."""
+    """Add --report and --all."""
     group = parser.getgroup("acceptance")
     group.addoption("--report", type=Path, metavar="PATH", help="write an HTML report there")
+    group.addoption("--all", action="store_true", help="list also what does not apply to the site")
 
 
 def pytest_configure(config: pytest.Config) -> None:
     """Register the marker and start a report for this run."""
     config.addinivalue_line("markers", "tier(n): the verification tier a test belongs to")
-    config.pluginmanager.register(_Report(config.getoption("--report")), "acceptance-report")
+    config.pluginmanager.register(_Report(config), "acceptance-report")
 
 
 @pytest.hookimpl(wrapper=True)
@@ -134,12 +129,13 @@ def pytest_runtest_makereport(
         }
     evidence = item.stash.get(_EVIDENCE, None)
     if report.failed:
-        sections = [(t, hidden(text)) for t, text in evidence.sections()] if evidence else []
+        sections = evidence.sections() if evidence else []
         # Plain data as well: the page shows the failure and each section by itself.
+        report.__dict__["reason"] = _reason(report)
         report.__dict__["failure"] = hidden(report.longreprtext)
         report.__dict__["evidence"] = sections
-        for title, text in sections:
-            _append(report, title, text)
+        for section in sections:
+            _append(report, section["title"], section["text"])
     _hide_in(report)
     return report
 
@@ -155,6 +151,8 @@ def _masked(value: Any) -> Any:
         return hidden(value)
     if isinstance(value, list | tuple):
         return type(value)(_masked(part) for part in value)
+    if isinstance(value, dict):
+        return {name: _masked(part) for name, part in value.items()}
     if isinstance(value, TerminalRepr):
         for name, part in vars(value).items():
             object.__setattr__(value, name, _masked(part))
@@ -205,68 +203,156 @@ def _hosts_of(item: pytest.Item) -> list[str]:
     return list(dict.fromkeys(hosts))
 
 
-class _Report:
-    """The rows of one run."""
+def _reason(report: pytest.TestReport) -> str:
+    """The cause of a failure or skip, in one line."""
+    longrepr = report.longrepr
+    if isinstance(longrepr, tuple):
+        said = longrepr[2].removeprefix("Skipped: ")
+    else:
+        crash = getattr(longrepr, "reprcrash", None)
+        said = crash.message if crash else report.longreprtext
+    first = next(iter(said.strip().splitlines()), "")
+    # An exception of a module's own is told with the module's name.
+    return hidden(re.sub(r"^(\w+\.)+(?=\w+:)", "", first))
 
-    def __init__(self, path: Path | None) -> None:
-        self._path = path
-        self._rows: dict[str, Row] = {}
+
+class _Report:
+    """The proofs of one run: told as they come, summed up, and written as a page."""
+
+    def __init__(self, config: pytest.Config) -> None:
+        self._config = config
+        self._path: Path | None = config.getoption("--report")
+        self._names: dict[str, str] = {}
+        self._proofs: dict[str, Proof] = {}
+        self._progress: Progress | None = None
+        self._reporter: Any = None
+        self._over = False
 
     @pytest.hookimpl
-    def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
-        proof: dict[str, Any] | None = getattr(report, "proof", None)
-        if proof is None:
-            return
-        row = self._rows.setdefault(report.nodeid, Row(**proof))
-        row.hosts = proof["hosts"] or row.hosts
-        row.seconds += report.duration
+    def pytest_collection_finish(self, session: pytest.Session) -> None:
+        for item in session.items:
+            tier = _tier_of(item)
+            if tier is not None:
+                self._names[item.nodeid] = hidden(f"{tier_name(tier)}: {_proved_by(item)}")
+        self._reporter = self._config.pluginmanager.get_plugin("terminalreporter")
+        # With -v, pytest has a line for each test.
+        if self._names and self._reporter and self._config.get_verbosity() <= 0:
+            screen = None
+            if terminal(sys.stdout):
+                # Of its own: while a test runs, pytest takes what is written to standard output.
+                screen = os.fdopen(os.dup(sys.stdout.fileno()), "w", errors="replace")
+            self._progress = Progress(self._reporter.write_line, screen)
+            self._progress.total = len(self._names)
+            self._shows_files = self._reporter.showfspath
+
+    @pytest.hookimpl(tryfirst=True)
+    def pytest_runtest_logstart(self, nodeid: str) -> None:
+        if self._progress:
+            proof = nodeid in self._names
+            self._reporter.showfspath = self._shows_files and not proof
+            if proof:
+                self._progress.begin(nodeid, self._names[nodeid])
+            else:
+                self._progress.clear()
+
+    @pytest.hookimpl(optionalhook=True)
+    def pytest_proof_waiting(self, nodeid: str, what: str) -> None:
+        """Take note of what a test waits for; the scheduler of tests declares this hook."""
+        if self._progress:
+            self._progress.wait(nodeid, hidden(what))
+
+    @pytest.hookimpl
+    def pytest_runtest_logfinish(self, nodeid: str) -> None:
+        if self._progress:
+            self._progress.end(nodeid)
+
+    @pytest.hookimpl(tryfirst=True)
+    def pytest_report_teststatus(
+        self, report: pytest.CollectReport | pytest.TestReport
+    ) -> tuple[str, str, str] | None:
+        if not hasattr(report, "proof"):
+            return None
+        # While tests run, no letter and no word of pytest's: the bar tells.
+        tells = self._progress is None or self._over
+        expected = hasattr(report, "wasxfail")
+        if report.skipped and not expected:
+            # No category: pytest would list it a second time.
+            return ("", "s", "SKIPPED") if tells else ("", "", "")
+        if tells:
+            return None
         if report.skipped:
-            expected = getattr(report, "wasxfail", None)
-            longrepr = report.longrepr
-            reason = longrepr[2] if isinstance(longrepr, tuple) else report.longreprtext
-            row.result = "skipped" if expected is None else "xfailed"
-            row.reason = hidden(expected or reason).removeprefix("Skipped: ")
+            return "xfailed", "", ""
+        if report.failed:
+            return "failed" if report.when == "call" else "error", "", ""
+        return ("xpassed" if expected else "passed") if report.when == "call" else "", "", ""
+
+    @pytest.hookimpl(tryfirst=True)
+    def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
+        data: dict[str, Any] | None = getattr(report, "proof", None)
+        if data is None:
+            return
+        proof = self._proofs.setdefault(report.nodeid, Proof(report.nodeid, **data))
+        proof.hosts = data["hosts"] or proof.hosts
+        proof.seconds += report.duration
+        if report.skipped:
+            reason = getattr(report, "wasxfail", None)
+            proof.reason = hidden(f"{NOT_TRIED}{reason}" if reason else _reason(report))
+            proof.result = "does not apply"
+            if proof.reason.startswith(NOT_TRIED):
+                proof.result = "not tried"
+                proof.reason = proof.reason.removeprefix(NOT_TRIED)
         elif report.failed:
-            row.result = "FAILED" if report.when == "call" else "ERROR"
-            row.details += getattr(report, "failure", "")
-            row.evidence += getattr(report, "evidence", [])
+            if self._progress and proof.result != "failed":
+                name = f"FAILED {tier_name(proof.tier)}: {proof.proved}"
+                reason = f"       {getattr(report, 'reason', '')}"
+                self._progress.fail([fitted(line, COLUMNS) for line in (name, reason)])
+            proof.reason = proof.reason or getattr(report, "reason", "")
+            proof.result = "failed"
+            proof.details += getattr(report, "failure", "")
+            proof.evidence += getattr(report, "evidence", [])
 
     @pytest.hookimpl
     def pytest_terminal_summary(self, terminalreporter: pytest.TerminalReporter) -> None:
-        if not self._rows:
+        if not self._proofs:
             return
-        rows = self._sorted()
-        lines = [("Tier", "Proved", "Host", "Result", "Seconds")]
-        lines += [
-            (row.tier_name, row.proved, ", ".join(row.hosts), row.result, f"{row.seconds:.1f}")
-            for row in rows
-        ]
-        widths = [max(len(line[column]) for line in lines) for column in range(5)]
         terminalreporter.section("what was proved")
-        for line, row in zip(lines, [None, *rows], strict=True):
-            cells = [cell.ljust(width) for cell, width in zip(line, widths, strict=True)]
-            text = "  ".join([*cells[:4], cells[4].strip().rjust(widths[4])])
-            if row and row.reason:
-                text += f"  ({row.reason})"
-            bad = row is not None and row.result in ("FAILED", "ERROR")
-            terminalreporter.write_line(text, red=bad)
+        for line, bad in self._summary.lines(self._config.getoption("--all")):
+            terminalreporter.write_line(line, red=bad)
         if self._path:
             terminalreporter.write_line(f"report: {self._path}")
 
-    @pytest.hookimpl
+    @pytest.hookimpl(tryfirst=True)
     def pytest_sessionfinish(self) -> None:
+        self._over = True
+        if self._progress:
+            self._progress.clear()
         if self._path:
             self._path.parent.mkdir(parents=True, exist_ok=True)
             self._path.write_text(self._html(), encoding="utf-8")
 
-    def _sorted(self) -> list[Row]:
-        return sorted(self._rows.values(), key=lambda row: row.tier)
+    @property
+    def _summary(self) -> Proofs:
+        # Tests that run side by side end in any order.
+        order = {nodeid: place for place, nodeid in enumerate(self._names)}
+        last = len(order)
+        return Proofs(
+            sorted(
+                self._proofs.values(),
+                key=lambda proof: (proof.tier, order.get(proof.nodeid, last)),
+            )
+        )
 
     def _html(self) -> str:
         loader = FileSystemLoader(Path(__file__).parent)
-        environment = Environment(loader=loader, autoescape=True, undefined=StrictUndefined)
-        rows = self._sorted()
-        counts = Counter(row.result for row in rows)
+        environment = Environment(
+            loader=loader,
+            autoescape=True,
+            undefined=StrictUndefined,
+            trim_blocks=True,
+            lstrip_blocks=True,
+        )
         return environment.get_template("report.html.j2").render(
-            rows=rows, counts=counts, finished=time.strftime("%Y-%m-%d %H:%M:%S %Z")
+            run=self._summary,
+            site=str(self._config.getoption("--inventory", None) or ""),
+            finished=time.strftime("%Y-%m-%d %H:%M:%S %Z"),
         )

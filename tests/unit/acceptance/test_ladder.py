@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from tests.acceptance.support.ladder import Sdp, Trace, mask, render
+from tests.acceptance.support.ladder import Ladder, Sdp, Trace, mask
 
 PHONES, SERVER = "10.0.0.5:41000", "10.0.0.1:5060"
 SDP = (
@@ -112,7 +112,7 @@ def test_what_is_no_message_is_left_out(text: str) -> None:
 
 
 def test_the_ladder_shows_endpoints_arrows_and_times(call: Trace) -> None:
-    lines = render(call.messages).splitlines()
+    lines = str(Ladder.of(call.messages)).splitlines()
     assert lines[0].split() == ["1001", SERVER, "1002"]
     assert "+0.000" in lines[1]
     assert "-- INVITE --" in lines[1]
@@ -127,7 +127,7 @@ def test_the_ladder_shows_endpoints_arrows_and_times(call: Trace) -> None:
 
 
 def test_the_messages_below_hold_all_but_their_secrets(call: Trace) -> None:
-    text = render(call.messages)
+    text = str(Ladder.of(call.messages))
     assert "--- +0.200 1001 -> 10.0.0.1:5060 UDP ---" in text
     assert 'nonce="n0nce"' in text
     assert 'response="***"' in text
@@ -150,4 +150,4 @@ def test_a_response_is_masked_however_it_is_written(line: str) -> None:
 
 
 def test_an_empty_ladder_says_so() -> None:
-    assert render([]) == "no SIP message was sent or received"
+    assert str(Ladder.of([])) == "no SIP message was sent or received"
