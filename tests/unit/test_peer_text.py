@@ -45,7 +45,10 @@ def expansions(text: str) -> Iterator[tuple[str, str | None]]:
 
 def own_names(root: etree._Element) -> set[str]:
     """Variables that our own lines set. What they are set to is looked at where they are."""
-    names = {"trunk", "sent_on_by"}  # the first where there are none, the second from freeswitch.xml
+    names = {
+        "trunk",
+        "sent_on_by",
+    }  # the first where there are none, the second from freeswitch.xml
     for action in root.iter("action", "anti-action"):
         if action.get("application") in ("set", "export", "set_profile_var"):
             names.add(action.get("data", "").partition("=")[0])
@@ -190,7 +193,8 @@ def described(pick: Any) -> Site:
     if outside:
         more |= {
             "trunks": [
-                m.Trunk("a", host="192.0.2.1", channels=2, codecs=pick("trunk", [None, ["PCMA"]]) if is_default else None,
+                m.Trunk("a", host="192.0.2.1", channels=2,
+                        codecs=pick("trunk", [None, ["PCMA"]]) if is_default else None,
                         caller_id_in=pick("cid", ["from", "p-asserted-identity"]),
                         number_format=pick("format", ["+", "00", "digits"]),
                         calls_per_hour=pick("hour", [None, 9]), record=record),
@@ -322,7 +326,8 @@ def test_the_lint_sees(what: str) -> None:
     ],
 )
 def test_the_lint_lets_pass(text: str) -> None:
-    assert wrong_in_extension(etree.fromstring(f"<extension>{text}</extension>"), set(), set()) == []
+    extension = etree.fromstring(f"<extension>{text}</extension>")
+    assert wrong_in_extension(extension, set(), set()) == []
 
 
 def test_the_old_look_at_a_transfer_is_seen(tmp_path: Path) -> None:
