@@ -54,6 +54,8 @@ _BASE_MODULES = (
     "mod_dptools",
     "mod_sndfile",
     "mod_dialplan_xml",
+    # It counts what a phone may take of the switch.
+    "mod_hash",
     "mod_sofia",
 )
 
