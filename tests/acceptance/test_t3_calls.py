@@ -90,7 +90,7 @@ def test_attended_transfer(site: Site, plain: list[str], phone: MakePhone, by: s
     third = phone(plain[2])
     caller, callee = phone(plain[0]), phone(plain[1])
     call, answered = connect(caller, callee)
-    # Phones that choose a codec by a second INVITE are done with it then.
+    # The switch has connected the two then.
     assert_heard(answered, CALLER_HZ, 1)
     if by == "caller":
         stays, leaves, who, tone = answered, call, caller, CALLEE_HZ
@@ -219,7 +219,7 @@ def test_intercom(site: Site, plain: list[str], phone: MakePhone) -> None:
     called, caller = phone(plain[1], answers_itself=True), phone(plain[0])
     call = caller.call(code + plain[1])
     call.wait_established()
-    # Not one of its own, by which it narrows the codecs.
+    # Not one of its own.
     invite = called.wait_message(lambda m: m.method == "INVITE" and m.status is None and not m.sent)
     assert "answer-after=0" in invite.header("call-info")
     assert "alert-autoanswer" in invite.header("alert-info")

@@ -417,7 +417,7 @@ class Phone:
         asked = " ".join(line.headers.get(name, "") for name in _INTERCOM)
         if self._answers_itself and ("answer-after=0" in asked or "alert-autoanswer" in asked):
             # What the library leaves to the phone's own program.
-            self._answering = asyncio.ensure_future(line.answer())
+            self._answering = asyncio.ensure_future(_accept(line))
 
 
 class Call:
@@ -446,7 +446,7 @@ class Call:
 
     def answer(self, timeout: float = PATIENCE) -> Call:
         """Answer an incoming call and wait until it is established."""
-        self._exchange._do(self._line.answer(), _COMMAND_SECONDS)
+        self._exchange._do(_accept(self._line), _COMMAND_SECONDS)
         self.wait_established(timeout)
         return self
 
@@ -626,8 +626,7 @@ class Call:
             raise CallFailed(self._end.code, self._end.phrase)
 
     def _settle(self) -> None:
-        # The library answers with a re-INVITE of its own to narrow the codecs, and refuses to
-        # send another while that is open.
+        # The library refuses to send a re-INVITE while another is open.
         def settled() -> bool:
             opened = {(m.sent, m.header("cseq").split()[0]) for m in self._requests("INVITE")}
             closed = {(m.sent, m.header("cseq").split()[0]) for m in self._requests("ACK")}
@@ -717,6 +716,13 @@ class _Recorder(logging.Filter):
     def filter(self, record: logging.LogRecord) -> bool:
         self._take(record.getMessage())
         return False
+
+
+async def _accept(line: vendor_call.Call) -> None:
+    # Willing to see, though nobody shows anything: without it the library sends an INVITE of its
+    # own behind each answer, as phones do not. FreeSWITCH 1.10.12 may hold such a call for ever
+    # (signalwire/freeswitch 2290).
+    await line.answer(video=True)
 
 
 def _host(address: str) -> str:
