@@ -84,6 +84,8 @@ def _read(source: Source) -> str | Ladder:
         return f"could not be read: {type(error).__name__}: {error}"
 
 
+_PLUGIN = "acceptance-report"
+
 _EVIDENCE = pytest.StashKey[Evidence]()
 
 
@@ -110,7 +112,14 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 def pytest_configure(config: pytest.Config) -> None:
     """Register the marker and start a report for this run."""
     config.addinivalue_line("markers", "tier(n): the verification tier a test belongs to")
-    config.pluginmanager.register(_Report(config), "acceptance-report")
+    config.pluginmanager.register(_Report(config), _PLUGIN)
+
+
+def say(config: pytest.Config, line: str) -> None:
+    """Print a line while tests run, in place of the bar until something happens."""
+    config.pluginmanager.get_plugin(_PLUGIN).clear()  # type: ignore[union-attr]
+    if reporter := config.pluginmanager.get_plugin("terminalreporter"):
+        reporter.write_line(line)
 
 
 @pytest.hookimpl(wrapper=True)
@@ -321,11 +330,15 @@ class _Report:
         if self._path:
             terminalreporter.write_line(f"report: {self._path}")
 
+    def clear(self) -> None:
+        """Take the bar away."""
+        if self._progress:
+            self._progress.clear()
+
     @pytest.hookimpl(tryfirst=True)
     def pytest_sessionfinish(self) -> None:
         self._over = True
-        if self._progress:
-            self._progress.clear()
+        self.clear()
         if self._path:
             self._path.parent.mkdir(parents=True, exist_ok=True)
             self._path.write_text(self._html(), encoding="utf-8")

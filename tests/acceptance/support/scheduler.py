@@ -27,7 +27,7 @@ import pytest
 from _pytest.runner import runtestprotocol
 
 from tests.acceptance.support import waiting
-from tests.acceptance.support.report import hidden
+from tests.acceptance.support.report import hidden, say
 from tests.acceptance.support.uses import (
     Grant,
     Planned,
@@ -184,9 +184,7 @@ class _Run:
         return ""
 
     def _say(self, line: str) -> None:
-        terminal = self._config.pluginmanager.get_plugin("terminalreporter")
-        if terminal:
-            terminal.write_line(line)
+        say(self._config, line)
 
     def _stop_if_asked(self) -> None:
         if self._session.shouldfail:
