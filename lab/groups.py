@@ -64,6 +64,17 @@ class Group:
                     continue  # it went away while we looked
         return found
 
+    @property
+    def processor_seconds(self) -> float:
+        """What its processes have used of a processor so far, those that have ended too."""
+        for folder in self.folders:
+            try:
+                found = dict(map(str.split, (folder / "cpu.stat").read_text().splitlines()))
+            except OSError:
+                continue  # v1's name=systemd counts nothing
+            return int(found["usage_usec"]) / 1e6
+        return 0.0
+
     def start(
         self, command: Sequence[str], log: Path, environment: Mapping[str, str] | None = None
     ) -> subprocess.Popen[bytes]:
@@ -109,6 +120,13 @@ class Group:
                 told |= pids
                 self._one_ends(pids, deadline)
         self._remove(time.monotonic() + seconds)
+
+    def wait(self, seconds: float) -> bool:
+        """Wait until nothing runs in the group, and tell whether that came in time."""
+        deadline = time.monotonic() + seconds
+        while (pids := self.pids) and time.monotonic() < deadline:
+            self._one_ends(pids, deadline)
+        return not pids
 
     def _signal(self, pids: set[int], number: signal.Signals) -> None:
         for pid in pids:

@@ -11,7 +11,7 @@ from pathlib import Path
 from lab import network, packages
 from lab.system import LabError, run, single
 
-__all__ = ["PACKAGES", "RELEASES", "bootstrap", "image"]
+__all__ = ["PACKAGES", "RELEASES", "bootstrap", "image", "layers"]
 
 RELEASES = ("bookworm", "trixie")
 
@@ -61,6 +61,12 @@ def image(cache: Path, release: str) -> Path:
         bootstrap(building, release, PACKAGES)
         building.rename(folder)
         return folder
+
+
+def layers(image: Path) -> list[Path]:
+    """The folders that an image is made of, the uppermost first: one, unless it was prepared."""
+    below = image / "below"
+    return [image / "layer", *layers(below.resolve())] if below.is_symlink() else [image]
 
 
 def bootstrap(

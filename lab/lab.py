@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import re
 import shutil
+import subprocess
 from collections.abc import Mapping
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
@@ -120,10 +121,15 @@ class Lab:
         ]
 
     def up(
-        self, hosts: tuple[str, ...] = DEFAULT_HOSTS, release: str = "", driver: str = ""
+        self,
+        hosts: tuple[str, ...] = DEFAULT_HOSTS,
+        release: str = "",
+        driver: str = "",
+        prepared: Path | None = None,
     ) -> None:
         """Make the hosts be there and answer; those that are up are left alone, those that were
-        switched off are switched on again."""
+        switched off are switched on again. New ones are made of the release's image, or of a
+        prepared one (``lab.prepared``)."""
         for host in hosts:
             if not re.fullmatch(r"[a-z][a-z0-9-]{0,30}", host):
                 raise LabError(f"{host!r} is no host name; use letters, digits and -, such as cc1")
@@ -135,6 +141,8 @@ class Lab:
                     "the new one another name, by --name"
                 )
             chosen = there or driver or DEFAULT_DRIVER
+            if prepared and DRIVERS[chosen] is not nspawn:
+                raise LabError("prepared images are for systemd-nspawn's hosts")
             DRIVERS[chosen].check(self.state)
             require({**PACKAGES, **DRIVERS[chosen].PACKAGES})
             self.state.mkdir(parents=True, exist_ok=True, mode=0o700)
@@ -143,16 +151,16 @@ class Lab:
             packages.serve(self.name, self.state, self.cache)
             self._make_key()
             for host in hosts:
-                self._up(host, release)
+                self._up(host, release, prepared)
 
-    def _up(self, name: str, release: str) -> None:
+    def _up(self, name: str, release: str, prepared: Path | None) -> None:
         known = next((host for host in self.hosts if host.name == name), None)
         base = disk(self.state, name)
         if base and not base.name.startswith(release):
             raise LabError(f"{name} is there as {base.name}; run down first, or name another host")
         if known is None or not known.up:
             address = known.address if known else self._free_address()
-            base = base or image(self.cache, release or RELEASES[0])
+            base = base or prepared or image(self.cache, release or RELEASES[0])
             self._driver.boot(self.name, self.state, name, address, base)
         run(
             [*network.within(self.name), *self.ssh(name, ["true"])],
@@ -179,6 +187,15 @@ class Lab:
         # The private half last: where it is, the pair is whole.
         new.with_name("key.new.pub").rename(self.state / "key.pub")
         new.rename(key)
+
+    def switch_off(self, host: str) -> None:
+        """Switch a host off as its own administrator would, and wait until it is. Its disk stays,
+        and ``up`` switches it on again. For systemd-nspawn's hosts."""
+        with self._single():
+            ask = [*network.within(self.name), *self.ssh(host, ["systemctl poweroff --no-block"])]
+            # It may end before ssh has an answer.
+            subprocess.run(ask, capture_output=True, check=False)
+            nspawn.until_off(self.name, host)
 
     def halt(self) -> None:
         """Remove its hosts; its network stays, and whoever is in it."""

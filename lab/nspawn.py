@@ -13,11 +13,15 @@ from pathlib import Path
 from lab import network
 from lab.groups import Group
 from lab.host import disk, files, listen, machine, notices
-from lab.system import run, tail
+from lab.image import layers
+from lab.system import LabError, run, tail
 
-__all__ = ["PACKAGES", "boot", "check", "halt", "init", "running"]
+__all__ = ["PACKAGES", "boot", "check", "halt", "init", "running", "until_off"]
 
 PACKAGES: Mapping[str, str] = {"bin/systemd-nspawn": "systemd-container"}
+
+OFF_SECONDS = 90
+"""systemd kills what does not end in that time."""
 
 # nspawn leaves it to its service manager to start a host that reboots again.
 UNTIL_OFF = '"$@"; while [ $? = 133 ]; do "$@"; done'
@@ -57,7 +61,8 @@ def boot(name: str, state: Path, host: str, address: str, image: Path) -> None:
         (folder / "image").symlink_to(image)
     root = folder / "root"
     if not root.is_mount():
-        parts = f"lowerdir={image},upperdir={folder}/upper,workdir={folder}/work"
+        lower = ":".join(map(str, layers(image)))
+        parts = f"lowerdir={lower},upperdir={folder}/upper,workdir={folder}/work"
         run(
             ["mount", "-t", "overlay", "overlay", "-o", parts, str(root)],
             say=f"could not mount the disk of {host} (CALLCENTER_LAB_STATE must be a folder of an "
@@ -115,6 +120,13 @@ def _end(name: str, host: str) -> None:
     # What an nspawn that was killed leaves.
     with suppress(FileNotFoundError):
         Path("/run/systemd/nspawn/propagate", machine(name, host)).rmdir()
+
+
+def until_off(name: str, host: str) -> None:
+    """Wait for the end of a host that switches itself off."""
+    if not _group(name, host).wait(OFF_SECONDS):
+        raise LabError(f"{host} does not switch itself off within {OFF_SECONDS} s")
+    _end(name, host)
 
 
 def halt(name: str, state: Path) -> None:

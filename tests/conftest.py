@@ -8,7 +8,12 @@ import pytest
 
 ACCEPTANCE = Path(__file__).with_name("acceptance")
 
-pytest_plugins = ["tests.acceptance.support.report", "tests.acceptance.support.scheduler"]
+pytest_plugins = [
+    "tests.acceptance.support.report",
+    "tests.acceptance.support.scheduler",
+    "tests.labs",
+    "tests.times",
+]
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:

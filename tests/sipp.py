@@ -86,18 +86,28 @@ class Sipp:
     @property
     def called(self) -> list[str]:
         """The numbers that were called here, in order."""
-        text = self._messages.read_text() if self._messages.exists() else ""
-        return re.findall(
-            r"message received.*?\n\nINVITE sip:([^@]+)@", text.replace("\r", ""), re.DOTALL
-        )
+        return self._received(r"INVITE sip:([^@]+)@")
 
     def statuses(self, timeout: float = 60) -> list[str]:
-        """The final status of each call, once all are over."""
+        """The final status of each request, once all are over."""
         self._process.wait(timeout)
+        # The port may have been that of an earlier SIPp, to which somebody still answers.
+        return self._received(r"SIP/2\.0 ([3-6]\d\d) ", f"-{self._process.pid}@")
+
+    def _received(self, begin: str, call: str = "") -> list[str]:
+        """What is to be told of the messages that begin so: once of each, for on a busy machine
+        either side says again what the other has not confirmed in half a second."""
         text = self._messages.read_text() if self._messages.exists() else ""
-        return re.findall(
-            r"message received.*?\n\nSIP/2\.0 ([3-6]\d\d) ", text.replace("\r", ""), re.DOTALL
-        )
+        found: dict[tuple[str, str], str] = {}
+        for entry in re.split(r"^-{20,} ", text.replace("\r", ""), flags=re.MULTILINE):
+            head, _, message = entry.partition("\n\n")
+            if " message received " in head and (told := re.match(begin, message)):
+                headers = dict(
+                    re.findall(r"^([\w-]+): (.*)$", message.split("\n\n")[0], re.MULTILINE)
+                )
+                if call in headers["Call-ID"]:
+                    found.setdefault((headers["Call-ID"], headers["CSeq"]), told[1])
+        return list(found.values())
 
 
 def wait_bound(process: subprocess.Popen[bytes], port: int) -> None:

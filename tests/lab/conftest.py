@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-import itertools
 import os
 import shutil
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
+from contextlib import ExitStack
 from dataclasses import dataclass
 
 import pytest
 
-from lab.lab import Lab, find
+from lab.lab import Lab
+from tests.labs import fresh, watched
 
 
 @dataclass(frozen=True)
@@ -64,29 +65,17 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
             item.add_marker(pytest.mark.skip(reason=reason))
 
 
-_numbers = itertools.count()
-
-
 @pytest.fixture
-def make() -> Iterator[Callable[[], Command]]:
+def make(request: pytest.FixtureRequest) -> Iterator[Callable[[], Command]]:
     """Labs that do not exist yet; they are down after the test."""
-    made: list[Command] = []
-
-    def one() -> Command:
-        made.append(Command(find(f"t{os.getpid()}-{next(_numbers)}")))
-        return made[-1]
-
-    yield one
-    for command in made:
-        command("down")
+    with ExitStack() as labs:
+        yield lambda: Command(labs.enter_context(watched(fresh("t"), request)))
 
 
 @pytest.fixture(scope="module")
-def up() -> Iterator[Command]:
+def up(request: pytest.FixtureRequest) -> Iterator[Command]:
     """A lab with cc1 and cc2 for tests that leave them as they are."""
-    command = Command(find(f"t{os.getpid()}-up"))
-    try:
+    with watched(fresh("t"), request) as lab:
+        command = Command(lab)
         command("up", "cc1", "cc2")
         yield command
-    finally:
-        command("down")

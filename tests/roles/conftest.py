@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
+import random
 import re
 import shutil
 import subprocess
@@ -16,12 +18,22 @@ from typing import Any
 import pytest
 
 import lab as lab_package
-from callcenter.site import LocalPackages
-from lab.lab import Lab, find
+from callcenter import paths, render
+from callcenter.site import LocalPackages, Site
+from lab import network
+from lab.groups import Group
+from lab.image import RELEASES
+from lab.lab import Lab
+from lab.prepared import HOST, prepared
+from roles.freeswitch import packages
+from roles.host import State
 from tests.acceptance.support.phones import Exchange
+from tests.labs import fresh, kept, watched
+from tests.times import spent
 
 ROOT = Path(__file__).resolve().parents[2]
 PYINFRA = Path(sys.executable).with_name("pyinfra")
+INSTALL = ROOT / "tests/roles/install.py"
 
 SITE = """
 from callcenter.site import *
@@ -36,7 +48,31 @@ site = Site(
 """
 
 
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+FIRST = ("deploy", "trunks", "firewall", "fax", "molecule", "features", "queues", "billing", "cdr")
+"""The files that take longest, so that no worker begins one when the others have done."""
+
+
+def in_order(items: list[pytest.Item], seed: int | None) -> list[pytest.Item]:
+    """All items, file by file: the longest first, or in an order that ``seed`` decides."""
+    files: dict[Path, list[pytest.Item]] = {}
+    for item in items:
+        files.setdefault(item.path, []).append(item)
+    order = list(files)
+    if seed is not None:
+        random.Random(seed).shuffle(order)
+    else:
+        names = [f"test_{name}" for name in FIRST]
+        order.sort(key=lambda path: names.index(path.stem) if path.stem in names else len(names))
+    return [item for path in order for item in files[path]]
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    here = Path(__file__).parent
+    own = in_order(
+        [item for item in items if item.path.parent == here], config.getoption("shuffle")
+    )
+    ordered = iter(own)
+    items[:] = [next(ordered) if item.path.parent == here else item for item in items]
     packages = LocalPackages()
     for item in items:
         if "lab" not in getattr(item, "fixturenames", ()):
@@ -49,15 +85,59 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 
 @pytest.fixture(scope="session")
-def lab() -> Iterator[Lab]:
+def plain(tmp_path_factory: pytest.TempPathFactory) -> Path | None:
+    """The image of a host on which the packages of ``SITE`` are installed, by the role itself, and
+    nothing is configured; None where there are no packages."""
+    index = LocalPackages().index
+    if not index.is_file():
+        return None
+    scope: dict[str, Any] = {}
+    exec(SITE, scope)
+    site: Site = scope["site"]
+    code = (ROOT / f"roles/{name}/operations.py" for name in ("files", "freeswitch"))
+    made_of = [
+        *packages(site, State()),
+        *(file.content.decode() for file in render.system.apt(site, RELEASES[0])),
+        *(hashlib.sha256(path.read_bytes()).hexdigest() for path in (index, INSTALL, *code)),
+    ]
+
+    def install(lab: Lab) -> None:
+        inventory = tmp_path_factory.mktemp("plain") / "site"
+        write_inventory(
+            inventory, lab.inventory(), SITE.replace("{secrets}", f"{inventory}.secrets")
+        )
+        off = f"systemctl disable --quiet {paths.UNIT}"
+        for command in (
+            [str(PYINFRA), "-y", str(inventory), str(INSTALL)],
+            # Without a configuration it would fail at each boot.
+            lab.ssh(HOST, [off]),
+        ):
+            subprocess.run(
+                [*network.within(lab.name), *command],
+                cwd=ROOT,
+                env={**os.environ, "PYTHONPATH": str(ROOT)},
+                check=True,
+            )
+
+    return prepared("\n".join(made_of), install)
+
+
+@pytest.fixture(scope="session")
+def lab(plain: Path | None, request: pytest.FixtureRequest) -> Iterator[Lab]:
     """A lab without hosts yet; this process is in its network."""
-    made = find(f"roles-{os.getpid()}")
-    try:
+    with watched(fresh("roles-"), request) as made:
         made.up(())
         lab_package.enter(made.name)
         yield made
-    finally:
-        made.down()
+
+
+def write_inventory(
+    inventory: Path, entries: list[tuple[str, dict[str, Any]]], site: str, group: str = "switches"
+) -> None:
+    """Write an inventory and its Site."""
+    inventory.write_text(f"from callcenter.site import hosts\n{group} = hosts(*{entries!r})\n")
+    (data := inventory.parent / "group_data").mkdir(exist_ok=True)
+    (data / "site.py").write_text(site)
 
 
 @dataclass(frozen=True)
@@ -77,6 +157,11 @@ class Run:
         return self.totals["success"]
 
 
+def with_options(ssh: list[str], *options: str) -> list[str]:
+    """A command of ``Lab.ssh`` with options of its own."""
+    return [ssh[0], *options, *ssh[1:]]
+
+
 class Operator:
     """Whoever types ``pyinfra inventories/NAME deploy/callcenter.py``."""
 
@@ -85,17 +170,17 @@ class Operator:
         self.secrets = folder / "secrets.json"
         self.repository = ROOT
         self.inventory = folder / "site"
-        (folder / "group_data").mkdir(parents=True)
         self.describe()
         for host in hosts:
             # The count of commands is sshd's own, so nothing that is sent can escape it. A restart
-            # waits until sshd listens again; after a reload it refuses for a moment.
-            self.ssh(
-                host,
+            # waits until sshd listens again; after a reload it refuses for a moment. Logins from
+            # before are not counted.
+            count = (
                 "sed -i '/^LogLevel/d; s#^Subsystem.*#Subsystem sftp /usr/lib/openssh/sftp-server "
                 "-l INFO#' /etc/ssh/sshd_config; echo 'LogLevel VERBOSE' >>/etc/ssh/sshd_config; "
-                "systemctl restart ssh",
+                "systemctl restart ssh"
             )
+            subprocess.run(lab.ssh(host, [count]), stdin=subprocess.DEVNULL, check=True)
 
     def describe(self, site: str = SITE, group: str = "switches", **host_data: Any) -> None:
         """Write the inventory and its Site, with ``{secrets}`` filled in."""
@@ -104,11 +189,9 @@ class Operator:
             for name, data in self.lab.inventory()
             if name in self.hosts
         ]
-        self.inventory.write_text(
-            f"from callcenter.site import hosts\n{group} = hosts(*{entries!r})\n"
+        write_inventory(
+            self.inventory, entries, site.replace("{secrets}", str(self.secrets)), group
         )
-        text = site.replace("{secrets}", str(self.secrets))
-        (self.folder / "group_data" / "site.py").write_text(text)
 
     def command(self, *options: str) -> list[str]:
         """The command line of a deploy."""
@@ -120,6 +203,7 @@ class Operator:
 
     def start(self, *options: str) -> subprocess.Popen[str]:
         """A deploy that goes on while the test does something else."""
+        spent["deploys"] += 1
         return subprocess.Popen(
             self.command(*options),
             cwd=self.repository,
@@ -132,6 +216,7 @@ class Operator:
 
     def deploy(self, *options: str) -> Run:
         """Run a deploy to its end (``-y --json`` unless told otherwise)."""
+        spent["deploys"] += 1
         before = self.commands_seen()
         done = subprocess.run(
             self.command(*(options or ("-y", "--json"))),
@@ -170,9 +255,11 @@ class Operator:
         )
 
     def ssh(self, host: str, command: str) -> str:
-        """Run a command on a host that answers, and return what it printed."""
+        """Run a command on a host that answers, and return what it printed. All commands of a host
+        go over one login: a login costs ten times what most commands do."""
+        path = self._login(host)
         done = subprocess.run(
-            self.lab.ssh(host, [command]),
+            with_options(self.lab.ssh(host, [command]), "-S", str(path)),
             capture_output=True,
             text=True,
             stdin=subprocess.DEVNULL,
@@ -181,6 +268,34 @@ class Operator:
         # ssh's own failures, which nobody should take for the command's words.
         assert done.returncode != 255, done.stderr
         return done.stdout + done.stderr
+
+    def _login(self, host: str) -> Path:
+        path = self.folder / f"ssh-{host}"
+        if not path.exists():
+            subprocess.run(
+                with_options(
+                    self.lab.ssh(host, []),
+                    *("-S", str(path), "-f", "-M", "-N"),
+                    # It ends with its host, also where nobody calls ``close``.
+                    *("-o", "ServerAliveInterval=15"),
+                ),
+                # Else whoever reads what it says would wait for its end.
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.DEVNULL,
+                stderr=subprocess.DEVNULL,
+                check=False,
+            )
+        return path
+
+    def close(self) -> None:
+        """End what the operator has open."""
+        for host in self.hosts:
+            if (path := self.folder / f"ssh-{host}").exists():
+                subprocess.run(
+                    with_options(self.lab.ssh(host, []), "-S", str(path), "-O", "exit"),
+                    capture_output=True,
+                    check=False,
+                )
 
     def own_repository(self) -> Path:
         """A fresh copy of the repository that a test may break."""
@@ -194,17 +309,29 @@ class Operator:
 
 @pytest.fixture(scope="module")
 def operator_of(
-    lab: Lab, tmp_path_factory: pytest.TempPathFactory
+    lab: Lab,
+    plain: Path | None,
+    tmp_path_factory: pytest.TempPathFactory,
+    request: pytest.FixtureRequest,
 ) -> Iterator[Callable[..., Operator]]:
-    """Boot fresh hosts and give them an operator. They go with the module: a kernel has inotify
-    instances for some twenty hosts only (fs.inotify.max_user_instances)."""
+    """Boot fresh hosts and give them an operator: on which the packages of ``SITE`` are installed,
+    or bare ones. They go with the module: a kernel has inotify instances for some twelve hosts only
+    (fs.inotify.max_user_instances)."""
 
-    def make(*hosts: str) -> Operator:
-        lab.up(hosts)
-        return Operator(tmp_path_factory.mktemp("operator"), lab, hosts)
+    made = []
+
+    def make(*hosts: str, bare: bool = False) -> Operator:
+        lab.up(hosts, prepared=None if bare else plain)
+        spent["hosts"] += len(hosts)
+        made.append(Operator(tmp_path_factory.mktemp("operator"), lab, hosts))
+        return made[-1]
 
     yield make
-    lab.halt()
+    for operator in made:
+        operator.close()
+    spent["processor"] += Group(f"hosts/{lab.name}").processor_seconds
+    if not kept(request.session):
+        lab.halt()
 
 
 @pytest.fixture

@@ -10,14 +10,16 @@ import struct
 import subprocess
 import sys
 import threading
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
+from typing import TypeVar
 
 from lab import nat, network
 from tests.acceptance.support.audio import assert_heard
 from tests.acceptance.support.phones import Call, Codec, Exchange, Phone, Transport
+from tests.acceptance.support.waiting import PATIENCE, eventually
 from tests.roles.conftest import ROOT, Operator, Run
 
 __all__ = [
@@ -34,8 +36,12 @@ __all__ = [
     "sentence",
     "state_of",
     "still_talking",
+    "until",
     "verify",
 ]
+
+
+T = TypeVar("T")
 
 
 def state_of(operator: Operator, host: str) -> str:
@@ -95,6 +101,15 @@ def listening(
         yield
     finally:
         operator.ssh(host, f"systemctl stop {name}")
+
+
+def until(ask: Callable[[], T], right: T | Callable[[T], bool]) -> T:
+    """Ask until the answer is right, and return it. ``right`` is the answer or tells of one."""
+
+    def good(found: T) -> bool:
+        return right(found) if callable(right) else found == right
+
+    return eventually(ask, good, "the right answer", seconds=2 * PATIENCE)
 
 
 CALLER_HZ, CALLEE_HZ = 620, 1400

@@ -21,7 +21,7 @@ from lab.lab import Lab
 from tests.acceptance.support.audio import assert_heard, assert_not_heard
 from tests.acceptance.support.phones import Call, CallFailed, Exchange, Phone
 from tests.roles.conftest import ROOT, SITE, Operator
-from tests.roles.support import CALLEE_HZ, CALLER_HZ, phone_of, sentence, still_talking
+from tests.roles.support import CALLEE_HZ, CALLER_HZ, phone_of, sentence, still_talking, until
 from tests.roles.support import refused as refuses
 from tests.roles.test_cdr import CERTIFICATE, SERVER, SETTINGS
 
@@ -120,6 +120,14 @@ def balance(operator: Operator, account: str = "family") -> Decimal:
     return Decimal(found[1])
 
 
+def booked(operator: Operator, account: str = "family") -> Decimal:
+    """The balance as the database has it now: the command takes seconds where all is busy, and a
+    call that is charged does not wait."""
+    ask = f"SELECT balance FROM billing_accounts WHERE name = '{account}'"
+    told = operator.ssh(HOST, f'cd / && runuser -u freeswitch -- psql -qAt callcenter -c "{ask}"')
+    return Decimal(told.strip())
+
+
 def make_it(operator: Operator, wanted: str, account: str = "family") -> None:
     """Bring the balance to an amount, as an operator would."""
     more = Decimal(wanted) - balance(operator, account)
@@ -128,12 +136,6 @@ def make_it(operator: Operator, wanted: str, account: str = "family") -> None:
             operator, "top-up" if more > 0 else "take-back", account, str(abs(more))
         )
         assert code == 0, said
-
-
-def until(condition: Callable[[], bool], seconds: float = 20) -> None:
-    deadline = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < deadline
 
 
 def outside(caller: Phone, world: Phone, number: str) -> tuple[Call, Call]:
@@ -158,18 +160,17 @@ def test_a_call_is_charged_while_it_lasts_and_ended_at_zero(
     world = exchange.phone("+49405551234")
     caller = phone_of(operator, HOST, exchange, "1000")
     call, answered = outside(caller, world, "0405551234")
-    until(lambda: balance(operator) < Decimal("1.20"))
-    first = balance(operator)
-    until(lambda: 0 < balance(operator) < first)
+    first = until(lambda: booked(operator), lambda left: left < Decimal("1.20"))
+    until(lambda: booked(operator), lambda left: 0 < left < first)
     # At 0.60, after six seconds. Who is called goes on hearing the caller's side, not this.
     assert_heard(call, LOW_HZ, 1, wait=10)
     assert not answered.ended
     assert_not_heard(answered, LOW_HZ)
     # At zero, after twelve.
     call.forget()
-    answered.wait_ended(15)
+    answered.wait_ended(30)
     assert_heard(call, USED_UP_HZ, 1)
-    assert call.wait_ended(10).by == "them"
+    assert call.wait_ended(30).by == "them"
     left = balance(operator)
     assert Decimal("-0.30") < left <= 0, left
     code, said = billing(operator, "statement", "family")
@@ -225,7 +226,10 @@ def test_the_longest_beginning_counts(operator: Operator, exchange: Exchange) ->
     call, answered = outside(phone_of(operator, HOST, exchange, "1001"), world, "55512345")
     call.hangup()
     answered.wait_ended()
-    until(lambda: "1001 called +493055512345" in billing(operator, "statement", "family")[1])
+    until(
+        lambda: billing(operator, "statement", "family")[1],
+        lambda said: "1001 called +493055512345" in said,
+    )
     assert "at 12 a minute" in billing(operator, "statement", "family")[1].splitlines()[-2]
 
 
@@ -252,8 +256,8 @@ def test_who_takes_over_the_call_talks_on_the_same_account(
     taken = colleague.incoming().answer()
     taken.play(CALLER_HZ)
     still_talking(taken, answered)
-    before = balance(operator)
-    until(lambda: balance(operator) < before)
+    before = booked(operator)
+    until(lambda: booked(operator), lambda left: left < before)
     assert answered.wait_ended(20).by == "them"
     taken.wait_ended()
     assert Decimal("-0.30") < balance(operator) <= 0
@@ -315,7 +319,7 @@ def test_while_the_database_is_stopped(operator: Operator, exchange: Exchange) -
     call, answered = outside(caller, world, "0405551234")
     second = exchange.phone("+49405552222")
     others, theirs = outside(phone_of(operator, HOST, exchange, "1002"), second, "0405552222")
-    until(lambda: balance(operator) < 50)
+    until(lambda: booked(operator), lambda left: left < 50)
     operator.ssh(HOST, "systemctl stop postgresql")
     try:
         stopped = time.monotonic()
@@ -340,14 +344,14 @@ def test_while_the_database_is_stopped(operator: Operator, exchange: Exchange) -
             helper.wait_ended()
         began = time.monotonic()
         assert "+OK" in operator.ssh(HOST, "fs_cli -x 'bgapi status'")
-        assert time.monotonic() - began < 5
+        assert time.monotonic() - began < 10
         code, said = billing(operator, "top-up", "family", "5")
         assert code == 1
         assert "repeat it safely: top-up family 5 --id " in said
         again = said.split("safely: ")[1].split()
     finally:
         operator.ssh(HOST, "systemctl start postgresql")
-    until(lambda: billing(operator, "balance", "family")[0] == 0)
+    until(lambda: billing(operator, "balance", "family"), lambda done: done[0] == 0)
     left = balance(operator)
     assert Decimal("48") < left < 50
     code, said = billing(operator, *again)
@@ -369,14 +373,14 @@ def test_prices_change_and_calls_go_on(operator: Operator, exchange: Exchange, l
     operator.describe(text.replace('"6.00"', '"3.00"').replace("seconds=1,", "seconds=2,"))
     operator.succeed()
     still_talking(call, answered)
-    before = balance(operator)
-    until(lambda: balance(operator) < before)
+    before = booked(operator)
+    until(lambda: booked(operator), lambda left: left < before)
     call.hangup()
     answered.wait_ended()
     call, answered = outside(phone_of(operator, HOST, exchange, "1001"), world, "0405551234")
     call.hangup()
     answered.wait_ended()
-    until(lambda: "at 3 a minute" in billing(operator, "statement", "family")[1])
+    until(lambda: billing(operator, "statement", "family")[1], lambda said: "at 3 a minute" in said)
 
 
 def test_off_it_is_gone_and_the_money_stays(
@@ -387,7 +391,7 @@ def test_off_it_is_gone_and_the_money_stays(
     make_it(operator, "50")
     world = exchange.phone("+49405551234")
     call, answered = outside(phone_of(operator, HOST, exchange, "1000"), world, "0405551234")
-    until(lambda: balance(operator) < 50)
+    until(lambda: booked(operator), lambda left: left < 50)
     operator.describe(off(described(lab, operator.folder)))
     operator.succeed()
     # Nobody is charged any more, and the call goes on.
@@ -414,7 +418,7 @@ def off(text: str) -> str:
 def test_a_database_of_the_operators_own(
     operator: Operator, operator_of: Callable[..., Operator], exchange: Exchange, lab: Lab
 ) -> None:
-    own = operator_of("billing2")
+    own = operator_of("billing2", bare=True)
     own.ssh("billing2", "apt-get -qq update && apt-get -y -qq install --no-install-recommends "
             "postgresql openssl")  # fmt: skip
     own.ssh(
@@ -444,7 +448,7 @@ def test_a_database_of_the_operators_own(
     make_it(operator, "5")
     world = exchange.phone("+49405551234")
     call, answered = outside(exchange._phones["1000"], world, "0405551234")
-    until(lambda: balance(operator) < 5)
+    until(lambda: balance(operator), lambda left: left < 5)
     still_talking(call, answered)
     call.hangup()
     answered.wait_ended()

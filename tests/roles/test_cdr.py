@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import shlex
-import time
 from collections.abc import Callable
 from pathlib import Path
 
@@ -13,7 +12,7 @@ import pytest
 from callcenter import paths
 from tests.acceptance.support.phones import Exchange
 from tests.roles.conftest import SITE, Operator
-from tests.roles.support import phone_of
+from tests.roles.support import phone_of, until
 
 HOST = "cdr1"
 UNIT = "callcenter-calls.service"
@@ -41,12 +40,6 @@ def spooled(operator: Operator) -> int:
     return int(operator.ssh(HOST, f"ls {paths.CALLS_SPOOL} | wc -l"))
 
 
-def until(condition: Callable[[], bool], seconds: float = 30) -> None:
-    deadline = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < deadline
-
-
 def test_100_calls_while_the_database_is_stopped(operator: Operator, exchange: Exchange) -> None:
     operator.describe(LOCAL)
     operator.succeed()
@@ -60,11 +53,11 @@ def test_100_calls_while_the_database_is_stopped(operator: Operator, exchange: E
             made.hangup()
 
     call(30)
-    until(lambda: asked(operator, "SELECT count(*) FROM calls") == "30")
+    until(lambda: asked(operator, "SELECT count(*) FROM calls"), "30")
     operator.ssh(HOST, "systemctl stop postgresql")
     call(40)
     # Written before the caller is told that the call has ended, or just after.
-    until(lambda: spooled(operator) == 40)
+    until(lambda: spooled(operator), 40)
     # A file that comes twice, as after a crash between commit and deletion.
     operator.ssh(
         HOST,
@@ -73,7 +66,7 @@ def test_100_calls_while_the_database_is_stopped(operator: Operator, exchange: E
     )
     operator.ssh(HOST, "systemctl start postgresql")
     call(30)
-    until(lambda: spooled(operator) == 0)
+    until(lambda: spooled(operator), 0)
     found = asked(operator, "SELECT count(*), count(DISTINCT id), min(caller) FROM calls")
     assert found == "100|100|1000"
     said = operator.ssh(HOST, f"journalctl -u {UNIT} --no-pager -o cat")
@@ -90,7 +83,7 @@ def test_old_records_leave_the_database(operator: Operator) -> None:
     )
     assert asked(operator, "SELECT count(*) FROM calls") == "101"
     operator.ssh(HOST, f"systemctl restart {UNIT}")
-    until(lambda: asked(operator, "SELECT count(*) FROM calls") == "100")
+    until(lambda: asked(operator, "SELECT count(*) FROM calls"), "100")
 
 
 def test_off_it_is_gone_and_on_again_the_records_are_there(operator: Operator) -> None:
@@ -122,7 +115,7 @@ def test_files(operator: Operator, exchange: Exchange, kind: str, suffix: str) -
     def lines() -> list[str]:
         return operator.ssh(HOST, f"cat {paths.CALLS}/20*.{suffix} 2>/dev/null").splitlines()
 
-    until(lambda: len(lines()) == (2 if kind == "csv" else 1))
+    until(lambda: len(lines()), 2 if kind == "csv" else 1)
     if kind == "csv":
         assert lines()[0].startswith("id,switch,direction,caller,dialled,")
         assert ",internal,1000,9196," in lines()[1]
@@ -131,7 +124,7 @@ def test_files(operator: Operator, exchange: Exchange, kind: str, suffix: str) -
     assert operator.ssh(HOST, f"stat -c %U:%a {paths.CALLS}/20*.{suffix}") == "freeswitch:640\n"
     old = f"{paths.CALLS}/2020-01-01.{suffix}"
     operator.ssh(HOST, f"touch {old} && systemctl restart {UNIT}")
-    until(lambda: operator.ssh(HOST, f"ls {old} 2>/dev/null") == "")
+    until(lambda: operator.ssh(HOST, f"ls {old} 2>/dev/null"), "")
     assert lines()
 
 
@@ -146,7 +139,7 @@ def test_a_postgresql_that_was_there_is_left_as_it_is(
     operator.describe(LOCAL)
     operator.succeed()
     ask = "cd / && runuser -u freeswitch -- psql -qAt callcenter -c 'SELECT count(*) FROM calls'"
-    until(lambda: operator.ssh(host, ask).strip() == "0")
+    until(lambda: operator.ssh(host, ask).strip(), "0")
     look = (
         "systemctl is-active postgresql 'postgresql@*'; ss -Hltn 'sport = 5432'; "
         "head -n1 /var/lib/postgresql/15/main/postmaster.pid"
@@ -174,7 +167,7 @@ SETTINGS = (
 def test_a_database_of_the_operators_own(
     operator: Operator, operator_of: Callable[..., Operator], exchange: Exchange, tmp_path: Path
 ) -> None:
-    own = operator_of("db1")
+    own = operator_of("db1", bare=True)
     own.ssh(
         "db1",
         "apt-get -qq update && "
@@ -198,7 +191,10 @@ def test_a_database_of_the_operators_own(
     call.wait_established()
     call.hangup()
     # There is no such role yet.
-    until(lambda: "Records wait" in operator.ssh(HOST, f"journalctl -u {UNIT} -o cat -n 5"))
+    until(
+        lambda: operator.ssh(HOST, f"journalctl -u {UNIT} -o cat -n 5"),
+        lambda said: "Records wait" in said,
+    )
     assert spooled(operator) == 1
 
     def of_server(query: str) -> str:
@@ -208,7 +204,7 @@ def test_a_database_of_the_operators_own(
         f"CREATE ROLE callcenter LOGIN PASSWORD '{password}'; "
         "GRANT CREATE ON SCHEMA public TO callcenter"
     )
-    until(lambda: spooled(operator) == 0)
+    until(lambda: spooled(operator), 0)
     assert of_server("SELECT caller, dialled FROM calls") == "1000|9196\n"
     assert of_server("SELECT bool_and(ssl) FROM pg_stat_ssl JOIN pg_stat_activity USING (pid) "
                      "WHERE usename = 'callcenter'") == "t\n"  # fmt: skip
@@ -216,4 +212,7 @@ def test_a_database_of_the_operators_own(
     # Another name than the certificate's is not spoken to.
     operator.ssh(HOST, f"sed -i 's/{SERVER}/other.test/' /etc/hosts {paths.CALLS_CONFIG}")
     operator.ssh(HOST, f"systemctl restart {UNIT}")
-    until(lambda: "does not match host name" in operator.ssh(HOST, f"journalctl -u {UNIT} -n 5"))
+    until(
+        lambda: operator.ssh(HOST, f"journalctl -u {UNIT} -n 5"),
+        lambda said: "does not match host name" in said,
+    )

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import time
 from collections.abc import Callable
 
 import pytest
@@ -12,7 +11,7 @@ from callcenter.render.freeswitch import a1_hash
 from callcenter.site import Extension, Site
 from tests.acceptance.support.phones import Exchange
 from tests.roles.conftest import ROOT, SITE, Operator
-from tests.roles.support import connected, still_talking
+from tests.roles.support import connected, still_talking, until
 
 HOST = "deploy1"
 MOST_COMMANDS = 12
@@ -21,7 +20,7 @@ MOST_FOR_AN_EXTENSION = 4
 
 @pytest.fixture(scope="module")
 def operator(operator_of: Callable[..., Operator]) -> Operator:
-    made = operator_of(HOST)
+    made = operator_of(HOST, bare=True)
     made.succeed()
     return made
 
@@ -35,9 +34,7 @@ def _as_described(operator: Operator) -> None:
 
 def paused(operator: Operator, wanted: str) -> None:
     """Wait until FreeSWITCH takes no new calls, or takes them again."""
-    deadline = time.monotonic() + 40
-    while operator.ssh(HOST, "fs_cli -x 'fsctl pause_check inbound'").strip() != wanted:
-        assert time.monotonic() < deadline, f"pause of calls is not {wanted}"
+    until(lambda: operator.ssh(HOST, "fs_cli -x 'fsctl pause_check inbound'").strip(), wanted)
 
 
 def test_second_run_changes_nothing(operator: Operator) -> None:

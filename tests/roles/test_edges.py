@@ -23,7 +23,7 @@ SWITCHLESS = SITE.replace(
 
 @pytest.fixture(scope="module")
 def operator(operator_of: Callable[..., Operator]) -> Operator:
-    made = operator_of(HOST)
+    made = operator_of(HOST, bare=True)
     made.describe(SWITCHLESS, group="edges")
     made.succeed()
     return made

@@ -8,7 +8,6 @@ import queue
 import struct
 import subprocess
 import sys
-import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from email.message import EmailMessage
@@ -22,6 +21,7 @@ import pytest
 from callcenter import paths
 from lab.lab import Lab
 from tests.roles.conftest import SITE, Operator
+from tests.roles.support import until
 
 NEAR, FAR = "fax1", "fax2"
 MAIL_PORT = 2526
@@ -164,13 +164,8 @@ def send(near: Operator, number: str, file: Path, *options: str) -> tuple[int | 
 
 def kept(operator: Operator, host: str, folder: str, ending: str, many: int = 1) -> list[str]:
     """The files in a folder of faxes, once there are so many."""
-    until = time.monotonic() + 20
-    while True:
-        found = operator.ssh(host, f"ls -d {paths.FAXES}/{folder}/*{ending} 2>/dev/null").split()
-        if len(found) == many:
-            return found
-        assert time.monotonic() < until, (found, operator.ssh(host, LOG))
-        time.sleep(0.2)
+    files = f"ls -d {paths.FAXES}/{folder}/*{ending} 2>/dev/null"
+    return until(lambda: operator.ssh(host, files).split(), lambda found: len(found) == many)
 
 
 FS_LOG = "/var/log/freeswitch/freeswitch.log"

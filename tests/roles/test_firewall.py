@@ -5,7 +5,6 @@ from __future__ import annotations
 import shlex
 import socket
 import subprocess
-import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
@@ -15,7 +14,7 @@ from lab.network import BRIDGE
 from roles.firewall.operations import UNDO_SECONDS
 from tests.acceptance.support.phones import Exchange
 from tests.roles.conftest import ROOT, SITE, Operator
-from tests.roles.support import connected, listening, sentence, still_talking
+from tests.roles.support import connected, listening, sentence, still_talking, until
 
 HOST = "fw1"
 PORT = 9187
@@ -32,7 +31,7 @@ LOCKED_OUT = site('ssh_from=("192.0.2.0/24",)')
 
 @pytest.fixture(scope="module")
 def operator(operator_of: Callable[..., Operator]) -> Operator:
-    return operator_of(HOST)
+    return operator_of(HOST, bare=True)
 
 
 @pytest.fixture(scope="module")
@@ -93,19 +92,16 @@ def undone_after(seconds: int) -> dict[str, str]:
     return {f"UNDO_SECONDS = {UNDO_SECONDS}": f"UNDO_SECONDS = {seconds}"}
 
 
-def until_let_in(operator: Operator, seconds: float) -> None:
-    deadline = time.monotonic() + seconds
-    while not lets_in(operator):
-        assert time.monotonic() < deadline, f"no login within {seconds} s"
+def until_let_in(operator: Operator) -> None:
+    until(lambda: lets_in(operator), True)
 
 
-def until_no_timer(operator: Operator, seconds: float) -> None:
+def until_no_timer(operator: Operator) -> None:
     """Until the host has taken its former rules back."""
-    deadline = time.monotonic() + seconds
     timer = "callcenter-firewall-undo.timer"
     # A second's pause between two looks is on the host's side: one connection serves for both.
-    while operator.ssh(HOST, f"systemctl is-active --quiet {timer} && sleep 1 && echo waiting"):
-        assert time.monotonic() < deadline, f"the timer is still there after {seconds} s"
+    waits = f"systemctl is-active --quiet {timer} && sleep 1 && echo waiting"
+    until(lambda: operator.ssh(HOST, waits), "")
 
 
 def test_folders_of_the_host_keep_their_modes(operator: Operator, bare_folders: str) -> None:
@@ -232,20 +228,19 @@ def test_rules_that_are_gone_come_back_with_the_next_run(operator: Operator) -> 
 def test_deployer_that_is_shut_out_is_let_in_again(operator: Operator) -> None:
     rules, files = operator.ssh(HOST, TABLE), configuration(operator)
     operator.describe(LOCKED_OUT)
-    # Long enough for the new login to be given up first.
-    with repository_with(operator, **undone_after(16)):
+    # Long enough for the new login, which is given up after ten seconds, and for a busy machine.
+    with repository_with(operator, **undone_after(30)):
         running = operator.start("-y")
         output, _ = running.communicate(timeout=120)
-    ended = time.monotonic()
     assert running.returncode != 0, output
     assert "Traceback" not in output
     lines = [line for line in output.splitlines() if "No new login" in line]
     assert len(lines) == 1, output
     assert f"[{HOST}]" in lines[0]
-    assert "former rules back within 16 s" in lines[0]
+    assert "former rules back within 30 s" in lines[0]
     # It was no false alarm: nobody gets in now.
     assert not lets_in(operator)
-    until_let_in(operator, 16 - (time.monotonic() - ended))
+    until_let_in(operator)
     assert operator.ssh(HOST, TABLE) == rules
     assert configuration(operator) == files
     operator.describe(site(f"tcp_ports=({PORT},)"))
@@ -278,7 +273,7 @@ def test_killed_deploy_is_undone(operator: Operator) -> None:
     with repository_with(operator, **WAITS_FOR_EVER, **undone_after(6)):
         killed_between_load_and_confirmation(operator)
     assert str(PORT) in operator.ssh(HOST, TABLE)
-    until_no_timer(operator, 15)
+    until_no_timer(operator)
     assert operator.ssh(HOST, TABLE) == rules
     assert configuration(operator) == files
     operator.succeed()
@@ -297,7 +292,7 @@ def test_rules_of_a_killed_deploy_are_nothing_to_go_back_to(operator: Operator) 
         run = operator.start("-y")
         output, _ = run.communicate(timeout=120)
     assert run.returncode != 0, output
-    until_let_in(operator, 15)
+    until_let_in(operator)
     assert operator.ssh(HOST, TABLE) == rules
 
 

@@ -20,7 +20,7 @@ GOOD, BAD, OTHER = "pre1", "pre2", "pre3"
 
 @pytest.fixture(scope="module")
 def operator(operator_of: Callable[..., Operator]) -> Operator:
-    return operator_of(GOOD, BAD)
+    return operator_of(GOOD, BAD, bare=True)
 
 
 @pytest.fixture(autouse=True)

@@ -214,9 +214,11 @@ def test_who_comes_with_priority_is_served_first(
     first.wait_established()
     second = golden.call("6009")
     second.wait_established()
-    deadline = time.monotonic() + 20
-    while callcenter(operator, "queue count members random").strip() != "2":
-        assert time.monotonic() < deadline
+    eventually(
+        lambda: callcenter(operator, "queue count members random").strip(),
+        lambda count: count == "2",
+        "both callers in the queue",
+    )
     callcenter(operator, "agent set status 1003 Available")
     answered = agents["1003"].incoming().answer()
     answered.play(CALLEE_HZ)
@@ -272,12 +274,13 @@ def test_who_waits_too_long_goes_on_and_is_recorded_there(
     """The agent does not answer and is put on a break; the caller reaches the extension, whose
     recording is one of its own"""
     agent, there = (phone_of(operator, HOST, exchange, number) for number in ("1001", "1020"))
-    call = phone_of(operator, HOST, exchange, "1000").call("7020")
-    call.wait_established()
+    caller = phone_of(operator, HOST, exchange, "1000")
     began = time.monotonic()
-    assert agent.incoming().wait_ended(timeout=10).by == "them"
-    answered = there.incoming(timeout=20).answer()
-    assert 8 <= time.monotonic() - began <= 14
+    call = caller.call("7020")
+    call.wait_established()
+    assert agent.incoming().wait_ended().by == "them"
+    answered = there.incoming().answer()
+    assert time.monotonic() - began >= 9
     call.play(CALLER_HZ)
     answered.play(CALLEE_HZ)
     prove_both_ways(call, answered)
@@ -381,9 +384,11 @@ def test_a_restart_keeps_who_is_logged_in(operator: Operator) -> None:
     operator.succeed()
     callcenter(operator, "agent set status 1004 Available")
     operator.ssh(HOST, "systemctl restart freeswitch")
-    deadline = time.monotonic() + 30
-    while callcenter(operator, "agent get status 1004").strip() != "Available":
-        assert time.monotonic() < deadline
+    eventually(
+        lambda: callcenter(operator, "agent get status 1004").strip(),
+        lambda status: status == "Available",
+        "the agent, who was logged in",
+    )
     assert callcenter(operator, "tier list").count("|1004|") == len(STRATEGIES)
 
 

@@ -216,7 +216,7 @@ def signalwire(repository: Repository, name: str = "debian-release", **options: 
 
 @pytest.fixture(scope="module")
 def operator(operator_of: Callable[..., Operator]) -> Operator:
-    made = operator_of(BARE, DEPLOYED)
+    made = operator_of(BARE, DEPLOYED, bare=True)
     for host in made.hosts:
         # Debian's packages come through the lab's cache, these from next door.
         made.ssh(

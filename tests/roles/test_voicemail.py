@@ -29,6 +29,7 @@ from tests.acceptance.support.phones import Exchange, Phone
 from tests.acceptance.test_t2_call import CALLER_HZ
 from tests.acceptance.test_t3_voicemail import await_beep, light, speak_after_beep
 from tests.roles.conftest import SITE, Operator
+from tests.roles.support import until
 
 HOST = "voicemail1"
 DOMAIN = "roles.callcenter.test"
@@ -169,11 +170,7 @@ def leave(caller: Phone) -> None:
 
 def left(operator: Operator, count: int) -> list[list[str]]:
     """The messages, once there are so many: FreeSWITCH stores one after the caller hung up."""
-    for _ in range(100):
-        if len(found := messages(operator)) >= count:
-            break
-    assert len(found) == count
-    return found
+    return until(lambda: messages(operator), lambda found: len(found) == count)
 
 
 def arrived(operator: Operator, server: MailServer) -> tuple[str, list[str], bytes]:

@@ -1,0 +1,10 @@
+"""What pyinfra runs to prepare an image: the packages of a Site, and nothing configured."""
+
+from pyinfra import host
+
+from callcenter.site import Site
+from roles import freeswitch
+from roles.host import HostState
+
+site: Site = host.data.site
+freeswitch.install(site=site, found=host.get_fact(HostState))
