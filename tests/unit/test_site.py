@@ -605,6 +605,16 @@ def test_an_inventory_is_what_pyinfra_expects() -> None:
     ]
 
 
+@pytest.fixture(scope="module")
+def validator() -> Any:
+    jsonschema = pytest.importorskip(
+        "jsonschema", reason="jsonschema is not installed, which checks the schema"
+    )
+    kind = jsonschema.Draft202012Validator
+    kind.check_schema(Site.schema())
+    return kind(json.loads(schema()))
+
+
 class TestSchema:
     """The JSON Schema of the YAML form, for editors and generators."""
 
@@ -633,15 +643,6 @@ class TestSchema:
 
     def test_holds_no_secret_as_a_default(self) -> None:
         assert "secret(" not in schema()
-
-    @pytest.fixture
-    def validator(self) -> Any:
-        jsonschema = pytest.importorskip(
-            "jsonschema", reason="jsonschema is not installed, which checks the schema"
-        )
-        kind = jsonschema.Draft202012Validator
-        kind.check_schema(Site.schema())
-        return kind(json.loads(schema()))
 
     def test_accepts_what_the_model_accepts(self, validator: Any) -> None:
         yaml = pytest.importorskip("yaml")

@@ -27,10 +27,10 @@ from tests.windows.support import freeswitch
 __all__ = ["TAR", "Wine", "lacking"]
 
 HERE = Path(__file__).resolve().parent
-TAR = Path(
-    os.environ.get("CALLCENTER_WINDOWS_TAR", "~/.cache/callcenter-windows/tar.exe")
-).expanduser()
-"""The tar.exe that Windows ships and wine lacks; built by the script build-tar beside this file."""
+CACHE = Path(os.environ.get("XDG_CACHE_HOME") or "~/.cache").expanduser() / "pyinfra-callcenter"
+TAR = Path(os.environ.get("CALLCENTER_WINDOWS_TAR") or CACHE / "tar.exe").expanduser()
+"""The tar.exe that Windows ships and wine lacks; built by the script build-tar beside this file,
+which names the same place."""
 
 USER, PASSWORD = "Administrator", "Sprechende-Uhr-17!"
 
@@ -54,7 +54,7 @@ def lacking() -> str:
     if os.geteuid() != 0:
         return "wine hosts need root (sshd, and SFTP's view of drive C:)"
     if not TAR.is_file():
-        return f"wine has no tar.exe: run tests/windows/support/build-tar {TAR} (two minutes, once)"
+        return "wine has no tar.exe: run tests/windows/support/build-tar (two minutes, once)"
     return ""
 
 
@@ -361,7 +361,7 @@ def _wait_for(port: int) -> None:
     import socket
     import time
 
-    deadline = time.monotonic() + 10
+    deadline = time.monotonic() + 60
     while True:
         try:
             socket.create_connection(("127.0.0.1", port), 1).close()
