@@ -189,8 +189,8 @@ TIERS: dict[str, Tier] = {
     ),
     "roles": Tier(
         "deploys to lab hosts, each feature of a Site",
-        # Two files at a time: each has hosts of its own, and waits for them more than it computes.
-        ("pytest tests/roles -n 2 --dist loadfile",),
+        # Six files at a time: each has hosts of its own, and waits for them more than it computes.
+        ("pytest tests/roles -n 6 --dist loadfile --no-loadscope-reorder",),
         root=True,
         packages={
             **HOSTS,
