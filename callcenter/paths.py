@@ -48,6 +48,7 @@ __all__ = [
     "KAMAILIO_APPLIED",
     "KAMAILIO_CONFIG",
     "KAMAILIO_DROP_IN",
+    "KAMAILIO_LOCATION",
     "KAMAILIO_UNIT",
     "LOCAL_REPOSITORY",
     "LOGROTATE",
@@ -171,6 +172,8 @@ KAMAILIO: Final = "/etc/kamailio/callcenter"
 KAMAILIO_CONFIG: Final = f"{KAMAILIO}/kamailio.cfg"
 KAMAILIO_UNIT: Final = "kamailio.service"
 KAMAILIO_DROP_IN: Final = f"/etc/systemd/system/{KAMAILIO_UNIT}.d/callcenter.conf"
+KAMAILIO_LOCATION: Final = "/var/lib/kamailio/location.db"
+"""Where the phones are, as they last said."""
 KAMAILIO_APPLIED: Final = "/run/kamailio/applied"
 """Digests of what the running Kamailio has read."""
 

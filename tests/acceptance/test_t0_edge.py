@@ -42,8 +42,7 @@ def test_no_drift(host: Any, site: Site, switch: Switch) -> None:
     applied = host.check_output(f"cat {paths.KAMAILIO_APPLIED}")
     for file in render.kamailio.configuration(site, switch):
         assert host.file(file.path).sha256sum == file.digest, f"{file.path} differs"
-        if file.path != paths.KAMAILIO_DROP_IN:
-            assert f"{file.digest}  {file.path}" in applied, f"{file.path} was not applied"
+        assert f"{file.digest}  {file.path}" in applied, f"{file.path} was not applied"
 
 
 def test_firewall(host: Any, site: Site) -> None:

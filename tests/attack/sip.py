@@ -286,7 +286,7 @@ class Peer:
         from_tag: str | None = None,
         to_tag: str | None = None,
     ) -> bytes:
-        """A request of :meth:`headers`, some of them ``changed`` (None: left out), and ``extra``."""
+        """A request of :meth:`headers`, some ``changed`` (None: left out), and ``extra`` ones."""
         named: dict[str, str | None] = {
             **self.headers(
                 method,
