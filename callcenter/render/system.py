@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import base64
 import inspect
-import ipaddress
 import json
 import re
 from collections.abc import Iterable, Iterator, Sequence
@@ -14,6 +13,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from callcenter import alarm, delivery, http_guard, ledger, paths, stun, users, voicemail_mail
+from callcenter.render import packet_filter
 from callcenter.render._files import File, Tree
 from callcenter.render._templates import plain
 from callcenter.render.freeswitch import CLI_CONFIG, MAILER
@@ -419,7 +419,9 @@ def firewall(
         "ssh_ports": sorted(set(ssh_ports)),
         "rtp": rtp,
         "outgoing": outgoing,
-        "matches": _source_matches,
+        "matches": packet_filter.matches,
+        "strangers": packet_filter.strangers(site),
+        "egress": packet_filter.egress(site) if rtp and site.firewall.egress else {},
     }
     return Tree(
         [
@@ -430,24 +432,3 @@ def firewall(
             ),
         ]
     )
-
-
-def _source_matches(networks: Iterable[str]) -> list[str]:
-    """nftables' match for each address family; one empty match where anybody may come."""
-    given = [ipaddress.ip_network(network) for network in networks]
-    # An interval set holds no network twice, nor one inside another.
-    four = [str(one) for one in _collapsed(n for n in given if n.version == 4)]
-    six = [str(one) for one in _collapsed(n for n in given if n.version == 6)]
-    if four == ["0.0.0.0/0"] and six in ([], ["::/0"]):
-        return [""]
-    out = []
-    for name, family, members in (("ip", "ipv4", four), ("ip6", "ipv6", six)):
-        if members in (["0.0.0.0/0"], ["::/0"]):
-            out.append(f"meta nfproto {family} ")
-        elif members:
-            out.append(f"{name} saddr {{ {', '.join(members)} }} ")
-    return out
-
-
-def _collapsed(networks: Iterable[Any]) -> Iterable[Any]:
-    return ipaddress.collapse_addresses(networks)

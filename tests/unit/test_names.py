@@ -201,4 +201,6 @@ def test_a_domain_is_set_before_anything_is_included() -> None:
         "domain": "cc.example.net",
         "default_language": "en",
         "hold_music": sounds.HOLD_MUSIC,
+        "disable_system_api_commands": "true",
+        "disable_system_app_commands": "true",
     }
