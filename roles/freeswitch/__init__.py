@@ -150,9 +150,9 @@ def configure(site: Site, switch: Switch, found: State) -> None:
             **operations.timer(paths.VOICEMAIL_RETENTION),
             paths.FAX_FOLDERS: f"! [ -e {paths.FAX_FOLDERS} ] || "
             f"systemd-tmpfiles --create {paths.FAX_FOLDERS}",
-            **dict.fromkeys((paths.FAX_INTAKE, paths.FAX_PREPARE), "systemctl daemon-reload"),
             **operations.timer(paths.FAX_TIMER),
             **operations.service(f"{paths.FAX_TIMER}.path", ()),
+            **dict.fromkeys((paths.FAX_INTAKE, paths.FAX_PREPARE), "systemctl daemon-reload"),
             paths.FAX_TOOL: f"[ -e {paths.FAX_TOOL} ] || "
             f"{{ {'; '.join(['true', *map(operations.spare, gone)])}; }}",
             **{
