@@ -22,7 +22,9 @@ HOST = "confined1"
 PHONES, CROWD, SCANNER, FLOOD = "203.0.113.7", "203.0.113.8", "203.0.113.9", "203.0.113.10"
 """Strangers: in none of the Site's own networks."""
 PORT = 9377
-WITH_LUA = SITE.replace("media=", 'features=FeatureCodes(pickup="*85"), media=')
+WITH_LUA = SITE.replace("seconds=5)", 'seconds=5, pickup_groups=["sales"])').replace(
+    "media=", 'features=FeatureCodes(pickup="*85"), media='
+)
 MOST_CONNECTIONS = 300
 
 
@@ -192,19 +194,35 @@ def test_an_office_behind_one_address_is_never_metered(operator: Operator) -> No
         phones = []
         for _ in range(200):
             phone = stack.enter_context(socket.socket(socket.AF_INET, socket.SOCK_DGRAM))
-            phone.settimeout(10)
+            phone.settimeout(2)
             phone.bind((PHONES, 0))
             phone.connect(to)
             phones.append(phone)
         for turn in range(3):
-            for n, phone in enumerate(phones):
-                phone.send(register(f"{PHONES}:{phone.getsockname()[1]}", f"office{turn}x{n}"))
-            for phone in phones:
-                # A challenge, or 100 first.
-                assert phone.recv(4096).startswith(b"SIP/2.0 ")
+            asked = [
+                register(f"{PHONES}:{phone.getsockname()[1]}", f"office{turn}x{n}")
+                for n, phone in enumerate(phones)
+            ]
+            for phone, request in zip(phones, asked, strict=True):
+                phone.send(request)
+            for phone, request in zip(phones, asked, strict=True):
+                assert answered(phone, request)
         for _ in range(100):
             stack.enter_context(socket.create_connection(to, 5, (PHONES, 0)))
     assert PHONES not in held(operator, "scanners")
+    for chain in ("flood", "strangers"):
+        rules = operator.ssh(HOST, f"nft list chain inet callcenter {chain}")
+        assert set(re.findall(r"counter packets (\d+)", rules)) == {"0"}, rules
+
+
+def answered(phone: socket.socket, request: bytes) -> bool:
+    """Whether a phone is answered, which sends again as RFC 3261 tells it to."""
+    for _ in range(6):
+        try:
+            return phone.recv(4096).startswith(b"SIP/2.0 ")
+        except TimeoutError:
+            phone.send(request)
+    return False
 
 
 def test_idle_connections_of_one_source_shut_nobody_out(
