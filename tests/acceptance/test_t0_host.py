@@ -98,6 +98,8 @@ def test_confinement(host: Any, site: Site, node: Host) -> None:
         if unit == f"{paths.STUN.rpartition('/')[2]}.service":
             # It runs FreeSWITCH's releases, as root.
             assert found.pop("CapabilityBoundingSet") == "cap_dac_override"
+        if unit == paths.UNIT and found["CapabilityBoundingSet"]:
+            assert found.pop("CapabilityBoundingSet") == "cap_sys_nice"
         assert found == {name: CONFINED[name] for name in found}, unit
         assert len(found) > len(CONFINED) - 2, unit
 
