@@ -108,8 +108,6 @@ def _files(site: Site, switch: Switch) -> Iterator[File]:
         "profile": PROFILE,
         "modules": modules(site),
         "leads_on": leads_on(site),
-        "mailer": MAILER,
-        "mailer_config": paths.SMTP_CONFIG,
         "records": records(site),
         "stun_answer": paths.STUN_ANSWER,
         "alarm_log": paths.ALARM_LOG,

@@ -80,5 +80,10 @@ class Firewall:
     """Off removes our table and nothing else."""
     ssh_from: Networks = ANYWHERE
     """Who may reach ssh. The port of the connection that deploys is always open to these."""
+    egress: Annotated[bool, Field(strict=True)] = True
+    """A filter of what FreeSWITCH and the programs beside it reach: phones, carriers, and what else
+    the Site names. Linux switches have it; nobody else on the host is held."""
+    egress_to: Networks = ()
+    """Further networks that they may reach, on every port."""
     tcp_ports: Many[Annotated[int, Field(strict=True, ge=1, le=65535)]] = ()
     """Further TCP ports of the host to keep open, such as a monitoring agent's."""

@@ -40,7 +40,7 @@ class Smtp:
     user: Annotated[str, AfterValidator(_user)] | None = None
     """The login. Default: none, for a server that knows the host by its address."""
     password: Secret | None = None
-    """Of that login. The host keeps it in a file that root and FreeSWITCH may read."""
+    """Of that login. The host keeps it in a file that root and what mails may read."""
     ca_file: Path | None = None
     """The certificate (PEM, on this machine) of the authority that signed the server's. Default:
     the host's own authorities."""

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from callcenter import paths, render
+from callcenter import paths, render, users
 from callcenter.debian import version_matches
 from callcenter.inventory import Host
 from callcenter.site import Site, Switch
@@ -57,6 +57,61 @@ def test_realtime(host: Any) -> None:
     process = host.check_output("systemctl show --property MainPID --value %s", paths.UNIT)
     policy = host.check_output("chrt -p %s", process)
     assert "SCHED_FIFO" in policy or "SCHED_RR" in policy, policy
+
+
+CONFINED = {
+    "CapabilityBoundingSet": "",
+    "LimitCORE": "0",
+    "LockPersonality": "yes",
+    "NoNewPrivileges": "yes",
+    "PrivateDevices": "yes",
+    "PrivateTmp": "yes",
+    "ProtectClock": "yes",
+    "ProtectControlGroups": "yes",
+    "ProtectHome": "yes",
+    "ProtectHostname": "yes",
+    "ProtectKernelLogs": "yes",
+    "ProtectKernelModules": "yes",
+    "ProtectKernelTunables": "yes",
+    "ProtectProc": "invisible",
+    "ProtectSystem": "strict",
+    "RestrictNamespaces": "yes",
+    "RestrictSUIDSGID": "yes",
+    "SystemCallArchitectures": "native",
+}
+
+
+@LINUX
+def test_confinement(host: Any, site: Site, node: Host) -> None:
+    """FreeSWITCH and every program beside it may do what each needs, as systemd says it"""
+    trees = (
+        render.system.unit(site, realtime=False),
+        render.system.public_address(node.switch),
+        render.system.billing(site),
+    )
+    files = [file.path.rpartition("/")[2] for tree in trees for file in tree]
+    # A template is asked of by one of its instances.
+    ours = [name.replace("@.", "@any.") for name in files if name.endswith(".service")]
+    for unit in (paths.UNIT, *ours):
+        shown = host.check_output(f"systemctl show --property {','.join(CONFINED)} {unit}")
+        found = dict(line.split("=", 1) for line in shown.splitlines())
+        if unit == f"{paths.STUN.rpartition('/')[2]}.service":
+            # It runs FreeSWITCH's releases, as root.
+            assert found.pop("CapabilityBoundingSet") == "cap_dac_override"
+        if unit == paths.UNIT and found["CapabilityBoundingSet"]:
+            assert found.pop("CapabilityBoundingSet") == "cap_sys_nice"
+        assert found == {name: CONFINED[name] for name in found}, unit
+        assert len(found) > len(CONFINED) - 2, unit
+
+
+@LINUX
+def test_no_program(host: Any, fs_cli: Callable[[str], str]) -> None:
+    """FreeSWITCH starts no program: neither by its own commands, nor could it by any"""
+    for command in ("system id", "bg_system id", "spawn id", "spawn_stream id"):
+        assert "not found" in fs_cli(command)
+    show = "systemctl show --value --property %s %s"
+    assert host.check_output(show, "NoExecPaths", paths.UNIT) == "/"
+    assert host.check_output(show, "User", paths.UNIT) == users.FREESWITCH
 
 
 def test_profile(fs_cli: Callable[[str], str], site: Site, switch: Switch) -> None:
@@ -108,6 +163,20 @@ def test_firewall(host: Any, site: Site) -> None:
     if site.firewall.enabled:
         assert "policy drop" in table.stdout
         assert host.service(paths.FIREWALL_UNIT.removesuffix(".service")).is_enabled
+
+
+@LINUX
+def test_egress(host: Any, site: Site) -> None:
+    """FreeSWITCH and the programs beside it reach what the Site names, where the Site filters it"""
+    if not site.firewall.enabled:
+        pytest.skip("the Site has no packet filter")
+    table = host.check_output(f"nft -s -t list table inet {paths.FIREWALL_TABLE}")
+    held = set()
+    for user in (users.FREESWITCH, *users.OURS):
+        number = host.check_output("id -u %s", user)
+        if f"meta skuid {number} goto from-{user}" in table:
+            held.add(user)
+    assert held == ({users.FREESWITCH, *users.OURS} if site.firewall.egress else set())
 
 
 @LINUX

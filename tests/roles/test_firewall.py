@@ -18,7 +18,7 @@ from tests.roles.support import connected, listening, sentence, still_talking, u
 
 HOST = "fw1"
 PORT = 9187
-TABLE = "nft -s list table inet callcenter"
+TABLE = "nft -s -t list table inet callcenter"
 FOLDERS = "stat -c '%n %a %U' / /etc /etc/systemd /etc/systemd/system /run /usr /var /var/lib /tmp"
 
 
