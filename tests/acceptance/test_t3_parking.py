@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 
 import pytest
@@ -107,12 +108,12 @@ def test_told_which_place(
     answered.transfer_to(asked)
     asked.wait_ended()
     # mod_valet_parking moves the call a second later.
-    eventually(
-        lambda: fs_cli("valet_info"),
-        lambda said: f">{parking.first}<" in said,
-        f"a call in place {parking.first}",
+    # Not always the first: FreeSWITCH keeps a place for a while after a call has left it.
+    [place] = eventually(
+        lambda: re.findall(r">([0-9]+)</extension>", fs_cli("valet_info")), bool, "a parked call"
     )
-    taken = phone(plain[2]).call(parking.first)
+    assert place in parking.places
+    taken = phone(plain[2]).call(place)
     taken.wait_established()
     call.play(CALLER_HZ)
     taken.play(CALLEE_HZ)
