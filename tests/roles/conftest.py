@@ -48,7 +48,17 @@ site = Site(
 """
 
 
-FIRST = ("deploy", "trunks", "firewall", "fax", "molecule", "features", "queues", "billing", "cdr")
+FIRST = (
+    "features",
+    "deploy",
+    "firewall",
+    "billing",
+    "fax",
+    "cdr",
+    "queues",
+    "molecule",
+    "voicemail",
+)
 """The files that take longest, so that no worker begins one when the others have done."""
 
 
@@ -302,7 +312,8 @@ class Operator:
         copy = self.folder / "repository"
         shutil.rmtree(copy, ignore_errors=True)
         for name in ("callcenter", "roles", "templates", "deploy"):
-            shutil.copytree(ROOT / name, copy / name, ignore=shutil.ignore_patterns("__pycache__"))
+            # With what Python has compiled of it, which still fits all that the test leaves alone.
+            shutil.copytree(ROOT / name, copy / name)
         self.repository = copy
         return copy
 

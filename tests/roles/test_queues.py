@@ -280,7 +280,8 @@ def test_who_waits_too_long_goes_on_and_is_recorded_there(
     call.wait_established()
     assert agent.incoming().wait_ended().by == "them"
     answered = there.incoming().answer()
-    assert time.monotonic() - began >= 9
+    # Nine seconds, of which mod_callcenter counts whole ones.
+    assert time.monotonic() - began > 8
     call.play(CALLER_HZ)
     answered.play(CALLEE_HZ)
     prove_both_ways(call, answered)
