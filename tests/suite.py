@@ -121,9 +121,10 @@ class Group:
     """Names of its tiers."""
 
 
-LAB_SITE = "--inventory inventories/{0} --phones all --calls-at-once 12"
-PROOF = f"pytest tests/acceptance {LAB_SITE} --report reports/{{1}}.html"
-FIRST = f"pytest tests/acceptance/test_t[012]*.py {LAB_SITE}"
+# Nobody works with a lab's site.
+CALLS = "--inventory inventories/{0} --phones all --calls-at-once 12"
+PROOF = f"pytest tests/acceptance {CALLS} --report reports/{{1}}.html"
+FIRST = f"pytest tests/acceptance/test_t[012]*.py {CALLS}"
 
 # bin/test reads the names, and the line after each.
 TIERS: dict[str, Tier] = {
@@ -265,8 +266,8 @@ GROUPS: dict[str, Group] = {
 
 CORES = 1.25 * (os.cpu_count() or 1)
 """Tiers run side by side while they keep fewer busy: who computes leaves gaps, too."""
-LAB_HOSTS = 18
-"""A kernel has inotify instances for some twenty (fs.inotify.max_user_instances)."""
+LAB_HOSTS = 12
+"""A kernel has inotify instances for about as many (fs.inotify.max_user_instances)."""
 
 
 class Refused(ValueError):

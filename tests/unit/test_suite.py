@@ -110,7 +110,7 @@ def test_tiers_wait_side_by_side(run: Callable[..., tuple[int, str]], tmp_path: 
     assert code == 0
 
 
-@pytest.mark.parametrize("much", [{"cores": suite.CORES}, {"hosts": 10}])
+@pytest.mark.parametrize("much", [{"cores": suite.CORES}, {"hosts": suite.LAB_HOSTS}])
 def test_what_would_be_too_much_is_run_later(
     run: Callable[..., tuple[int, str]], tmp_path: Path, much: dict[str, float]
 ) -> None:
