@@ -78,7 +78,7 @@ def switch(operator: Operator) -> str:
 @pytest.fixture(autouse=True)
 def alive(operator: Operator) -> Iterator[None]:
     """The process is the same afterwards, no shell has run, and no call is left behind."""
-    before = operator.ssh(HOST, "pgrep -x freeswitch")
+    before = operator.ssh(HOST, f"rm -f {OWNED}; pgrep -x freeswitch")
     yield
     assert operator.ssh(HOST, "pgrep -x freeswitch") == before
     assert operator.ssh(HOST, f"ls {OWNED} 2>/dev/null") == "", "a shell has run"
