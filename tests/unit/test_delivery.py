@@ -293,7 +293,7 @@ def test_what_is_no_utf8_is_kept(spool: Path, tmp_path: Path) -> None:
     ],
 )
 def test_a_cell_is_no_formula(dialled: str, cell: str, spool: Path, tmp_path: Path) -> None:
-    spooled(spool, 1, content=json.dumps(leg(step("1001", dialled))))
+    spooled(spool, 1, content=json.dumps(leg(step(dialled, "1001"))))
     deliver(spool, Files(tmp_path, "csv"))
     (file,) = tmp_path.glob("*.csv")
     (row,) = csv.DictReader(file.read_text().splitlines())
