@@ -120,6 +120,42 @@ def test_profile(fs_cli: Callable[[str], str], site: Site, switch: Switch) -> No
     assert f"@{switch.bind_address}:{site.network.sip_port}" in profile
 
 
+def test_no_message_is_a_command(fs_cli: Callable[[str], str], site: Site, switch: Switch) -> None:
+    """FreeSWITCH takes no text message (SIP MESSAGE), which could be a command"""
+    # Without a password: whoever takes one asks for it, whoever takes none says yes to all.
+    asked = (
+        f"MESSAGE sip:{site.domain} SIP/2.0\r\n"
+        "Via: SIP/2.0/{transport} {own};rport;branch=z9hG4bK-t0\r\n"
+        f"From: <sip:t0@{site.domain}>;tag=t0\r\nTo: <sip:t0@{site.domain}>\r\n"
+        "Call-ID: t0-message\r\nCSeq: 1 MESSAGE\r\nMax-Forwards: 70\r\n"
+        "Content-Type: text/plain\r\nContent-Length: 1\r\n\r\nx"
+    )
+    transport = site.network.transports[0]
+    family = socket.AF_INET6 if ":" in switch.announced_address else socket.AF_INET
+    kind = socket.SOCK_DGRAM if transport == "udp" else socket.SOCK_STREAM
+    with socket.socket(family, kind) as probe:
+        probe.settimeout(5)
+        probe.connect((switch.announced_address, site.network.sip_port))
+        own = "{}:{}".format(*probe.getsockname()[:2])
+        probe.send(asked.format(transport=transport.upper(), own=own).encode())
+        answer = probe.recv(4096).decode().splitlines()[0]
+    assert "401" not in answer
+    assert "407" not in answer
+
+
+def test_nothing_a_peer_says_leads_elsewhere(fs_cli: Callable[[str], str]) -> None:
+    """A redirect ends the call, headers and identities stay on their side, talks are not taken"""
+    for name, value in (
+        ("outbound_redirect_fatal", "true"),
+        ("sip_copy_custom_headers", "false"),
+        ("sip_copy_multipart", "false"),
+        ("sip_ignore_remote_cid", "true"),
+        ("intercept_unbridged_only", "true"),
+        ("execute_on_blind_transfer", "execute_extension sent-on XML services"),
+    ):
+        assert fs_cli(f"global_getvar {name}") == value, name
+
+
 def test_modules(fs_cli: Callable[[str], str], site: Site) -> None:
     """Exactly the modules that the Site needs are loaded"""
     listed = [line.split(",")[-2:] for line in fs_cli("show modules").splitlines()]

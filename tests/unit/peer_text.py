@@ -51,7 +51,8 @@ FILLED = (
            checked=True),
     Filled("sip_(P-Asserted-Identity|P-Preferred-Identity|Remote-Party-ID|Privacy)",
            f"{SOFIA}:10851-10905", checked=True),
-    Filled("sip_(history_info|geolocation.*|user_location|accept_language.*)", f"{SOFIA}:101, 11525",
+    Filled("sip_(history_info|geolocation.*|user_location|accept_language.*)",
+           f"{SOFIA}:101, 11525",
            checked=True),
     Filled("sip_refer_.*|transfer_(to|destination|fallback_extension)|sip_replaces_.*",
            f"{SOFIA}:682, 9009, 9606-9625, 11423", checked=True),
@@ -62,7 +63,7 @@ FILLED = (
     Filled("switch_[rl]_sdp|sip_reinvite_sdp|ep_codec_string", f"{SOFIA}:7497, 1685, "
            "switch_core_media.c:13541 (a codec is called as in SDP)", checked=True),
     Filled("fax_remote_.*", "mod_spandsp_fax.c:456", checked=True),
-    # mod_voicemail's words for the caller, set with a check, from the profile (mod_voicemail.c:1827).
+    # mod_voicemail's words for the caller, from the profile.
     Filled("voicemail_caller_id_(name|number)", "mod_voicemail.c:1827-1829", checked=True),
 )  # fmt: skip
 

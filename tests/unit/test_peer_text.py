@@ -139,11 +139,10 @@ def lint(tree: Tree) -> list[str]:
             if refuses_all_but_a_word(extension):
                 known = {"destination_number"}
     for one in root.iter("param", "variable", "headers", "body", "entry"):
-        if one.getparent().tag not in ("condition",):
-            text = one.get("value") or one.get("param") or one.text or ""
-            # The mail's own two; closed where the call comes in, as the test below says.
-            known = {"voicemail_caller_id_number", "voicemail_caller_id_name"}
-            out += wrong_in(text, own, known if one.tag in ("headers", "body") else set())
+        text = one.get("value") or one.get("param") or one.text or ""
+        # The mail's own two; closed where the call comes in, as the test below says.
+        mailed = {"voicemail_caller_id_number", "voicemail_caller_id_name"}
+        out += wrong_in(text, own, mailed if one.tag in ("headers", "body") else set())
     for file in tree:
         if file.path.endswith(".lua") and not file.path.startswith("scripts/own/"):
             for name in re.findall(r'getVariable\("([^"]+)"\)', file.text):
@@ -206,7 +205,7 @@ def described(pick: Any) -> Site:
             ],
             "outbound_limits": m.OutboundLimits(countries=["+49"]),
             "inbound": [m.Did("+4930123401", last="+4930123450", to=m.extension(1001))],
-            "emergency": pick("emergency", [[], [m.Emergency(112, trunks=["a"])]]),
+            "emergency": pick("emergency", [[], [m.Emergency("112", trunks=["a"])]]),
         }  # fmt: skip
     if prepaid and outside:
         more |= {
@@ -217,7 +216,7 @@ def described(pick: Any) -> Site:
         more["smtp"] = m.Smtp("mail.example.net", sender="pbx@example.net")
     if is_default:
         more |= {
-            "parking": pick("parking", [None, m.Parking(5901, 5920, number=5900)]),
+            "parking": pick("parking", [None, m.Parking("5901", "5920", number="5900")]),
             "recording": m.Recording(pause=pick("pause", [None, 5]), resume=6)
             if record and pick("masked", [True, False]) else m.Recording(),
         }  # fmt: skip
@@ -229,19 +228,19 @@ def described(pick: Any) -> Site:
         features=m.FeatureCodes(forward="*72", forward_off="*73", do_not_disturb="*78",
                                 do_not_disturb_off="*79", pickup="*85", intercom="*80")
         if picks_up else m.FeatureCodes(),
-        conferences=[m.Conference("c", number=3000, pin=Secret(literal="847261"),
+        conferences=[m.Conference("c", number="3000", pin=Secret(literal="847261"),
                                   moderator_pin=Secret(literal="518273")),
-                     m.Conference("open", number=3001)],
-        ivrs=[m.Ivr("main", m.say("Welcome."), number=6000, options={"9": m.extension(1000)},
+                     m.Conference("open", number="3001")],
+        ivrs=[m.Ivr("main", m.say("Welcome."), number="6000", options={"9": m.extension(1000)},
                     direct_dial=pick("direct", [True, False]))],
         hours=[m.Hours("office", ["Mon-Fri 09:00-18:00"], night="*280")],
-        queues=[m.Queue("sales", number=7000, announce_position=True, record=record)],
+        queues=[m.Queue("sales", number="7000", announce_position=True, record=record)],
         agents=[m.Agent("1002", skills={"sales": 1})],
-        ring_groups=[m.RingGroup("g", ["1000", "1001"], number=6100,
+        ring_groups=[m.RingGroup("g", ["1000", "1001"], number="6100",
                                  strategy=pick("ring", ["together", "in-turn"]))],
-        faxes=[m.Fax("office", number=3200)] if is_default else [],
-        applications=[m.Application("own", port=8084, number=6300)],
-        notices=[m.Notice("storm", m.say("Stay at home."), number=6200)],
+        faxes=[m.Fax("office", number="3200")] if is_default else [],
+        applications=[m.Application("own", port=8084, number="6300")],
+        notices=[m.Notice("storm", m.say("Stay at home."), number="6200")],
         speed_dials={"*01": "1000"},
         cdr=m.Cdr("json"),
         **more,
