@@ -53,7 +53,8 @@ def running(wanted: Tree) -> Generator[StringCommand, None, None]:
         return
     if present.running and present.enabled and not stale & {config, paths.KAMAILIO_DROP_IN}:
         reload = " && ".join(f"kamcmd htable.reload {name} >/dev/null" for name in TABLES.values())
-        yield StringCommand(f"{reload} && sha256sum {' '.join(watched())} >{paths.KAMAILIO_APPLIED}")
+        digests = f"sha256sum {' '.join(watched())}"
+        yield StringCommand(f"{reload} && {digests} >{paths.KAMAILIO_APPLIED}")
         return
     # The old process serves on unless the new configuration can be read.
     yield StringCommand(
