@@ -273,7 +273,7 @@ def phone(
     def is_granted(number: str) -> None:
         needed = given.dialled(number)
         if needed is not None and needed not in granted:
-            pytest.fail(f"the test does not declare that it uses {needed} (tests/acceptance/uses)")
+            pytest.fail(f"the test does not declare by @uses that it uses {needed}")
 
     def make(
         extension: Extension | str,
