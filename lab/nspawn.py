@@ -5,7 +5,9 @@ They have no right to set the clock (no CAP_SYS_TIME) nor the outer kernel (only
 
 from __future__ import annotations
 
+import os
 import shutil
+import time
 from collections.abc import Mapping
 from contextlib import suppress
 from pathlib import Path
@@ -14,11 +16,15 @@ from lab import network
 from lab.groups import Group
 from lab.host import disk, files, listen, machine, notices
 from lab.image import layers
-from lab.system import LabError, run, tail
+from lab.system import RUN, LabError, run, single, tail
 
 __all__ = ["PACKAGES", "boot", "check", "halt", "init", "running", "until_off"]
 
 PACKAGES: Mapping[str, str] = {"bin/systemd-nspawn": "systemd-container"}
+
+INSTANCES = 10
+"""inotify instances that a host may have of root's: systemd's, those of its logins, logind's."""
+ROOM_SECONDS = 300
 
 OFF_SECONDS = 90
 """systemd kills what does not end in that time."""
@@ -71,7 +77,8 @@ def boot(name: str, state: Path, host: str, address: str, image: Path) -> None:
     if fresh:
         _furnish(root, files(state, host, address))
     log = folder / "console.log"
-    with listen(name, host) as ready:
+    with single(RUN / "boot.lock"), listen(name, host) as ready:
+        _until_room(host)
         process = _group(name, host).start(
             [
                 *network.within(name),
@@ -98,6 +105,32 @@ def boot(name: str, state: Path, host: str, address: str, image: Path) -> None:
         )
         ready.wait(host, process.pid, lambda: tail(log.read_text(errors="replace")))
     (folder / "booted").touch()
+
+
+def _until_room(host: str) -> None:
+    # Without an inotify instance a host's systemd ends, and its console does not say why.
+    limit = int(Path("/proc/sys/fs/inotify/max_user_instances").read_text())
+    deadline = time.monotonic() + ROOM_SECONDS
+    while (used := _instances()) > limit - INSTANCES:
+        if time.monotonic() > deadline:
+            raise LabError(
+                f"{host} cannot boot: root has {used} of the {limit} inotify instances that this "
+                "kernel gives it (fs.inotify.max_user_instances), and no other host has gone for "
+                f"{ROOM_SECONDS} s; run down where a lab is not needed"
+            )
+        # Nobody tells when an instance is free.
+        time.sleep(1)
+
+
+def _instances() -> int:
+    found = 0
+    for process in Path("/proc").glob("[0-9]*"):
+        with suppress(OSError):  # it has ended meanwhile
+            if process.stat().st_uid == 0:
+                for handle in (process / "fd").iterdir():
+                    with suppress(OSError):
+                        found += os.readlink(handle) == "anon_inode:inotify"
+    return found
 
 
 def _furnish(root: Path, texts: dict[str, tuple[str, int]]) -> None:
