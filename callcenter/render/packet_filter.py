@@ -58,8 +58,8 @@ def egress(site: Site) -> Mapping[str, list[str]]:
     out = [f"{match}udp sport {site.network.sip_port} accept" for match in phones]
     if "tcp" in site.network.transports:
         # Most keep the connection that they have made; some listen themselves.
-        ports = SIP_LISTENERS if site.network.sip_from == ANYWHERE else "1024-65535"
-        out += [f"{match}tcp dport {ports} accept" for match in phones]
+        listens = SIP_LISTENERS if site.network.sip_from == ANYWHERE else "1024-65535"
+        out += [f"{match}tcp dport {listens} accept" for match in phones]
     # Who calls says in SDP where voice goes to, so it may be anywhere.
     out.append(f"udp sport {first}-{last} accept")
     for trunk in site.trunks:
