@@ -55,11 +55,13 @@ def egress(site: Site) -> Mapping[str, list[str]]:
     further = [f"{match}accept" for match in matches(site.firewall.egress_to, "daddr")]
     first, last = site.network.rtp_ports
     phones = matches(site.network.sip_from, "daddr")
-    out = [f"{match}udp sport {site.network.sip_port} accept" for match in phones]
+    # Not by address: a call that is up goes on and can be ended when the Site names fewer networks,
+    # and what follows goes anywhere as well.
+    out = [f"udp sport {site.network.sip_port} accept"]
     if "tcp" in site.network.transports:
         # Most keep the connection that they have made; some listen themselves.
-        ports = SIP_LISTENERS if site.network.sip_from == ANYWHERE else "1024-65535"
-        out += [f"{match}tcp dport {ports} accept" for match in phones]
+        listens = SIP_LISTENERS if site.network.sip_from == ANYWHERE else "1024-65535"
+        out += [f"{match}tcp dport {listens} accept" for match in phones]
     # Who calls says in SDP where voice goes to, so it may be anywhere.
     out.append(f"udp sport {first}-{last} accept")
     for trunk in site.trunks:
@@ -79,10 +81,9 @@ def egress(site: Site) -> Mapping[str, list[str]]:
 def _carrier(trunk: Trunk, port: int) -> list[str]:
     """What reaches a carrier. One with a name is known by its port, since only a resolver knows its
     addresses, and they change."""
-    ways = [""] if trunk.is_named else matches(trunk.reached_at, "daddr")
     if trunk.transport == "udp":
-        ways += [] if trunk.is_named else matches(trunk.sources, "daddr")
-        return [f"{match}udp sport {port} accept" for match in ways]
+        return [f"udp sport {port} accept"]
+    ways = [""] if trunk.is_named else matches(trunk.reached_at, "daddr")
     return [f"{match}tcp dport {trunk.proxy_port} accept" for match in ways]
 
 
