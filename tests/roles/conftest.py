@@ -97,7 +97,7 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
 
 
 @pytest.fixture(scope="session")
-def plain(tmp_path_factory: pytest.TempPathFactory) -> Path | None:
+def plain_switch(tmp_path_factory: pytest.TempPathFactory) -> Path | None:
     """The image of a host on which the packages of ``SITE`` are installed, by the role itself, and
     nothing is configured; None where there are no packages."""
     index = LocalPackages().index
@@ -135,7 +135,7 @@ def plain(tmp_path_factory: pytest.TempPathFactory) -> Path | None:
 
 
 @pytest.fixture(scope="session")
-def lab(plain: Path | None, request: pytest.FixtureRequest) -> Iterator[Lab]:
+def lab(plain_switch: Path | None, request: pytest.FixtureRequest) -> Iterator[Lab]:
     """A lab without hosts yet; this process is in its network."""
     with watched(fresh("roles-"), request) as made:
         made.up(())
@@ -323,7 +323,7 @@ class Operator:
 @pytest.fixture(scope="module")
 def operator_of(
     lab: Lab,
-    plain: Path | None,
+    plain_switch: Path | None,
     tmp_path_factory: pytest.TempPathFactory,
     request: pytest.FixtureRequest,
 ) -> Iterator[Callable[..., Operator]]:
@@ -334,7 +334,7 @@ def operator_of(
     made = []
 
     def make(*hosts: str, bare: bool = False) -> Operator:
-        lab.up(hosts, prepared=None if bare else plain)
+        lab.up(hosts, prepared=None if bare else plain_switch)
         spent["hosts"] += len(hosts)
         made.append(Operator(tmp_path_factory.mktemp("operator"), lab, hosts))
         return made[-1]
