@@ -423,9 +423,7 @@ class Suite:
             if not tier.freeswitch or self.freeswitch:
                 found[name] = tier
             elif tier.without is not None:
-                found[name] = replace(
-                    tier.without, root=tier.root, packages=tier.packages, prepare=tier.prepare
-                )
+                found[name] = replace(tier.without, root=tier.root, packages=tier.packages)
             else:
                 self.outcomes.append(Outcome(name, "skipped", NO_FREESWITCH))
         return dict(sorted(found.items(), key=lambda item: -item[1].seconds))
