@@ -152,12 +152,12 @@ def test_it_reaches_what_the_site_names_alone(operator: Operator) -> None:
         assert connects(operator, "nobody")
         refused = operator.ssh(HOST, "nft list chain inet callcenter from-freeswitch")
         assert int(re.findall(r"counter packets (\d+)", refused)[-1]) > 0
-        further = f'firewall=Firewall(egress_to=["{operator.lab.gateway}/32"]), media='
-        operator.describe(WITH_LUA.replace("media=", further))
+        further = f'Firewall(egress_to=["{operator.lab.gateway}/32"], '
+        operator.describe(WITH_LUA.replace("Firewall(", further))
         operator.succeed()
         assert connects(operator, users.FREESWITCH)
         assert not connects(operator, users.FAX)
-        operator.describe(WITH_LUA.replace("media=", "firewall=Firewall(egress=False), media="))
+        operator.describe(WITH_LUA.replace("Firewall(", "Firewall(egress=False, "))
         operator.succeed()
         assert connects(operator, users.FAX)
     operator.describe(WITH_LUA)

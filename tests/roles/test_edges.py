@@ -74,7 +74,7 @@ def test_a_restart_costs_no_call(described: Operator, exchange: Exchange) -> Non
     call, answered = connected(described, HOST, exchange)
     before = process(described)
     described.describe(
-        SWITCHLESS.replace("media=", 'network=Network(transports=("udp",)), media='), group="edges"
+        SWITCHLESS.replace("Network(", 'Network(transports=("udp",), '), group="edges"
     )
     described.succeed()
     assert process(described) != before

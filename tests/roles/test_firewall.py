@@ -22,10 +22,10 @@ FOLDERS = "stat -c '%n %a %U' / /etc /etc/systemd /etc/systemd/system /run /usr 
 
 
 def site(firewall: str) -> str:
-    return SITE.replace("media=", f"firewall=Firewall({firewall}), media=")
+    return SITE.replace("Firewall(", f"Firewall({firewall}, ")
 
 
-LOCKED_OUT = site('ssh_from=("192.0.2.0/24",)')
+LOCKED_OUT = SITE.replace('ssh_from="anywhere"', 'ssh_from=("192.0.2.0/24",)')
 
 
 @pytest.fixture(scope="module")
@@ -145,7 +145,7 @@ def test_change_of_rules_spares_calls_and_sessions(operator: Operator) -> None:
             # Not even who may call in future concerns a call that is up.
             operator.describe(
                 site(f"tcp_ports=({PORT},)").replace(
-                    "media=", 'network=Network(sip_from=("192.0.2.0/24",)), media='
+                    'sip_from="anywhere"', 'sip_from=("192.0.2.0/24",)'
                 )
             )
             assert operator.succeed().changes >= 1

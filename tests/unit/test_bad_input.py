@@ -684,8 +684,6 @@ PYTHON: list[tuple[str, Described, str, list[str]]] = [
      ["names one twice", "each once"]),
     ("an unknown transport", lambda: m.Network(transports=("sctp",)), "Network.transports[0]",
      ["'udp' or 'tcp'"]),
-    ("nobody may call", lambda: m.Network(sip_from=()), "Network.sip_from",
-     ["is empty", "name a network"]),
     ("a network with host bits", lambda: m.Network(local_networks=("192.168.1.5/16",)),
      "Network.local_networks[0]", ["host bits", "'192.168.0.0/16'"]),
     ("a network that is none", lambda: m.Firewall(ssh_from=("office",)), "Firewall.ssh_from[0]",

@@ -50,6 +50,8 @@ def site(**fields: Any) -> Site:
         "domain": "cc.example.net",
         "extensions": [Extension("1000", password=Secret(literal=PHONE))],
         "event_socket": EventSocket(password=Secret(literal=ESL)),
+        "network": Network(sip_from="anywhere"),
+        "firewall": Firewall(ssh_from="anywhere"),
     }
     return Site(**(described | fields))
 
@@ -318,7 +320,7 @@ def test_without_a_stun_server_there_is_nothing_of_it() -> None:
 @pytest.mark.parametrize("transport", ["udp", "tcp"])
 def test_a_transport_that_is_off_is_closed(transport: Transport) -> None:
     other = "tcp" if transport == "udp" else "udp"
-    made = site(network=Network(transports=(transport,)))
+    made = site(network=Network(transports=(transport,), sip_from="anywhere"))
     rules = text(system.firewall(made, [22]), paths.FIREWALL_RULES)
     assert f"{transport} dport 5060 accept" in rules
     assert f"{other} dport 5060" not in rules
@@ -328,6 +330,20 @@ def test_a_transport_that_is_off_is_closed(transport: Transport) -> None:
 
 def test_no_firewall_means_no_files() -> None:
     assert len(system.firewall(site(firewall=Firewall(enabled=False)), [22])) == 0
+
+
+def test_a_site_that_does_not_say_who_may_come_lets_nobody_in() -> None:
+    made = site(network=Network(), firewall=Firewall())
+    assert [line.partition(":")[0] for line in made.unsaid()] == [
+        "Site.network.sip_from",
+        "Site.firewall.ssh_from",
+    ]
+    assert all("such as ['203.0.113.0/24'], or \"anywhere\"" in line for line in made.unsaid())
+    assert accepted(made) == []
+    assert site().unsaid() == []
+    # Without a packet filter nobody is asked; on Windows its own rules say who administers it.
+    assert site(network=Network(), firewall=Firewall(enabled=False)).unsaid() == []
+    assert len(made.unsaid(windows=True)) == 1
 
 
 def accepted(made: Site) -> list[str]:
