@@ -222,9 +222,6 @@ class _Run:
                 ours.close()
                 _be_child(item, theirs, crash)
             theirs.close()
-            # By both sides, since either may come first: who interrupts us, interrupts us alone.
-            with suppress(OSError):
-                os.setpgid(pid, pid)
             self._children[ours] = _Child(
                 index, item, pid, ours, crash, time.monotonic(), time.time(), phases=[]
             )
@@ -309,6 +306,7 @@ class _Run:
         finally:
             for child in children:
                 with suppress(ProcessLookupError):
+                    os.kill(child.pid, signal.SIGKILL)
                     os.killpg(child.pid, signal.SIGKILL)
                 with suppress(ChildProcessError):
                     os.waitpid(child.pid, 0)
@@ -328,11 +326,10 @@ def _be_child(item: pytest.Item, pipe: Connection, crash: IO[bytes]) -> NoReturn
     """Run one test, tell what comes of it, and end without a word of our parent's."""
     code = 1
     try:
-        with suppress(OSError):
-            os.setpgid(0, 0)
+        # Who interrupts us from a terminal, interrupts the parent alone.
+        waiting.stand_apart()
         signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGINT})
         faulthandler.enable(crash)
-        waiting.hurry()
         told = _Told(pipe)
         item.config.pluginmanager.register(told, "acceptance-child")
         told.begun = True
