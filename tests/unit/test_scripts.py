@@ -130,7 +130,7 @@ def install(_: Path) -> list[str]:
     url = "https://apt.example.net/fs/key.gpg"
     made = commands(
         operations.packages,
-        freeswitch.packages(SITE), {}, "1.10.12", None, (url, paths.APT_KEY),
+        freeswitch.packages(SITE), {}, "1.10.12", "amd64", "bookworm", None, (url, paths.APT_KEY),
     )  # fmt: skip
     *others, last = scripts_of(made)
     return [*others, last, inner(last)]
@@ -143,7 +143,8 @@ def local(folder: Path) -> list[str]:
     (folder / "Packages").write_text(
         "\n\n".join(f"Package: {n}\nVersion: 1.10.12-1\nFilename: ./{n}.deb" for n in names)
     )
-    return list(scripts_of(commands(operations.packages, names, {}, "1.10.12", folder)))
+    made = commands(operations.packages, names, {}, "1.10.12", "amd64", "bookworm", folder)
+    return list(scripts_of(made))
 
 
 def load_rules(_: Path) -> list[str]:

@@ -338,7 +338,14 @@ def test_interrupted_all_are_torn_down_and_nobody_is_left(pytester: pytest.Pytes
         """
     )
     command = [sys.executable, "-m", "pytest", *PLUGINS, "--calls-at-once", "3", "-q"]
-    process = subprocess.Popen(command, cwd=pytester.path, stdout=subprocess.PIPE, text=True)
+    process = subprocess.Popen(
+        command,
+        cwd=pytester.path,
+        stdout=subprocess.PIPE,
+        text=True,
+        # A shell's background jobs ignore interrupts, and so does all that they start.
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
+    )
     deadline = time.monotonic() + 60
     while len(ups := list(pytester.path.glob("up-*"))) < 3:
         assert time.monotonic() < deadline, process.poll()
