@@ -20,16 +20,16 @@ from tests.roles.conftest import (  # noqa: F401
     exchange,
     lab,
     operator_of,
+    plain_switch,
     pytest_collection_modifyitems,
 )
 
 DOMAIN = "roles.callcenter.test"
 EDGE_SITE = SITE.replace(
     "media=Media(max_calls=100)",
-    'media=Media(mode="bypass", max_calls=100), features=FeatureCodes(echo=None, tone=None), '
+    'media=Media(mode="bypass", max_calls=100), features=FeatureCodes(echo=None, tone=None)',
     # The lab's addresses are strangers'.
-    'network=Network(local_networks=["192.168.0.0/16"])',
-)
+).replace("Network(", 'Network(local_networks=["192.168.0.0/16"], ')
 
 
 @dataclass(frozen=True)

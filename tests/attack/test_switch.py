@@ -46,6 +46,8 @@ site = Site(
         *Extension.range(1002, 1005, ring_seconds=20),
         Extension(1006, voicemail=Mailbox(pin=Secret(literal="{BOX_PIN}"))),
     ],
+    network=Network(sip_from="anywhere"),
+    firewall=Firewall(ssh_from="anywhere"),
     media=Media(max_calls=100, calls_per_extension={CALLS}),
     features=FeatureCodes(do_not_disturb="*78", do_not_disturb_off="*79"),
     conferences=[Conference("weekly", number=3000, pin=Secret(literal="{PIN}"))],
