@@ -51,11 +51,13 @@ site = Site(
         Extension(1005, ring_seconds=5, pickup_groups=["sales", "support"]),
         Extension(1006, ring_seconds=5, pickup_groups=["support"]),
         *Extension.range(1007, 1009, ring_seconds=5),
-        # So many, and more than one mailbox, because the acceptance tests run side by side.
+        # So many, and more than one mailbox, because the acceptance tests run side by side; for
+        # the same reason not everything leads to one extension.
         *Extension.range(1020, 1059, ring_seconds=5),
         *Extension.range(1060, 1063, ring_seconds=5, voicemail=True),
         Extension(2001, name="Recorded", ring_seconds=5, record=True),
         Extension(2002, name="Prepaid", ring_seconds=5, routes=["national"], account="prepaid"),
+        *Extension.range(2003, 2005, ring_seconds=5),
         *Extension.range(1010, 1017, ring_seconds=5),
         Extension(1018, ring_seconds=5, voicemail=True),
         Extension(1019, ring_seconds=5),
@@ -102,7 +104,7 @@ site = Site(
         )
     ],
     inbound=[
-        Did("+4930123400", to=extension(2000)),
+        Did("+4930123400", to=extension(2005)),
         Did("+4930123470", last="+4930123479", to=queue("sales")),
     ],
     outbound=[
@@ -133,7 +135,7 @@ site = Site(
             direct_dial=False,
             wait_seconds=2,
             attempts=2,
-            otherwise=extension(2000),
+            otherwise=extension(2004),
         ),
         Ivr(
             "more",
@@ -150,7 +152,7 @@ site = Site(
             announce_position=True,
             max_wait=60,
             max_wait_without_agents=5,
-            otherwise=extension(2000),
+            otherwise=extension(2003),
             record=True,
         )
     ],

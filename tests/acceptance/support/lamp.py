@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import shutil
 import subprocess
+import uuid
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -52,6 +53,7 @@ Content-Length: 0
 </scenario>
 """
 
+_BETWEEN = re.compile(r"^-{40,} .*$", re.MULTILINE)
 _TOLD = re.compile(r"<dialog-info.*?</dialog-info>", re.DOTALL)
 _STATE = re.compile(r"<state[^>]*>(\w+)</state>")
 
@@ -59,13 +61,15 @@ _STATE = re.compile(r"<state[^>]*>(\w+)</state>")
 class Lamp:
     """What the subscriber was told so far."""
 
-    def __init__(self, messages: Path) -> None:
-        self._messages = messages
+    def __init__(self, messages: Path, call: str) -> None:
+        self._messages, self._call = messages, call
 
     @property
     def messages(self) -> str:
         """All SIP of the subscription so far, as SIPp wrote it down."""
-        return self._messages.read_text() if self._messages.exists() else ""
+        text = self._messages.read_text() if self._messages.exists() else ""
+        # Whoever subscribed at this port before is still told of other numbers there.
+        return "".join(one for one in _BETWEEN.split(text) if self._call in one)
 
     @property
     def states(self) -> list[str]:
@@ -104,6 +108,7 @@ def lamp(
     common = {"watched": watched, "user": user, "domain": domain}
     login = f"[authentication username={user} password={password}]\n"
     scenario, messages = folder / "lamp.xml", folder / "lamp.log"
+    call = uuid.uuid4().hex
     # The password is in no command line.
     scenario.touch(0o600)
     scenario.write_text(
@@ -115,7 +120,8 @@ def lamp(
     process = subprocess.Popen(
         [
             *(*within, program, "-sf", str(scenario), "-m", "1", "-i", address, "-nostdin"),
-            *("-trace_msg", "-message_file", str(messages), "-message_overwrite", "false"),
+            *("-cid_str", f"{call}-%u", "-trace_msg"),
+            *("-message_file", str(messages), "-message_overwrite", "false"),
             server,
         ],
         cwd=folder,
@@ -124,7 +130,7 @@ def lamp(
         stderr=subprocess.DEVNULL,
     )
     try:
-        yield Lamp(messages)
+        yield Lamp(messages, call)
     finally:
         process.kill()
         process.wait()

@@ -227,10 +227,14 @@ class Schedule:
         if len(self._running) >= self._at_once:
             return None
         kept: set[Resource] = set()
+        before: set[Resource] = set()
         for place, test in enumerate(self._waiting):
             if (grant := self._holdings.grant(test.uses, kept)) is None:
-                if self._passed[test.index] >= PASSED_OVER:
+                # To keep anything is of no use while somebody before it needs the same.
+                first = test.uses.alone.isdisjoint(before)
+                if first and self._passed[test.index] >= PASSED_OVER:
                     kept |= self._holdings.to_keep(test.uses)
+                before |= test.uses.alone | test.uses.shared
                 continue
             self._passed.update(one.index for one in self._waiting[:place])
             del self._waiting[place]
@@ -244,7 +248,8 @@ class Schedule:
 
 
 def longest_first(tests: Iterable[Planned]) -> list[Planned]:
-    """The order that ends soonest: first of all those that queue up for the same thing.
+    """The order that ends soonest: first of all those that queue up for the same thing, and of
+    them whoever needs the most.
 
     Who needs alone what others share comes last, since all others would wait for it.
     """
@@ -255,10 +260,10 @@ def longest_first(tests: Iterable[Planned]) -> list[Planned]:
             queues[resource] += test.seconds
     all_shared = frozenset().union(*(test.uses.shared for test in tests))
 
-    def key(test: Planned) -> tuple[bool, float, float]:
+    def key(test: Planned) -> tuple[bool, float, int, float]:
         queue = max((queues[one] for one in test.uses.alone), default=0.0)
         waited_for = not test.uses.alone.isdisjoint(all_shared)
-        return waited_for, -max(queue, test.seconds), -test.seconds
+        return waited_for, -max(queue, test.seconds), -len(test.uses.alone), -test.seconds
 
     return sorted(tests, key=key)
 

@@ -48,9 +48,9 @@ def test_of_few_phones_those_are_plain_of_whose_calls_nothing_becomes() -> None:
 def test_what_a_call_may_come_to() -> None:
     queue = given().reached(ToQueue("sales"))
     assert names(queue, "queues") == {"sales"}
-    assert names(queue, "extension") == {"1002", "1003", "2000"}
+    assert names(queue, "extension") == {"1002", "1003", "2003"}
     menu = given().reached(ToIvr("main"))
-    assert names(menu, "extension") == {"1000", "1001", "1002", "1003", "2000"}
+    assert names(menu, "extension") == {"1000", "1001", "1002", "1003", "2000", "2003", "2004"}
     assert names(menu, "ring_groups") == {"sales"}
     assert names(menu, "ivrs") == set()
     # Only read, unless a test turns the switch.

@@ -154,6 +154,20 @@ def test_the_longest_queue_begins_first_and_who_stops_everybody_comes_last() -> 
     assert [one.index for one in longest_first(tests)] == [3, 2, 1, 4, 0]
 
 
+def test_whoever_needs_the_most_of_a_queue_begins_first() -> None:
+    tests = [Planned(0, alone(PHONES[0]), 9), Planned(1, alone(*PHONES), 1)]
+    assert [one.index for one in longest_first(tests)] == [1, 0]
+
+
+def test_nothing_is_kept_for_who_waits_for_another_anyway() -> None:
+    """A long queue for one thing does not hold up those who use what its last one needs"""
+    queue = [Planned(n, alone(QUEUE)) for n in range(1, 20)]
+    last = Planned(0, alone(QUEUE, *PHONES))
+    others = [Planned(n, alone(PHONES[n % 6])) for n in range(20, 80)]
+    order = ran([*queue, last, *others], at_once=3)
+    assert order.index(0) > 50
+
+
 def test_a_seed_stands_for_an_order() -> None:
     tests = [Planned(n, Uses()) for n in range(20)]
     assert shuffled(tests, 7) == shuffled(tests, 7) != shuffled(tests, 8)
