@@ -192,7 +192,7 @@ KAMAILIO_CONFIG: Final = f"{KAMAILIO}/kamailio.cfg"
 KAMAILIO_UNIT: Final = "kamailio.service"
 KAMAILIO_DROP_IN: Final = f"/etc/systemd/system/{KAMAILIO_UNIT}.d/callcenter.conf"
 KAMAILIO_LOCATION: Final = "/var/lib/kamailio/location.db"
-"""Where the phones are, as they last said."""
+"""Database of the addresses at which the phones last registered."""
 KAMAILIO_APPLIED: Final = "/run/kamailio/applied"
 """Digests of what the running Kamailio has read."""
 

@@ -33,7 +33,7 @@ BUSY_SECONDS = 5.0
 
 @dataclass(frozen=True)
 class Settings:
-    """What the Site says."""
+    """Settings that come from the Site."""
 
     database: str
     """mod_voicemail's."""
@@ -45,11 +45,11 @@ class Settings:
     sender: str
     attach: bool
     check: str | None
-    """What is dialled to hear a message."""
+    """Number that is dialled to hear a message."""
     mailer: Sequence[str]
     """The program that is handed a mail, with its arguments but for the recipient."""
     mailboxes: Mapping[str, str]
-    """Who is mailed, by extension."""
+    """Mail address by extension."""
 
 
 @dataclass(frozen=True)
@@ -90,7 +90,7 @@ class Messages:
             self._keep()
 
     def has_changed(self) -> bool:
-        """Whether FreeSWITCH has written since this was asked last."""
+        """Tell whether FreeSWITCH has written since the last call."""
         try:
             found = os.stat(self._settings.database)
         except FileNotFoundError:

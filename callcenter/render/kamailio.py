@@ -21,7 +21,7 @@ GROUP = "kamailio"
 TABLES = {"ha1": "ha1", "ring": "ring", "secrets": "secrets"}
 """Kamailio's tables: a1-hash and milliseconds of ringing by number, and keys by use."""
 SCHEMA = [f"/usr/share/kamailio/db_sqlite/{name}-create.sql" for name in ("standard", "usrloc")]
-"""What the package makes a file of locations with."""
+"""SQL files of the package that create the database of locations."""
 DIALOGS = Secret("edge/dialogs")
 """The secret that what follows in a dialog is known by."""
 

@@ -1,4 +1,5 @@
-"""What the packet filter of a host lets in, how much of it from strangers, and what goes out."""
+"""Parts of a host's packet filter: matches for networks and for strangers, and rules for what goes
+out."""
 
 from __future__ import annotations
 
@@ -13,7 +14,7 @@ from callcenter.site.network import ANYWHERE
 __all__ = ["egress", "matches", "strangers"]
 
 SIP_LISTENERS = "5060-5069"
-"""Where a phone on TCP listens that must be connected to anew, and may be anywhere."""
+"""Ports at which phones on TCP take new connections, where phones may be in any network."""
 
 
 def matches(networks: Iterable[str], side: str = "saddr") -> list[str]:
@@ -79,8 +80,8 @@ def egress(site: Site) -> Mapping[str, list[str]]:
 
 
 def _carrier(trunk: Trunk, port: int) -> list[str]:
-    """What reaches a carrier. One with a name is known by its port, since only a resolver knows its
-    addresses, and they change."""
+    """Return the rules by which a carrier is reached. Over UDP they match the source port. Over TCP
+    a carrier that is given by name is matched by its port alone: its addresses may change."""
     if trunk.transport == "udp":
         return [f"udp sport {port} accept"]
     ways = [""] if trunk.is_named else matches(trunk.reached_at, "daddr")

@@ -199,13 +199,13 @@ def _voicemail(site: Site) -> Iterator[File]:
 
 
 def mailed_mailboxes(site: Site) -> dict[str, str]:
-    """Whom a message is mailed to, by extension."""
+    """Return the mail addresses that messages are sent to, by extension."""
     boxes = {one.number: one.mailbox.email for one in site.mailboxes if one.mailbox is not None}
     return {number: email for number, email in boxes.items() if email is not None}
 
 
 def _voicemail_mail(site: Site) -> Iterator[File]:
-    """What mails messages."""
+    """Yield the program that mails voicemail messages, its settings and its unit."""
     mailboxes = mailed_mailboxes(site)
     if site.smtp is None or not mailboxes:
         return

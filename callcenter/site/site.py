@@ -475,8 +475,8 @@ class Site:
         return out
 
     def unsaid(self, *, windows: bool = False) -> list[str]:
-        """What the Site does not say of who may come, which nobody guesses for it: a line each, or
-        nothing. ``windows``: of a Windows host, whose own rules say who may administer it."""
+        """List the fields, a line each, in which the Site must say who may connect and does not.
+        ``windows`` is for a Windows host: its own rules say who may administer it."""
         if not self.firewall.enabled:
             return []
         asked = {"network.sip_from": (self.network.sip_from, "your phones and offices")}

@@ -107,7 +107,7 @@ def _urgent(number: str) -> str:
 
 
 _DIGITS = r"[0-9]-[0-9]|[0-9*#+]|\\d"
-"""What may stand between brackets: other ranges hold more than can be dialled."""
+"""Parts that may stand between brackets. Other ranges hold more than can be dialled."""
 
 
 def _pattern(text: str) -> str:

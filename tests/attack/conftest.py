@@ -39,9 +39,9 @@ class Dialog:
     caller: Peer
     callee: Peer
     invite: Message
-    """As the callee received it."""
+    """INVITE as the callee received it."""
     answer: Message
-    """As the caller received it."""
+    """200 response as the caller received it."""
 
     def request(
         self, method: str, by: Peer, *, sender: Peer | None = None, **more: object
@@ -145,7 +145,7 @@ class Edge:
         return made
 
     def journal(self) -> str:
-        """What Kamailio has said."""
+        """Return what Kamailio has logged."""
         return self.operator.ssh(self.host, "journalctl -u kamailio -o cat --no-pager")
 
 

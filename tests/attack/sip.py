@@ -204,7 +204,7 @@ class Peer:
         self._unread = b""
         self._pending: list[Message] = []
         self.sources: list[tuple[str, int]] = []
-        """Where each datagram came from, in order."""
+        """Address and port that each datagram but keep-alives came from, in order."""
 
     def __enter__(self) -> Self:
         return self
@@ -233,7 +233,7 @@ class Peer:
 
     @property
     def contact(self) -> str:
-        """Where it is reached, as SIP writes it."""
+        """Address and port at which it is reached, as SIP writes them."""
         shown = f"[{self.address}]" if ":" in self.address else self.address
         return f"{shown}:{self.port}"
 

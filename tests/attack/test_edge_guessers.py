@@ -1,4 +1,4 @@
-"""Who guesses, floods and idles at the edge, while those who work with it go on working."""
+"""Attackers who guess, flood and idle at the edge, while its users go on working."""
 
 from __future__ import annotations
 
@@ -181,7 +181,7 @@ SIPVICIOUS = shutil.which("sipvicious_svmap", path=str(Path(sys.executable).pare
 
 
 def vicious(edge: Edge, tool: str, *options: str) -> str:
-    """What one of sipvicious' tools finds, from an address of its own."""
+    """Return what one of sipvicious' tools prints when it runs from an address of its own."""
     done = subprocess.run(
         [
             str(Path(str(SIPVICIOUS)).with_name(f"sipvicious_{tool}")),

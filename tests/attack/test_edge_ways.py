@@ -1,4 +1,4 @@
-"""What leads through the edge: to no host but the phones', and nothing that they were not meant."""
+"""Ways through the edge. They lead to phones only, and nothing reaches a phone that should not."""
 
 from __future__ import annotations
 
@@ -125,7 +125,7 @@ def test_an_answer_goes_where_the_request_came_from(edge: Edge, told: str) -> No
 
 
 def answered(edge: Edge, status: str, **more: object) -> tuple[Peer, list[Message], Message]:
-    """What a caller hears when the callee's phone answers in some way; and the INVITE there."""
+    """Have the callee's phone answer a call. Return the caller, what it hears, and the INVITE."""
     caller, callee = edge.phone("1000"), edge.phone("1001")
     edge.invite(caller, "1000", "1001", timeout=0.2)
     invite = callee.receive()

@@ -28,11 +28,11 @@ DOMAIN = "roles.callcenter.test"
 CARRIER = 5066
 """The port of this machine at which the carrier is."""
 OWNED = "/run/freeswitch/owned"
-"""What an intruder's shell would leave behind."""
+"""File that an intruder's shell would leave behind."""
 SHELL = f"${{system(touch {OWNED})}}"
 PIN, BOX_PIN = "739164", "482917"
 CALLS = 5
-"""What one extension may make at a time."""
+"""Number of calls that one extension may make at a time."""
 
 SITE = f"""
 from callcenter.site import *
@@ -95,7 +95,7 @@ def exchange(lab: Lab) -> Iterator[Exchange]:
 
 
 def account(operator: Operator, number: str) -> Account:
-    """What a thief of one phone knows."""
+    """Return the account that a thief of one phone knows."""
     secrets = json.loads(operator.secrets.read_text())
     return Account(number, DOMAIN, secrets[f"extension/{number}"])
 
@@ -296,7 +296,7 @@ def test_who_is_called_spends_nothing_of_the_callers(
 def test_who_may_call_outside_may_send_calls_there(
     operator: Operator, lab: Lab, caller: str, by: str
 ) -> None:
-    """Who has the permission uses it, as who was called and as who has called."""
+    """An extension that may call outside transfers calls there, as the callee and as the caller."""
     # The carrier is one of the phones.
     with Exchange(lab.gateway, port=CARRIER) as exchange:
         far = exchange.phone("+49301234567")
@@ -507,7 +507,7 @@ def test_a_strangers_voice_is_not_believed(operator: Operator, lab: Lab, switch:
     packet = b"\x80\x00" + bytes(10) + b"\x11" * 160
 
     def speaks(voice: socket.socket, to: tuple[str, int], count: int) -> bool:
-        """Whether the echo of what was said comes back."""
+        """Tell whether the echo of what was sent comes back."""
         voice.settimeout(0.02)
         for number in range(count):
             head = b"\x80\x00" + number.to_bytes(2, "big") + (number * 160).to_bytes(4, "big")

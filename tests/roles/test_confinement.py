@@ -1,4 +1,4 @@
-"""What an intruder could do who has taken FreeSWITCH over, or knocks from outside."""
+"""Limits on an intruder who has taken FreeSWITCH over, or who knocks from outside."""
 
 from __future__ import annotations
 
@@ -110,7 +110,7 @@ def test_a_crash_leaves_no_dump(operator: Operator) -> None:
 
 @contextmanager
 def listening_here(at: str) -> Iterator[list[str]]:
-    """Who has connected to a port of this machine's."""
+    """Listen at a port of this machine, and yield the addresses that have connected to it."""
     came: list[str] = []
     with socket.create_server((at, PORT)) as server:
 
@@ -133,7 +133,7 @@ def listening_here(at: str) -> Iterator[list[str]]:
 
 
 def connects(operator: Operator, user: str) -> bool:
-    """Whether a process of a user's reaches that port."""
+    """Tell whether a process of a user reaches that port."""
     script = (
         "import socket; s = socket.socket(); s.settimeout(5); "
         f"print(s.connect_ex(('{operator.lab.gateway}', {PORT})))"
@@ -183,7 +183,7 @@ def register(at: str, n: object) -> bytes:
 
 
 def held(operator: Operator, what: str) -> str:
-    """What a set of the packet filter holds."""
+    """Return what an IPv4 set of the packet filter holds."""
     return operator.ssh(HOST, f"nft list set inet callcenter {what}4")
 
 
@@ -216,7 +216,7 @@ def test_an_office_behind_one_address_is_never_metered(operator: Operator) -> No
 
 
 def answered(phone: socket.socket, request: bytes) -> bool:
-    """Whether a phone is answered, which sends again as RFC 3261 tells it to."""
+    """Tell whether a phone is answered. It sends its request again, as RFC 3261 tells it to."""
     for _ in range(6):
         try:
             return phone.recv(4096).startswith(b"SIP/2.0 ")
@@ -255,7 +255,7 @@ def test_a_flood_is_cut_at_its_source(operator: Operator, exchange: Exchange) ->
 
 
 def knock(at: str, operator: Operator) -> bool:
-    """Whether a connection to the SIP port comes through from an address."""
+    """Tell whether a connection from an address reaches the SIP port."""
     try:
         with socket.create_connection((address(operator), 5060), 2, (at, 0)):
             return True

@@ -162,7 +162,7 @@ def test_all_phones_of_an_extension_ring(operator: Operator, exchange: Exchange)
 
 
 def test_a_phone_that_comes_back_needs_no_place(operator: Operator, exchange: Exchange) -> None:
-    """It has another port each time, and its old contacts are five: the oldest makes room."""
+    """A phone that comes from another port each time keeps five contacts: the oldest goes."""
     phones = [raw_phone(operator, "1005") for _ in range(7)]
     phone_of(operator, HOST, exchange, "1000").call("1005")
     for phone in phones[2:]:

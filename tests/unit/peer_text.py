@@ -1,10 +1,10 @@
-"""What a peer can write into a channel, and whether FreeSWITCH looks at it before it is kept.
+"""Variables of a channel that a peer can write, and whether FreeSWITCH checks their values.
 
-``${name}`` in an argument is expanded, and what comes out is expanded again
-(switch_channel.c:4167): a value that holds ``${system(…)}`` would run. A variable that is set with
-``var_check`` refuses a value with ``${`` in it (switch_channel.c:1502), but not a comma, a space or
-a bracket, each of which means something in a dial string or an argument. Fields of the caller
-profile are set without any check. Lines are those of v1.10.12.
+``${name}`` in an argument is expanded, and its value is expanded again (switch_channel.c:4167). A
+value that holds ``${system(…)}`` would run a shell. A variable that is set with ``var_check``
+refuses a value with ``${`` in it (switch_channel.c:1502). It does not refuse a comma, a space or a
+bracket, each of which means something in a dial string or an argument. Fields of the caller
+profile are set without any check. Line numbers are those of FreeSWITCH v1.10.12.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ class Filled:
     where: str
     """The file of FreeSWITCH's source and the line that sets them."""
     checked: bool
-    """Whether a value with ``${`` is refused there."""
+    """Refusal of a value with ``${`` there."""
 
 
 FILLED = (
@@ -95,5 +95,5 @@ PEER_APIS = {"sofia_contact": "mod_sofia/mod_sofia.c:3811 gives a phone's Contac
 
 
 def filled(name: str) -> Filled | None:
-    """Who of the table a variable is, if any."""
+    """Return the entry of the table that a variable belongs to, if any."""
     return next((one for one in FILLED if re.fullmatch(one.name, name)), None)

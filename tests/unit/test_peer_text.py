@@ -65,7 +65,7 @@ def own_names(root: etree._Element) -> set[str]:
 
 
 def wrong_in(text: str, own: set[str], matched: set[str], *, is_field: bool = False) -> list[str]:
-    """What a text expands and must not."""
+    """List what a text expands and must not."""
     out = []
     for name, command in expansions(text):
         if command is not None:
@@ -82,7 +82,7 @@ def wrong_in(text: str, own: set[str], matched: set[str], *, is_field: bool = Fa
 
 
 def wrong_in_extension(extension: etree._Element, own: set[str], known: set[str]) -> list[str]:
-    """What is wrong in an extension's conditions and actions, in their order."""
+    """List what is wrong in an extension's conditions and actions, in their order."""
     out, matched = [], set(known)
     lists: set[str] = set()
     for condition in extension.iter("condition"):
@@ -115,7 +115,7 @@ def wrong_in_extension(extension: etree._Element, own: set[str], known: set[str]
 
 
 def refuses_all_but_a_word(extension: etree._Element) -> bool:
-    """Whether an extension ends each call whose number is none, and stops."""
+    """Tell whether an extension hangs up each call whose number is not a plain word."""
     condition = next(extension.iter("condition"))
     found = re.fullmatch(r"\^\(\?!(.*\\z)\)", condition.get("expression", ""))
     return (
@@ -152,7 +152,7 @@ def lint(tree: Tree) -> list[str]:
 
 
 LEFT = [f"${{sofia_contact(…)}}: {PEER_APIS['sofia_contact']}"]
-"""What FreeSWITCH alone cannot close: a registration's Contact is pasted into the dial string."""
+"""Findings that FreeSWITCH alone cannot close: a phone's Contact is put in the dial string."""
 
 
 def password(number: int) -> Secret:
@@ -330,7 +330,7 @@ def test_the_lint_lets_pass(text: str) -> None:
 
 
 def test_the_old_look_at_a_transfer_is_seen(tmp_path: Path) -> None:
-    """As the templates had it, with which a carrier's 302 ran a shell."""
+    """The lint finds a condition that templates once had: with it a carrier's 302 ran a shell."""
     old = '<condition field="${transfer_source}" expression="^$"/>'
     found = wrong_in_extension(etree.fromstring(f"<extension>{old}</extension>"), set(), set())
     assert [one for one in found if "transfer_source" in one]

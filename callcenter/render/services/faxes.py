@@ -17,7 +17,7 @@ ARRIVED_SCRIPT = "scripts/fax-arrived.lua"
 
 
 def modules(site: Site) -> tuple[str, ...]:
-    """What speaks T.30 and T.38, and what tells of a fax that has arrived."""
+    """Name the modules that speak T.30 and T.38, and that report a fax that has arrived."""
     return ("mod_lua", "mod_spandsp") if site.faxes else ()
 
 

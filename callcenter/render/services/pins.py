@@ -24,6 +24,6 @@ def modules(site: Site) -> tuple[str, ...]:
 
 
 def files(site: Site) -> Iterator[File]:
-    """What becomes of a call that has had too many attempts."""
+    """Yield the dialplan for a call that has had too many PIN attempts."""
     if site.mailboxes or any(room.pin for room in site.conferences):
         yield config("dialplan/services/pins.xml", site)

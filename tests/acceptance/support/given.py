@@ -1,4 +1,4 @@
-"""What there is for tests to use: the Site's extensions and services on one host."""
+"""Resources for tests to use: the Site's extensions and services on one host."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ class Given:
     local_address: Callable[[], str]
     """This machine's address, as the host sees it."""
     phones: tuple[str, ...] | None = None
-    """What ``--phones`` names; None for all."""
+    """Extensions that ``--phones`` names; None for all."""
 
     def resource(self, kind: str, name: str) -> Resource:
         """Something on this host."""
@@ -142,7 +142,7 @@ class Given:
         return sorted(members, key=lambda agent: agent.skills[queue])
 
     def dialled(self, number: str) -> Resource | None:
-        """What a number leads to first, where tests would meet there."""
+        """Return what a number leads to first; None where tests do not disturb each other there."""
         if number in [one.number for one in self.site.emergency]:
             return None
         try:
