@@ -191,8 +191,8 @@ TIERS: dict[str, Tier] = {
     ),
     "roles": Tier(
         "deploys to lab hosts, each feature of a Site",
-        # Six files at a time: each has hosts of its own, and waits for them more than it computes.
-        ("pytest tests/roles -n 6 --dist loadfile --no-loadscope-reorder",),
+        # Four files at a time: each has hosts of its own, and deploys keep two cores busy then.
+        ("pytest tests/roles -n 4 --dist loadfile --no-loadscope-reorder",),
         root=True,
         packages={
             **HOSTS,
@@ -217,9 +217,9 @@ TIERS: dict[str, Tier] = {
             cores=0.7,
             hosts=3,
         ),
-        cores=0.8,
-        hosts=8,
-        seconds=900,
+        cores=1.6,
+        hosts=7,
+        seconds=2000,
     ),
     "attack": Tier(
         "attacks on a switch and on an edge, by name, and what an intruder would gain",
@@ -235,7 +235,7 @@ TIERS: dict[str, Tier] = {
             cores=0.7,
             hosts=2,
         ),
-        cores=0.7,
+        cores=1,
         hosts=3,
         seconds=400,
     ),

@@ -171,7 +171,7 @@ def test_drain_waits_for_the_last_call_and_takes_no_new_one(
 
 def test_killed_drain_does_not_keep_calls_out(operator: Operator, exchange: Exchange) -> None:
     call, answered = connected(operator, HOST, exchange)
-    patient = HARSH.replace('live_calls="stop"', 'live_calls="drain", drain_seconds=5')
+    patient = HARSH.replace('live_calls="stop"', 'live_calls="drain", drain_seconds=20')
     operator.describe(patient)
     running = operator.start("-y")
     paused(operator, "true")
