@@ -150,17 +150,18 @@ def check(path: Path) -> list[str]:
     """Every refusal of a description, or nothing."""
     try:
         if path.suffix in (".yaml", ".yml"):
-            Site.load(path)
+            return Site.load(path).unsaid()
         else:
             inventory = load(path)
             for host in inventory.hosts:
                 _ = host.switch
-            _ = inventory.site
+            return inventory.site.unsaid(
+                windows=all(host.switch.is_windows for host in inventory.hosts)
+            )
     except SiteError as refused:
         return list(refused.problems)
     except SecretUnavailable as unavailable:
         return [str(unavailable)]
-    return []
 
 
 def phone(path: Path, number: str | None, show_password: bool, show_pin: bool = False) -> str:

@@ -93,6 +93,7 @@ _PROFILE_BY_RESCAN = frozenset(
     {
         "aggressive-nat-detection",
         "context",
+        "enable-chat",
         "inbound-codec-negotiation",
         "inbound-codec-prefs",
         "liberal-dtmf",

@@ -265,7 +265,7 @@ class Files:
                 writer = csv.writer(opened)
                 if opened.tell() == 0:
                     writer.writerow(NAMES)
-                writer.writerows([_text(value) for value in astuple(one)] for one in records)
+                writer.writerows([_cell(value) for value in astuple(one)] for one in records)
             else:
                 for one in records:
                     named = zip(NAMES, astuple(one), strict=True)
@@ -290,6 +290,15 @@ def _whole_lines(opened: Any) -> set[str]:
 
 def _plain(value: object) -> bool:
     return value is None or isinstance(value, int)
+
+
+_FORMULA = re.compile(r"[=+@\t\r\n-](?![0-9*#]+\Z)")
+"""How a cell begins that a spreadsheet would run; a number of the telephone network is none."""
+
+
+def _cell(value: object) -> str:
+    text = _text(value)
+    return f"'{text}" if _FORMULA.match(text) else text
 
 
 def _text(value: object) -> str:

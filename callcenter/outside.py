@@ -72,7 +72,8 @@ def arriving(site: Site, trunk: str, number: str) -> Did | None:
         (
             did
             for did in site.inbound
-            if did.trunk in (None, trunk) and re.match(expression(did, site.trunks), number)
+            if did.trunk in (None, trunk)
+            and re.fullmatch(expression(did, site.trunks), number, re.ASCII)
         ),
         None,
     )

@@ -36,6 +36,8 @@ __all__ = [
     "EVENT_SOCKET_UNIT",
     "FAXES",
     "FAX_FOLDERS",
+    "FAX_INTAKE",
+    "FAX_PREPARE",
     "FAX_TIMER",
     "FAX_TOOL",
     "FIREWALL_RULES",
@@ -48,6 +50,7 @@ __all__ = [
     "KAMAILIO_APPLIED",
     "KAMAILIO_CONFIG",
     "KAMAILIO_DROP_IN",
+    "KAMAILIO_LOCATION",
     "KAMAILIO_UNIT",
     "LOCAL_REPOSITORY",
     "LOGROTATE",
@@ -70,7 +73,13 @@ __all__ = [
     "STUN_TOOL",
     "UNIT",
     "UNIT_DROP_IN",
+    "USERS",
     "VOICEMAIL",
+    "VOICEMAIL_DATABASE",
+    "VOICEMAIL_MAIL",
+    "VOICEMAIL_MAIL_CONFIG",
+    "VOICEMAIL_MAIL_TOOL",
+    "VOICEMAIL_MAIL_UNIT",
     "VOICEMAIL_RETENTION",
     "VOICEMAIL_TOOL",
 ]
@@ -106,12 +115,20 @@ VOICEMAIL: Final = "/var/lib/freeswitch/storage/voicemail"
 VOICEMAIL_RETENTION: Final = "/etc/systemd/system/callcenter-voicemail"
 """Without .service and .timer."""
 VOICEMAIL_TOOL: Final = "/usr/lib/callcenter/voicemail-retention"
+VOICEMAIL_DATABASE: Final = "/var/lib/freeswitch/db/voicemail_default.db"
+VOICEMAIL_MAIL: Final = f"{STATE}/voicemail-mail"
+"""Which messages are mailed."""
+VOICEMAIL_MAIL_CONFIG: Final = "/etc/callcenter/voicemail-mail.json"
+VOICEMAIL_MAIL_TOOL: Final = "/usr/lib/callcenter/voicemail-mail"
+VOICEMAIL_MAIL_UNIT: Final = "/etc/systemd/system/callcenter-voicemail-mail.service"
 
 FAXES: Final = "/var/lib/freeswitch/faxes"
 """A folder a fax: what has arrived, with ``incoming`` and ``unsent``. No deploy deletes any."""
 FAX_FOLDERS: Final = "/etc/tmpfiles.d/callcenter-fax.conf"
 FAX_TIMER: Final = "/etc/systemd/system/callcenter-fax"
-"""Without .service and .timer."""
+"""Without .service, .timer and .path."""
+FAX_INTAKE: Final = "/etc/systemd/system/callcenter-fax-intake.service"
+FAX_PREPARE: Final = "/etc/systemd/system/callcenter-fax-prepare@.service"
 FAX_TOOL: Final = "/usr/lib/callcenter/fax"
 CALLS: Final = f"{STATE}/calls"
 """Call detail records in files. No deploy deletes any."""
@@ -161,6 +178,9 @@ SMTP_PASSWORD: Final = "/etc/callcenter/smtp-password"
 """Beside the configuration, since msmtp takes a password in it from its owner alone."""
 SMTP_CA: Final = "/etc/callcenter/smtp-ca.pem"
 
+USERS: Final = "/etc/sysusers.d/callcenter.conf"
+"""Those that our units run as."""
+
 APT_SOURCES: Final = "/etc/apt/sources.list.d/freeswitch.sources"
 APT_KEY: Final = "/etc/apt/keyrings/freeswitch.gpg"
 APT_AUTH: Final = "/etc/apt/auth.conf.d/freeswitch.conf"
@@ -171,6 +191,8 @@ KAMAILIO: Final = "/etc/kamailio/callcenter"
 KAMAILIO_CONFIG: Final = f"{KAMAILIO}/kamailio.cfg"
 KAMAILIO_UNIT: Final = "kamailio.service"
 KAMAILIO_DROP_IN: Final = f"/etc/systemd/system/{KAMAILIO_UNIT}.d/callcenter.conf"
+KAMAILIO_LOCATION: Final = "/var/lib/kamailio/location.db"
+"""Database of the addresses at which the phones last registered."""
 KAMAILIO_APPLIED: Final = "/run/kamailio/applied"
 """Digests of what the running Kamailio has read."""
 

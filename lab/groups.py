@@ -66,7 +66,7 @@ class Group:
 
     @property
     def processor_seconds(self) -> float:
-        """Processor seconds that its processes have used so far, those that have ended too."""
+        """Processor time in seconds that its processes have used, those that have ended too."""
         for folder in self.folders:
             try:
                 found = dict(map(str.split, (folder / "cpu.stat").read_text().splitlines()))

@@ -80,12 +80,12 @@ def watched(lab: Lab, request: pytest.FixtureRequest) -> Iterator[Lab]:
 
 
 def kept(session: pytest.Session) -> bool:
-    """Whether hosts stay as they are: a test failed, and ``--keep`` was given."""
+    """Tell whether hosts are left as they are: a test failed, and ``--keep`` was given."""
     return bool(session.config.getoption("keep") and session.testsfailed)
 
 
 def _told(config: pytest.Config) -> Iterator[tuple[str, str]]:
-    """What the hosts of the labs that are up were doing, and how to enter and to remove them."""
+    """Yield what hosts that are up were doing; with ``--keep``, how to enter and remove them."""
     load = " ".join(f"{one:.1f}" for one in os.getloadavg())
     for lab in config.stash.get(_WATCHED, []):
         hosts = [host.name for host in lab.hosts if host.up]

@@ -95,8 +95,8 @@ class Sipp:
         return self._received(r"SIP/2\.0 ([3-6]\d\d) ", f"-{self._process.pid}@")
 
     def _received(self, begin: str, call: str = "") -> list[str]:
-        """What is to be told of the messages that begin so: once of each, for on a busy machine
-        either side says again what the other has not confirmed in half a second."""
+        """Return the group of ``begin`` in each received message that matches, once a request.
+        On a busy machine either side repeats what is not confirmed within half a second."""
         text = self._messages.read_text() if self._messages.exists() else ""
         found: dict[tuple[str, str], str] = {}
         for entry in re.split(r"^-{20,} ", text.replace("\r", ""), flags=re.MULTILINE):

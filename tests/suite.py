@@ -78,12 +78,12 @@ class Tier:
     """A part of the suite that can be asked for by its name."""
 
     about: str
-    """What it proves, for ``bin/test --help``."""
+    """Summary of what it proves, for ``bin/test --help``."""
     run: tuple[str, ...]
     """Command lines, from the repository's root; the first that fails is the last. A line of pytest
     gets its reports and the user's arguments appended."""
     root: bool = False
-    """Whether it can only be run as root."""
+    """Need to be run as root."""
     packages: Mapping[str, str] = field(default_factory=dict)
     """Debian packages by a file of each below /usr. A run in which no tier needs root installs
     none."""
@@ -94,9 +94,9 @@ class Tier:
     inventory: str = ""
     """The inventory of the host."""
     freeswitch: bool = False
-    """Whether it needs FreeSWITCH's packages."""
+    """Need for FreeSWITCH's packages."""
     without: Tier | None = None
-    """What is run instead where those are lacking; where there is none, the tier is skipped."""
+    """Tier that is run instead where those are lacking. Without one, this tier is skipped."""
     seconds: int = 1
     """How long it takes, as measured: the longest is begun first."""
     cores: float = 1
@@ -108,7 +108,7 @@ class Tier:
     note: str = ""
     """A word on what is run instead, for the summary."""
     only_by_name: bool = False
-    """Whether a run of all tiers leaves it out, since others prove the same."""
+    """Exclusion from a run of all tiers, since others prove the same."""
 
 
 @dataclass(frozen=True)
@@ -116,7 +116,7 @@ class Group:
     """A name for several tiers."""
 
     about: str
-    """What it is for, as above."""
+    """Summary of its purpose, for ``bin/test --help``."""
     tiers: tuple[str, ...]
     """Names of its tiers."""
 
@@ -149,6 +149,7 @@ TIERS: dict[str, Tier] = {
             "sbin/nft": "nftables",
             "sbin/kamailio": "kamailio",
             "lib/*/kamailio/modules/tls.so": "kamailio-tls-modules",
+            "lib/*/kamailio/modules/db_sqlite.so": "kamailio-sqlite-modules",
             "bin/vagrant": "vagrant",
             "share/rubygems-integration/all/gems/vagrant-libvirt-*": "vagrant-libvirt",
         },
@@ -220,6 +221,24 @@ TIERS: dict[str, Tier] = {
         hosts=7,
         seconds=2000,
     ),
+    "attack": Tier(
+        "attacks on a switch and on an edge, by name, and what an intruder would gain",
+        ("pytest tests/attack -n 3 --dist loadfile",),
+        root=True,
+        packages={**HOSTS, **PHONES},
+        freeswitch=True,
+        without=Tier(
+            "",
+            ("pytest tests/attack -m switchless -n 2 --dist loadfile",),
+            note=f"on an edge alone: {NO_FREESWITCH}",
+            seconds=120,
+            cores=0.7,
+            hosts=2,
+        ),
+        cores=1,
+        hosts=3,
+        seconds=400,
+    ),
     "windows": Tier(
         "Windows hosts: wine's, or the one of CALLCENTER_WINDOWS_HOST",
         ("pytest tests/windows",),
@@ -290,7 +309,7 @@ def chosen(words: Sequence[str]) -> tuple[list[str], list[str]]:
 
 @dataclass
 class Outcome:
-    """What became of a tier."""
+    """Result of a tier."""
 
     name: str
     state: str = "ran"
@@ -298,7 +317,7 @@ class Outcome:
     why: str = ""
     """The reason where it was skipped or failed."""
     note: str = ""
-    """What is to be known where it ran."""
+    """Remark for the summary, where it ran."""
     seconds: float = 0
     work: float = 0
     """Seconds of a processor, of its own programs; lab hosts are not among them."""
@@ -566,7 +585,7 @@ class Suite:
 
 
 def _fits(tier: Tier, running: Collection[tuple[str, Tier]]) -> bool:
-    """Whether a tier can run beside others."""
+    """Tell whether a tier can run beside others."""
     others = [other for _, other in running]
     cores = sum(other.cores for other in others) + tier.cores
     hosts = sum(other.hosts for other in others) + tier.hosts
@@ -582,7 +601,7 @@ def _expanded(words: Sequence[str]) -> list[str]:
 
 
 def _owner(root: bool) -> list[str]:
-    """What makes a program, run by root, one of whoever called sudo, where it needs no root."""
+    """Return the words that run a program as whoever called sudo, unless it needs root."""
     user = os.environ.get("SUDO_UID")
     if root or os.geteuid() != 0 or not user:
         return []

@@ -35,6 +35,12 @@ def _regex(value: object) -> str:
     return re.sub(r"([*#])", r"[\1]", str(value))
 
 
+def _end(pattern: str) -> str:
+    """An expression of a Site's with the end that nothing passes: PCRE's ``$`` lets a line break
+    follow."""
+    return pattern.removesuffix("$") + r"\z"
+
+
 def _finalize_xml(value: object) -> object:
     return value if isinstance(value, Markup) else Markup(xml_escape(value))
 
@@ -54,6 +60,7 @@ def _environment(**options: object) -> jinja2.Environment:
 def _xml() -> jinja2.Environment:
     environment = _environment(finalize=_finalize_xml, autoescape=True)
     environment.filters["regex"] = _regex
+    environment.filters["end"] = _end
     return environment
 
 

@@ -54,6 +54,8 @@ _BASE_MODULES = (
     "mod_dptools",
     "mod_sndfile",
     "mod_dialplan_xml",
+    # It counts what a phone may take of the switch.
+    "mod_hash",
     "mod_sofia",
 )
 
@@ -106,8 +108,6 @@ def _files(site: Site, switch: Switch) -> Iterator[File]:
         "profile": PROFILE,
         "modules": modules(site),
         "leads_on": leads_on(site),
-        "mailer": MAILER,
-        "mailer_config": paths.SMTP_CONFIG,
         "records": records(site),
         "stun_answer": paths.STUN_ANSWER,
         "alarm_log": paths.ALARM_LOG,

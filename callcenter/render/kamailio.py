@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import ipaddress
 from collections.abc import Iterable, Iterator
 
@@ -9,15 +10,20 @@ from callcenter import paths
 from callcenter.render._files import File, Tree
 from callcenter.render._templates import plain
 from callcenter.render.freeswitch import a1_hash
+from callcenter.secrets import Secret
 from callcenter.site import Site, Switch
 
-__all__ = ["GROUP", "PACKAGES", "TABLES", "configuration"]
+__all__ = ["GROUP", "PACKAGES", "TABLES", "configuration", "watched"]
 
-PACKAGES = ("kamailio",)
+PACKAGES = ("kamailio", "kamailio-sqlite-modules", "netbase", "sqlite3")
 """Debian's own."""
 GROUP = "kamailio"
-TABLES = {"ha1": "ha1", "ring": "ring"}
-"""Kamailio's tables of extensions: a1-hash and milliseconds of ringing, by number."""
+TABLES = {"ha1": "ha1", "ring": "ring", "secrets": "secrets"}
+"""Kamailio's tables: a1-hash and milliseconds of ringing by number, and keys by use."""
+SCHEMA = [f"/usr/share/kamailio/db_sqlite/{name}-create.sql" for name in ("standard", "usrloc")]
+"""SQL files of the package that create the database of locations."""
+DIALOGS = Secret("edge/dialogs")
+"""The secret that what follows in a dialog is known by."""
 
 
 def configuration(site: Site, edge: Switch) -> Tree:
@@ -25,12 +31,17 @@ def configuration(site: Site, edge: Switch) -> Tree:
     return Tree(_files(site, edge))
 
 
+def watched() -> list[str]:
+    """The files that a running Kamailio has read, or was started by."""
+    tables = [f"{paths.KAMAILIO}/{name}" for name in TABLES.values()]
+    return [paths.KAMAILIO_CONFIG, paths.KAMAILIO_DROP_IN, *tables]
+
+
 def _files(site: Site, edge: Switch) -> Iterator[File]:
     def host_port(address: str) -> str:
         shown = f"[{address}]" if ipaddress.ip_address(address).version == 6 else address
         return f"{shown}:{site.network.sip_port}"
 
-    tables = [f"{paths.KAMAILIO}/{name}" for name in TABLES.values()]
     yield File(
         paths.KAMAILIO_CONFIG,
         plain(
@@ -39,6 +50,7 @@ def _files(site: Site, edge: Switch) -> Iterator[File]:
             switch=edge,
             host_port=host_port,
             folder=paths.KAMAILIO,
+            location=paths.KAMAILIO_LOCATION,
             tables=TABLES,
         ),
     )
@@ -47,14 +59,20 @@ def _files(site: Site, edge: Switch) -> Iterator[File]:
         plain(
             "kamailio/unit.conf.j2",
             config=paths.KAMAILIO_CONFIG,
-            tables=tables,
+            watched=watched(),
             applied=paths.KAMAILIO_APPLIED,
+            location=paths.KAMAILIO_LOCATION,
+            schema=SCHEMA,
+            low_port=site.network.sip_port < 1024,
         ),
     )
     hashes = [(one.number, 0, a1_hash(site, one)) for one in site.extensions]
     yield File(f"{paths.KAMAILIO}/{TABLES['ha1']}", _table(hashes), 0o640, GROUP)
     rings = [(one.number, 1, one.ring_seconds * 1000) for one in site.extensions]
     yield File(f"{paths.KAMAILIO}/{TABLES['ring']}", _table(rings), 0o640, GROUP)
+    # Each edge has a key of its own: what one has signed, no other follows.
+    key = hashlib.sha256(f"{edge.name}:{site.vault.value(DIALOGS)}".encode()).hexdigest()
+    yield File(f"{paths.KAMAILIO}/{TABLES['secrets']}", _table([("dialogs", 0, key)]), 0o640, GROUP)
 
 
 def _table(rows: Iterable[tuple[str, int, str | int]]) -> bytes:

@@ -4,16 +4,16 @@ from __future__ import annotations
 
 import base64
 import inspect
-import ipaddress
 import json
 import re
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
-from callcenter import alarm, delivery, http_guard, ledger, paths, stun
+from callcenter import alarm, delivery, http_guard, ledger, paths, stun, users, voicemail_mail
+from callcenter.render import packet_filter
 from callcenter.render._files import File, Tree
 from callcenter.render._templates import plain
 from callcenter.render.freeswitch import CLI_CONFIG, MAILER
@@ -160,6 +160,7 @@ def unit(site: Site, *, realtime: bool) -> Tree:
     values = {"site": site, "paths": paths, "realtime": realtime, "cli_config": CLI_CONFIG}
     return Tree(
         [
+            File(paths.USERS, plain("system/users.j2", users=users)),
             File(paths.RELEASE_TOOL, plain("system/freeswitch-release.j2", **values), 0o755),
             File(paths.UNIT_DROP_IN, plain("system/freeswitch-unit.conf.j2", **values)),
             File(paths.LOGROTATE, plain("system/logrotate.j2", **values)),
@@ -194,23 +195,60 @@ def _voicemail(site: Site) -> Iterator[File]:
         for kind in ("service", "timer"):
             text = plain(f"system/voicemail.{kind}.j2", **values)
             yield File(f"{paths.VOICEMAIL_RETENTION}.{kind}", text)
+    yield from _voicemail_mail(site)
+
+
+def mailed_mailboxes(site: Site) -> dict[str, str]:
+    """Return the mail addresses that messages are sent to, by extension."""
+    boxes = {one.number: one.mailbox.email for one in site.mailboxes if one.mailbox is not None}
+    return {number: email for number, email in boxes.items() if email is not None}
+
+
+def _voicemail_mail(site: Site) -> Iterator[File]:
+    """Yield the program that mails voicemail messages, its settings and its unit."""
+    mailboxes = mailed_mailboxes(site)
+    if site.smtp is None or not mailboxes:
+        return
+    sender = site.smtp.sender
+    settings = voicemail_mail.Settings(
+        database=paths.VOICEMAIL_DATABASE,
+        folder=paths.VOICEMAIL,
+        state=f"{paths.VOICEMAIL_MAIL}/mailed.json",
+        domain=site.domain,
+        sender=sender,
+        attach=site.voicemail.attach,
+        check=site.voicemail.check,
+        mailer=(MAILER, "-C", paths.SMTP_CONFIG, "-f", sender),
+        mailboxes=mailboxes,
+    )
+    text = json.dumps(asdict(settings), indent=2) + "\n"
+    yield File(paths.VOICEMAIL_MAIL_CONFIG, text.encode(), 0o640, users.MAIL)
+    yield File(paths.VOICEMAIL_MAIL_TOOL, inspect.getsource(voicemail_mail).encode(), 0o755)
+    folder = paths.VOICEMAIL_MAIL.removeprefix("/var/lib/")
+    unit = plain(
+        "system/voicemail-mail.service.j2", site=site, paths=paths, users=users, folder=folder
+    )
+    yield File(paths.VOICEMAIL_MAIL_UNIT, unit)
 
 
 def _faxes(site: Site) -> Iterator[File]:
     """Where faxes are kept and for how long, and what takes them on and mails them."""
     if not site.faxes:
         return
-    values = {"site": site, "paths": paths, "mailer": MAILER}
+    intake = paths.FAX_INTAKE.rpartition("/")[2]
+    values = {"site": site, "paths": paths, "mailer": MAILER, "users": users, "intake": intake}
     yield File(paths.FAX_FOLDERS, plain("system/fax.tmpfiles.j2", **values))
     yield File(paths.FAX_TOOL, plain("system/fax.j2", **values), 0o755)
-    for kind in ("service", "timer"):
+    for kind in ("service", "timer", "path"):
         yield File(f"{paths.FAX_TIMER}.{kind}", plain(f"system/fax.{kind}.j2", **values))
+    yield File(paths.FAX_INTAKE, plain("system/fax-intake.service.j2", **values))
+    yield File(paths.FAX_PREPARE, plain("system/fax-prepare.service.j2", **values))
 
 
 def sends_mail(site: Site) -> bool:
     """Whether anything of the Site mails."""
     return site.smtp is not None and bool(
-        site.mailboxes or any(one.mail for one in site.faxes) or site.outbound_limits.alarm
+        mailed_mailboxes(site) or any(one.mail for one in site.faxes) or site.outbound_limits.alarm
     )
 
 
@@ -223,7 +261,7 @@ def _mail(site: Site) -> Iterator[File]:
     if smtp.password is not None:
         # The word keeps the value out of diffs.
         text = f"password {site.reveal(smtp.password)}\n".encode()
-        yield File(paths.SMTP_PASSWORD, text, 0o640, "freeswitch")
+        yield File(paths.SMTP_PASSWORD, text, 0o640, users.MAIL)
     if smtp.ca_file is not None:
         yield File(paths.SMTP_CA, smtp.ca_file.read_bytes())
 
@@ -268,7 +306,8 @@ def _alarm(site: Site) -> Iterator[File]:
     if site.outbound_limits.alarm is None:
         return
     folder = paths.ALARM.removeprefix("/var/lib/")
-    unit = plain("system/alarm.service.j2", site=site, paths=paths, mailer=MAILER, folder=folder)
+    values = {"site": site, "paths": paths, "users": users, "mailer": MAILER, "folder": folder}
+    unit = plain("system/alarm.service.j2", **values)
     yield File(paths.ALARM_TOOL, inspect.getsource(alarm).encode(), 0o755)
     yield File(paths.ALARM_UNIT, unit)
 
@@ -277,7 +316,8 @@ def _http_guard(site: Site) -> Iterator[File]:
     """What asks HTTP applications."""
     if not site.http_applications:
         return
-    values = {"site": site, "paths": paths, "folder": http_applications.FOLDER}
+    folder = http_applications.FOLDER
+    values = {"site": site, "paths": paths, "users": users, "folder": folder}
     # Run by its own name, by which the preflight knows who has the port.
     text = "#!/usr/bin/python3 -I\n" + inspect.getsource(http_guard)
     yield File(paths.HTTP_GUARD_TOOL, text.encode(), 0o755)
@@ -379,7 +419,9 @@ def firewall(
         "ssh_ports": sorted(set(ssh_ports)),
         "rtp": rtp,
         "outgoing": outgoing,
-        "matches": _source_matches,
+        "matches": packet_filter.matches,
+        "strangers": packet_filter.strangers(site),
+        "egress": packet_filter.egress(site) if rtp and site.firewall.egress else {},
     }
     return Tree(
         [
@@ -390,24 +432,3 @@ def firewall(
             ),
         ]
     )
-
-
-def _source_matches(networks: Iterable[str]) -> list[str]:
-    """nftables' match for each address family; one empty match where anybody may come."""
-    given = [ipaddress.ip_network(network) for network in networks]
-    # An interval set holds no network twice, nor one inside another.
-    four = [str(one) for one in _collapsed(n for n in given if n.version == 4)]
-    six = [str(one) for one in _collapsed(n for n in given if n.version == 6)]
-    if four == ["0.0.0.0/0"] and six in ([], ["::/0"]):
-        return [""]
-    out = []
-    for name, family, members in (("ip", "ipv4", four), ("ip6", "ipv6", six)):
-        if members in (["0.0.0.0/0"], ["::/0"]):
-            out.append(f"meta nfproto {family} ")
-        elif members:
-            out.append(f"{name} saddr {{ {', '.join(members)} }} ")
-    return out
-
-
-def _collapsed(networks: Iterable[Any]) -> Iterable[Any]:
-    return ipaddress.collapse_addresses(networks)

@@ -62,6 +62,9 @@ class Media:
     in one before."""
     max_calls: Annotated[int, Field(strict=True, ge=1, le=10_000)] = 500
     """Calls at a time on one switch, each of two legs."""
+    calls_per_extension: Annotated[int, Field(strict=True, ge=1, le=1_000)] = 10
+    """Calls at a time that one extension may make, ringing ones too; more are refused with 403, but
+    emergency calls. A stolen phone cannot take the others' lines."""
     max_calls_per_second: Annotated[int, Field(strict=True, ge=1, le=1_000)] = 30
     """New calls a second on one switch; more are refused with 503."""
 

@@ -5,9 +5,9 @@ from __future__ import annotations
 import ipaddress
 from collections.abc import Iterable
 from dataclasses import KW_ONLY
-from typing import Annotated, Self
+from typing import Annotated, Literal, Self
 
-from pydantic import Field, model_validator
+from pydantic import BeforeValidator, Field, model_validator
 
 from callcenter.site._model import Problem, model
 from callcenter.site._types import Many, Networks, Port, Transport
@@ -18,6 +18,17 @@ PRIVATE = ("10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16")
 """RFC 1918."""
 
 ANYWHERE = ("0.0.0.0/0",)
+
+
+def _said(given: object) -> object:
+    return ANYWHERE if given == "anywhere" else given
+
+
+Sources = Annotated[
+    Networks,
+    BeforeValidator(_said, json_schema_input_type=Literal["anywhere"] | tuple[str, ...]),
+]
+"""Networks, or ``"anywhere"`` in words; none where nothing is said."""
 
 
 @model
@@ -38,8 +49,9 @@ class Network:
     local_networks: Networks = PRIVATE
     """Phones and carriers in these are told the switch's own address in SDP and Contact, all others
     the public one. A VPN to a carrier belongs here, too."""
-    sip_from: Networks = ANYWHERE
-    """Who may speak SIP and RTP with the switch. Narrow it to your offices where you can."""
+    sip_from: Sources = ()
+    """Networks that may speak SIP and RTP with the switch, such as your offices', or
+    ``"anywhere"``. A Site that does not say it is not deployed."""
 
     @model_validator(mode="after")
     def _check(self) -> Self:
@@ -53,8 +65,6 @@ class Network:
             )
         if len(set(self.transports)) != len(self.transports):
             raise Problem("transports", "names one twice; name each once")
-        if not self.sip_from:
-            raise Problem("sip_from", "is empty, so no phone could register; name a network")
         return self
 
     def holds(self, networks: Iterable[str]) -> bool | None:
@@ -78,7 +88,13 @@ class Firewall:
     _: KW_ONLY
     enabled: Annotated[bool, Field(strict=True)] = True
     """Off removes our table and nothing else."""
-    ssh_from: Networks = ANYWHERE
-    """Who may reach ssh. The port of the connection that deploys is always open to these."""
+    ssh_from: Sources = ()
+    """Networks that may reach ssh, this machine's among them, or ``"anywhere"``. The port of the
+    connection that deploys is always open to these. A Site that does not say it is not deployed."""
+    egress: Annotated[bool, Field(strict=True)] = True
+    """A filter of what FreeSWITCH and the programs beside it reach: phones, carriers, and what else
+    the Site names. Linux switches have it; nobody else on the host is held."""
+    egress_to: Networks = ()
+    """Further networks that they may reach, on every port."""
     tcp_ports: Many[Annotated[int, Field(strict=True, ge=1, le=65535)]] = ()
     """Further TCP ports of the host to keep open, such as a monitoring agent's."""

@@ -474,10 +474,25 @@ class Site:
                 )
         return out
 
+    def unsaid(self, *, windows: bool = False) -> list[str]:
+        """List the fields, a line each, in which the Site must say who may connect and does not.
+        ``windows`` is for a Windows host: its own rules say who may administer it."""
+        if not self.firewall.enabled:
+            return []
+        asked = {"network.sip_from": (self.network.sip_from, "your phones and offices")}
+        if not windows:
+            asked["firewall.ssh_from"] = (self.firewall.ssh_from, "those who administer the host")
+        return [
+            f"Site.{path}: is not said; name the networks of {whose}, such as ['203.0.113.0/24'], "
+            'or "anywhere"'
+            for path, (networks, whose) in asked.items()
+            if not networks
+        ]
+
     def needs_linux(self) -> list[str]:
         """What of the Site a Windows host cannot have: a line each, or nothing."""
         out = []
-        if self.firewall.ssh_from != ANYWHERE:
+        if self.firewall.ssh_from not in ((), ANYWHERE):
             out.append(
                 "Site.firewall.ssh_from: needs a Linux host, and this is a Windows one, whose own "
                 "rules say who may administer it; leave it out, or give Windows hosts a site of "

@@ -40,7 +40,8 @@ class Smtp:
     user: Annotated[str, AfterValidator(_user)] | None = None
     """The login. Default: none, for a server that knows the host by its address."""
     password: Secret | None = None
-    """Of that login. The host keeps it in a file that root and FreeSWITCH may read."""
+    """Password of that login. The host keeps it in a file that root and the programs that send mail
+    may read."""
     ca_file: Path | None = None
     """The certificate (PEM, on this machine) of the authority that signed the server's. Default:
     the host's own authorities."""

@@ -106,15 +106,21 @@ def _urgent(number: str) -> str:
     return number
 
 
+_DIGITS = r"[0-9]-[0-9]|[0-9*#+]|\\d"
+"""Parts that may stand between brackets. Other ranges hold more than can be dialled."""
+
+
 def _pattern(text: str) -> str:
     if not (text.startswith("^") and text.endswith("$") and not text.endswith(r"\$")):
         raise ValueError(
             r"must say where the number begins and ends; use one such as '^0\d{9,11}$'"
         )
+    if "." in re.sub(r"\[[^\]]*\]", "", text):
+        raise ValueError(r"has a ., which is more than digits; write \d for any digit")
     # What Python and FreeSWITCH's PCRE read alike, and no digits written in another script.
-    if not re.fullmatch(r"\^(?:[0-9+*#()\[\]{},?:|.-]|\\d|\\\+|\\\*)*\$", text):
+    if not re.fullmatch(rf"\^(?:[0-9+*#(){{}},?:|]|\[(?:{_DIGITS})+\]|\\d|\\\+|\\\*)*\$", text):
         raise ValueError(
-            r"holds what no number does; use digits, \d, [], (), {}, ? and | between ^ and $"
+            r"holds what no number does; use digits, \d, [0-9], (), {}, ? and | between ^ and $"
         )
     try:
         compiled = re.compile(text)

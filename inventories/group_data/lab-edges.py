@@ -1,6 +1,6 @@
 """The lab's Site without a switch: what FreeSWITCH would do is switched off."""
 
-from callcenter.site import Extension, FeatureCodes, Media, Site
+from callcenter.site import Extension, FeatureCodes, Firewall, Media, Network, Site
 
 site = Site(
     domain="edges.callcenter.test",
@@ -9,6 +9,8 @@ site = Site(
         *Extension.range(1000, 1019, ring_seconds=5),
         Extension(2000, name="Front desk", ring_seconds=5),
     ],
+    network=Network(sip_from="anywhere"),
+    firewall=Firewall(ssh_from="anywhere"),
     media=Media(mode="bypass", max_calls=100),
     features=FeatureCodes(echo=None, tone=None),
 )

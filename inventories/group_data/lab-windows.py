@@ -7,7 +7,7 @@ CALLCENTER_WINDOWS_SHA256     of the MSI; needed with an address
 
 import os
 
-from callcenter.site import Extension, LocalPackages, Media, Msi, Site
+from callcenter.site import Extension, LocalPackages, Media, Msi, Network, Site
 
 site = Site(
     domain="windows.callcenter.test",
@@ -19,5 +19,6 @@ site = Site(
         sha256=os.environ.get("CALLCENTER_WINDOWS_SHA256"),
     ),
     extensions=[*Extension.range(1000, 1019, ring_seconds=5)],
+    network=Network(sip_from="anywhere"),
     media=Media(max_calls=100),
 )

@@ -39,10 +39,10 @@ site = Site(
         rtp_ports=(16384, 32767),
         # Phones here are told the switch's own address, all others its public one.
         local_networks=("10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16"),
-        # Narrow this to your offices and carriers where you can.
-        sip_from=("0.0.0.0/0",),
+        # The networks of your offices, such as ("203.0.113.0/24",), where phones are nowhere else.
+        sip_from="anywhere",
     ),
-    firewall=Firewall(enabled=True, ssh_from=("0.0.0.0/0",), tcp_ports=()),
+    firewall=Firewall(enabled=True, ssh_from="anywhere", tcp_ports=()),
     media=Media(
         codecs=("OPUS", "G722", "PCMU", "PCMA"),
         mode="default",

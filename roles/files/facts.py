@@ -81,5 +81,8 @@ class MaskedContents(FactBase[dict[str, str]]):
 
 MASK_SED = (
     r's/(name="([^"]*-)?(a1-hash|password|secret|token|pin)" value=")[^"]*/\1***/g; '
-    r"s/(password( =>)? ).*/\1***/"
+    r"s/(password( =>)? ).*/\1***/; "
+    r"s/(expression=\"\^)[0-9a-f]{32}/\1***/; "
+    # Kamailio's tables of a1-hashes and keys.
+    r"s/^([0-9a-z]+:0:0:)[0-9a-f]{32,64}:/\1***:/"
 )

@@ -38,13 +38,17 @@ def payload_command(archive: bytes, run: str = 'sh "$d/apply" "$d"') -> StringCo
 
 @operation()
 def tree(
-    group: str, wanted: Tree, after: Mapping[str, str] | None = None
+    group: str,
+    wanted: Tree,
+    after: Mapping[str, str] | None = None,
+    first: Mapping[str, str] | None = None,
 ) -> Generator[StringCommand, None, None]:
     """Make a group's files those of ``wanted``: absolute paths, owned by root.
 
     + group: names the record of what is there, so that what is no longer wanted is removed
     + wanted: the files
     + after: a shell command by path, run once if that file was added, changed or removed
+    + first: the same, of files that come before all others
     """
     names = [file.path for file in wanted]
     present = host.get_fact(ManagedFiles, group=group, wanted=names)
@@ -66,6 +70,11 @@ def tree(
         for path, command in (after or {}).items()
         if path in difference.paths or path in wrong_mode
     )
+    early = {path: command for path, command in (first or {}).items() if path in put}
+
+    def placed(path: str) -> str:
+        return f"put '{path}' {wanted[path].mode:o} {wanted[path].group}"
+
     script = "\n".join(
         [
             "set -eu",
@@ -73,7 +82,8 @@ def tree(
             'put() { (umask 022; mkdir -p "$(dirname "$1")"); cp "$d/files$1" "$1.new"; '
             'chown "root:$3" "$1.new"; chmod "$2" "$1.new"; mv "$1.new" "$1"; }',
             "d=$1",
-            *(f"put '{path}' {wanted[path].mode:o} {wanted[path].group}" for path in put),
+            *(line for path, command in early.items() for line in (placed(path), command)),
+            *(placed(path) for path in put if path not in early),
             *(f"rm -f -- '{path}'" for path in difference.removed),
             f"(umask 022; mkdir -p {paths.MANAGED})",
             *commands,

@@ -105,7 +105,7 @@ systemctl stop {undo}.timer 2>/dev/null || true
 rm -rf {work}
 mkdir -m 700 {work}
 printf 'table inet {table}\\ndelete table inet {table}\\n' >{work}/before.nft
-nft list table inet {table} >>{work}/before.nft 2>/dev/null || true
+nft -s -t list table inet {table} >>{work}/before.nft 2>/dev/null || true
 cp -a "$d/files/." {work}/files
 systemd-run --quiet --collect --on-active={seconds} --timer-property=AccuracySec=1s \
     --unit={undo} nft -f {work}/before.nft
@@ -125,7 +125,7 @@ for file in {rules} /etc/systemd/system/{unit}; do
     install -m 644 {work}/files$file $file.new
     mv $file.new $file
 done
-nft -s list table inet {table} | sha256sum >{loaded}
+nft -s -t list table inet {table} | sha256sum >{loaded}
 systemctl daemon-reload
 systemctl enable --quiet {unit}
 systemctl start {unit}

@@ -47,7 +47,7 @@ def packages(site: Site, found: State) -> tuple[str, ...]:
     if render.system.sends_mail(site):
         mail += [render.freeswitch.MAILER, "ca-certificates"]
     fax = FAX_TOOLS if site.faxes else ()
-    calls = ["python3"] if site.cdr is not None or site.outbound_limits.alarm is not None else []
+    calls = ["python3"] if site.cdr is not None or render.system.sends_mail(site) else []
     if site.database is not None:
         calls += ["python3-psycopg2", "ca-certificates"]
     http = ("python3", "ca-certificates") if site.http_applications else ()
@@ -149,6 +149,8 @@ def configure(site: Site, switch: Switch, found: State) -> None:
                 *render.system.public_address(switch),
             ]
         ),
+        # Files that follow belong to them.
+        first={paths.USERS: f"systemd-sysusers {paths.USERS}"},
         after={
             paths.UNIT_DROP_IN: "systemctl daemon-reload; "
             f"! systemctl is-active --quiet {paths.UNIT} || touch {paths.RESTART_NEEDED}",
@@ -157,8 +159,18 @@ def configure(site: Site, switch: Switch, found: State) -> None:
             paths.FAX_FOLDERS: f"! [ -e {paths.FAX_FOLDERS} ] || "
             f"systemd-tmpfiles --create {paths.FAX_FOLDERS}",
             **operations.timer(paths.FAX_TIMER),
+            **operations.service(f"{paths.FAX_TIMER}.path", ()),
+            **dict.fromkeys((paths.FAX_INTAKE, paths.FAX_PREPARE), "systemctl daemon-reload"),
             paths.FAX_TOOL: f"[ -e {paths.FAX_TOOL} ] || "
             f"{{ {'; '.join(['true', *map(operations.spare, gone)])}; }}",
+            **{
+                path: f"{command}; [ -e {paths.VOICEMAIL_MAIL_UNIT} ] || "
+                f"rm -rf {paths.VOICEMAIL_MAIL}"
+                for path, command in operations.service(
+                    paths.VOICEMAIL_MAIL_UNIT,
+                    (paths.VOICEMAIL_MAIL_CONFIG, paths.VOICEMAIL_MAIL_TOOL),
+                ).items()
+            },
             **operations.service(
                 paths.CALLS_UNIT,
                 (paths.CALLS_CONFIG, paths.CALLS_TOOL, paths.CALLS_PASSWORD, paths.CALLS_CA),

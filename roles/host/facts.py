@@ -69,7 +69,7 @@ class State:
 _FREESWITCH = (
     "for process in /proc/[0-9]*; do "
     'read -r name 2>/dev/null <"$process/comm" && [ "$name" = freeswitch ] || continue; '
-    # One that has ended, or a child that is not yet another program, has no executable.
+    # One that has ended, and whose parent has not asked how, has no executable.
     'program=$(readlink "$process/exe") && [ -n "$program" ] || continue; '
     f'unit=no; grep -qs "/{paths.UNIT}$" "$process/cgroup" && unit=yes; '
     f"described=no; [ -e {paths.CURRENT} ] && described=yes; "

@@ -9,7 +9,7 @@ from pyinfra.api import StringCommand, operation
 
 from callcenter import paths
 from callcenter.render import Tree
-from callcenter.render.kamailio import TABLES
+from callcenter.render.kamailio import TABLES, watched
 from roles.kamailio.facts import KamailioState
 
 __all__ = ["packages", "running"]
@@ -47,15 +47,14 @@ def running(wanted: Tree) -> Generator[StringCommand, None, None]:
     Calls that are up go on either way, since phones send their voice to each other.
     """
     present = host.get_fact(KamailioState)
-    tables = [f"{paths.KAMAILIO}/{name}" for name in TABLES.values()]
-    watched = [paths.KAMAILIO_CONFIG, *tables]
-    stale = [path for path in watched if present.applied.get(path) != wanted[path].digest]
+    stale = {path for path in watched() if present.applied.get(path) != wanted[path].digest}
     unit, config = paths.KAMAILIO_UNIT, paths.KAMAILIO_CONFIG
     if present.running and present.enabled and not stale:
         return
-    if present.running and present.enabled and paths.KAMAILIO_CONFIG not in stale:
+    if present.running and present.enabled and not stale & {config, paths.KAMAILIO_DROP_IN}:
         reload = " && ".join(f"kamcmd htable.reload {name} >/dev/null" for name in TABLES.values())
-        yield StringCommand(f"{reload} && sha256sum {' '.join(watched)} >{paths.KAMAILIO_APPLIED}")
+        digests = f"sha256sum {' '.join(watched())}"
+        yield StringCommand(f"{reload} && {digests} >{paths.KAMAILIO_APPLIED}")
         return
     # The old process serves on unless the new configuration can be read.
     yield StringCommand(

@@ -56,7 +56,7 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
 
 
 def pytest_proof_uses(item: pytest.Item) -> Uses | None:
-    """Declarations of the test and its fixtures, for the host that it is about."""
+    """Return the uses that a test and its fixtures declare, on the host that it is about."""
     case = getattr(item, "callspec", None)
     node = case.params.get("node") if case is not None else None
     if node is None:
@@ -165,13 +165,13 @@ def fs_cli(host: Any, node: Host) -> Callable[[str], str]:
 
 @pytest.fixture
 def given(node: Host, request: pytest.FixtureRequest) -> Given:
-    """Extensions and services of the host that tests may use."""
+    """Return what the host has for tests to use."""
     return _given(request.config, node)
 
 
 @pytest.fixture
 def granted(request: pytest.FixtureRequest) -> Grant:
-    """Share of it that is this test's while it runs."""
+    """Return what this test may use of the host while it runs."""
     mine: Grant | None = request.node.stash.get(GRANTED, None)
     if mine is None:
         pytest.fail("nobody has granted this test anything; give --calls-at-once instead of -n")
@@ -248,7 +248,7 @@ def exchange(
 
 
 def logged(host: Any, node: Host, users: Collection[str]) -> list[str]:
-    """Lines of FreeSWITCH's log about the latest calls of some phones."""
+    """Return what FreeSWITCH has logged lately about the calls of some phones."""
     command = f"tail -n 5000 {LOG}"
     if node.switch.is_windows:
         command = f'type "{windows_paths.LOGS}\\freeswitch.log"'

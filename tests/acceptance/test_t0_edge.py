@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import socket
 from collections.abc import Callable
 from typing import Any
 
@@ -10,6 +11,7 @@ import pytest
 from callcenter import paths, render
 from callcenter.inventory import Host
 from callcenter.site import Site, Switch
+from tests.acceptance.conftest import local_address
 from tests.acceptance.support.phones import Exchange, Phone, RegistrationRefused
 from tests.acceptance.support.waiting import eventually
 
@@ -42,8 +44,73 @@ def test_no_drift(host: Any, site: Site, switch: Switch) -> None:
     applied = host.check_output(f"cat {paths.KAMAILIO_APPLIED}")
     for file in render.kamailio.configuration(site, switch):
         assert host.file(file.path).sha256sum == file.digest, f"{file.path} differs"
-        if file.path != paths.KAMAILIO_DROP_IN:
-            assert f"{file.digest}  {file.path}" in applied, f"{file.path} was not applied"
+        assert f"{file.digest}  {file.path}" in applied, f"{file.path} was not applied"
+
+
+CONFINED = {
+    "User": "kamailio",
+    "NoNewPrivileges": "yes",
+    "ProtectSystem": "strict",
+    "ProtectHome": "yes",
+    "PrivateTmp": "yes",
+    "PrivateDevices": "yes",
+    "MemoryDenyWriteExecute": "yes",
+    "RestrictSUIDSGID": "yes",
+    "NoExecPaths": "/",
+    "LimitCORE": "0",
+}
+
+
+def test_confinement(host: Any, site: Site) -> None:
+    """Kamailio runs without privileges: it writes its own folders alone and starts no program"""
+    names = ",".join([*CONFINED, "CapabilityBoundingSet", "MainPID"])
+    said = host.check_output(f"systemctl show {paths.KAMAILIO_UNIT} -p {names}")
+    found = dict(line.split("=", 1) for line in said.splitlines())
+    assert {name: found[name] for name in CONFINED} == CONFINED
+    low = "cap_net_bind_service" if site.network.sip_port < 1024 else ""
+    assert found["CapabilityBoundingSet"] == low
+    status = host.check_output(f"cat /proc/{found['MainPID']}/status")
+    kernel = dict(line.split(":\t", 1) for line in status.splitlines() if ":\t" in line)
+    assert (kernel["NoNewPrivs"], kernel["Seccomp"]) == ("1", "2")
+
+
+def test_says_nothing_to_strangers(site: Site, switch: Switch) -> None:
+    """A stranger's question is not answered, and what is answered does not say what runs here"""
+    if "udp" not in site.network.transports:
+        pytest.skip("the Site does not enable udp")
+    address = local_address(switch)
+    family = socket.AF_INET6 if ":" in address else socket.AF_INET
+    shown = f"[{address}]" if ":" in address else address
+    with socket.socket(family, socket.SOCK_DGRAM) as stranger:
+        stranger.bind((address, 0))
+        stranger.settimeout(1)
+        own = f"{shown}:{stranger.getsockname()[1]}"
+
+        def ask(method: str, domain: str) -> str:
+            lines = [
+                f"{method} sip:{domain} SIP/2.0",
+                f"Via: SIP/2.0/UDP {own};rport;branch=z9hG4bK{method}t0",
+                f"From: <sip:stranger@{domain}>;tag=t0",
+                f"To: <sip:stranger@{domain}>",
+                f"Call-ID: t0-{method}-{stranger.getsockname()[1]}",
+                f"CSeq: 1 {method}",
+                "Max-Forwards: 70",
+                "Content-Length: 0",
+            ]
+            text = "".join(f"{line}\r\n" for line in [*lines, ""])
+            stranger.sendto(text.encode(), (switch.announced_address, site.network.sip_port))
+            try:
+                return stranger.recv(65535).decode()
+            except TimeoutError:
+                return ""
+
+        assert ask("OPTIONS", site.domain) == ""
+        assert ask("REGISTER", "example.invalid") == ""
+        answer = ask("REGISTER", site.domain)
+        assert answer.startswith("SIP/2.0 401 ")
+        assert not [
+            word for word in ("kamailio", "server:", "user-agent:") if word in answer.lower()
+        ]
 
 
 def test_firewall(host: Any, site: Site) -> None:
@@ -54,9 +121,10 @@ def test_firewall(host: Any, site: Site) -> None:
 
 
 def test_secrets_are_not_readable(host: Any) -> None:
-    """Hashes of passwords are for root and Kamailio alone"""
-    file = host.file(f"{paths.KAMAILIO}/{render.kamailio.TABLES['ha1']}")
-    assert (file.mode, file.user, file.group) == (0o640, "root", render.kamailio.GROUP)
+    """Hashes of passwords and keys are for root and Kamailio alone"""
+    for table in render.kamailio.TABLES.values():
+        file = host.file(f"{paths.KAMAILIO}/{table}")
+        assert (file.mode, file.user, file.group) == (0o640, "root", render.kamailio.GROUP)
 
 
 def test_password_is_a_hash(host: Any, site: Site) -> None:

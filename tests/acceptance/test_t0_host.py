@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from callcenter import paths, render
+from callcenter import paths, render, users
 from callcenter.debian import version_matches
 from callcenter.inventory import Host
 from callcenter.site import Site, Switch
@@ -59,10 +59,101 @@ def test_realtime(host: Any) -> None:
     assert "SCHED_FIFO" in policy or "SCHED_RR" in policy, policy
 
 
+CONFINED = {
+    "CapabilityBoundingSet": "",
+    "LimitCORE": "0",
+    "LockPersonality": "yes",
+    "NoNewPrivileges": "yes",
+    "PrivateDevices": "yes",
+    "PrivateTmp": "yes",
+    "ProtectClock": "yes",
+    "ProtectControlGroups": "yes",
+    "ProtectHome": "yes",
+    "ProtectHostname": "yes",
+    "ProtectKernelLogs": "yes",
+    "ProtectKernelModules": "yes",
+    "ProtectKernelTunables": "yes",
+    "ProtectProc": "invisible",
+    "ProtectSystem": "strict",
+    "RestrictNamespaces": "yes",
+    "RestrictSUIDSGID": "yes",
+    "SystemCallArchitectures": "native",
+}
+
+
+@LINUX
+def test_confinement(host: Any, site: Site, node: Host) -> None:
+    """FreeSWITCH and every program beside it may do what each needs, as systemd says it"""
+    trees = (
+        render.system.unit(site, realtime=False),
+        render.system.public_address(node.switch),
+        render.system.billing(site),
+    )
+    files = [file.path.rpartition("/")[2] for tree in trees for file in tree]
+    # A template is asked of by one of its instances.
+    ours = [name.replace("@.", "@any.") for name in files if name.endswith(".service")]
+    for unit in (paths.UNIT, *ours):
+        shown = host.check_output(f"systemctl show --property {','.join(CONFINED)} {unit}")
+        found = dict(line.split("=", 1) for line in shown.splitlines())
+        if unit == f"{paths.STUN.rpartition('/')[2]}.service":
+            # It runs FreeSWITCH's releases, as root.
+            assert found.pop("CapabilityBoundingSet") == "cap_dac_override"
+        if unit == paths.UNIT and found["CapabilityBoundingSet"]:
+            assert found.pop("CapabilityBoundingSet") == "cap_sys_nice"
+        assert found == {name: CONFINED[name] for name in found}, unit
+        assert len(found) > len(CONFINED) - 2, unit
+
+
+@LINUX
+def test_no_program(host: Any, fs_cli: Callable[[str], str]) -> None:
+    """FreeSWITCH starts no program: neither by its own commands, nor could it by any"""
+    for command in ("system id", "bg_system id", "spawn id", "spawn_stream id"):
+        assert "not found" in fs_cli(command)
+    show = "systemctl show --value --property %s %s"
+    assert host.check_output(show, "NoExecPaths", paths.UNIT) == "/"
+    assert host.check_output(show, "User", paths.UNIT) == users.FREESWITCH
+
+
 def test_profile(fs_cli: Callable[[str], str], site: Site, switch: Switch) -> None:
     """The sofia profile is running on the switch's address"""
     profile = fs_cli(f"sofia status profile {render.freeswitch.PROFILE}")
     assert f"@{switch.bind_address}:{site.network.sip_port}" in profile
+
+
+def test_no_message_is_a_command(fs_cli: Callable[[str], str], site: Site, switch: Switch) -> None:
+    """FreeSWITCH takes no text message (SIP MESSAGE), which could be a command"""
+    # Without a password: whoever takes one asks for it, whoever takes none says yes to all.
+    asked = (
+        f"MESSAGE sip:{site.domain} SIP/2.0\r\n"
+        "Via: SIP/2.0/{transport} {own};rport;branch=z9hG4bK-t0\r\n"
+        f"From: <sip:t0@{site.domain}>;tag=t0\r\nTo: <sip:t0@{site.domain}>\r\n"
+        "Call-ID: t0-message\r\nCSeq: 1 MESSAGE\r\nMax-Forwards: 70\r\n"
+        "Content-Type: text/plain\r\nContent-Length: 1\r\n\r\nx"
+    )
+    transport = site.network.transports[0]
+    family = socket.AF_INET6 if ":" in switch.announced_address else socket.AF_INET
+    kind = socket.SOCK_DGRAM if transport == "udp" else socket.SOCK_STREAM
+    with socket.socket(family, kind) as probe:
+        probe.settimeout(5)
+        probe.connect((switch.announced_address, site.network.sip_port))
+        own = "{}:{}".format(*probe.getsockname()[:2])
+        probe.send(asked.format(transport=transport.upper(), own=own).encode())
+        answer = probe.recv(4096).decode().splitlines()[0]
+    assert "401" not in answer
+    assert "407" not in answer
+
+
+def test_nothing_a_peer_says_leads_elsewhere(fs_cli: Callable[[str], str]) -> None:
+    """A redirect ends the call, headers and identities stay on their side, talks are not taken"""
+    for name, value in (
+        ("outbound_redirect_fatal", "true"),
+        ("sip_copy_custom_headers", "false"),
+        ("sip_copy_multipart", "false"),
+        ("sip_ignore_remote_cid", "true"),
+        ("intercept_unbridged_only", "true"),
+        ("execute_on_blind_transfer", "execute_extension sent-on XML services"),
+    ):
+        assert fs_cli(f"global_getvar {name}") == value, name
 
 
 def test_modules(fs_cli: Callable[[str], str], site: Site) -> None:
@@ -108,6 +199,20 @@ def test_firewall(host: Any, site: Site) -> None:
     if site.firewall.enabled:
         assert "policy drop" in table.stdout
         assert host.service(paths.FIREWALL_UNIT.removesuffix(".service")).is_enabled
+
+
+@LINUX
+def test_egress(host: Any, site: Site) -> None:
+    """FreeSWITCH and the programs beside it reach what the Site names, where the Site filters it"""
+    if not site.firewall.enabled:
+        pytest.skip("the Site has no packet filter")
+    table = host.check_output(f"nft -s -t list table inet {paths.FIREWALL_TABLE}")
+    held = set()
+    for user in (users.FREESWITCH, *users.OURS):
+        number = host.check_output("id -u %s", user)
+        if f"meta skuid {number} goto from-{user}" in table:
+            held.add(user)
+    assert held == ({users.FREESWITCH, *users.OURS} if site.firewall.egress else set())
 
 
 @LINUX

@@ -96,7 +96,7 @@ def who_may(given: Given, route: Route) -> str | None:
 
 
 def caller_used(given: Given) -> Uses:
-    """Who may call over the route, and one who may not."""
+    """Return uses of an extension that may call over the route, and of one that may not."""
     trunk = local_trunk(given)
     found = route_over(given, trunk) if trunk else None
     if found is None:
@@ -139,7 +139,7 @@ def did_to(site: Site, kind: type) -> Did:
 
 
 def did_used(*kinds: type) -> Declaration:
-    """What such a DID leads to, where the carrier is here."""
+    """Return a declaration of what such a DID leads to, if the carrier is this machine."""
 
     def of(given: Given) -> Uses:
         to = [one.to for one in given.site.inbound if isinstance(one.to, kinds)]

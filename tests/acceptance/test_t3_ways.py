@@ -84,7 +84,7 @@ def talk(call: Call, callee: Phone) -> None:
 
 
 def leads(given: Given, *destinations: Destination | None) -> Uses:
-    """What calls may come to, and a phone that does not ring itself."""
+    """Return uses of all that calls may come to, and of a phone that does not ring itself."""
     uses = given.reached(*destinations) | caller_used(given)
     # Who may ring few phones has all of them at hand.
     return uses if given.phones is None else uses | alone(*given.extensions(given.free))
@@ -129,7 +129,7 @@ def all_choices(given: Given) -> Uses:
 
 
 def rings(destination: Destination) -> bool:
-    """Whether extensions ring there, at some hour, or the call ends."""
+    """Tell whether a destination, at some hour, rings extensions or ends the call."""
     if isinstance(destination, OpenDuring):
         return rings(destination.open) or rings(destination.closed)
     return isinstance(destination, ToExtension | ToRingGroup | ToHangUp)
@@ -168,7 +168,7 @@ def a_key(given: Given) -> tuple[str, str, ToExtension] | None:
 
 
 def a_key_used(given: Given) -> Uses:
-    """That extension, and who calls."""
+    """Return uses of the extension that ``a_key`` finds, and of a caller."""
     found = a_key(given)
     return given.reached(found[2] if found else None) | caller_used(given)
 
@@ -197,7 +197,7 @@ def test_ivr_speaks(site: Site, caller: Callable[..., Phone]) -> None:
 
 
 def nothing_pressed(given: Given) -> Uses:
-    """Where the first IVR leads by itself."""
+    """Return uses of what the first IVR leads to when no key is pressed, and of a caller."""
     leading = [menu.otherwise for menu in given.site.ivrs if menu.number and menu.otherwise]
     return leads(given, *leading[:1])
 

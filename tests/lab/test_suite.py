@@ -1,4 +1,4 @@
-"""What bin/test does with labs: its own go with it, and nobody else's."""
+"""Labs of bin/test: its own are removed when it ends, and nobody else's are."""
 
 from __future__ import annotations
 

@@ -41,6 +41,8 @@ from callcenter.site import *
 site = Site(
     domain="roles.callcenter.test",
     extensions=[*Extension.range(1000, 1009, ring_seconds=5)],
+    network=Network(sip_from="anywhere"),
+    firewall=Firewall(ssh_from="anywhere"),
     media=Media(max_calls=100),
     maintenance=Maintenance(live_calls="stop"),
     secret_file="{secrets}",

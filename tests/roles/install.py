@@ -1,4 +1,4 @@
-"""What pyinfra runs to prepare an image: the packages of a Site, and nothing configured."""
+"""Deploy that prepares an image: it installs the packages of a Site and configures nothing."""
 
 from pyinfra import host
 

@@ -112,8 +112,8 @@ def test_two_thousand_extensions_cost_the_same(operator: Operator) -> None:
             id="event socket",
         ),
         pytest.param(
-            "media=",
-            'network=Network(local_networks=("10.0.0.0/8",)), media=',
+            "Network(",
+            'Network(local_networks=("10.0.0.0/8",), ',
             "fs_cli -x 'acl 192.168.7.7 local'",
             "false",
             id="acl",
@@ -138,7 +138,7 @@ def test_change_spares_live_calls(
     assert operator.succeed().changes == 0
 
 
-HARSH = SITE.replace("media=", "network=Network(rtp_ports=(20000, 29999)), media=")
+HARSH = SITE.replace("Network(", "Network(rtp_ports=(20000, 29999), ")
 
 
 def test_stop_changes_nothing_while_a_call_is_up(operator: Operator, exchange: Exchange) -> None:
@@ -216,7 +216,7 @@ def test_refused_change_of_the_port_leaves_phones_the_old_one(
     template = operator.own_repository() / "templates/freeswitch/directory/users.xml.j2"
     whole = template.read_text()
     template.write_text(whole.replace("</variables>", "", 1))
-    operator.describe(SITE.replace("media=", "network=Network(sip_port=5070), media="))
+    operator.describe(SITE.replace("Network(", "Network(sip_port=5070, "))
     try:
         assert operator.deploy().code != 0
         connected(operator, HOST, exchange)[0].hangup()
@@ -283,7 +283,7 @@ def test_feature_off_takes_its_module_and_its_package(operator: Operator) -> Non
 
 def test_firewall_off_takes_its_table(operator: Operator) -> None:
     assert "policy drop" in operator.ssh(HOST, "nft list ruleset")
-    operator.describe(SITE.replace("media=", "firewall=Firewall(enabled=False), media="))
+    operator.describe(SITE.replace("Firewall(", "Firewall(enabled=False, "))
     operator.succeed()
     assert operator.ssh(HOST, "nft list ruleset").strip() == ""
     assert operator.succeed().changes == 0
@@ -322,9 +322,7 @@ def test_transport_that_is_not_enabled_is_closed(operator: Operator) -> None:
     listening = "ss -Hlntu 'sport = 5060' | awk '{print $1}' | sort | xargs"
     assert operator.ssh(HOST, listening).split() == ["tcp", "udp"]
     for transport in ("udp", "tcp"):
-        operator.describe(
-            SITE.replace("media=", f'network=Network(transports=("{transport}",)), media=')
-        )
+        operator.describe(SITE.replace("Network(", f'Network(transports=("{transport}",), '))
         operator.succeed()
         assert operator.ssh(HOST, listening).split() == [transport]
         assert f"{transport} dport 5060" in operator.ssh(HOST, "nft list ruleset")

@@ -9,8 +9,9 @@ import pytest
 
 from callcenter import paths
 from tests.acceptance.support.phones import Exchange, RegistrationRefused
+from tests.attack.sip import Account, Message, Peer, sdp
 from tests.roles.conftest import ROOT, SITE, Operator
-from tests.roles.support import connected, refused, sentence, still_talking
+from tests.roles.support import connected, phone_of, refused, sentence, still_talking
 
 pytestmark = pytest.mark.switchless
 
@@ -74,7 +75,7 @@ def test_a_restart_costs_no_call(described: Operator, exchange: Exchange) -> Non
     call, answered = connected(described, HOST, exchange)
     before = process(described)
     described.describe(
-        SWITCHLESS.replace("media=", 'network=Network(transports=("udp",)), media='), group="edges"
+        SWITCHLESS.replace("Network(", 'Network(transports=("udp",), '), group="edges"
     )
     described.succeed()
     assert process(described) != before
@@ -94,6 +95,81 @@ def test_a_configuration_that_kamailio_refuses_stops_nothing(described: Operator
     assert "parse error in config file" in run.output
     assert process(described) == before
     assert "active" in described.ssh(HOST, f"systemctl is-active {paths.KAMAILIO_UNIT}")
+
+
+@pytest.mark.parametrize("end", ["restart", "kill --signal=KILL"])
+def test_a_restart_forgets_no_phone(operator: Operator, exchange: Exchange, end: str) -> None:
+    """Neither one that was asked for, nor one after a crash."""
+    caller, callee = (phone_of(operator, HOST, exchange, number) for number in ("1000", "1001"))
+    # On disk before the end comes, which may come at any moment.
+    for phone in (caller, callee):
+        contact = phone.wait_message(lambda one: one.sent and one.method == "REGISTER")
+        where = contact.header("contact").partition("<")[2].partition(">")[0]
+        asked = f'select count(*) from location where contact = \\"{where}\\"'
+        wait(operator, f'test "$(sqlite3 {paths.KAMAILIO_LOCATION} "{asked}")" = 1')
+    before = process(operator)
+    operator.ssh(HOST, f"systemctl {end} {paths.KAMAILIO_UNIT}")
+    wait(operator, f"pid=$(cat /run/kamailio/kamailio.pid) && test $pid != {before}")
+    call = caller.call("1001")
+    answered = callee.incoming().answer()
+    call.wait_established()
+    assert answered.established
+
+
+def wait(operator: Operator, until: str) -> None:
+    """Until a command on the host succeeds."""
+    said = operator.ssh(
+        HOST, f"timeout 30 sh -c 'until {until}; do sleep 0.1; done' 2>&1 || echo never"
+    )
+    assert "never" not in said, said
+
+
+def raw_phone(operator: Operator, number: str) -> Peer:
+    """A phone of an extension that does what a test says, registered."""
+    server = next(one.address for one in operator.lab.hosts if one.name == HOST)
+    peer = Peer(operator.lab.gateway, (server, 5060))
+    password = json.loads(operator.secrets.read_text())[f"extension/{number}"]
+    account = Account(number, "roles.callcenter.test", password)
+    answer = peer.login("REGISTER", f"sip:{account.domain}", account)
+    assert answer is not None
+    assert answer.status == 200, answer.text
+    return peer
+
+
+def rung(peer: Peer) -> Message:
+    """The call that a raw phone is rung by."""
+    invite = peer.receive(5)
+    assert invite is not None
+    assert invite.method == "INVITE"
+    return invite
+
+
+def test_all_phones_of_an_extension_ring(operator: Operator, exchange: Exchange) -> None:
+    """Those that are there, though one is not: each rings, and any may answer."""
+    phones = [raw_phone(operator, "1004") for _ in range(3)]
+    phones.pop(0).close()
+    call = phone_of(operator, HOST, exchange, "1000").call("1004")
+    invites = [rung(phone) for phone in phones]
+    for phone, invite in zip(phones, invites, strict=True):
+        phone.reply(invite, "180 Ringing", tag="a")
+    contact = [("Contact", f"<sip:1004@{phones[1].contact}>"), ("Content-Type", "application/sdp")]
+    body = sdp(phones[1].address)
+    phones[1].reply(invites[1], "200 OK", tag="a", headers=contact, body=body)
+    call.wait_established()
+    assert "CANCEL" in (message.method for message in phones[0].messages(1))
+    for phone in phones:
+        phone.close()
+
+
+def test_a_phone_that_comes_back_needs_no_place(operator: Operator, exchange: Exchange) -> None:
+    """A phone that comes from another port each time keeps five contacts: the oldest goes."""
+    phones = [raw_phone(operator, "1005") for _ in range(7)]
+    phone_of(operator, HOST, exchange, "1000").call("1005")
+    for phone in phones[2:]:
+        rung(phone)
+    assert [phone.receive(0.1) for phone in phones[:2]] == [None, None]
+    for phone in phones:
+        phone.close()
 
 
 def test_what_needs_a_switch_is_refused(described: Operator) -> None:

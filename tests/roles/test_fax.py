@@ -211,7 +211,7 @@ def test_two_pages_arrive_as_they_were_sent(
     assert about.splitlines() == [
         "From: +4930111", "Pages: 2", "Result: complete (T.30 result 0)", f"By: {mode}"
     ]  # fmt: skip
-    assert far.ssh(FAR, f"stat -c '%U %a' {paths.FAXES}/{name}").split() == ["freeswitch", "700"]
+    assert far.ssh(FAR, f"stat -c '%U %a' {paths.FAXES}/{name}").split() == ["freeswitch", "2770"]
     assert far.ssh(FAR, f"find {paths.FAXES}/{name}/incoming -type f") == ""
     assert near.ssh(NEAR, f"find {paths.FAXES}/.outgoing -type f") == ""
 

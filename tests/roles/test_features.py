@@ -85,7 +85,7 @@ OWN = {
     "faxes": (None, "dialplan/services/faxes.xml"),
     "queues": ("mod_callcenter", "dialplan/services/queues.xml"),
     "voicemail": ("mod_voicemail", "dialplan/services/voicemails.xml"),
-    "trunks": ("mod_hash", "dialplan/services/outbound.xml"),
+    "trunks": (None, "dialplan/services/outbound.xml"),
     "recordings": (None, "dialplan/services/recordings.xml"),
     "call detail records": ("mod_json_cdr", "autoload_configs/json_cdr.conf.xml"),
     "billing": ("mod_nibblebill", "autoload_configs/nibblebill.conf.xml"),

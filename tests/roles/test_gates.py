@@ -49,7 +49,7 @@ def test_broken_template_is_red(operator: Operator, tmp_path: Path) -> None:
 
 
 def test_wrong_port_is_red(operator: Operator, tmp_path: Path) -> None:
-    operator.describe(SITE.replace("media=", "network=Network(sip_port=5070), media="))
+    operator.describe(SITE.replace("Network(", "Network(sip_port=5070, "))
     try:
         done = verify(operator, "every_extension and udp or listeners", tmp_path / "report.html")
         assert done.returncode == 1

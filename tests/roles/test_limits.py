@@ -63,6 +63,8 @@ TRUNKS = f"""
 def described(lab: Lab) -> str:
     """The Site with its trunks to this machine."""
     text = SITE.replace(ALLOWED, EXTENSIONS).replace("media=", TRUNKS, 1)
+    # Twenty at once, of one phone.
+    text = text.replace("max_calls=100", "max_calls=100, calls_per_extension=100")
     return text.replace("GATEWAY", lab.gateway)
 
 

@@ -386,9 +386,11 @@ def test_carriers_at_private_addresses(
     outbound=[{", ".join(routes)}],
     outbound_limits=OutboundLimits(countries=["+49"]),
     inbound=[Did("+4930123400", to=extension(1000))],
-    network=Network(local_networks={LOCAL}),
     media="""
     text = SITE.replace("media=", more, 1).replace(
+        'sip_from="anywhere"', f'sip_from="anywhere", local_networks={LOCAL}'
+    )
+    text = text.replace(
         "[*Extension.range(1000, 1009",
         f"[Extension(1000, routes={places}), *Extension.range(1001, 1009",
     )

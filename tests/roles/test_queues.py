@@ -77,7 +77,7 @@ def agents(operator: Operator, exchange: Exchange) -> dict[str, Phone]:
 
 
 def agent_of(operator: Operator, agent: str) -> dict[str, str]:
-    """What mod_callcenter knows of an agent."""
+    """Return what mod_callcenter knows of an agent."""
     told = callcenter(operator, f"agent list {agent}").splitlines()
     return dict(zip(told[0].split("|"), told[1].split("|"), strict=True))
 

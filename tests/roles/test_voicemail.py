@@ -21,7 +21,7 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
-from callcenter import paths
+from callcenter import paths, users
 from lab.lab import Lab
 from tests.acceptance.support.audio import assert_heard, read_wav
 from tests.acceptance.support.logs import LOG
@@ -215,7 +215,7 @@ def test_mail(operator: Operator, mail_server: MailServer, phone: Callable[[str]
     held = operator.ssh(HOST, f"grep -rlF '{LOGIN[1]}' /etc /usr/lib/callcenter /var/log")
     assert held.split() == [paths.SMTP_PASSWORD]
     stat = operator.ssh(HOST, f"stat -c '%U %G %a' {paths.SMTP_PASSWORD}")
-    assert stat.split() == ["root", "freeswitch", "640"]
+    assert stat.split() == ["root", users.MAIL, "640"]
 
 
 def test_mail_off(operator: Operator, mail_server: MailServer) -> None:

@@ -50,7 +50,7 @@ def test_scripts_are_posix_shell(name: str) -> None:
 
 
 def test_the_lock_names_all_that_is_needed() -> None:
-    """It is installed as it stands, without a look at what its packages ask for."""
+    """The lock is installed without resolving dependencies, so it must name them all."""
     done = subprocess.run(
         [sys.executable, "-m", "pip", "check"], capture_output=True, text=True, check=False
     )

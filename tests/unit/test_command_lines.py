@@ -1,4 +1,4 @@
-"""What is typed wrongly, or without what it needs: one clear line, and nothing is done."""
+"""Commands typed wrongly, or without what they need: they print one clear line and do nothing."""
 
 from __future__ import annotations
 

@@ -281,6 +281,25 @@ def test_what_is_no_utf8_is_kept(spool: Path, tmp_path: Path) -> None:
     assert deliver(spool, Files(tmp_path, "json")) == 1
 
 
+@pytest.mark.parametrize(
+    ("dialled", "cell"),
+    [
+        ("=1+1", "'=1+1"),
+        ("@SUM(A1)", "'@SUM(A1)"),
+        ("-2+3", "'-2+3"),
+        ("+cmd", "'+cmd"),
+        ("+4930123456", "+4930123456"),
+        ("*97", "*97"),
+    ],
+)
+def test_a_cell_is_no_formula(dialled: str, cell: str, spool: Path, tmp_path: Path) -> None:
+    spooled(spool, 1, content=json.dumps(leg(step(dialled, "1001"))))
+    deliver(spool, Files(tmp_path, "csv"))
+    (file,) = tmp_path.glob("*.csv")
+    (row,) = csv.DictReader(file.read_text().splitlines())
+    assert row["dialled"] == cell
+
+
 def test_old_days_are_deleted(tmp_path: Path) -> None:
     for name in ("2026-01-01.jsonl", "2026-01-02.csv", "2026-01-03.jsonl", "notes.txt"):
         (tmp_path / name).touch()

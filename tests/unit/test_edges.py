@@ -20,6 +20,7 @@ from callcenter.site import (
     Cdr,
     Extension,
     FeatureCodes,
+    Firewall,
     LocalPostgres,
     Media,
     Network,
@@ -46,6 +47,8 @@ def site(**fields: Any) -> Site:
     described: dict[str, Any] = {
         "domain": "sip.example.net",
         "extensions": [Extension("1000", password=Secret(literal=PHONE), ring_seconds=20)],
+        "network": Network(sip_from="anywhere"),
+        "firewall": Firewall(ssh_from="anywhere"),
         **NO_SWITCH,
     }
     return Site(**(described | fields))
@@ -168,7 +171,10 @@ def test_check_refuses_an_inventory_of_edges_that_needs_a_switch(own_folder: Pat
         "edges = hosts(('sip.example.net', {'public_ip': '203.0.113.20'}), group='edges')\n"
     )
     data = own_folder / "group_data" / "office.py"
-    start = "from callcenter.site import *\nsite = Site(domain='sip.example.net', extensions=[1000]"
+    start = (
+        "from callcenter.site import *\nsite = Site(domain='sip.example.net', extensions=[1000], "
+        "network=Network(sip_from='anywhere'), firewall=Firewall(ssh_from='anywhere')"
+    )
     data.write_text(f"{start})\n")
     assert len(check(inventory)) == 3
     data.write_text(

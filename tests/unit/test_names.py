@@ -197,8 +197,9 @@ def test_the_preprocessor_of_these_tests_does_what_freeswitch_does(line: str, me
 def test_a_domain_is_set_before_anything_is_included() -> None:
     looking = Preprocessor(freeswitch.configuration(site("Bob"), SWITCH))
     looking.merged()
-    assert looking.variables == {
-        "domain": "cc.example.net",
-        "default_language": "en",
-        "hold_music": sounds.HOLD_MUSIC,
-    }
+    first = list(looking.variables.items())[:3]
+    assert first == [
+        ("domain", "cc.example.net"),
+        ("default_language", "en"),
+        ("hold_music", sounds.HOLD_MUSIC),
+    ]

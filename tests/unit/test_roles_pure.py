@@ -17,7 +17,17 @@ from callcenter import paths
 from callcenter.debian import read_index
 from callcenter.render import freeswitch, system
 from callcenter.secrets import Secret
-from callcenter.site import EventSocket, Extension, LocalPackages, SignalWire, Site, Switch, Trunk
+from callcenter.site import (
+    EventSocket,
+    Extension,
+    Firewall,
+    LocalPackages,
+    Network,
+    SignalWire,
+    Site,
+    Switch,
+    Trunk,
+)
 from roles.files.facts import MASK_SED, ManagedFiles, MaskedContents, Present
 from roles.files.operations import HIDDEN, masked
 from roles.firewall.facts import Filter, FirewallState
@@ -35,6 +45,8 @@ SITE = Site(
     extensions=(Extension("1000", password=Secret(literal="correct-Horse-7battery")),),
     event_socket=EventSocket(password=Secret(literal="third-Horse-7battery")),
     packages=SignalWire(token=Secret(literal="pat_Horse7battery")),
+    network=Network(sip_from="anywhere"),
+    firewall=Firewall(ssh_from="anywhere"),
 )
 SWITCH = Switch("cc1.example.net", public_ip="203.0.113.10")
 

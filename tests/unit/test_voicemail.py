@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from callcenter import paths
+from callcenter import paths, users
 from callcenter.render import freeswitch, system
 from callcenter.routing import explain, moment
 from callcenter.secrets import Secret, pin_weakness
@@ -75,7 +75,7 @@ def test_it_is_there_with_the_first_mailbox_only() -> None:
     assert "voicemail" not in text(without)
     assert "*97" not in text(without)
     files = {file.path for file in system.unit(without, realtime=True)}
-    assert files == {paths.RELEASE_TOOL, paths.UNIT_DROP_IN, paths.LOGROTATE}
+    assert files == {paths.USERS, paths.RELEASE_TOOL, paths.UNIT_DROP_IN, paths.LOGROTATE}
     assert "mod_voicemail" in freeswitch.modules(site())
 
 
@@ -87,12 +87,13 @@ def test_messages_that_are_kept_for_ever_have_no_timer() -> None:
 
 
 def test_the_mail_password_is_in_a_file_of_its_own() -> None:
-    tree = system.unit(site(smtp=SMTP), realtime=True)
+    mailed = site(Extension(1000, voicemail=Mailbox(email="desk@example.net")), smtp=SMTP)
+    tree = system.unit(mailed, realtime=True)
     holding = [file for file in tree if b"Horse" in file.content]
     assert [(one.path, one.mode, one.group) for one in holding] == [
-        (paths.SMTP_PASSWORD, 0o640, "freeswitch")
+        (paths.SMTP_PASSWORD, 0o640, users.MAIL)
     ]
-    assert "Horse" not in text(site(smtp=SMTP))
+    assert "Horse" not in text(mailed)
 
 
 def test_who_is_not_answered_is_led_to_the_mailbox_unless_the_site_says_otherwise() -> None:

@@ -12,7 +12,7 @@ import pytest
 
 from callcenter import windows_paths as paths
 from callcenter.render import windows as render
-from callcenter.site import Extension, Firewall, LocalPackages, Media, Site, Switch
+from callcenter.site import Extension, Firewall, LocalPackages, Media, Network, Site, Switch
 from roles.windows import facts
 from tests.windows.support.machine import Machine, msi
 from tests.windows.support.site import UNINSTALL, complete, forget, site, stopped
@@ -116,6 +116,7 @@ def test_it_is_installed_and_freeswitch_runs_with_the_sites_configuration(machin
         extensions=[*Extension.range(1000, 1004)],
         media=Media(max_calls=100),
         packages=LocalPackages(version=machine.versions[0]),
+        network=Network(sip_from="anywhere"),
         firewall=Firewall(enabled=machine.real),
         secret_file=machine.secrets,
     )

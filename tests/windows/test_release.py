@@ -92,7 +92,7 @@ def test_changes_with_a_call_up(machine: Machine, exchange: Exchange) -> None:
     assert machine.ask("user_exists id 1005 windows.callcenter.test") == "true"
     still_talking(call, answered)
 
-    harsh = gentle + "network=Network(sip_port=5070), "
+    harsh = gentle.replace("Network(", "Network(sip_port=5070, ")
     run = machine.bring(harsh + "maintenance=Maintenance(live_calls='stop')")
     stopped(run, "Configuration", "1 calls are up and this change needs: profile internal")
     assert "nothing was changed" in run.output

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import functools
+import hashlib
 from collections.abc import Iterator
 
 from callcenter.render import sounds
 from callcenter.render._files import File
+from callcenter.render.services import pins
 from callcenter.render.services._way import config
-from callcenter.site import Site
+from callcenter.site import Conference, Site
 
 __all__ = ["files", "modules"]
 
@@ -22,10 +25,23 @@ def files(site: Site) -> Iterator[File]:
     if not site.conferences:
         return
     music = sounds.HOLD_MUSIC if site.hold_music is not None else None
+    yield config("autoload_configs/conference.conf.xml", site, music=music)
     yield config(
-        "autoload_configs/conference.conf.xml",
+        "dialplan/services/conferences.xml",
         site,
-        music=music,
-        reveal=lambda pin: pin and site.reveal(pin),
+        pins=functools.partial(pin_hashes, site),
+        salt=functools.partial(_salt, site),
+        pin_tries=pins.TRIES,
     )
-    yield config("dialplan/services/conferences.xml", site)
+
+
+def pin_hashes(site: Site, room: Conference) -> Iterator[tuple[str, str]]:
+    """The hash of each PIN of a conference, with what mod_conference is told of who types it."""
+    for pin, flags in ((room.moderator_pin, "+flags{moderator}"), (room.pin, "")):
+        if pin is not None:
+            text = f"{_salt(site, room)}:{site.reveal(pin)}"
+            yield hashlib.md5(text.encode(), usedforsecurity=False).hexdigest(), flags
+
+
+def _salt(site: Site, room: Conference) -> str:
+    return f"{room.name}@{site.domain}"

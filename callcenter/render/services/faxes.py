@@ -6,19 +6,27 @@ from collections.abc import Iterator
 
 from callcenter import paths
 from callcenter.render._files import File
+from callcenter.render._templates import plain
 from callcenter.render.services._way import config
 from callcenter.site import Site
 
-__all__ = ["files", "modules"]
+__all__ = ["ARRIVED_SCRIPT", "files", "modules"]
+
+ARRIVED_SCRIPT = "scripts/fax-arrived.lua"
+"""Tells a unit of the host that a fax has arrived."""
 
 
 def modules(site: Site) -> tuple[str, ...]:
-    """What speaks T.30 and T.38."""
-    return ("mod_spandsp",) if site.faxes else ()
+    """Name the modules that speak T.30 and T.38, and that report a fax that has arrived."""
+    return ("mod_lua", "mod_spandsp") if site.faxes else ()
 
 
 def files(site: Site) -> Iterator[File]:
     """The module's settings, and the dialplan that receives."""
     if site.faxes:
         yield config("autoload_configs/spandsp.conf.xml", site, folder=paths.FAXES)
-        yield config("dialplan/services/faxes.xml", site, folder=paths.FAXES, tool=paths.FAX_TOOL)
+        script = f"{paths.CURRENT}/{ARRIVED_SCRIPT}"
+        yield config("dialplan/services/faxes.xml", site, folder=paths.FAXES, script=script)
+        yield File(
+            ARRIVED_SCRIPT, plain(f"freeswitch/{ARRIVED_SCRIPT}.j2", folder=paths.FAXES), 0o640
+        )

@@ -105,7 +105,7 @@ def dids(site: Site) -> list[tuple[Did, str]]:
 
 def expression(did: Did, trunks: Sequence[Trunk]) -> str:
     """What a carrier sends for a number: with a plus, with 00, with neither; with one 0 where it
-    sends its country's numbers so."""
+    sends its country's numbers so. Nothing stands before or after it."""
     first, last = did.number[1:], (did.last or did.number)[1:]
     spellings = [rf"(?:\+|00)?{_span(first, last)}"]
     for trunk in trunks:
@@ -115,7 +115,7 @@ def expression(did: Did, trunks: Sequence[Trunk]) -> str:
                 spelling = "0" + _span(first[len(country) :], last[len(country) :])
                 if spelling not in spellings:
                     spellings.append(spelling)
-    return f"^(?:{'|'.join(spellings)})$"
+    return f"(?:{'|'.join(spellings)})"
 
 
 def _span(first: str, last: str) -> str:

@@ -6,6 +6,7 @@ import hashlib
 from collections.abc import Iterator
 
 from callcenter.render._files import File
+from callcenter.render.services import pins
 from callcenter.render.services._way import config
 from callcenter.site import Extension, Site
 
@@ -24,7 +25,7 @@ def files(site: Site) -> Iterator[File]:
     """The profile, and the dialplan that leads into mailboxes."""
     if not site.mailboxes:
         return
-    values = {"profile": PROFILE, "voicemail": site.voicemail}
+    values = {"profile": PROFILE, "voicemail": site.voicemail, "pin_calls": pins.CALLS}
     yield config("autoload_configs/voicemail.conf.xml", site, **values)
     yield config("dialplan/services/voicemails.xml", site, **values)
 

@@ -1,4 +1,4 @@
-"""Resources of tests: the Site's extensions and services on one host."""
+"""Resources for tests to use: the Site's extensions and services on one host."""
 
 from __future__ import annotations
 
@@ -142,7 +142,7 @@ class Given:
         return sorted(members, key=lambda agent: agent.skills[queue])
 
     def dialled(self, number: str) -> Resource | None:
-        """Name what a number leads to first, where tests would meet there."""
+        """Return what a number leads to first; None where tests do not disturb each other there."""
         if number in [one.number for one in self.site.emergency]:
             return None
         try:

@@ -13,7 +13,7 @@ _CHANNEL = re.compile(r"New Channel \S+/(\+?[0-9]+)@\S+ \[([0-9a-f-]{36})\]")
 
 
 class Log:
-    """What is logged from now on."""
+    """Lines that are logged from now on."""
 
     def __init__(self, host: Any) -> None:
         self._host = host
@@ -25,7 +25,7 @@ class Log:
         return said.splitlines()
 
     def of_calls(self, users: Collection[str]) -> list[str]:
-        """What is said of the calls of these phones."""
+        """Return the lines about the calls of these phones."""
         return of_calls(self.lines(), users)
 
 

@@ -335,7 +335,7 @@ class Exchange:
                 raise PhoneTimeout(f"{what}: not within {timeout:g} s; {instead}")
 
     def _seen(self) -> str:
-        """What came instead of what was waited for: the latest of SIP."""
+        """Describe the latest SIP message, which came instead of what was waited for."""
         if not self.trace.messages:
             return "no SIP message came or went"
         last = self.trace.messages[-1]

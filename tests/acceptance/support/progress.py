@@ -1,4 +1,4 @@
-"""What is under way while tests run, and what it waits for: a bar on a terminal, elsewhere a line
+"""Display of the tests under way and of what they wait for: a bar on a terminal, elsewhere a line
 now and then."""
 
 from __future__ import annotations

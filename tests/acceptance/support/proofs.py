@@ -1,4 +1,4 @@
-"""What the tests of a run proved, and the lines of a terminal that tell it."""
+"""Proofs of a run, one for each test, and the lines of a terminal that report them."""
 
 from __future__ import annotations
 
@@ -70,7 +70,7 @@ class Proofs:
 
     @property
     def tiers(self) -> list[tuple[str, list[Proof]]]:
-        """What was proved, by the names of the tiers."""
+        """Proofs with the result ``proved``, by the names of their tiers."""
         return [
             (tier_name(tier), list(proofs))
             for tier, proofs in groupby(self.of("proved"), key=lambda proof: proof.tier)

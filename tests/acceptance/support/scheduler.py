@@ -42,7 +42,7 @@ from tests.acceptance.support.uses import (
 os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
 
 GRANTED = pytest.StashKey[Grant]()
-"""What the test may use."""
+"""Key in a test's stash: the resources that it may use."""
 
 DURATIONS = "callcenter/seconds"
 """In pytest's cache: how long each test took."""
@@ -53,7 +53,7 @@ INTERRUPTED_SECONDS = 60.0
 
 
 class Hooks:
-    """What this plugin asks and tells others."""
+    """Hooks by which this plugin asks other plugins and tells them."""
 
     @pytest.hookspec(firstresult=True)
     def pytest_proof_uses(self, item: pytest.Item) -> Uses | None:
@@ -94,7 +94,7 @@ def _positive(text: str) -> int:
 
 
 def declarations(item: pytest.Item) -> Iterator[Any]:
-    """What the test and its fixtures declare by ``uses``."""
+    """Yield the declarations that the test and its fixtures make by ``uses``."""
     known = getattr(item, "_fixtureinfo").name2fixturedefs  # noqa: B009
     yield from declared_by(getattr(item, "function", None))
     for name in item.fixturenames:  # type: ignore[attr-defined]
@@ -131,13 +131,13 @@ class _Child:
     pid: int
     pipe: Connection
     crash: IO[bytes]
-    """Where the interpreter writes its last words."""
+    """File in which a crash of the child leaves its traceback."""
     began: float
     started_at: float
     phases: list[str]
     """Those of setup, call and teardown that were reported."""
     ended: bool = False
-    """Whether it said that it had come to its end."""
+    """Flag that is set when the child reports that it has come to its end."""
 
 
 class _Run:

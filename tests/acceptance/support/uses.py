@@ -1,17 +1,17 @@
-"""What tests use of a site, and which of them may run at once.
+"""Resources of a site that tests use, and which of the tests may run at once.
 
-A fixture, or a test, says what it uses by a function of what is given (the Site, the host, the
-extensions that --phones names); who asks for the fixture uses it, too:
+A fixture or a test declares what it uses by a function of what is given: the Site, the host, and
+the extensions that --phones names. A test that asks for a fixture uses what the fixture uses:
 
     def sales(given):
-        return alone(given.queue("sales"))
+        return alone(given.resource("queues", "sales"))
 
     @pytest.fixture
     @uses(sales)
     def queue(site): ...
 
-`Some` is for what there is more of than one: a test is granted as many as it needs, whichever are
-free, and learns from its grant which they are. Nothing here knows pytest.
+`Some` is for resources of which any will do. A test is granted as many as it needs, whichever are
+free, and its grant names them. This module does not import pytest.
 """
 
 from __future__ import annotations
@@ -97,7 +97,7 @@ def shared(*resources: Resource) -> Uses:
 
 
 def some(name: str, count: int, of: Iterable[Resource]) -> Uses:
-    """As many as ``count``, alone. Where there are fewer in all, the test is granted none."""
+    """Return uses of any ``count`` of these, alone. With fewer in all, a test is granted none."""
     return Uses(some=(Some(name, count, tuple(dict.fromkeys(of))),))
 
 
@@ -118,14 +118,14 @@ def uses(*declarations: Declaration) -> Callable[[Function], Function]:
 
 
 def declared_by(function: object) -> tuple[Declaration, ...]:
-    """What ``uses`` says of a function."""
+    """Return the declarations that ``uses`` has given a function."""
     found: tuple[Declaration, ...] = getattr(function, "uses", ())
     return found
 
 
 @dataclass(frozen=True)
 class Grant:
-    """What a test has while it runs."""
+    """Resources that a test has while it runs."""
 
     alone: frozenset[Resource] = frozenset()
     shared: frozenset[Resource] = frozenset()
@@ -140,7 +140,7 @@ class Grant:
 
 
 class Holdings:
-    """What is held at the moment."""
+    """Resources that are held at the moment."""
 
     def __init__(self) -> None:
         self._alone: set[Resource] = set()
@@ -167,7 +167,7 @@ class Holdings:
         return Grant(mine, wanted.shared, found)
 
     def to_keep(self, wanted: Uses) -> set[Resource]:
-        """What a test that cannot begin has to be kept, so that it can before long."""
+        """Return what must be kept free for a test that cannot begin, so that it soon can."""
         found = _chosen(wanted, lambda one: one not in self._alone, lambda one: 0)
         short = self._short(wanted, found)
         return set(wanted.alone).union(*(one.of for one in wanted.some if one.name in short))

@@ -1,4 +1,5 @@
-"""What tests may use of the lab's Site: who is plain, what a call may come to, what a number is."""
+"""Resources of the lab's Site for tests: plain extensions, what a call may come to, what a number
+leads to."""
 
 from __future__ import annotations
 

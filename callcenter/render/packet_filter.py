@@ -1,0 +1,102 @@
+"""Parts of a host's packet filter: matches for networks and for strangers, and rules for what goes
+out."""
+
+from __future__ import annotations
+
+import ipaddress
+from collections.abc import Iterable, Mapping
+from urllib.parse import urlsplit
+
+from callcenter import users
+from callcenter.site import RemotePostgres, Site, Trunk
+from callcenter.site.network import ANYWHERE
+
+__all__ = ["egress", "matches", "strangers"]
+
+SIP_LISTENERS = "5060-5069"
+"""Ports at which phones on TCP take new connections, where phones may be in any network."""
+
+
+def matches(networks: Iterable[str], side: str = "saddr") -> list[str]:
+    """nftables' match for each address family; one empty match where it may be anybody.
+
+    ``side``: ``saddr`` for who sends, ``daddr`` for whom something is sent to.
+    """
+    four, six = _families(networks)
+    if four == ["0.0.0.0/0"] and six in ([], ["::/0"]):
+        return [""]
+    out = []
+    for name, family, members in (("ip", "ipv4", four), ("ip6", "ipv6", six)):
+        if members in (["0.0.0.0/0"], ["::/0"]):
+            out.append(f"meta nfproto {family} ")
+        elif members:
+            out.append(f"{name} {side} {{ {', '.join(members)} }} ")
+    return out
+
+
+def strangers(site: Site) -> list[str]:
+    """nftables' match of each address family for whoever is neither in the Site's own networks nor
+    one of its carriers."""
+    known = [*site.network.local_networks]
+    for networks in (site.network.sip_from, site.firewall.ssh_from):
+        known += networks if networks != ANYWHERE else ()
+    for trunk in site.trunks:
+        known += trunk.sources
+    four, six = _families(known)
+    return [
+        match
+        for match in (_others("ip", "ipv4", four), _others("ip6", "ipv6", six))
+        if match is not None
+    ]
+
+
+def egress(site: Site) -> Mapping[str, list[str]]:
+    """Rules by user of what each may reach, apart from loopback and answers."""
+    names = ["udp dport 53 accept", "tcp dport 53 accept"]
+    further = [f"{match}accept" for match in matches(site.firewall.egress_to, "daddr")]
+    first, last = site.network.rtp_ports
+    phones = matches(site.network.sip_from, "daddr")
+    # Not by address: a call that is up goes on and can be ended when the Site names fewer networks,
+    # and what follows goes anywhere as well.
+    out = [f"udp sport {site.network.sip_port} accept"]
+    if "tcp" in site.network.transports:
+        # Most keep the connection that they have made; some listen themselves.
+        listens = SIP_LISTENERS if site.network.sip_from == ANYWHERE else "1024-65535"
+        out += [f"{match}tcp dport {listens} accept" for match in phones]
+    # Who calls says in SDP where voice goes to, so it may be anywhere.
+    out.append(f"udp sport {first}-{last} accept")
+    for trunk in site.trunks:
+        out += _carrier(trunk, site.network.trunk_port)
+    if isinstance(site.database, RemotePostgres):
+        out.append(f"tcp dport {site.database.port} accept")
+    rules = {users.FREESWITCH: [*names, *out, *further], users.FAX: []}
+    mail = [f"tcp dport {site.smtp.port} accept"] if site.smtp is not None else []
+    rules[users.MAIL] = [*names, *mail, *further] if mail else []
+    urls = [urlsplit(one.url) for one in site.http_applications]
+    ports = sorted({url.port or 443 for url in urls if url.scheme == "https"})
+    web = [f"tcp dport {port} accept" for port in ports]
+    rules[users.HTTP] = [*names, *web, *further] if web else []
+    return {user: list(dict.fromkeys(given)) for user, given in rules.items()}
+
+
+def _carrier(trunk: Trunk, port: int) -> list[str]:
+    """Return the rules by which a carrier is reached. Over UDP they match the source port. Over TCP
+    a carrier that is given by name is matched by its port alone: its addresses may change."""
+    if trunk.transport == "udp":
+        return [f"udp sport {port} accept"]
+    ways = [""] if trunk.is_named else matches(trunk.reached_at, "daddr")
+    return [f"{match}tcp dport {trunk.proxy_port} accept" for match in ways]
+
+
+def _others(name: str, family: str, known: list[str]) -> str | None:
+    if known in (["0.0.0.0/0"], ["::/0"]):
+        return None
+    return f"{name} saddr != {{ {', '.join(known)} }} " if known else f"meta nfproto {family} "
+
+
+def _families(networks: Iterable[str]) -> tuple[list[str], list[str]]:
+    given = [ipaddress.ip_network(network) for network in networks]
+    # An interval set holds no network twice, nor one inside another.
+    four = ipaddress.collapse_addresses(n for n in given if isinstance(n, ipaddress.IPv4Network))
+    six = ipaddress.collapse_addresses(n for n in given if isinstance(n, ipaddress.IPv6Network))
+    return [str(one) for one in four], [str(one) for one in six]

@@ -1,0 +1,29 @@
+"""PINs that callers type: attempts are counted over calls, since a call has three, and another is
+cheap."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Final
+
+from callcenter.render._files import File
+from callcenter.render.services._way import config
+from callcenter.site import Site
+
+__all__ = ["CALLS", "TRIES", "files", "modules"]
+
+TRIES: Final = 12
+"""Wrong PINs within an hour, until a right one comes."""
+CALLS: Final = TRIES // 3
+"""Calls of as many: mod_voicemail counts its attempts itself, three a call."""
+
+
+def modules(site: Site) -> tuple[str, ...]:
+    """FreeSWITCH's base is enough."""
+    return ()
+
+
+def files(site: Site) -> Iterator[File]:
+    """Yield the dialplan for a call that has had too many PIN attempts."""
+    if site.mailboxes or any(room.pin for room in site.conferences):
+        yield config("dialplan/services/pins.xml", site)

@@ -1,0 +1,17 @@
+"""The users of a host that our units run as, each for what a peer or another unit may not reach."""
+
+from __future__ import annotations
+
+from typing import Final
+
+__all__ = ["FAX", "FREESWITCH", "HTTP", "MAIL", "OURS"]
+
+FREESWITCH: Final = "freeswitch"
+"""Made by FreeSWITCH's package."""
+MAIL: Final = "callcenter-mail"
+"""Mails, and may read the mail server's password."""
+FAX: Final = "callcenter-fax"
+"""Reads documents that come from strangers, and has no network."""
+HTTP: Final = "callcenter-http"
+"""Asks the back ends of HTTP applications."""
+OURS: Final = (MAIL, FAX, HTTP)
