@@ -86,6 +86,9 @@ def _read(source: Source) -> str | Ladder:
 
 _PLUGIN = "acceptance-report"
 
+INTERRUPTED = "the run was interrupted"
+"""Reason of a test that was begun, and of whose outcome nothing is known."""
+
 _EVIDENCE = pytest.StashKey[Evidence]()
 
 
@@ -300,10 +303,15 @@ class _Report:
         data: dict[str, Any] | None = getattr(report, "proof", None)
         if data is None:
             return
-        proof = self._proofs.setdefault(report.nodeid, Proof(report.nodeid, **data))
+        proof = self._proofs.setdefault(
+            report.nodeid, Proof(report.nodeid, result="not tried", reason=INTERRUPTED, **data)
+        )
         proof.hosts = data["hosts"] or proof.hosts
         proof.seconds += report.duration
-        if report.skipped:
+        if report.passed:
+            if report.when == "call":
+                proof.result, proof.reason = "proved", ""
+        elif report.skipped:
             reason = getattr(report, "wasxfail", None)
             proof.reason = hidden(f"{NOT_TRIED}{reason}" if reason else _reason(report))
             proof.result = "does not apply"
@@ -315,7 +323,8 @@ class _Report:
                 name = f"FAILED {tier_name(proof.tier)}: {proof.proved}"
                 reason = f"       {getattr(report, 'reason', '')}"
                 self._progress.fail([fitted(line, COLUMNS) for line in (name, reason)])
-            proof.reason = proof.reason or getattr(report, "reason", "")
+            if proof.result != "failed":
+                proof.reason = getattr(report, "reason", "")
             proof.result = "failed"
             proof.details += getattr(report, "failure", "")
             proof.evidence += getattr(report, "evidence", [])

@@ -354,6 +354,10 @@ def test_interrupted_all_are_torn_down_and_nobody_is_left(pytester: pytest.Pytes
     said, _ = process.communicate(timeout=60)
     assert process.returncode == pytest.ExitCode.INTERRUPTED
     assert "KeyboardInterrupt" in said
+    # A test whose setup alone was over has proved nothing.
+    lines = said.splitlines()
+    assert "3 not tried: the run was interrupted" in lines
+    assert "0 proved, 0 failed, 3 not tried" in lines
     assert len(list(pytester.path.glob("down-*"))) == 3
     for up in ups:
         with pytest.raises(ProcessLookupError):
