@@ -17,6 +17,7 @@ from callcenter import paths
 from callcenter.event_socket import EventSocketClient, connect
 from callcenter.inventory import Inventory
 from callcenter.outside import sending
+from callcenter.render.services.trunks import identity
 from callcenter.site import Fax, Route, Site, SiteError, Trunk
 from callcenter.ssh import ssh_config
 
@@ -101,7 +102,8 @@ def ways(site: Site, sender: Fax, number: str) -> list[Way]:
     an_hour = Limit("hour", f"hour {own} {limits.calls_per_hour}/3600", OVER, whose)
     out: list[Way] = []
     for trunk in _by_weight(call.trunks, call.by.shares):
-        caller = sender.caller_id or trunk.caller_id or "anonymous"
+        ours = sender.caller_id or trunk.caller_id
+        caller = trunk.shown(ours) if ours else "anonymous"
         counted = [at_a_time, *_limits(trunk)]
         if not out:
             counted.insert(0, an_hour)
@@ -118,8 +120,7 @@ def ways(site: Site, sender: Fax, number: str) -> list[Way]:
             "origination_caller_id_name": caller,
             "leg_progress_timeout": str(call.by.silence_seconds),
         }
-        if trunk.caller_id_in == "p-asserted-identity":
-            variables["sip_cid_type"] = "pid"
+        variables.update(identity(trunk))
         if trunk.srtp:
             variables["rtp_secure_media"] = "mandatory"
         dial = f"sofia/gateway/{trunk.name}/{trunk.sent(call.number)}"

@@ -205,6 +205,8 @@ TIERS: dict[str, Tier] = {
             "sbin/nft": "nftables",
             "bin/turnserver": "coturn",
             "sbin/conntrack": "conntrack",
+            # Of the carrier in test_carriers.py.
+            "sbin/kamailio": "kamailio",
         },
         # Where it cannot be had, the tests that need it are skipped.
         prepare=". bin/_environment; examples_environment || true",

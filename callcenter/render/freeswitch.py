@@ -146,7 +146,11 @@ def _files(site: Site, switch: Switch) -> Iterator[File]:
         )
     yield rendered("dialplan/default.xml", numbers=tuple(numbers(site)), codes=tuple(codes(site)))
     yield rendered(
-        "dialplan/public.xml", dids=trunks.dids(site), profile_of=trunks.profile, action=action
+        "dialplan/public.xml",
+        arrivals=trunks.arrivals(site),
+        dids=trunks.dids(site),
+        profile_of=trunks.profile,
+        action=action,
     )
     yield rendered("dialplan/services.xml")
     for service in SERVICES:

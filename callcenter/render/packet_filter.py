@@ -85,7 +85,13 @@ def _carrier(trunk: Trunk, port: int) -> list[str]:
     if trunk.transport == "udp":
         return [f"udp sport {port} accept"]
     ways = [""] if trunk.is_named else matches(trunk.reached_at, "daddr")
-    return [f"{match}tcp dport {trunk.proxy_port} accept" for match in ways]
+    out = [f"{match}tcp dport {trunk.proxy_port} accept" for match in ways]
+    if trunk.is_looked_up:
+        # DNS may name any port.
+        out += [f"{match}tcp dport 1024-65535 accept" for match in matches(trunk.sources, "daddr")]
+    if trunk.registrar is not None:
+        out.append("tcp dport 5060 accept")
+    return out
 
 
 def _others(name: str, family: str, known: list[str]) -> str | None:

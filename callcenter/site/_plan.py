@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import difflib
-import ipaddress
 from collections.abc import Iterator
 from dataclasses import fields
 from typing import TYPE_CHECKING, Any
@@ -282,21 +281,20 @@ def _check_dids(site: Site) -> None:
 
 
 def _check_told_apart(site: Site, path: str, name: str) -> None:
-    """A trunk's calls are not taken for those of one before it. By TLS each has its own port."""
+    """A trunk's calls are not taken for those of one before it. By TLS each has its own port, and
+    an account's calls are sent to the account."""
     trunk = site.named("trunks", name)
-    own = [ipaddress.ip_network(one) for one in trunk.sources]
     for earlier in site.trunks:
-        if earlier.name == name or trunk.transport == "tls":
+        if earlier.name == name or trunk.transport == "tls" or trunk.registers:
             return
         if earlier.transport == "tls":
             continue
-        for other in map(ipaddress.ip_network, earlier.sources):
-            if any(one.version == other.version and one.overlaps(other) for one in own):
-                raise Problem(
-                    path,
-                    f"calls of {name!r} may come from {other}, as those of {earlier.name!r}, which "
-                    f"stands before it; use {earlier.name!r}, or leave it out",
-                )
+        if earlier.meets(trunk):
+            raise Problem(
+                path,
+                f"calls of {name!r} may come from the same address as those of {earlier.name!r}, "
+                f"which stands before it; use {earlier.name!r}, or leave it out",
+            )
 
 
 def _check_recorded(site: Site, index: int, route: Route) -> None:

@@ -460,17 +460,18 @@ class Site:
             return []
         out = []
         for index, trunk in shared.items():
-            field, local = f"Site.trunks[{index}].host", self.network.holds(trunk.reached_at)
+            named = "outbound_proxy" if trunk.outbound_proxy else "host"
+            field, local = f"Site.trunks[{index}].{named}", self.network.holds(trunk.reached_at)
             if local and trunk.is_named:
                 out.append(
-                    f"{field}: {trunk.host} is a name, for which FreeSWITCH does not look into "
+                    f"{field}: {trunk.proxy} is a name, for which FreeSWITCH does not look into "
                     "network.local_networks, and other trunks are outside of these; give its "
                     "address"
                 )
-            if local is False and trunk.host.startswith(TAKEN_FOR_LOCAL):
+            if local is False and trunk.proxy.startswith(TAKEN_FOR_LOCAL):
                 out.append(
-                    f"{field}: FreeSWITCH takes {trunk.host} for a local address, and other trunks "
-                    "are in network.local_networks; give its name"
+                    f"{field}: FreeSWITCH takes {trunk.proxy} for a local address, and other "
+                    "trunks are in network.local_networks; give its name"
                 )
         return out
 

@@ -19,7 +19,17 @@ from callcenter.site.destinations import Destination
 from callcenter.site.media import Codec, MediaMode, check_codecs, spoken
 from callcenter.site.network import Network
 
-__all__ = ["FAILOVER", "PREMIUM", "Did", "Emergency", "OutboundLimits", "Outside", "Route", "Trunk"]
+__all__ = [
+    "FAILOVER",
+    "PREMIUM",
+    "Did",
+    "Emergency",
+    "NumberFormat",
+    "OutboundLimits",
+    "Outside",
+    "Route",
+    "Trunk",
+]
 
 
 def _outside(text: str) -> str:
@@ -94,6 +104,29 @@ Host = Annotated[str, AfterValidator(_host)]
 """A name or an address of somebody else's."""
 
 
+def _is_name(host: str) -> bool:
+    try:
+        ipaddress.ip_address(host)
+    except ValueError:
+        return True
+    return False
+
+
+def _account(text: str) -> str:
+    if "@" in text:
+        raise ValueError(
+            "holds an @; give what is before it, the rest as host or from_domain, and all of it as "
+            "auth_username"
+        )
+    if not re.fullmatch(r"[A-Za-z0-9_.+-]{1,64}", text):
+        raise ValueError("is no account; use letters, digits and . _ + -, 64 at most")
+    return text
+
+
+NumberFormat = Literal["+", "00", "digits", "national"]
+"""Ways to write a number of E.164."""
+
+
 def _cause(text: str) -> str:
     if not re.fullmatch(r"[A-Z][A-Z_]{3,40}", text):
         raise ValueError("is no cause of FreeSWITCH; use one such as 'NORMAL_TEMPORARY_FAILURE'")
@@ -151,21 +184,39 @@ class Trunk:
     """What routes and DIDs call it."""
     _: KW_ONLY
     host: Host
-    """The carrier's proxy, by name or address."""
+    """The carrier's SIP domain, by name or address. It stands behind the @ of what is called."""
+    outbound_proxy: Host | None = None
+    """The proxy that all SIP is sent to, by name or address, where it is not ``host``."""
+    registrar: Host | None = None
+    """The server that registrations are sent to, at the default port of ``transport``. Default: the
+    proxy. Not with TLS, which knows one server."""
     port: Annotated[int, Field(strict=True, ge=1, le=65535)] | None = None
-    """The proxy's port. Default: 5060, with TLS 5061."""
+    """The proxy's port. Default: what DNS says of a name (NAPTR and SRV, RFC 3263), else 5060.
+    With TLS 5061."""
     transport: Literal["udp", "tcp", "tls"] = "udp"
     """How SIP reaches it. With ``tls`` its certificate must be of ``ca_file``, and hold ``host``
     word for word, which is a name then: FreeSWITCH knows no wildcards, and no addresses."""
-    username: Annotated[str, Field(pattern=r"^[A-Za-z0-9_.+-]{1,64}$")] | None = None
+    username: Annotated[str, AfterValidator(_account)] | None = None
     """The account, where the carrier gave one: the switch registers with it. Default: the carrier
     knows the switch by its address."""
     password: Secret | None = None
-    """The account's password, which the carrier gave."""
+    """The account's password, which the carrier gave. Whatever realm the carrier names, it is what
+    answers."""
+    auth_username: Annotated[str, Field(pattern=r"^[A-Za-z0-9_.+@-]{1,128}$")] | None = None
+    """The name that the password belongs to, where it is not ``username``. It may hold an @."""
+    register: Annotated[bool, Field(strict=True)] = True
+    """Whether the account is registered. False where the carrier asks for the password at each call
+    and knows the switch's address by itself."""
+    register_seconds: Annotated[int, Field(strict=True, ge=60, le=86_400)] | None = None
+    """Seconds that a registration is asked for. A carrier may answer with fewer. Default: 3600."""
+    from_user: Annotated[str, Field(pattern=r"^[A-Za-z0-9_.+-]{1,64}$")] | None = None
+    """Name in From of calls, where the caller's number stands elsewhere. Default: ``username``."""
+    from_domain: Host | None = None
+    """Domain in From. Default: ``host`` in registrations, and the switch's address in calls."""
     networks: Networks = ()
-    """From where the carrier sends calls and voice. Nobody else may send any. Default: ``host``,
-    where that is an address. Of several trunks from one address, its calls are those of the
-    first."""
+    """Networks from which the carrier sends calls and voice. Nobody else may send any. Default: the
+    proxy, where that is an address. Of several trunks from one address, a call is that of the
+    account to which the carrier sends it, else of the first."""
     channels: Annotated[int, Field(strict=True, ge=1, le=10_000)] = 30
     """Calls at a time, in and out together; more are refused with 503."""
     calls_per_hour: Annotated[int, Field(strict=True, ge=1, le=1_000_000)] | None = None
@@ -175,13 +226,26 @@ class Trunk:
     same."""
     caller_id: Outside | None = None
     """The number shown outside for extensions that have none of their own."""
-    caller_id_in: Literal["from", "p-asserted-identity"] = "from"
-    """Where the carrier looks for the caller's number."""
-    number_format: Literal["+", "00", "digits"] = "+"
-    """How the carrier wants numbers: ``+49…``, ``0049…`` or ``49…``."""
+    caller_id_in: Literal[
+        "from", "p-asserted-identity", "p-preferred-identity", "remote-party-id"
+    ] = "from"
+    """The header in which the carrier looks for the caller's number (RFC 3325)."""
+    caller_id_format: NumberFormat = "+"
+    """The way in which the carrier wants the caller's number to be written; see
+    ``number_format``."""
+    number_format: NumberFormat = "+"
+    """The way in which the carrier wants numbers to be written: ``+49…``, ``0049…``, ``49…``, or
+    ``national``: within the country of ``national`` as one dials there, ``030…``, else ``00…``. In
+    the North American plan (+1) that is ten digits, and 011 before others."""
+    number_prefix: Annotated[str, Field(pattern=r"^[0-9*]{0,12}$")] = ""
+    """The digits that the carrier wants in front of each number, such as a technical prefix.
+    Emergency numbers are sent without."""
     national: Prefix | None = None
-    """The country whose numbers the carrier sends with one 0 instead of it. Default: it sends the
+    """The country whose numbers the carrier sends as one dials them there: with one 0 instead of
+    the country, or in the North American plan (+1) with ten digits. Default: it sends the
     country."""
+    early_media: Annotated[bool, Field(strict=True)] = True
+    """Whether callers hear what the carrier plays before the answer. False: they hear ringing."""
     codecs: Annotated[Many[Codec], Field(min_length=1)] | None = None
     """Offered to the carrier, best first. ``G729`` only in calls from phones that offer it, and
     where media has it. Default: those of media."""
@@ -212,6 +276,11 @@ class Trunk:
         if (self.username is None) != (self.password is None):
             lacking, there = ("password", "username") if self.username else ("username", "password")
             raise Problem(lacking, f"is missing beside {there}; give both, or none")
+        self._check_account()
+        if self.national is None:
+            for field in ("number_format", "caller_id_format"):
+                if getattr(self, field) == "national":
+                    raise Problem("national", f"is missing beside {field}; name the country")
         if self.codecs is not None:
             check_codecs(self.codecs)
         self._check_tls()
@@ -220,10 +289,26 @@ class Trunk:
         if not self.sources:
             raise Problem(
                 "networks",
-                f"is empty, and {self.host} is a name, so nobody could send calls; give the "
+                f"is empty, and {self.proxy} is a name, so nobody could send calls; give the "
                 "carrier's networks",
             )
         return self
+
+    def _check_account(self) -> None:
+        if self.username is None:
+            for field in ("auth_username", "registrar", "register_seconds"):
+                if getattr(self, field) is not None:
+                    raise Problem(field, "is about an account; give username and password")
+            if not self.register:
+                raise Problem("register", "is about an account; give username and password")
+        elif not self.register:
+            for field in ("registrar", "register_seconds"):
+                if getattr(self, field) is not None:
+                    raise Problem(field, "has no use without registration; leave it out")
+        if self.from_user is not None and self.caller_id_in == "from":
+            raise Problem(
+                "from_user", "has no use where the caller's number stands in From; leave it out"
+            )
 
     def _check_tls(self) -> None:
         if self.transport != "tls":
@@ -233,9 +318,14 @@ class Trunk:
             if self.srtp:
                 raise Problem("srtp", "would show its key to all; set transport='tls'")
             return
+        if self.registrar is not None:
+            raise Problem(
+                "registrar", "is not reached by TLS, which knows one server; leave it out"
+            )
         if not self.is_named:
             raise Problem(
-                "host", "is an address, which FreeSWITCH finds in no certificate; give its name"
+                "outbound_proxy" if self.outbound_proxy else "host",
+                "is an address, which FreeSWITCH finds in no certificate; give its name",
             )
         if self.ca_file is None:
             raise Problem(
@@ -251,13 +341,19 @@ class Trunk:
             raise Problem(lacking, f"is missing beside {there}; give both, or none")
 
     @property
+    def proxy(self) -> str:
+        """Name or address that SIP is sent to."""
+        return self.outbound_proxy or self.host
+
+    @property
+    def registers(self) -> bool:
+        """True where the switch registers with the carrier."""
+        return self.username is not None and self.register
+
+    @property
     def is_named(self) -> bool:
-        """Whether its host is a name, and not an address."""
-        try:
-            ipaddress.ip_address(self.host)
-        except ValueError:
-            return True
-        return False
+        """Whether its proxy is a name, and not an address."""
+        return _is_name(self.proxy)
 
     @property
     def spoken(self) -> tuple[Codec, ...]:
@@ -266,8 +362,14 @@ class Trunk:
 
     @property
     def proxy_port(self) -> int:
-        """The port that SIP is sent to."""
+        """The port that SIP is sent to, where DNS says no other."""
         return self.port or (5061 if self.transport == "tls" else 5060)
+
+    @property
+    def is_looked_up(self) -> bool:
+        """True where DNS says which port SIP is sent to. With TLS the name in the certificate is
+        that of the proxy, and not one that DNS leads to."""
+        return self.is_named and self.port is None and self.transport != "tls"
 
     def listens(self, network: Network) -> tuple[str, int] | None:
         """The protocol and the port to which the carrier may connect, or None."""
@@ -280,17 +382,44 @@ class Trunk:
         """The networks that the carrier's calls and voice come from."""
         sources = list(self.networks)
         if not self.is_named:
-            sources.insert(0, str(ipaddress.ip_network(self.host)))
+            sources.insert(0, str(ipaddress.ip_network(self.proxy)))
         return tuple(dict.fromkeys(sources))
+
+    def meets(self, other: Trunk) -> bool:
+        """Return True where calls of both may come from one address."""
+        theirs = [ipaddress.ip_network(one) for one in other.sources]
+        return any(
+            one.version == two.version and one.overlaps(two)
+            for one in map(ipaddress.ip_network, self.sources)
+            for two in theirs
+        )
 
     @property
     def reached_at(self) -> tuple[str, ...]:
         """The networks that its proxy is in: its address, or where that is a name all sources."""
-        return self.sources if self.is_named else (str(ipaddress.ip_network(self.host)),)
+        return self.sources if self.is_named else (str(ipaddress.ip_network(self.proxy)),)
 
     def sent(self, number: str) -> str:
-        """A number of E.164 as the carrier wants it."""
-        return {"+": "+", "00": "00", "digits": ""}[self.number_format] + number.removeprefix("+")
+        """Return a number of E.164 as the carrier wants what is called."""
+        return self.number_prefix + self._written(number, self.number_format)
+
+    def shown(self, number: str) -> str:
+        """Return a number of E.164 as the carrier wants the caller's."""
+        return self._written(number, self.caller_id_format)
+
+    def _written(self, number: str, form: NumberFormat) -> str:
+        if form == "national" and self.national is not None:
+            own, abroad = self.dialled
+            if number.startswith(self.national):
+                return own + number.removeprefix(self.national)
+            return abroad + number.removeprefix("+")
+        return {"+": "+", "00": "00"}.get(form, "") + number.removeprefix("+")
+
+    @property
+    def dialled(self) -> tuple[str, str]:
+        """Digits that stand before a number in the country of ``national``: for one of the country,
+        and for one abroad."""
+        return ("", "011") if self.national == "+1" else ("0", "00")
 
 
 @model

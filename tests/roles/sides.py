@@ -167,11 +167,13 @@ def side(port: int) -> Any:
 
 
 @contextmanager
-def answering(side: Side, codec: int, *, early: bool = False) -> Iterator[None]:
-    """Whoever is called answers with one codec, and says so before if wanted."""
+def answering(side: Side, codec: int, *, early: bool = False, announces: int = 0) -> Iterator[None]:
+    """Whoever is called answers with one codec, and says so before if wanted, by so many
+    milliseconds."""
     text = '<recv request="INVITE"/>\n'
     if early:
         text += _REPLY.format(status="183 Session Progress", more="") + side.sdp(codec)
+        text += f'<pause milliseconds="{announces}"/>\n' if announces else ""
     else:
         text += _REPLY.format(status="180 Ringing", more="") + _EMPTY
     text += _REPLY.format(status="200 OK", more=' retrans="500"') + side.sdp(codec)

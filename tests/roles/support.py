@@ -43,6 +43,9 @@ __all__ = [
 
 T = TypeVar("T")
 
+ADDRESS, SERVICE = 1, 33
+"""Kinds of records: A, and SRV."""
+
 
 def state_of(operator: Operator, host: str) -> str:
     """All that a deploy could have changed for good."""
@@ -205,20 +208,29 @@ def still_talking(call: Call, answered: Call) -> None:
 
 
 @contextmanager
-def name_server(at: str, known: Mapping[str, str]) -> Iterator[None]:
-    """A name server that has these addresses, and knows nothing else (RFC 1035): sofia-sip does not
-    read /etc/hosts."""
+def name_server(
+    at: str, known: Mapping[str, str], services: Mapping[str, tuple[int, str]] | None = None
+) -> Iterator[None]:
+    """Answer for these addresses, and for services by port and name (RFC 1035, RFC 2782), and know
+    nothing else: sofia-sip does not read /etc/hosts."""
 
     class Answers(socketserver.BaseRequestHandler):
         def handle(self) -> None:
             question, reply_on = self.request
             end = question.index(b"\0", 12) + 5
             asked = b".".join(re.findall(rb"[a-z]+", question[12 : end - 5])).decode()
-            found = asked in known and question[end - 4 : end - 2] == b"\0\1"
+            (kind,) = struct.unpack(">H", question[end - 4 : end - 2])
+            data = b""
+            if kind == ADDRESS and asked in known:
+                data = socket.inet_aton(known[asked])
+            elif kind == SERVICE and services is not None and asked in services:
+                port, target = services[asked]
+                labels = b"".join(bytes([len(one)]) + one.encode() for one in target.split("."))
+                data = struct.pack(">3H", 0, 0, port) + labels + b"\0"
             answer = b""
-            if found:
-                answer = b"\xc0\x0c\0\1\0\1\0\0\0\x3c\0\4" + socket.inet_aton(known[asked])
-            head = question[:2] + b"\x85\x80" + struct.pack(">4H", 1, int(found), 0, 0)
+            if data:
+                answer = b"\xc0\x0c" + struct.pack(">2HIH", kind, 1, 60, len(data)) + data
+            head = question[:2] + b"\x85\x80" + struct.pack(">4H", 1, int(bool(data)), 0, 0)
             reply_on.sendto(head + question[12:end] + answer, self.client_address)
 
     with socketserver.ThreadingUDPServer((at, 53), Answers) as server:

@@ -77,6 +77,8 @@ INTERNAL = frozenset(
         "voicemail_total_new_messages",
         # The user of a digest that was right (mod_sofia/sofia_reg.c:3445): an extension's number.
         "sip_auth_username",
+        # The name of a gateway that FreeSWITCH has found (mod_sofia/sofia.c:11325).
+        "sip_gateway",
     }
 )  # fmt: skip
 """Variables whose text is FreeSWITCH's own, or an extension's number."""
@@ -84,8 +86,8 @@ INTERNAL = frozenset(
 APIS = frozenset(
     {
         "acl", "callcenter_config", "cond", "db", "distributor", "limit_interval_reset",
-        "limit_usage", "luarun", "md5", "strftime", "user_data", "user_exists", "uuid_getvar",
-        "uuid_media", "uuid_setvar", "valet_info",
+        "limit_usage", "luarun", "md5", "regex", "strftime", "user_data", "user_exists",
+        "uuid_getvar", "uuid_media", "uuid_setvar", "valet_info",
     }
 )  # fmt: skip
 """Commands whose answers are FreeSWITCH's own, the directory's, or what our dialplan has stored."""

@@ -45,6 +45,11 @@ def secure(name: str = "a", **fields: object) -> object:
     return m.Trunk(name, **{**given, "ca_file": "authority.pem", **fields})
 
 
+def account(**fields: object) -> object:
+    given = {"host": "192.0.2.1", "username": "u", "password": Secret(literal=STRONG)}
+    return m.Trunk("a", **{**given, **fields})
+
+
 def mailbox(pin: str) -> Site:
     box = m.Mailbox(pin=Secret(literal=pin))
     return site(extensions=[m.Extension(1000, voicemail=box)])
@@ -309,6 +314,42 @@ PYTHON: list[tuple[str, Described, str, list[str]]] = [
      "Trunk.networks", ["lets anybody in"]),
     ("an account without password", lambda: m.Trunk("a", host="192.0.2.1", username="u"),
      "Trunk.password", ["is missing beside username"]),
+    ("an account with its domain", lambda: account(username="u@example.net"), "Trunk.username",
+     ["holds an @", "auth_username"]),
+    ("an account with a blank", lambda: account(username="u u"), "Trunk.username",
+     ["is no account", "letters, digits"]),
+    ("a name for no password", lambda: m.Trunk("a", host="192.0.2.1", auth_username="u"),
+     "Trunk.auth_username", ["is about an account", "username and password"]),
+    ("a registrar for no account", lambda: m.Trunk("a", host="192.0.2.1", registrar="192.0.2.2"),
+     "Trunk.registrar", ["is about an account"]),
+    ("a registration of nobody", lambda: m.Trunk("a", host="192.0.2.1", register_seconds=60),
+     "Trunk.register_seconds", ["is about an account"]),
+    ("no registration of nobody", lambda: m.Trunk("a", host="192.0.2.1", register=False),
+     "Trunk.register", ["is about an account"]),
+    ("a registrar without registration",
+     lambda: account(register=False, registrar="192.0.2.2"), "Trunk.registrar",
+     ["no use without registration"]),
+    ("an interval without registration", lambda: account(register=False, register_seconds=600),
+     "Trunk.register_seconds", ["no use without registration"]),
+    ("an interval too short", lambda: account(register_seconds=59), "Trunk.register_seconds", []),
+    ("a From that nobody sees", lambda: m.Trunk("a", host="192.0.2.1", from_user="u"),
+     "Trunk.from_user", ["no use", "stands in From"]),
+    ("numbers of no country", lambda: m.Trunk("a", host="192.0.2.1", number_format="national"),
+     "Trunk.national", ["is missing beside number_format"]),
+    ("callers of no country", lambda: m.Trunk("a", host="192.0.2.1", caller_id_format="national"),
+     "Trunk.national", ["is missing beside caller_id_format"]),
+    ("a prefix that is none", lambda: m.Trunk("a", host="192.0.2.1", number_prefix="#1"),
+     "Trunk.number_prefix", []),
+    ("a proxy that is no host", lambda: m.Trunk("a", host="192.0.2.1", outbound_proxy="a b"),
+     "Trunk.outbound_proxy", ["no domain name"]),
+    ("a proxy known by name only",
+     lambda: m.Trunk("a", host="192.0.2.1", outbound_proxy="sip.example.net"), "Trunk.networks",
+     ["sip.example.net is a name"]),
+    ("TLS to an address", lambda: secure(outbound_proxy="192.0.2.1"), "Trunk.outbound_proxy",
+     ["is an address"]),
+    ("TLS to a registrar",
+     lambda: secure(username="u", password=Secret(literal=STRONG), registrar="192.0.2.2"),
+     "Trunk.registrar", ["not reached by TLS"]),
     ("a trunk at the phones' port", lambda: outside(network=m.Network(trunk_port=5060)),
      "Site.network.trunk_port", ["is network.sip_port", "5080"]),
     ("TLS with an address", lambda: secure(host="192.0.2.1"), "Trunk.host",

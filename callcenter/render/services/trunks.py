@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Literal
 
 from cryptography import x509
@@ -12,8 +12,27 @@ from callcenter.render._files import File
 from callcenter.render._templates import xml
 from callcenter.render.services._way import config, records
 from callcenter.site import PASSED, Did, Site, Trunk
+from callcenter.site.trunks import NumberFormat
 
-__all__ = ["PROFILE", "dids", "expression", "files", "modules", "profile", "profiles", "told"]
+__all__ = [
+    "PROFILE",
+    "dids",
+    "expression",
+    "files",
+    "identity",
+    "modules",
+    "profile",
+    "profiles",
+    "told",
+]
+
+_IDENTITY: Mapping[str, Mapping[str, str]] = {
+    "from": {},
+    "p-asserted-identity": {"sip_cid_type": "pid"},
+    # What is not screened is what we would prefer.
+    "p-preferred-identity": {"sip_cid_type": "pid", "origination_privacy": "none"},
+    "remote-party-id": {"sip_cid_type": "rpid"},
+}
 
 PROFILE = "external"
 """The sofia profile that carriers call."""
@@ -55,7 +74,32 @@ def files(site: Site) -> Iterator[File]:
         passed=PASSED,
         denied=_beginnings(site.outbound_limits.denied),
         countries=_beginnings(site.outbound_limits.countries),
+        identity=identity,
+        sent=lambda trunk: trunk.number_prefix + _written(trunk, trunk.number_format, "$1"),
+        shown_of=lambda trunk: _written(trunk, trunk.caller_id_format, "${outside_number:1}"),
     )
+
+
+def identity(trunk: Trunk) -> dict[str, str]:
+    """Return the variables of a call out by which the caller's number, and the name in From, stand
+    where the carrier looks for them."""
+    out = dict(_IDENTITY[trunk.caller_id_in])
+    if trunk.from_user is not None:
+        domain = trunk.from_domain or trunk.host
+        at = f"[{domain}]" if ":" in domain else domain
+        out["sip_from_uri"] = f"sip:{trunk.from_user}@{at}"
+    return out
+
+
+def _written(trunk: Trunk, form: NumberFormat, digits: str) -> str:
+    """Return an expression of FreeSWITCH's for a number of E.164, without its plus, as the carrier
+    wants it: what the trunk's own methods do where the number is known."""
+    if form != "national" or trunk.national is None:
+        return {"+": "+", "00": "00"}.get(form, "") + digits
+    own, abroad = trunk.dialled
+    country = trunk.national[1:]
+    # Where the expression does not match, regex returns what it was given.
+    return rf"${{regex({abroad}{digits}|^{abroad}{country}(\d+)\z|{own}%1)}}"
 
 
 def profile(trunk: Trunk) -> str:
@@ -98,21 +142,36 @@ def _certificates(site: Site, trunk: Trunk) -> Iterator[File]:
     yield File(f"certificates/{trunk.name}/agent.pem", own.encode(), 0o640)
 
 
+def arrivals(site: Site) -> list[tuple[Trunk, bool]]:
+    """Return the ways to find a call's trunk, in their order. True: by the account, too, to which
+    the carrier sends the call, where several trunks have one address."""
+    shared = [
+        trunk
+        for trunk in site.trunks
+        if trunk.registers
+        and any(
+            other is not trunk and profile(other) == profile(trunk) and other.meets(trunk)
+            for other in site.trunks
+        )
+    ]
+    return [(trunk, True) for trunk in shared] + [(trunk, False) for trunk in site.trunks]
+
+
 def dids(site: Site) -> list[tuple[Did, str]]:
     """The numbers that come in, each with the expression of what a carrier sends for it."""
     return [(did, expression(did, site.trunks)) for did in site.inbound]
 
 
 def expression(did: Did, trunks: Sequence[Trunk]) -> str:
-    """What a carrier sends for a number: with a plus, with 00, with neither; with one 0 where it
-    sends its country's numbers so. Nothing stands before or after it."""
+    """What a carrier sends for a number: with a plus, with 00, with neither; as one dials it in its
+    country where it sends that country's numbers so. Nothing stands before or after it."""
     first, last = did.number[1:], (did.last or did.number)[1:]
     spellings = [rf"(?:\+|00)?{_span(first, last)}"]
     for trunk in trunks:
         if trunk.national and did.trunk in (None, trunk.name):
             country = trunk.national[1:]
             if first.startswith(country) and last.startswith(country):
-                spelling = "0" + _span(first[len(country) :], last[len(country) :])
+                spelling = trunk.dialled[0] + _span(first[len(country) :], last[len(country) :])
                 if spelling not in spellings:
                     spellings.append(spelling)
     return f"(?:{'|'.join(spellings)})"
