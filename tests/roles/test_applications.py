@@ -21,7 +21,7 @@ import pytest
 from tests.acceptance.support.audio import assert_heard
 from tests.acceptance.support.phones import Exchange, Phone, RegistrationRefused
 from tests.roles.conftest import ROOT, SITE, Operator
-from tests.roles.support import CALLEE_HZ, CALLER_HZ, phone_of, still_talking
+from tests.roles.support import CALLEE_HZ, CALLER_HZ, connected, phone_of, still_talking
 
 HOST = "applications1"
 EXAMPLES = ROOT / "examples/event_socket"
@@ -428,12 +428,9 @@ def test_script_that_lets_go_or_fails(at: Callable[[str], Phone]) -> None:
 
 
 def test_changed_script_costs_nothing(
-    operator: Operator, at: Callable[[str], Phone], site: str, tmp_path: Path
+    operator: Operator, exchange: Exchange, site: str, tmp_path: Path
 ) -> None:
-    call, callee = at("1000").call("1001"), at("1001")
-    answered = callee.incoming().answer()
-    call.play(CALLER_HZ)
-    answered.play(CALLEE_HZ)
+    call, answered = connected(operator, HOST, exchange)
     (tmp_path / "new.lua").write_text('session:hangup("CALL_REJECTED")\n')
     lines = [
         f'LuaScript("ask", "{tmp_path}/new.lua", number=6400),' if '"ask"' in line else line
@@ -442,6 +439,7 @@ def test_changed_script_costs_nothing(
     operator.describe("\n".join(lines))
     operator.succeed()
     still_talking(call, answered)
-    assert at("1003").call("6400").wait_ended().code == 603
+    other = phone_of(operator, HOST, exchange, "1003")
+    assert other.call("6400").wait_ended().code == 603
     operator.describe(site)
     operator.succeed()
