@@ -1,6 +1,13 @@
 """Many files as one operation: one fact, one command, whatever their number."""
 
 from roles.files.facts import ManagedFiles, MaskedContents
-from roles.files.operations import payload_command, show_difference, tree
+from roles.files.operations import forget_units, payload_command, show_difference, tree
 
-__all__ = ["ManagedFiles", "MaskedContents", "payload_command", "show_difference", "tree"]
+__all__ = [
+    "ManagedFiles",
+    "MaskedContents",
+    "forget_units",
+    "payload_command",
+    "show_difference",
+    "tree",
+]

@@ -9,6 +9,7 @@ from __future__ import annotations
 import base64
 import difflib
 import re
+import shlex
 from collections.abc import Generator, Iterable, Mapping
 
 from pyinfra import host, logger, state
@@ -18,7 +19,7 @@ from callcenter import paths
 from callcenter.render import Difference, File, Tree
 from roles.files.facts import MASK_SED, ManagedFiles, MaskedContents
 
-__all__ = ["payload_command", "show_difference", "shows_differences", "tree"]
+__all__ = ["forget_units", "payload_command", "show_difference", "shows_differences", "tree"]
 
 HIDDEN = {".wav": "sound", ".key": "private key"}
 """What a diff does not show, and what it says instead."""
@@ -87,6 +88,7 @@ def tree(
             *(f"rm -f -- '{path}'" for path in difference.removed),
             f"(umask 022; mkdir -p {paths.MANAGED})",
             *commands,
+            *forget_units(difference.removed),
             f"cp \"$d/managed\" '{paths.MANAGED}/{group}'",
         ]
     )
@@ -99,6 +101,16 @@ def tree(
             ],
         )
     )
+
+
+def forget_units(removed: Iterable[str]) -> list[str]:
+    """Return the command by which systemd forgets units whose files were removed: one that has
+    failed stays in its list otherwise. No command where no unit's file was."""
+    folder = "/etc/systemd/system/"
+    names = [path.removeprefix(folder) for path in removed if path.startswith(folder)]
+    units = [name.replace("@.", "@*.") for name in names if "/" not in name]
+    # It exits with 1 where one of them had not failed.
+    return [f"systemctl reset-failed {shlex.join(units)} 2>/dev/null || :"] if units else []
 
 
 def shows_differences() -> bool:

@@ -12,7 +12,7 @@ from pyinfra.api.state import State
 
 from callcenter import paths
 from callcenter.render import File, Tree
-from roles.files import payload_command, show_difference
+from roles.files import forget_units, payload_command, show_difference
 from roles.firewall.facts import LOADED, Filter
 
 __all__ = ["UNDO_SECONDS", "absent", "rules"]
@@ -66,12 +66,15 @@ def absent(present: Filter) -> Generator[StringCommand, None, None]:
     """Remove our table, its files and its unit, and nothing else."""
     if not (present.present or present.digests or present.enabled):
         return
-    yield StringCommand(
-        f"systemctl disable --quiet --now {paths.FIREWALL_UNIT} 2>/dev/null; "
-        f"nft delete table inet {_TABLE} 2>/dev/null; "
-        f"rm -f {paths.FIREWALL_RULES} /etc/systemd/system/{paths.FIREWALL_UNIT} {LOADED}; "
-        "systemctl daemon-reload"
-    )
+    unit = f"/etc/systemd/system/{paths.FIREWALL_UNIT}"
+    commands = [
+        f"systemctl disable --quiet --now {paths.FIREWALL_UNIT} 2>/dev/null",
+        f"nft delete table inet {_TABLE} 2>/dev/null",
+        f"rm -f {paths.FIREWALL_RULES} {unit} {LOADED}",
+        "systemctl daemon-reload",
+        *forget_units([unit]),
+    ]
+    yield StringCommand("; ".join(commands))
 
 
 def _log_in_again(state: State, host: Host) -> bool:

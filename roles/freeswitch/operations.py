@@ -252,13 +252,15 @@ _SPARE = (
 def timer(path: str) -> dict[str, str]:
     """What is to be run after the files of a timer came, changed or went. ``path``: without
     ``.timer``."""
-    name = f"{path.rpartition('/')[2]}.timer"
+    name = path.rpartition("/")[2]
+    timer, unit = f"{name}.timer", f"{name}.service"
     command = (
-        f"if [ -e {path}.timer ]; then systemctl daemon-reload; systemctl enable --quiet {name}; "
+        f"if [ -e {path}.timer ]; then systemctl daemon-reload; systemctl enable --quiet {timer}; "
         # Stopped before systemd forgets what it was, or its name stays in the list of timers.
-        f"systemctl restart {name}; else systemctl stop {name} 2>/dev/null || :; "
-        f"rm -f /etc/systemd/system/timers.target.wants/{name} "
-        f"/var/lib/systemd/timers/stamp-{name}; systemctl daemon-reload; fi"
+        # Its service, too, or it would fail when its failure is forgotten already.
+        f"systemctl restart {timer}; else systemctl stop {timer} {unit} 2>/dev/null || :; "
+        f"rm -f /etc/systemd/system/timers.target.wants/{timer} "
+        f"/var/lib/systemd/timers/stamp-{timer}; systemctl daemon-reload; fi"
     )
     return {f"{path}.timer": command, f"{path}.service": command}
 

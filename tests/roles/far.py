@@ -20,6 +20,7 @@ from lab import nat, network
 from tests.acceptance.support.audio import assert_heard
 from tests.acceptance.support.ladder import Message
 from tests.acceptance.support.phones import Call, Transport
+from tests.acceptance.support.waiting import PATIENCE
 from tests.roles.support import CALLEE_HZ, CALLER_HZ, contacts, phones_at
 
 __all__ = [
@@ -83,9 +84,9 @@ def _talk(lab: str, ready: Event, heard: Event, who: Somebody) -> set[str]:
         ready.set()
         if who.calls:
             call = phone.call(who.calls)
-            call.wait_established(20)
+            call.wait_established()
         else:
-            call = phone.incoming(timeout=30).answer()
+            call = phone.incoming().answer()
         call.play(CALLEE_HZ)
         assert_heard(call, CALLER_HZ, 1)
         heard.set()
@@ -106,7 +107,12 @@ def far_people(lab: str) -> Iterator[Caller]:
         def begin(who: Somebody) -> Far:
             ready, heard = manager.Event(), manager.Event()
             told = pool.submit(_talk, lab, ready, heard, who)
-            assert ready.wait(20), told.exception(0) if told.done() else "not ready"
+            # Who fails is not waited for any longer.
+            told.add_done_callback(lambda _: ready.set())
+            # A process of its own begins with all its imports.
+            assert ready.wait(2 * PATIENCE), "not ready"
+            if told.done():
+                told.result()
             return Far(heard, told)
 
         yield begin
@@ -117,9 +123,9 @@ def talk(call: Call, theirs: Far, told: str, they_are_told: str) -> None:
     call.play(CALLER_HZ)
     assert_heard(call, CALLEE_HZ, 1)
     assert announced(call) == {told}
-    assert theirs.heard.wait(10)
+    assert theirs.heard.wait(PATIENCE)
     call.hangup()
-    assert theirs.told.result(20) == {they_are_told}
+    assert theirs.told.result(PATIENCE) == {they_are_told}
 
 
 class TlsCarrier:

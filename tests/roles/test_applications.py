@@ -20,8 +20,9 @@ import pytest
 
 from tests.acceptance.support.audio import assert_heard
 from tests.acceptance.support.phones import Exchange, Phone, RegistrationRefused
+from tests.acceptance.support.waiting import PATIENCE
 from tests.roles.conftest import ROOT, SITE, Operator
-from tests.roles.support import CALLEE_HZ, CALLER_HZ, phone_of, still_talking
+from tests.roles.support import CALLEE_HZ, CALLER_HZ, connected, phone_of, still_talking
 
 HOST = "applications1"
 EXAMPLES = ROOT / "examples/event_socket"
@@ -29,6 +30,9 @@ PYTHON = ROOT / ".venv-examples/bin/python"
 """What the examples are written with asks for other versions than ours does."""
 PORT, SOCKET = 8084, 18021
 PROMPT_HZ = 880
+STARTS = 2 * PATIENCE
+"""Seconds within which a program has started, and done the first of what it is for. Java compiles
+it before."""
 
 SERVED = """
     applications=[
@@ -121,7 +125,7 @@ class Program:
             self._lines.put(line.rstrip())
         self._lines.put(None)
 
-    def says(self, words: str, timeout: float = 15) -> str:
+    def says(self, words: str, timeout: float = STARTS) -> str:
         """Wait for a line with these words."""
         end = time.monotonic() + timeout
         while (line := self._next(end)) is not None:
@@ -136,7 +140,7 @@ class Program:
         except queue.Empty:
             return None
 
-    def wait(self, timeout: float = 15) -> int:
+    def wait(self, timeout: float = STARTS) -> int:
         """Its exit status."""
         return self._process.wait(timeout)
 
@@ -269,7 +273,7 @@ def test_application_owns_its_call_alone(tunnel: None, at: Callable[[str], Phone
             said.append(connection.recv(65536))
 
     with listens(ask):
-        at("1000").call("6300").wait_ended(timeout=20)
+        at("1000").call("6300").wait_ended()
     assert b"single-channel" in said[0]
     assert b"variable_application: ivr" in said[0]
     assert all(b"-ERR" in one for one in said[1:]), said
@@ -298,7 +302,7 @@ def test_listener_example(example: Example, operator: Operator, at: Callable[[st
     phone = at("1000")
     password = secret_of(operator, "event-socket/listener")
     with example("listener", "1000", port=SOCKET, password=password) as program:
-        call = phone.incoming(timeout=30).answer()
+        call = phone.incoming(STARTS).answer()
         program.says("CHANNEL_ANSWER 1000")
         assert_heard(call, 620, 2)
         call.hangup()
@@ -317,7 +321,7 @@ def test_java_without_a_library(
     password = secret_of(operator, "event-socket/listener")
     words = ("Listener.java", "1000", str(SOCKET))
     with Program(*words, password=password, by=java) as program:
-        call = phone.incoming(timeout=30).answer()
+        call = phone.incoming(STARTS).answer()
         program.says("CHANNEL_ANSWER 1000")
         assert_heard(call, 620, 2)
         call.hangup()
@@ -335,7 +339,7 @@ def test_click_to_call_example(
     caller, callee = at("1000"), at("1001")
     password = secret_of(operator, "event-socket/click-to-call")
     with example("click_to_call", "1000", "1001", port=SOCKET, password=password) as program:
-        call = caller.incoming(timeout=30).answer()
+        call = caller.incoming(STARTS).answer()
         answered = callee.incoming().answer()
         program.says("+OK")
         assert program.wait() == 0
@@ -428,12 +432,9 @@ def test_script_that_lets_go_or_fails(at: Callable[[str], Phone]) -> None:
 
 
 def test_changed_script_costs_nothing(
-    operator: Operator, at: Callable[[str], Phone], site: str, tmp_path: Path
+    operator: Operator, exchange: Exchange, site: str, tmp_path: Path
 ) -> None:
-    call, callee = at("1000").call("1001"), at("1001")
-    answered = callee.incoming().answer()
-    call.play(CALLER_HZ)
-    answered.play(CALLEE_HZ)
+    call, answered = connected(operator, HOST, exchange)
     (tmp_path / "new.lua").write_text('session:hangup("CALL_REJECTED")\n')
     lines = [
         f'LuaScript("ask", "{tmp_path}/new.lua", number=6400),' if '"ask"' in line else line
@@ -442,6 +443,7 @@ def test_changed_script_costs_nothing(
     operator.describe("\n".join(lines))
     operator.succeed()
     still_talking(call, answered)
-    assert at("1003").call("6400").wait_ended().code == 603
+    other = phone_of(operator, HOST, exchange, "1003")
+    assert other.call("6400").wait_ended().code == 603
     operator.describe(site)
     operator.succeed()

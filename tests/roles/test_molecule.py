@@ -30,6 +30,8 @@ pytestmark = [
 def molecule(scenario: str, **environment: str) -> subprocess.CompletedProcess[str]:
     # The services are proved by a tier of their own; here it is the scenario that is tested.
     environment.setdefault("PYTEST_ADDOPTS", "-k 'not test_t3'")
+    # Molecule starts Ansible by its name.
+    environment["PATH"] = os.pathsep.join((str(Path(sys.executable).parent), os.environ["PATH"]))
     return subprocess.run(
         [str(MOLECULE), "test", "--scenario-name", scenario],
         cwd=ROOT,

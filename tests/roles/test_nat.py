@@ -263,7 +263,7 @@ def test_carrier_calls_the_public_address(
     """By TLS over a connection that the carrier opens."""
     called = phone_of(operator, HOST, inside, "1000")
     theirs = far(carrier_far_away(folder, secure, calls="+4930123400"))
-    talk(called.incoming(20).answer(), theirs, private(operator), nat.SWITCH_OUTSIDE)
+    talk(called.incoming().answer(), theirs, private(operator), nat.SWITCH_OUTSIDE)
 
 
 def test_carrier_that_is_registered_with_by_tls(
@@ -312,7 +312,7 @@ def test_home_and_internet_in_one_call(operator: Operator, behind: None, far: Ca
         for calls in (None, "1000"):
             theirs = far(replace(extension_far_away(operator, "1001"), calls=calls))
             if calls:
-                call = phone.incoming(20).answer()
+                call = phone.incoming().answer()
             else:
                 call = phone.call("1001")
                 call.wait_established()
@@ -408,7 +408,7 @@ def test_carriers_at_private_addresses(
             call.wait_established()
             talk(call, theirs, private(operator), right)
             theirs = far(replace(here, domain=f"{right}:5080", calls="+4930123400"))
-            talk(phone.incoming(20).answer(), theirs, private(operator), right)
+            talk(phone.incoming().answer(), theirs, private(operator), right)
 
 
 def test_carrier_is_registered_with_by_the_public_address(operator: Operator) -> None:

@@ -14,6 +14,7 @@ import pytest
 
 from tests.acceptance.support.audio import assert_speech
 from tests.acceptance.support.phones import Exchange
+from tests.acceptance.support.waiting import PATIENCE
 from tests.roles.conftest import SITE, Operator
 from tests.roles.support import phone_of
 
@@ -51,14 +52,15 @@ def test_each_number_is_told(operator: Operator, exchange: Exchange, tmp_path: P
     options = ["--rate", "2", "--attempts", "2", "--retry-after", "1", "--at-a-time", "1"]
     command = start(operator, numbers, *options)
     began = time.monotonic()
-    listening = phones["1001"].incoming(timeout=20).answer()
+    # The command begins with all its imports.
+    listening = phones["1001"].incoming(2 * PATIENCE).answer()
     assert_speech(listening, seconds=1)
-    assert listening.wait_ended(timeout=20).by == "them"
-    impatient = phones["1002"].incoming(timeout=20).answer()
+    assert listening.wait_ended().by == "them"
+    impatient = phones["1002"].incoming().answer()
     impatient.hangup()
     for _ in range(2):
-        phones["1003"].incoming(timeout=20).reject()
-    out, err = command.communicate(timeout=60)
+        phones["1003"].incoming().reject()
+    out, err = command.communicate(timeout=2 * PATIENCE)
     assert command.returncode == 0, err
     assert [tuple(row.values()) for row in csv.DictReader(io.StringIO(out))] == [
         ("1001", "heard", "1"),
@@ -85,6 +87,6 @@ def test_refused(
 ) -> None:
     numbers = tmp_path / "numbers"
     numbers.write_text(text)
-    _, err = (command := start(operator, numbers, *options)).communicate(timeout=60)
+    _, err = (command := start(operator, numbers, *options)).communicate(timeout=2 * PATIENCE)
     assert command.returncode == 1
     assert err.startswith(line)

@@ -173,7 +173,7 @@ def test_disk_that_is_full(operator: Operator) -> None:
 
 
 def test_freeswitch_of_somebody_else(operator_of: Callable[..., Operator]) -> None:
-    operator = operator_of(OTHER)
+    operator = operator_of(OTHER, bare=True)
     source = LocalPackages()
     names = ["freeswitch", "freeswitch-conf-vanilla", "freeswitch-systemd"]
     kind = operator.ssh(OTHER, "dpkg --print-architecture").strip()

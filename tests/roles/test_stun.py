@@ -250,6 +250,12 @@ def test_last_address_stays_when_the_server_dies(operator: Operator) -> None:
     told_outside(operator, nat.SWITCH_MOVED)
     # Nor is a deploy of something else kept back.
     assert operator.succeed().changes == 0
+    # Whoever looks for what has failed finds it, and after the switch-off nothing.
+    unit = "callcenter-stun.service"
+    asked = f"systemctl start {unit} 2>/dev/null; systemctl is-failed {unit}; journalctl -u {unit}"
+    said = operator.ssh(HOST, asked)
+    assert said.startswith("failed\n"), said
+    assert f"Connection refused); the public address stays {nat.SWITCH_MOVED}" in said
 
 
 def test_switched_off_nothing_is_left(operator: Operator, lab: Lab) -> None:

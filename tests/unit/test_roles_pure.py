@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import os
 import shutil
 import subprocess
 import tarfile
@@ -118,6 +119,28 @@ class TestHostState:
             FreeSwitchProcess("/usr/bin/freeswitch", unit=True, described=True),
             FreeSwitchProcess("/usr/local/free switch/bin/freeswitch", unit=False, described=False),
         )
+
+    def test_passes_over_a_freeswitch_that_has_ended(self, tmp_path: Path) -> None:
+        """Its parent has not asked how it ended, so it is in the process list still."""
+        for name, program in (("lives", "sleep"), ("ended", "true")):
+            (tmp_path / name).mkdir()
+            shutil.copy(shutil.which(program) or "", tmp_path / name / "freeswitch")
+        with (
+            subprocess.Popen([tmp_path / "lives/freeswitch", "1000"]) as lives,
+            subprocess.Popen([tmp_path / "ended/freeswitch"]) as ended,
+        ):
+            try:
+                os.waitid(os.P_PID, ended.pid, os.WEXITED | os.WNOWAIT)
+                assert Path(f"/proc/{ended.pid}/comm").read_text() == "freeswitch\n"
+                said = subprocess.run(
+                    ["sh", "-c", HostState().command()], capture_output=True, text=True, check=True
+                ).stdout
+            finally:
+                lives.kill()
+        programs = [one.program for one in HostState().process(lines(said)).freeswitch]
+        # This machine may have others.
+        assert str(tmp_path / "lives/freeswitch") in programs
+        assert "" not in programs
 
     def test_reads_the_port_of_its_own_connection(self) -> None:
         assert self.state.ssh_port == 2222
