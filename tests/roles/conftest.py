@@ -49,6 +49,14 @@ site = Site(
 """
 
 
+KEYS = (
+    "set -e; umask 077; mkdir /var/lib/freeswitch/certs; cd /var/lib/freeswitch/certs; "
+    "openssl req -x509 -newkey rsa:2048 -nodes -keyout key -out dtls-srtp.pem -days 30 "
+    "-subj /CN=FreeSWITCH 2>/dev/null; cat key >>dtls-srtp.pem; rm key; "
+    "cp dtls-srtp.pem wss.pem; chown -R freeswitch:freeswitch ."
+)
+"""Shell line that makes the keys that FreeSWITCH makes at its first start, in two seconds."""
+
 FIRST = (
     "features",
     "deploy",
@@ -107,6 +115,7 @@ def plain_switch(tmp_path_factory: pytest.TempPathFactory) -> Path | None:
     site: Site = scope["site"]
     code = (ROOT / f"roles/{name}/operations.py" for name in ("files", "freeswitch"))
     made_of = [
+        KEYS,
         *packages(site, State()),
         *(file.content.decode() for file in render.system.apt(site, RELEASES[0])),
         *(hashlib.sha256(path.read_bytes()).hexdigest() for path in (index, INSTALL, *code)),
@@ -121,7 +130,7 @@ def plain_switch(tmp_path_factory: pytest.TempPathFactory) -> Path | None:
         for command in (
             [str(COMMAND), "-y", str(inventory), str(INSTALL)],
             # Without a configuration it would fail at each boot.
-            lab.ssh(HOST, [off]),
+            lab.ssh(HOST, [f"{off}; {KEYS}"]),
         ):
             subprocess.run(
                 [*network.within(lab.name), *command],
