@@ -15,6 +15,7 @@ from array import array
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
+from callcenter import cache
 from callcenter.site import Announcement, Language, Say, Site, SiteError
 
 __all__ = ["RATES", "hold_music", "key_of", "wav"]
@@ -139,18 +140,11 @@ def _run(command: Sequence[str], given: bytes = b"", about: str = "") -> bytes:
     return done.stdout
 
 
-def _folder() -> Path:
-    home = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
-    folder = Path(home, "callcenter", "sounds")
-    folder.mkdir(parents=True, exist_ok=True)
-    return folder
-
-
 _read = functools.cache(Path.read_bytes)
 
 
 def _kept(name: str, make: Callable[[], bytes]) -> bytes:
-    path = _folder() / f"{name}.wav"
+    path = cache.folder("sounds") / f"{name}.wav"
     if not path.is_file():
         with tempfile.NamedTemporaryFile(dir=path.parent, delete=False) as file:
             try:

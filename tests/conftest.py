@@ -11,8 +11,9 @@ ACCEPTANCE = Path(__file__).with_name("acceptance")
 pytest_plugins = [
     "tests.acceptance.support.report",
     "tests.acceptance.support.scheduler",
-    "tests.labs",
+    # Before those that import it, or pytest would not rewrite it.
     "tests.times",
+    "tests.labs",
 ]
 
 

@@ -13,6 +13,7 @@ import pytest
 
 from lab import network
 from lab.lab import Lab, find
+from tests.forks import Pyinfra
 
 __all__ = ["fresh", "kept", "watched"]
 
@@ -54,6 +55,14 @@ def pytest_runtest_makereport(
     if report.failed:
         report.sections += _told(item.config)
     return report
+
+
+@pytest.fixture(scope="session")
+def pyinfra() -> Iterator[Pyinfra]:
+    """pyinfra's command, for as long as the tests run."""
+    made = Pyinfra()
+    yield made
+    made.close()
 
 
 _numbers = itertools.count()

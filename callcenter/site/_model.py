@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import ast
 import difflib
+import inspect
+import textwrap
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import fields, is_dataclass
+from itertools import pairwise
 from types import NoneType, UnionType
 from typing import (
     Annotated,
@@ -19,9 +23,10 @@ from typing import (
 
 from pydantic import ConfigDict, Field, ValidationError
 from pydantic.dataclasses import dataclass as pydantic_dataclass
-from pydantic_core import ErrorDetails
+from pydantic.json_schema import GenerateJsonSchema, JsonSchemaValue
+from pydantic_core import ErrorDetails, core_schema
 
-__all__ = ["Problem", "SiteError", "model"]
+__all__ = ["Described", "Problem", "SiteError", "model"]
 
 T = TypeVar("T")
 
@@ -55,7 +60,6 @@ def model(cls: type[T]) -> type[T]:
             extra="forbid",
             hide_input_in_errors=True,
             str_strip_whitespace=True,
-            use_attribute_docstrings=True,
         ),
     )(cls)
     validating_init: Callable[..., None] = made.__init__
@@ -69,6 +73,33 @@ def model(cls: type[T]) -> type[T]:
     __init__.__wrapped__ = validating_init  # type: ignore[attr-defined]
     made.__init__ = __init__
     return made  # type: ignore[no-any-return]
+
+
+class Described(GenerateJsonSchema):
+    """JSON Schema whose fields are described by their docstrings.
+
+    pydantic can read these as well, but only when a model is made: each deploy would pay for it.
+    """
+
+    def dataclass_schema(self, schema: core_schema.DataclassSchema) -> JsonSchemaValue:
+        made = super().dataclass_schema(schema)
+        for name, text in _docstrings(schema["cls"]).items():
+            made["properties"][name]["description"] = text
+        return made
+
+
+def _docstrings(cls: type) -> dict[str, str]:
+    [definition] = ast.parse(textwrap.dedent(inspect.getsource(cls))).body
+    assert isinstance(definition, ast.ClassDef)
+    return {
+        field.target.id: inspect.cleandoc(text)
+        for field, docstring in pairwise(definition.body)
+        if isinstance(field, ast.AnnAssign)
+        and isinstance(field.target, ast.Name)
+        and isinstance(docstring, ast.Expr)
+        and isinstance(docstring.value, ast.Constant)
+        and isinstance(text := docstring.value.value, str)
+    }
 
 
 def describe(refused: ValidationError, root: type) -> list[str]:

@@ -19,7 +19,7 @@ from pydantic import (
 )
 
 from callcenter.secrets import Secret, Vault, pin_weakness, weakness
-from callcenter.site._model import Problem, SiteError, describe, model
+from callcenter.site._model import Described, Problem, SiteError, describe, model
 from callcenter.site._plan import (
     NAMED,
     check_billing,
@@ -616,7 +616,7 @@ class Site:
     @classmethod
     def schema(cls) -> dict[str, Any]:
         """The JSON Schema of the YAML form."""
-        schema = TypeAdapter(cls).json_schema()
+        schema = TypeAdapter(cls).json_schema(schema_generator=Described)
         schema["$schema"] = "https://json-schema.org/draft/2020-12/schema"
         extensions = schema["properties"]["extensions"]
         shorthand = [

@@ -9,7 +9,6 @@ import random
 import re
 import shutil
 import subprocess
-import sys
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -28,11 +27,11 @@ from lab.prepared import HOST, prepared
 from roles.freeswitch import packages
 from roles.host import State
 from tests.acceptance.support.phones import Exchange
+from tests.forks import COMMAND, Pyinfra
 from tests.labs import fresh, kept, watched
 from tests.times import spent
 
 ROOT = Path(__file__).resolve().parents[2]
-PYINFRA = Path(sys.executable).with_name("pyinfra")
 INSTALL = ROOT / "tests/roles/install.py"
 
 SITE = """
@@ -49,6 +48,14 @@ site = Site(
 )
 """
 
+
+KEYS = (
+    "set -e; umask 077; mkdir /var/lib/freeswitch/certs; cd /var/lib/freeswitch/certs; "
+    "openssl req -x509 -newkey rsa:2048 -nodes -keyout key -out dtls-srtp.pem -days 30 "
+    "-subj /CN=FreeSWITCH 2>/dev/null; cat key >>dtls-srtp.pem; rm key; "
+    "cp dtls-srtp.pem wss.pem; chown -R freeswitch:freeswitch ."
+)
+"""Shell line that makes the keys that FreeSWITCH makes at its first start, in two seconds."""
 
 FIRST = (
     "features",
@@ -108,6 +115,7 @@ def plain_switch(tmp_path_factory: pytest.TempPathFactory) -> Path | None:
     site: Site = scope["site"]
     code = (ROOT / f"roles/{name}/operations.py" for name in ("files", "freeswitch"))
     made_of = [
+        KEYS,
         *packages(site, State()),
         *(file.content.decode() for file in render.system.apt(site, RELEASES[0])),
         *(hashlib.sha256(path.read_bytes()).hexdigest() for path in (index, INSTALL, *code)),
@@ -120,9 +128,9 @@ def plain_switch(tmp_path_factory: pytest.TempPathFactory) -> Path | None:
         )
         off = f"systemctl disable --quiet {paths.UNIT}"
         for command in (
-            [str(PYINFRA), "-y", str(inventory), str(INSTALL)],
+            [str(COMMAND), "-y", str(inventory), str(INSTALL)],
             # Without a configuration it would fail at each boot.
-            lab.ssh(HOST, [off]),
+            lab.ssh(HOST, [f"{off}; {KEYS}"]),
         ):
             subprocess.run(
                 [*network.within(lab.name), *command],
@@ -177,8 +185,11 @@ def with_options(ssh: list[str], *options: str) -> list[str]:
 class Operator:
     """Whoever types ``pyinfra inventories/NAME deploy/callcenter.py``."""
 
-    def __init__(self, folder: Path, lab: Lab, hosts: tuple[str, ...]) -> None:
+    def __init__(
+        self, folder: Path, lab: Lab, hosts: tuple[str, ...], pyinfra: Pyinfra | None
+    ) -> None:
         self.folder, self.lab, self.hosts = folder, lab, hosts
+        self.pyinfra = pyinfra or Pyinfra(forks=False)
         self.secrets = folder / "secrets.json"
         self.repository = ROOT
         self.inventory = folder / "site"
@@ -207,7 +218,7 @@ class Operator:
 
     def command(self, *options: str) -> list[str]:
         """The command line of a deploy."""
-        return [str(PYINFRA), *options, str(self.inventory), "deploy/callcenter.py"]
+        return [str(COMMAND), *options, str(self.inventory), "deploy/callcenter.py"]
 
     def environment(self) -> dict[str, str]:
         """What the command needs of the environment."""
@@ -230,14 +241,10 @@ class Operator:
         """Run a deploy to its end (``-y --json`` unless told otherwise)."""
         spent["deploys"] += 1
         before = self.commands_seen()
-        done = subprocess.run(
+        done = self.pyinfra.run(
             self.command(*(options or ("-y", "--json"))),
             cwd=self.repository,
-            env=self.environment(),
-            capture_output=True,
-            text=True,
-            stdin=subprocess.DEVNULL,
-            check=False,
+            environment=self.environment(),
         )
         # The question itself is one command.
         seen = self.commands_seen() - before - len(self.hosts)
@@ -324,19 +331,21 @@ class Operator:
 def operator_of(
     lab: Lab,
     plain_switch: Path | None,
+    pyinfra: Pyinfra,
     tmp_path_factory: pytest.TempPathFactory,
     request: pytest.FixtureRequest,
 ) -> Iterator[Callable[..., Operator]]:
     """Boot fresh hosts and give them an operator: on which the packages of ``SITE`` are installed,
-    or bare ones. They go with the module: a kernel has inotify instances for some twelve hosts only
-    (fs.inotify.max_user_instances)."""
+    or bare ones, whose operator starts pyinfra anew for each run. They go with the module: a kernel
+    has inotify instances for some twelve hosts only (fs.inotify.max_user_instances)."""
 
     made = []
 
     def make(*hosts: str, bare: bool = False) -> Operator:
         lab.up(hosts, prepared=None if bare else plain_switch)
         spent["hosts"] += len(hosts)
-        made.append(Operator(tmp_path_factory.mktemp("operator"), lab, hosts))
+        folder = tmp_path_factory.mktemp("operator")
+        made.append(Operator(folder, lab, hosts, None if bare else pyinfra))
         return made[-1]
 
     yield make

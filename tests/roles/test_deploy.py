@@ -7,6 +7,7 @@ from collections.abc import Callable
 
 import pytest
 
+from callcenter import paths
 from callcenter.render.freeswitch import a1_hash
 from callcenter.site import Extension, Site
 from tests.acceptance.support.phones import Exchange
@@ -136,6 +137,15 @@ def test_change_spares_live_calls(
     answered.phone.incoming().answer()
     again.wait_established()
     assert operator.succeed().changes == 0
+
+
+def test_a_restart_finds_the_keys_of_the_first_start(operator: Operator) -> None:
+    """To make them takes FreeSWITCH two seconds, in which nobody is heard."""
+    look = "sha256sum /var/lib/freeswitch/certs/*.pem"
+    before = operator.ssh(HOST, look)
+    assert before.count(".pem") == 2, before
+    operator.ssh(HOST, f"systemctl restart {paths.UNIT}; fs_cli -t 30000 -x status")
+    assert operator.ssh(HOST, look) == before
 
 
 HARSH = SITE.replace("Network(", "Network(rtp_ports=(20000, 29999), ")

@@ -11,6 +11,7 @@ import pytest
 
 from lab import network
 from lab.lab import Lab, find
+from tests.forks import Pyinfra
 from tests.windows.support.machine import Machine, Real
 from tests.windows.support.wine import Wine, lacking
 
@@ -49,12 +50,14 @@ def wine(
 
 
 @pytest.fixture(scope="session", params=DOORS)
-def machine(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Machine:
+def machine(
+    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory, pyinfra: Pyinfra
+) -> Machine:
     """The host under test through one of its doors: wine's, unless a real one is given."""
     if os.environ.get("CALLCENTER_WINDOWS_HOST"):
-        return Real(request.param, tmp_path_factory.mktemp("real"))
+        return Real(request.param, tmp_path_factory.mktemp("real"), pyinfra)
     wine: Wine = request.getfixturevalue("wine")
-    return Machine(request.param, wine, tmp_path_factory.mktemp("pyinfra"))
+    return Machine(request.param, wine, tmp_path_factory.mktemp("pyinfra"), pyinfra)
 
 
 @pytest.fixture(scope="session")

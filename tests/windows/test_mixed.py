@@ -10,6 +10,7 @@ import pytest
 
 from callcenter.site import LocalPackages
 from lab.lab import Lab
+from tests.forks import Pyinfra
 from tests.windows.support.machine import Machine
 from tests.windows.support.site import complete, forget, site
 from tests.windows.support.wine import Wine
@@ -24,7 +25,7 @@ def both(machine: Machine) -> str:
 
 @pytest.fixture(scope="module")
 def machine(
-    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
+    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory, pyinfra: Pyinfra
 ) -> Iterator[Machine]:
     """The Windows host, with a Linux one beside it."""
     if os.environ.get("CALLCENTER_WINDOWS_HOST"):
@@ -32,7 +33,7 @@ def machine(
     wine: Wine = request.getfixturevalue("wine")
     if wine.no_freeswitch:
         pytest.skip(wine.no_freeswitch)
-    made = Machine("winssh", wine, tmp_path_factory.mktemp("mixed"))
+    made = Machine("winssh", wine, tmp_path_factory.mktemp("mixed"), pyinfra)
     lab: Lab = request.getfixturevalue("lab")
     lab.up((LINUX,))
     (host,) = lab.inventory()

@@ -15,6 +15,7 @@ import pytest
 from callcenter import windows_paths as paths
 from roles.windows import facts
 from tests.acceptance.support.phones import Exchange
+from tests.forks import Pyinfra
 from tests.windows.support.calls import connected, phone, still_talking
 from tests.windows.support.machine import ROOT, Machine, Real
 from tests.windows.support.site import complete, forget, site, stopped
@@ -23,17 +24,17 @@ from tests.windows.support.wine import Wine
 
 @pytest.fixture(scope="module")
 def machine(
-    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
+    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory, pyinfra: Pyinfra
 ) -> Iterator[Machine]:
     """The host with the call centre on it."""
     folder = tmp_path_factory.mktemp("release")
     if os.environ.get("CALLCENTER_WINDOWS_HOST"):
-        made: Machine = Real("winssh", folder)
+        made: Machine = Real("winssh", folder, pyinfra)
     else:
         wine: Wine = request.getfixturevalue("wine")
         if wine.no_freeswitch:
             pytest.skip(wine.no_freeswitch)
-        made = Machine("winssh", wine, folder)
+        made = Machine("winssh", wine, folder, pyinfra)
     complete(made, site(made))
     yield made
     forget(made)

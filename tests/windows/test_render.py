@@ -16,7 +16,8 @@ from callcenter.site import Extension, Firewall, Msi, Network, Site, Switch
 from roles import windows as role
 from roles.windows import operations, powershell
 from roles.windows.facts import FirewallRule, Look, PowerShell, WindowsHost, parse_rule, registry
-from tests.windows.support.machine import PYINFRA, ROOT
+from tests.forks import COMMAND
+from tests.windows.support.machine import ROOT
 from tests.windows.test_powershell import parses, whole
 
 
@@ -234,7 +235,7 @@ def test_no_password_is_shown_in_an_inventory(tmp_path: Path) -> None:
         ")\n"
     )
     done = subprocess.run(
-        [PYINFRA, tmp_path / "site", "debug-inventory"],
+        [COMMAND, tmp_path / "site", "debug-inventory"],
         cwd=tmp_path,
         env={**os.environ, "PYTHONPATH": str(ROOT), "CALLCENTER_SECRET_WINDOWS": "Geheimnis-9"},
         capture_output=True,

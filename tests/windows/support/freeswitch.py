@@ -79,6 +79,8 @@ class FreeSwitch:
         # is.
         words += ["-db", self.jail, "-sounds", self.jail]
         words += ["-mod", self.unpacked / "usr/lib/freeswitch/mod"]
+        # As on Windows, it can keep the keys that it makes.
+        words += ["-certs", self.unpacked / "certs"]
         self.process = subprocess.Popen(
             words,
             env=self.environment,

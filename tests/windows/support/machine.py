@@ -7,8 +7,6 @@ import os
 import re
 import shutil
 import socket
-import subprocess
-import sys
 import textwrap
 from dataclasses import dataclass
 from pathlib import Path
@@ -25,12 +23,12 @@ from roles.windows.connectors import WinRM, WinSSH
 from roles.windows.facts import PowerShell
 from roles.windows.operations import fields_of
 from roles.windows.release import fs_cli
+from tests.forks import COMMAND, Pyinfra
 from tests.windows.support.wine import Wine
 
 __all__ = ["Machine", "Real", "Run", "msi"]
 
 ROOT = Path(__file__).resolve().parents[3]
-PYINFRA = Path(sys.executable).with_name("pyinfra")
 
 
 @dataclass(frozen=True)
@@ -60,8 +58,8 @@ class Machine:
     """This machine, as the host sees it."""
     repository = ROOT
 
-    def __init__(self, door: str, wine: Wine, folder: Path) -> None:
-        self.door, self.wine, self.folder = door, wine, folder
+    def __init__(self, door: str, wine: Wine, folder: Path, pyinfra: Pyinfra) -> None:
+        self.door, self.wine, self.folder, self.pyinfra = door, wine, folder, pyinfra
         self._connected: WinRM | WinSSH | None = None
 
     @property
@@ -167,15 +165,11 @@ class Machine:
 
     def _pyinfra(self, deploy: Path, options: tuple[str, ...], changes: dict[str, Any]) -> Run:
         before = len(self._commands())
-        done = subprocess.run(
-            [PYINFRA, *(options or ("-y",)), self.inventory(**changes), deploy],
+        done = self.pyinfra.run(
+            [COMMAND, *(options or ("-y",)), self.inventory(**changes), deploy],
             cwd=self.folder,
-            env={**os.environ, "PYTHONPATH": str(self.repository), "NO_COLOR": "1"},
-            stdin=subprocess.DEVNULL,
-            capture_output=True,
-            text=True,
+            environment={**os.environ, "PYTHONPATH": str(self.repository), "NO_COLOR": "1"},
             timeout=240,
-            check=False,
         )
         output = re.sub(r"\x1b\[[0-9;]*m", "", done.stdout + done.stderr)
         total = re.search(r"Grand total\s+\d+\s+(\S+)", output)
@@ -208,8 +202,8 @@ class Real(Machine):
 
     real = True
 
-    def __init__(self, door: str, folder: Path) -> None:
-        self.door, self.folder = door, folder
+    def __init__(self, door: str, folder: Path, pyinfra: Pyinfra) -> None:
+        self.door, self.folder, self.pyinfra = door, folder, pyinfra
         self._connected = None
         self.versions = tuple(
             sorted(json.loads(os.environ["CALLCENTER_WINDOWS_MSI"]), key=fields_of)

@@ -1,0 +1,64 @@
+"""What tests/forks.py starts: a process that goes on as pyinfra's command, once for each run."""
+
+from __future__ import annotations
+
+import gc
+import json
+import os
+import socket
+import sys
+from importlib import import_module
+from pathlib import Path
+
+COMMAND = Path(sys.executable).with_name("pyinfra")
+IMPORTED = (
+    "pyinfra_cli.main",
+    "pyinfra.connectors.ssh",
+    "callcenter.render",
+    "roles.billing",
+    "roles.firewall",
+    "roles.freeswitch",
+    "roles.kamailio",
+    "roles.postgresql",
+    "roles.windows",
+    "roles.windows.connectors",
+)
+
+
+def serve(number: int) -> None:
+    """Fork for each run that is asked for, and return in the child as if it had been started so."""
+    # Those of before gevent: with its own, a hub would be running that a fork cannot take along.
+    fork, wait = os.fork, os.wait4
+    asking = socket.socket(fileno=number)
+    sys.path[0] = str(COMMAND.parent)
+    for name in IMPORTED:
+        import_module(name)
+    gc.freeze()
+    while asked := socket.recv_fds(asking, 64, 3)[1]:
+        child = fork()
+        if not child:
+            asking.close()
+            for target, descriptor in enumerate(asked):
+                os.dup2(descriptor, target)
+                os.close(descriptor)
+            with open(0, closefd=False) as request:
+                request.seek(0)
+                sys.argv, folder, environment = json.load(request)
+            with open(os.devnull) as nothing:
+                os.dup2(nothing.fileno(), 0)
+            os.chdir(folder)
+            os.environ.clear()
+            os.environ.update(environment)
+            return
+        for descriptor in asked:
+            os.close(descriptor)
+        asking.send(json.dumps(child).encode())
+        _, status, used = wait(child, 0)
+        asking.send(json.dumps([status, used.ru_utime + used.ru_stime]).encode())
+    sys.exit()
+
+
+if __name__ == "__main__":
+    serve(int(sys.argv[1]))
+    # At the depth at which the command calls it: pyinfra orders operations by the stack.
+    sys.exit(import_module("pyinfra_cli.main").main())
