@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from callcenter.site import Site, SiteError, Switch
+from callcenter.site.families import other_family
 
 __all__ = ["Host", "Inventory", "load"]
 
@@ -29,6 +30,14 @@ class Host:
     def is_edge(self) -> bool:
         """Whether Kamailio runs on it rather than FreeSWITCH."""
         return "edges" in self.groups
+
+    @property
+    def login_address(self) -> str | None:
+        """The name or address that ssh connects to, unless a configuration of ssh's may say another
+        one."""
+        if "ssh_config_file" in self.data:
+            return None
+        return str(self.data.get("ssh_hostname", self.name))
 
     @property
     def switch(self) -> Switch:
@@ -56,6 +65,12 @@ class Inventory:
         if not isinstance(site, Site):
             raise SiteError([f"{self.path}: site must be a Site; use Site(…) or Site.load('…')"])
         if all(host.is_edge for host in self.hosts) and (lines := site.needs_switch()):
+            raise SiteError(lines)
+        if lines := [
+            f"{host.name}: {line}"
+            for host in self.hosts
+            for line in other_family(site, host.switch, host.login_address)
+        ]:
             raise SiteError(lines)
         return site
 

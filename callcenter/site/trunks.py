@@ -13,7 +13,16 @@ from pydantic import AfterValidator, Field, model_validator
 
 from callcenter.secrets import Secret
 from callcenter.site._model import Problem, model
-from callcenter.site._types import Email, Many, Name, Networks, Number, Port, domain_name
+from callcenter.site._types import (
+    Email,
+    Many,
+    Name,
+    Networks,
+    Number,
+    Port,
+    domain_name,
+    mapped,
+)
 from callcenter.site.certificates import check_certificates
 from callcenter.site.destinations import Destination
 from callcenter.site.media import Codec, MediaMode, check_codecs, spoken
@@ -85,9 +94,16 @@ TAKEN_FOR_LOCAL = (
 
 def _host(text: str) -> str:
     try:
-        return str(ipaddress.ip_address(text))
+        address = ipaddress.ip_address(text)
     except ValueError:
         return domain_name(text)
+    if "%" in text:
+        raise ValueError("has a zone, which the switch cannot name; give its global address")
+    if address.is_unspecified or address.is_multicast:
+        raise ValueError(f"{text} is no host's address; give the carrier's")
+    if address.version == 6 and address.is_link_local:
+        raise ValueError(f"{text} is link-local, which needs a zone; give its global address")
+    return mapped(text)
 
 
 Host = Annotated[str, AfterValidator(_host)]

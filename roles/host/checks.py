@@ -6,6 +6,7 @@ import ipaddress
 
 from callcenter import paths
 from callcenter.site import Site, Switch
+from callcenter.site.families import other_family, out_of_reach
 from roles.host.facts import State
 
 __all__ = ["problems"]
@@ -46,7 +47,7 @@ def problems(site: Site, switch: Switch, found: State, service: str = "freeswitc
         else:
             has = ", ".join(own) or "none"
             out.append(f"address {switch.bind_address} is on no interface; it has {has}")
-    out += site.unsaid()
+    out += site.unsaid() + other_family(site, switch) + out_of_reach(site, found.addresses)
     if service == "freeswitch":
         out += site.misleads(switch)
     if switch.stun is not None and found.os == "debian" and "python3" not in found.packages:
