@@ -14,6 +14,7 @@ from typing import Any
 
 from callcenter.site import Site, SiteError, Switch
 from callcenter.site.families import other_family
+from callcenter.site.logins import login_problems
 
 __all__ = ["Host", "Inventory", "load"]
 
@@ -51,6 +52,12 @@ class Inventory:
 
     path: Path
     hosts: tuple[Host, ...]
+
+    @property
+    def linux_switch(self) -> Host | None:
+        """The first switch on Linux, by which commands reach FreeSWITCH."""
+        switches = (host for host in self.hosts if not host.is_edge)
+        return next((host for host in switches if not host.switch.is_windows), None)
 
     @property
     def site(self) -> Site:
@@ -98,7 +105,7 @@ def load(path: str | Path) -> Inventory:
     folder = path.parent / "group_data"
     file_group = path.name.rsplit(".", 1)[0]
     data_of = {group: _group_data(folder / f"{group}.py") for group in {"all", file_group, *groups}}
-    return Inventory(
+    found = Inventory(
         path,
         tuple(
             Host(
@@ -114,6 +121,11 @@ def load(path: str | Path) -> Inventory:
             for name in own
         ),
     )
+    if lines := [
+        f"{host.name}.{line}" for host in found.hosts for line in login_problems(host.data)
+    ]:
+        raise SiteError(lines)
+    return found
 
 
 def _is_group(value: list[Any] | tuple[Any, ...]) -> bool:

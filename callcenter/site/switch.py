@@ -14,6 +14,7 @@ from callcenter.secrets import Secret
 from callcenter.site._model import Problem, SiteError, model
 from callcenter.site._types import Address, DisplayName, domain_name
 from callcenter.site.families import ONE
+from callcenter.site.logins import login_problems
 
 __all__ = ["Switch", "hosts"]
 
@@ -179,6 +180,7 @@ def hosts(
             problems.append(f"{group}[{name!r}]: is listed twice; give each switch once")
             continue
         names.add(name)
+        problems += [f"{group}[{name!r}].{line}" for line in login_problems(data, whole=False)]
         try:
             switch = Switch.of(name, data)
         except SiteError as refused:
