@@ -48,6 +48,7 @@ from callcenter.site.network import ANYWHERE, Firewall, Network
 from callcenter.site.notices import Notice
 from callcenter.site.packages import LocalPackages, Msi, Packages
 from callcenter.site.parking import Parking
+from callcenter.site.ports import check_further_ports
 from callcenter.site.queues import Agent, AgentCodes, Queue
 from callcenter.site.recordings import Recording
 from callcenter.site.ring_groups import RingGroup
@@ -341,12 +342,7 @@ class Site:
                     f"{application.port} is event_socket.port, where FreeSWITCH itself listens; "
                     "use 8084 or another",
                 )
-        for index, port in enumerate(self.firewall.tcp_ports):
-            if port == self.event_socket.port:
-                raise Problem(
-                    f"firewall.tcp_ports[{index}]",
-                    f"{port} is the Event Socket, which must never be opened; leave it out",
-                )
+        check_further_ports(self)
 
     def _check_secrets(self) -> None:
         owners: dict[object, str] = {}

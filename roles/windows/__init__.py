@@ -71,8 +71,16 @@ def firewall_rules(site: Site) -> list[FirewallRule]:
             )
         ),
         *(
-            FirewallRule(f"FreeSWITCH-TCP-{port}", "tcp", (str(port),), "", (), GROUP)
-            for port in site.firewall.tcp_ports
+            FirewallRule(
+                f"FreeSWITCH-{protocol.upper()}-{one.port}",
+                protocol,
+                (str(one.port),),
+                "",
+                _remote(one.sources),
+                GROUP,
+            )
+            for protocol in ("tcp", "udp")
+            for one in site.firewall.further(f"{protocol}_ports")
         ),
     ]
 
