@@ -135,6 +135,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         print(line, file=sys.stderr)
     if refusals:
         return 1
+    for line in site_of(given.path).warnings():
+        print(f"warning: {line}", file=sys.stderr)
     if given.command == "drift":
         return drift(given.path, given.deploy, limit=given.limit, data=given.data)
     print("ok")

@@ -171,7 +171,8 @@ def test_a_service_that_is_off_is_not_there() -> None:
     assert "mod_tone_stream" not in all_text(tree)
     dialplan = text(tree, "dialplan/default.xml")
     assert re.findall(r'<extension name="([^"]+)"', dialplan) == [
-        "no number", "dialled", "sent on", "calls of a phone", "a phone beside the switch",
+        "signs between digits", "a sign that ends", "no number", "dialled", "sent on",
+        "calls of a phone", "a phone beside the switch",
         "every call", "extension", "unknown",
     ]  # fmt: skip
     assert "9196" not in dialplan
