@@ -135,6 +135,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         print(line, file=sys.stderr)
     if refusals:
         return 1
+    for line in site_of(given.path).warnings():
+        print(f"warning: {line}", file=sys.stderr)
     if given.command == "drift":
         return drift(given.path, given.deploy, limit=given.limit, data=given.data)
     print("ok")
@@ -179,7 +181,7 @@ def phone(path: Path, number: str | None, show_password: bool, show_pin: bool = 
         if extension.mailbox is None:
             raise SiteError([f"{extension.number} has no mailbox; set voicemail=True for it"])
         return site.reveal(extension.mailbox.pin)
-    switch = announced(inventory, inventory.hosts[0])
+    switch = announced(inventory.hosts[0])
     proxy = f"sip:{switch.announced_address}:{site.network.sip_port}"
     dial = ", ".join(f"{code} ({name})" for name, code in site.features.items())
     command = f"python -m callcenter phone {path} --number {extension.number} --password"

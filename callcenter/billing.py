@@ -5,8 +5,6 @@ from __future__ import annotations
 import argparse
 import json
 import re
-import subprocess
-import tempfile
 import uuid
 from decimal import Decimal
 from pathlib import Path
@@ -15,7 +13,7 @@ from typing import Any
 from callcenter import paths
 from callcenter.inventory import Inventory, load
 from callcenter.site import SiteError
-from callcenter.ssh import ssh_config
+from callcenter.ssh import login
 
 __all__ = ["arguments", "run"]
 
@@ -89,24 +87,14 @@ def identifier(text: str | None) -> uuid.UUID:
 
 
 def _ask(inventory: Inventory, asked: dict[str, Any], unknown: str = "") -> Any:
-    switches = (host for host in inventory.hosts if not host.is_edge)
-    host = next((host for host in switches if not host.switch.is_windows), None)
-    if host is None:
+    if (host := inventory.linux_switch) is None:
         raise SiteError([f"{inventory.path}: has no Linux switch, which the accounts are on"])
     command = f"runuser -u freeswitch -- python3 -I {paths.BILLING_TOOL}"
-    with tempfile.NamedTemporaryFile("w", suffix=".ssh") as config:
-        config.write(ssh_config(inventory))
-        config.flush()
-        done = subprocess.run(
-            ["ssh", "-F", config.name, host.name, command],
-            input=json.dumps(asked),
-            capture_output=True,
-            text=True,
-            check=False,
-        )
+    with login(host) as entered:
+        done = entered.run(command, json.dumps(asked).encode())
     if done.returncode == 0:
         return json.loads(done.stdout)
-    why = done.stderr.strip() or f"ssh ended with {done.returncode}"
+    why = done.stderr.decode(errors="replace").strip() or f"ssh ended with {done.returncode}"
     # 1 is the tool's own word: the database took nothing, or nobody knows what it took.
     raise SiteError([f"{host.name}: {why}" + (f"\n{unknown}" if unknown else "")])
 

@@ -9,11 +9,11 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
-from pathlib import Path
 from typing import Self
 from urllib.parse import unquote
 
 from callcenter.site import SiteError
+from callcenter.ssh import Login
 
 __all__ = ["EventSocketClient", "connect"]
 
@@ -75,12 +75,11 @@ def _headers(text: str) -> dict[str, str]:
 
 
 @asynccontextmanager
-async def connect(
-    host: str, port: int, password: str, ssh_config: Path
-) -> AsyncIterator[EventSocketClient]:
-    """The Event Socket of an inventory's host."""
+async def connect(entered: Login, port: int, password: str) -> AsyncIterator[EventSocketClient]:
+    """The Event Socket of a host."""
     tunnel = await asyncio.create_subprocess_exec(
-        *("ssh", "-F", str(ssh_config), "-W", f"127.0.0.1:{port}", host),
+        *entered.command("-W", f"127.0.0.1:{port}"),
+        env=entered.environment,
         stdin=asyncio.subprocess.PIPE,
         stdout=asyncio.subprocess.PIPE,
         stderr=asyncio.subprocess.PIPE,
@@ -92,7 +91,7 @@ async def connect(
         yield await EventSocketClient(tunnel.stdout, tunnel.stdin).log_in(password)
     except asyncio.IncompleteReadError:
         why = (await tunnel.stderr.read()).decode().strip() or "the connection ended"
-        raise SiteError([f"{host}: the Event Socket cannot be reached: {why}"]) from None
+        raise SiteError([f"{entered.name}: the Event Socket cannot be reached: {why}"]) from None
     finally:
         tunnel.stdin.close()
         await tunnel.wait()

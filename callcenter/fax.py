@@ -5,8 +5,6 @@ from __future__ import annotations
 
 import asyncio
 import random
-import subprocess
-import tempfile
 import uuid
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -19,7 +17,7 @@ from callcenter.inventory import Inventory
 from callcenter.outside import sending
 from callcenter.render.services.trunks import identity
 from callcenter.site import Fax, Route, Site, SiteError, Trunk
-from callcenter.ssh import ssh_config
+from callcenter.ssh import Login, login
 
 __all__ = ["Sent", "Way", "send", "ways"]
 
@@ -155,46 +153,34 @@ def send(inventory: Inventory, number: str, file: Path, name: str | None = None)
     sender = site.faxes[0] if name is None else site.named("faxes", name)
     tried = ways(site, sender, number)
     document = file.read_bytes()
-    switches = (host for host in inventory.hosts if not host.is_edge)
-    host = next((host for host in switches if not host.switch.is_windows), None)
-    if host is None:
+    if (host := inventory.linux_switch) is None:
         raise SiteError([f"{inventory.path}: has no Linux switch to send from; add one"])
     identifier = str(uuid.uuid4())
-    with tempfile.NamedTemporaryFile("w", suffix=".ssh") as config:
-        config.write(ssh_config(inventory))
-        config.flush()
+    with login(host) as entered:
 
         def tool(what: str, given: bytes = b"") -> str:
-            done = subprocess.run(
-                ["ssh", "-F", config.name, host.name, f"{paths.FAX_TOOL} {what} {identifier}"],
-                input=given,
-                capture_output=True,
-                check=False,
-            )
+            done = entered.run(f"{paths.FAX_TOOL} {what} {identifier}", given)
             if done.returncode:
                 raise SiteError([f"{file}: {done.stderr.decode(errors='replace').strip()}"])
             return done.stdout.decode().strip()
 
         pages = int(tool("prepare", document))
         try:
-            return asyncio.run(
-                _send(site, host.name, Path(config.name), sender, tried, identifier, pages)
-            )
+            return asyncio.run(_send(site, entered, sender, tried, identifier, pages))
         finally:
             tool("forget")
 
 
 async def _send(
     site: Site,
-    host: str,
-    config: Path,
+    entered: Login,
     sender: Fax,
     tried: Sequence[Way],
     identifier: str,
     pages: int,
 ) -> Sent:
     password = site.reveal(site.event_socket.password)
-    async with connect(host, site.event_socket.port, password, config) as client:
+    async with connect(entered, site.event_socket.port, password) as client:
         await client.send(f"filter variable_fax_sending {identifier}")
         await client.send("filter Event-Name BACKGROUND_JOB")
         await client.send(f"event plain BACKGROUND_JOB {COUNTED} CHANNEL_HANGUP_COMPLETE")

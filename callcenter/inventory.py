@@ -13,6 +13,8 @@ from pathlib import Path
 from typing import Any
 
 from callcenter.site import Site, SiteError, Switch
+from callcenter.site.families import other_family
+from callcenter.site.logins import login_problems
 
 __all__ = ["Host", "Inventory", "load"]
 
@@ -31,6 +33,14 @@ class Host:
         return "edges" in self.groups
 
     @property
+    def login_address(self) -> str | None:
+        """The name or address that ssh connects to, unless a configuration of ssh's may say another
+        one."""
+        if "ssh_config_file" in self.data:
+            return None
+        return str(self.data.get("ssh_hostname", self.name))
+
+    @property
     def switch(self) -> Switch:
         """The addresses of the switch, or edge, on this host."""
         return Switch.of(self.name, self.data)
@@ -42,6 +52,12 @@ class Inventory:
 
     path: Path
     hosts: tuple[Host, ...]
+
+    @property
+    def linux_switch(self) -> Host | None:
+        """The first switch on Linux, by which commands reach FreeSWITCH."""
+        switches = (host for host in self.hosts if not host.is_edge)
+        return next((host for host in switches if not host.switch.is_windows), None)
 
     @property
     def site(self) -> Site:
@@ -56,6 +72,12 @@ class Inventory:
         if not isinstance(site, Site):
             raise SiteError([f"{self.path}: site must be a Site; use Site(…) or Site.load('…')"])
         if all(host.is_edge for host in self.hosts) and (lines := site.needs_switch()):
+            raise SiteError(lines)
+        if lines := [
+            f"{host.name}: {line}"
+            for host in self.hosts
+            for line in other_family(site, host.switch, host.login_address)
+        ]:
             raise SiteError(lines)
         return site
 
@@ -83,7 +105,7 @@ def load(path: str | Path) -> Inventory:
     folder = path.parent / "group_data"
     file_group = path.name.rsplit(".", 1)[0]
     data_of = {group: _group_data(folder / f"{group}.py") for group in {"all", file_group, *groups}}
-    return Inventory(
+    found = Inventory(
         path,
         tuple(
             Host(
@@ -99,6 +121,11 @@ def load(path: str | Path) -> Inventory:
             for name in own
         ),
     )
+    if lines := [
+        f"{host.name}.{line}" for host in found.hosts for line in login_problems(host.data)
+    ]:
+        raise SiteError(lines)
+    return found
 
 
 def _is_group(value: list[Any] | tuple[Any, ...]) -> bool:

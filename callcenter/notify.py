@@ -4,19 +4,17 @@ from __future__ import annotations
 
 import asyncio
 import csv
-import tempfile
 import uuid
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, fields
-from pathlib import Path
 from typing import Any, TextIO
 
 from callcenter.event_socket import EventSocketClient, connect
 from callcenter.inventory import Inventory
 from callcenter.render.services import CONTEXT, name_of
 from callcenter.site import Site, SiteError, ToNotice
-from callcenter.ssh import ssh_config
+from callcenter.ssh import login
 
 __all__ = ["Pace", "Result", "notify", "numbers_in", "write"]
 
@@ -96,16 +94,11 @@ async def _notify(
     inventory: Inventory, notice: ToNotice, numbers: Sequence[str], pace: Pace
 ) -> list[Result]:
     site = inventory.site
-    switches = (host for host in inventory.hosts if not host.is_edge)
-    host = next((host for host in switches if not host.switch.is_windows), None)
-    if host is None:
+    if (host := inventory.linux_switch) is None:
         raise SiteError([f"{inventory.path}: has no Linux switch to call from; add one"])
     password = site.reveal(site.event_socket.password)
-    with tempfile.NamedTemporaryFile("w", suffix=".ssh") as config:
-        config.write(ssh_config(inventory))
-        config.flush()
-        port = site.event_socket.port
-        async with connect(host.name, port, password, Path(config.name)) as client:
+    with login(host) as entered:
+        async with connect(entered, site.event_socket.port, password) as client:
             return await _Campaign(client, site, notice, pace).run(numbers)
 
 

@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 
 from callcenter.render.services.trunks import expression
 from callcenter.site import Did, Emergency, Fax, Rate, Route, Site, SiteError, Trunk
+from callcenter.site.dialled import cleaned
 
 __all__ = ["Call", "arriving", "leaving", "sending"]
 
@@ -30,6 +31,7 @@ class Call:
 
 def leaving(site: Site, caller: str, number: str) -> Call:
     """What an extension's call to a number outside becomes."""
+    number = cleaned(site, number)
     extension = site.extension_by_number.get(caller)
     if extension is None:
         raise SiteError([f"{caller} is no extension of the Site; give one that calls"])

@@ -34,6 +34,7 @@ from callcenter.site import (
 )
 from callcenter.site._plan import dialled_numbers, services
 from callcenter.site.destinations import target_of
+from callcenter.site.dialled import cleaned
 from callcenter.site.features import WITH_NUMBER
 
 __all__ = ["explain", "moment", "resolve", "service_of"]
@@ -116,6 +117,9 @@ def explain(
     if trunk is not None:
         yield from _arriving(site, trunk, number, when, closed)
         return
+    if (meant := cleaned(site, number)) != number:
+        yield f"{number} is dialled as {meant}"
+        number = meant
     if number not in site.extension_by_number and number not in _taken(site):
         caller = caller or site.extensions[0].number
         code = _code_with_number(site, number)

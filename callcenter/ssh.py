@@ -1,25 +1,177 @@
-"""pyinfra's ssh data of an inventory's hosts, as OpenSSH reads it."""
+"""The one door to hosts of all commands but deploys: ssh, told pyinfra's own host data.
+
+pyinfra's connector needs threads, which the forks that prove a site do not survive. OpenSSH reads
+the operator's configuration (jump hosts, agents, certificates) as it is meant.
+"""
 
 from __future__ import annotations
 
-from callcenter.inventory import Inventory
+import os
+import shlex
+import subprocess
+import tempfile
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
 
-__all__ = ["ssh_config"]
+from pyinfra.api import StringCommand
+from pyinfra.connectors.util import make_unix_command
 
-_WORDS = {
-    "ssh_hostname": "HostName",
-    "ssh_user": "User",
-    "ssh_port": "Port",
-    "ssh_key": "IdentityFile",
-    "ssh_known_hosts_file": "UserKnownHostsFile",
-}
+from callcenter.inventory import Host
+from callcenter.site import SiteError
+from callcenter.site.logins import SUDO
+
+__all__ = ["Login", "login"]
+
+_ASKPASS = """#!/bin/sh
+# What ssh asks for, and nothing else, is told what it is for.
+case $1 in
+"$CALLCENTER_SSH_USER@$CALLCENTER_SSH_HOST's password: " | \\
+"($CALLCENTER_SSH_USER@$CALLCENTER_SSH_HOST) "*)
+    [ -n "$CALLCENTER_SSH_PASSWORD" ] && printf '%s\\n' "$CALLCENTER_SSH_PASSWORD" ;;
+"Enter passphrase for key '$CALLCENTER_SSH_KEY': ")
+    [ -n "$CALLCENTER_SSH_KEY_PASSWORD" ] && printf '%s\\n' "$CALLCENTER_SSH_KEY_PASSWORD" ;;
+*) exit 1 ;;
+esac
+"""
+
+_SUDO = """IFS= read -r CALLCENTER_SUDO_PASSWORD || exit 1
+export CALLCENTER_SUDO_PASSWORD
+SUDO_ASKPASS=$(mktemp "${{TMPDIR:-/tmp}}/callcenter-askpass-XXXXXXXXXX") || exit 1
+export SUDO_ASKPASS
+trap 'rm -f "$SUDO_ASKPASS"' EXIT
+trap 'exit 1' HUP INT TERM
+printf '#!/bin/sh\\nprintf "%%s\\\\n" "$CALLCENTER_SUDO_PASSWORD"\\n' >"$SUDO_ASKPASS"
+chmod 700 "$SUDO_ASKPASS"
+{command}
+"""
+"""pyinfra has the password on the command line of the host's shell; here it comes over standard
+input, before what is the command's own."""
+
+_FORGET = "unset CALLCENTER_SUDO_PASSWORD SUDO_ASKPASS; "
 
 
-def ssh_config(inventory: Inventory) -> str:
-    """The text of a configuration with which ``ssh NAME`` logs in as deploys do."""
-    lines = []
-    for host in inventory.hosts:
-        lines.append(f"Host {host.name}")
-        lines += [f"  {word} {host.data[key]}" for key, word in _WORDS.items() if key in host.data]
-        lines += ["  BatchMode yes", "  LogLevel ERROR"]
-    return "\n".join(lines) + "\n"
+class Login:
+    """A way into one host, as its host data says, while its folder is there."""
+
+    def __init__(self, host: Host, folder: Path, *, shared: bool = False) -> None:
+        """``shared``: sessions go over the login of :meth:`keep`, where there is one."""
+        name = host.name.removeprefix("@ssh/")
+        if name.startswith("@"):
+            raise SiteError([f"{host.name}: is not reached by ssh; give a host that is"])
+        self.name, self.folder, self._data = host.name, folder, host.data
+        self.destination = str(host.data.get("ssh_hostname") or name)
+        config = folder / "config"
+        config.write_text("\n".join(self._settings(shared)) + "\n", encoding="utf-8")
+        self._config = config
+        self.environment = {**os.environ, **self._secrets()}
+
+    def command(self, *options: str) -> list[str]:
+        """Return the arguments of ssh, to which a remote command may be added."""
+        return ["ssh", "-F", str(self._config), *options, self.destination]
+
+    def remote(self, command: str) -> tuple[str, bytes]:
+        """Return a command as the host is given it, by sudo where its data says so, and what goes
+        before the command's own standard input."""
+        words: dict[str, Any] = {name: self._data[name] for name in SUDO if name in self._data}
+        password = words.get("_sudo_password") if words.get("_sudo") else None
+        if password is None:
+            made = make_unix_command(StringCommand(command), **words)
+            return made.get_raw_value(), b""
+        # Without a path of pyinfra's own, the password is used for the choice of options alone.
+        made = make_unix_command(StringCommand(_FORGET + command), **words)
+        script = _SUDO.format(command=made.get_raw_value())
+        return f"sh -c {shlex.quote(script)}", f"{password}\n".encode()
+
+    def run(self, command: str, given: bytes = b"") -> subprocess.CompletedProcess[bytes]:
+        """Run a command on the host to its end."""
+        remote, before = self.remote(command)
+        return subprocess.run(
+            [*self.command(), remote],
+            input=before + given,
+            env=self.environment,
+            capture_output=True,
+            check=False,
+        )
+
+    @contextmanager
+    def keep(self) -> Iterator[None]:
+        """Log in once for all sessions of the time."""
+        # It ends with this process, even if that is killed: there is nothing more to read then.
+        process = subprocess.Popen(
+            [*self.command("-o", "ControlMaster=yes"), "cat"],
+            env=self.environment,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+            start_new_session=True,
+        )
+        try:
+            yield
+        finally:
+            process.terminate()
+            process.wait()
+            assert process.stdin
+            process.stdin.close()
+
+    def _settings(self, shared: bool) -> Iterator[str]:
+        """Yield ssh's configuration: host data first, since the first value counts."""
+        data = self._data
+        yield f"Host {self.destination}"
+        for key, word in (("ssh_user", "User"), ("ssh_port", "Port")):
+            if data.get(key):
+                yield f"  {word} {data[key]}"
+        if data.get("ssh_key"):
+            yield f'  IdentityFile "{_path(data["ssh_key"])}"'
+            yield "  IdentitiesOnly yes"
+        if data.get("ssh_known_hosts_file"):
+            yield f'  UserKnownHostsFile "{_path(data["ssh_known_hosts_file"])}"'
+        if data.get("ssh_forward_agent"):
+            yield "  ForwardAgent yes"
+        yield f"  StrictHostKeyChecking {data.get('ssh_strict_host_key_checking', 'accept-new')}"
+        if not any(data.get(name) for name in ("ssh_password", "ssh_key_password")):
+            yield "  BatchMode yes"
+        yield "  NumberOfPasswordPrompts 1"
+        yield "  LogLevel ERROR"
+        if shared:
+            # A short path: that of a socket may not be long.
+            yield f'  ControlPath "{self.folder}/s"'
+        operators = _path(data.get("ssh_config_file") or "~/.ssh/config")
+        yield "Match all"
+        yield f'  Include "{operators}"'
+
+    def _secrets(self) -> Mapping[str, str]:
+        """Return the environment by which ssh is told passwords, where there are any."""
+        names = ("ssh_password", "ssh_key_password")
+        given = {name: str(self._data[name]) for name in names if self._data.get(name)}
+        if not given:
+            return {}
+        askpass = self.folder / "askpass"
+        askpass.write_text(_ASKPASS, encoding="utf-8")
+        askpass.chmod(0o700)
+        told = subprocess.run(
+            self.command("-G"), capture_output=True, text=True, check=False
+        ).stdout
+        resolved = dict(line.split(" ", 1) for line in told.splitlines() if " " in line)
+        return {
+            "SSH_ASKPASS": str(askpass),
+            "SSH_ASKPASS_REQUIRE": "force",
+            "CALLCENTER_SSH_USER": resolved.get("user", ""),
+            "CALLCENTER_SSH_HOST": resolved.get("hostname", ""),
+            "CALLCENTER_SSH_KEY": str(_path(self._data.get("ssh_key") or "")),
+            "CALLCENTER_SSH_PASSWORD": given.get("ssh_password", ""),
+            "CALLCENTER_SSH_KEY_PASSWORD": given.get("ssh_key_password", ""),
+        }
+
+
+@contextmanager
+def login(host: Host) -> Iterator[Login]:
+    """A way into a host for the time of a command."""
+    with tempfile.TemporaryDirectory(prefix="login-") as folder:
+        yield Login(host, Path(folder))
+
+
+def _path(text: str | Path) -> Path:
+    # As pyinfra does it: OpenSSH itself does not ask $HOME.
+    return Path(text).expanduser().absolute()

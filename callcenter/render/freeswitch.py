@@ -22,7 +22,7 @@ from callcenter.render.services import (
     records,
     trunks,
 )
-from callcenter.site import CODECS, Extension, Say, Site, Switch
+from callcenter.site import CODECS, Extension, Say, Site, Switch, dialled
 
 __all__ = [
     "CLI_CONFIG",
@@ -144,7 +144,15 @@ def _files(site: Site, switch: Switch) -> Iterator[File]:
             ),
             0o640,
         )
-    yield rendered("dialplan/default.xml", numbers=tuple(numbers(site)), codes=tuple(codes(site)))
+    yield rendered(
+        "dialplan/default.xml",
+        numbers=tuple(numbers(site)),
+        codes=tuple(codes(site)),
+        written=dialled.WRITTEN,
+        groups=dialled.GROUPS,
+        hash=dialled.HASH,
+        kept=dialled.hash_ended(site),
+    )
     yield rendered(
         "dialplan/public.xml",
         arrivals=trunks.arrivals(site),

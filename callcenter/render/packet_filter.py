@@ -11,7 +11,7 @@ from callcenter import users
 from callcenter.site import RemotePostgres, Site, Trunk
 from callcenter.site.network import ANYWHERE
 
-__all__ = ["egress", "matches", "strangers"]
+__all__ = ["egress", "further", "matches", "strangers"]
 
 SIP_LISTENERS = "5060-5069"
 """Ports at which phones on TCP take new connections, where phones may be in any network."""
@@ -42,12 +42,26 @@ def strangers(site: Site) -> list[str]:
         known += networks if networks != ANYWHERE else ()
     for trunk in site.trunks:
         known += trunk.sources
+    for port in (*site.firewall.further("tcp_ports"), *site.firewall.further("udp_ports")):
+        known += port.sources if port.sources != ANYWHERE else ()
     four, six = _families(known)
     return [
         match
         for match in (_others("ip", "ipv4", four), _others("ip6", "ipv6", six))
         if match is not None
     ]
+
+
+def further(site: Site) -> list[str]:
+    """Rules for the host's further ports, those of one protocol and of the same sources in one."""
+    out = []
+    for protocol in ("tcp", "udp"):
+        ports = site.firewall.further(f"{protocol}_ports")
+        for sources in dict.fromkeys(one.sources for one in ports):
+            numbers = ", ".join(str(one.port) for one in ports if one.sources == sources)
+            rule = f'{protocol} dport {{ {numbers} }} accept comment "further services"'
+            out += [f"{match}{rule}" for match in matches(sources)]
+    return out
 
 
 def egress(site: Site) -> Mapping[str, list[str]]:

@@ -419,6 +419,7 @@ def firewall(
         "ssh_ports": sorted(set(ssh_ports)),
         "rtp": rtp,
         "outgoing": outgoing,
+        "further": packet_filter.further(site),
         "matches": packet_filter.matches,
         "strangers": packet_filter.strangers(site),
         "egress": packet_filter.egress(site) if rtp and site.firewall.egress else {},

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import difflib
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import fields
 from typing import TYPE_CHECKING, Any
 
@@ -16,6 +16,7 @@ from callcenter.site.destinations import (
     destinations_in,
     target_of,
 )
+from callcenter.site.features import WITH_NUMBER
 from callcenter.site.media import PASSED
 
 if TYPE_CHECKING:
@@ -32,6 +33,7 @@ __all__ = [
     "check_outside",
     "dialled_numbers",
     "services",
+    "slow_numbers",
 ]
 
 NAMED = (
@@ -73,7 +75,7 @@ def _agent_codes(site: Site) -> Iterator[tuple[str, str]]:
 
 
 def check_numbers(site: Site) -> None:
-    """No number stands for two things, and none begins another."""
+    """No number stands for two things, nor for a code and what is dialled after it."""
     seen: dict[str, str] = {}
     for path, number in dialled_numbers(site):
         if number in seen:
@@ -91,17 +93,33 @@ def check_numbers(site: Site) -> None:
             )
         else:
             raise Problem(path, f"{number} is already {taken}; give each its own")
-    # A phone that dials digit by digit would reach the shorter number and never the longer.
+    codes = {code for name, code in site.features.items() if name in WITH_NUMBER}
+    for path, number, shorter in _beginnings(seen):
+        if shorter in codes and number.removeprefix(shorter).isdigit():
+            raise Problem(
+                path,
+                f"{number} begins with {shorter}, after which a number is dialled, so it would be "
+                "taken for both; choose another",
+            )
+
+
+def slow_numbers(site: Site) -> list[str]:
+    """List the numbers that phones which dial digit by digit never reach, a line each."""
+    seen = {number: path for path, number in dialled_numbers(site)}
+    seen |= {one.number: f"extensions[{index}]" for index, one in enumerate(site.extensions)}
+    return [
+        f"Site.{path}: {number} begins with {shorter}, which phones that dial digit by digit would "
+        "call instead; choose numbers of one length"
+        for path, number, shorter in _beginnings(seen)
+    ]
+
+
+def _beginnings(seen: Mapping[str, str]) -> Iterator[tuple[str, str, str]]:
+    """Yield the field of each number that begins with another, it, and the shortest of these."""
     for number, path in seen.items():
-        for length in range(2, len(number)):
-            if (shorter := number[:length]) in seen:
-                if path.startswith("extensions["):
-                    path += ".number"
-                raise Problem(
-                    path,
-                    f"{number} begins with {shorter}, which is dialled on its own; choose numbers "
-                    "of one length",
-                )
+        shorter = next((number[:n] for n in range(2, len(number)) if number[:n] in seen), None)
+        if shorter is not None:
+            yield path + ".number" * path.startswith("extensions["), number, shorter
 
 
 def check_names(site: Site) -> None:

@@ -70,27 +70,40 @@ Transport = Literal["udp", "tcp"]
 
 def _address(text: str) -> str:
     try:
-        address = ipaddress.ip_address(text)
+        ipaddress.ip_address(text)
         if "%" in text:
             raise ValueError("has a zone")
     except ValueError:
         raise ValueError("is no IP address; use one such as '203.0.113.10'") from None
-    mapped = address.ipv4_mapped if isinstance(address, ipaddress.IPv6Address) else None
-    return str(mapped or address)
+    return mapped(text)
 
 
 Address = Annotated[str, AfterValidator(_address)]
 """An IPv4 or IPv6 address, never a name: FreeSWITCH must not depend on a resolver to bind."""
 
 
+def mapped(text: str) -> str:
+    """Return an address of IPv4 that is written as one of IPv6 (``::ffff:192.0.2.1``) as IPv4."""
+    address = ipaddress.ip_address(text)
+    inner = address.ipv4_mapped if isinstance(address, ipaddress.IPv6Address) else None
+    return str(inner or address)
+
+
 def _network(text: str) -> str:
     try:
-        return str(ipaddress.ip_network(text))
+        network = ipaddress.ip_network(text)
     except ValueError as wrong:
         if "host bits" in str(wrong):
             right = ipaddress.ip_network(text, strict=False)
             raise ValueError(f"{text} has host bits set; use '{right}'") from None
         raise ValueError("is no network; use one such as '192.168.0.0/16'") from None
+    first = network.network_address
+    if isinstance(first, ipaddress.IPv6Address) and first.ipv4_mapped and network.prefixlen >= 96:
+        inner = ipaddress.ip_network(f"{first.ipv4_mapped}/{network.prefixlen - 96}")
+        raise ValueError(f"{text} is IPv4 written as IPv6; use '{inner}'")
+    if network.is_multicast:
+        raise ValueError(f"{text} is multicast, from which nobody sends; name a network")
+    return str(network)
 
 
 Networks = Many[Annotated[str, AfterValidator(_network)]]

@@ -5,14 +5,14 @@ from __future__ import annotations
 import ipaddress
 from collections.abc import Iterable
 from dataclasses import KW_ONLY
-from typing import Annotated, Literal, Self
+from typing import Annotated, Any, Literal, Self
 
-from pydantic import BeforeValidator, Field, model_validator
+from pydantic import BeforeValidator, Discriminator, Field, Tag, model_validator
 
 from callcenter.site._model import Problem, model
 from callcenter.site._types import Many, Networks, Port, Transport
 
-__all__ = ["Firewall", "Network"]
+__all__ = ["Firewall", "Network", "OpenPort"]
 
 PRIVATE = ("10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16")
 """RFC 1918."""
@@ -82,6 +82,31 @@ class Network:
 
 
 @model
+class OpenPort:
+    """A further port of the host, and who may come to it."""
+
+    port: Annotated[int, Field(strict=True, ge=1, le=65535)]
+    """Number of the port, 1 to 65535."""
+    _: KW_ONLY
+    sources: Annotated[Sources, Field(min_length=1)] = ANYWHERE
+    """Networks that may come, such as your monitoring's. Default: anybody."""
+
+
+def _kind(given: Any) -> str:
+    return "number" if isinstance(given, int) else "OpenPort"
+
+
+FurtherPorts = Many[
+    Annotated[
+        Annotated[int, Field(strict=True, ge=1, le=65535), Tag("number")]
+        | Annotated[OpenPort, Tag("OpenPort")],
+        Discriminator(_kind),
+    ]
+]
+"""Numbers of ports that anybody may come to, and ports with sources of their own."""
+
+
+@model
 class Firewall:
     """The host's own packet filter: it lets in what the site needs, and nothing else."""
 
@@ -96,5 +121,25 @@ class Firewall:
     the Site names. Linux switches have it; nobody else on the host is held."""
     egress_to: Networks = ()
     """Further networks that they may reach, on every port."""
-    tcp_ports: Many[Annotated[int, Field(strict=True, ge=1, le=65535)]] = ()
-    """Further TCP ports of the host to keep open, such as a monitoring agent's."""
+    tcp_ports: FurtherPorts = ()
+    """Further TCP ports of the host to keep open, such as a monitoring agent's: ``9100`` for
+    anybody, ``OpenPort(9100, sources=["192.0.2.5"])`` for some."""
+    udp_ports: FurtherPorts = ()
+    """Further UDP ports of the host to keep open, such as an SNMP agent's, by the same words."""
+
+    @model_validator(mode="after")
+    def _check(self) -> Self:
+        for field in ("tcp_ports", "udp_ports"):
+            ports = [one.port for one in self.further(field)]
+            for index, port in enumerate(ports):
+                if port in ports[:index]:
+                    raise Problem(
+                        f"{field}[{index}]",
+                        f"{port} is listed twice; list it once, with all its sources",
+                    )
+        return self
+
+    def further(self, field: str) -> tuple[OpenPort, ...]:
+        """Return the ports of ``tcp_ports`` or ``udp_ports``, each with its sources."""
+        given = getattr(self, field)
+        return tuple(OpenPort(one) if isinstance(one, int) else one for one in given)

@@ -28,10 +28,12 @@ from callcenter.site._plan import (
     check_names,
     check_numbers,
     check_outside,
+    slow_numbers,
 )
 from callcenter.site._types import Domain, Many, Map, Number, Timezone, dialled, no_entries
 from callcenter.site.applications import Application
 from callcenter.site.billing import Billing
+from callcenter.site.blocks import unfolded
 from callcenter.site.cdrs import Cdr, LocalPostgres, RemotePostgres
 from callcenter.site.certificates import check_certificates, fits
 from callcenter.site.conferences import Conference
@@ -48,6 +50,7 @@ from callcenter.site.network import ANYWHERE, Firewall, Network
 from callcenter.site.notices import Notice
 from callcenter.site.packages import LocalPackages, Msi, Packages
 from callcenter.site.parking import Parking
+from callcenter.site.ports import check_further_ports
 from callcenter.site.queues import Agent, AgentCodes, Queue
 from callcenter.site.recordings import Recording
 from callcenter.site.ring_groups import RingGroup
@@ -155,6 +158,10 @@ class Site:
     """Codecs and capacity."""
     event_socket: EventSocket = Field(default_factory=EventSocket, kw_only=True)
     """How fs_cli and applications on the host steer FreeSWITCH."""
+    dialling: Literal["en-bloc", "digit-by-digit"] = "en-bloc"
+    """How phones send a number: whole, as SIP phones do, or ``digit-by-digit``, as some behind
+    adapters and with a dial plan of their own do. These call a number as soon as it is one, so
+    ``check`` and deploys warn of numbers that begin with others."""
     features: FeatureCodes = Field(default_factory=FeatureCodes, kw_only=True)
     """Numbers that are a service."""
     hours: Many[Hours] = ()
@@ -198,7 +205,7 @@ class Site:
     """How the calls are recorded of those who say so."""
     trunks: Many[Trunk] = ()
     """The ways to and from the telephone network."""
-    inbound: Many[Did] = ()
+    inbound: Annotated[Many[Did], BeforeValidator(unfolded)] = ()
     """The numbers by which the world reaches the site. Nothing else can be called from outside."""
     outbound: Many[Route] = ()
     """What extensions may call outside, in the order in which it is looked at."""
@@ -341,12 +348,7 @@ class Site:
                     f"{application.port} is event_socket.port, where FreeSWITCH itself listens; "
                     "use 8084 or another",
                 )
-        for index, port in enumerate(self.firewall.tcp_ports):
-            if port == self.event_socket.port:
-                raise Problem(
-                    f"firewall.tcp_ports[{index}]",
-                    f"{port} is the Event Socket, which must never be opened; leave it out",
-                )
+        check_further_ports(self)
 
     def _check_secrets(self) -> None:
         owners: dict[object, str] = {}
@@ -489,6 +491,10 @@ class Site:
             for path, (networks, whose) in asked.items()
             if not networks
         ]
+
+    def warnings(self) -> list[str]:
+        """List what is no fault and may surprise somebody, a line each."""
+        return slow_numbers(self) if self.dialling == "digit-by-digit" else []
 
     def needs_linux(self) -> list[str]:
         """What of the Site a Windows host cannot have: a line each, or nothing."""
@@ -635,6 +641,9 @@ class Site:
             definitions[source].setdefault("required", []).append("source")
         numbers = definitions["Extension"]["properties"]["number"]["anyOf"]
         numbers.append({"type": "string", "pattern": f"^{_RANGE.pattern}$"})
+        # Beside a block of DIDs; elsewhere `check` refuses it.
+        target = definitions["ToExtension"]["properties"]["extension"]
+        target["anyOf"].append({"type": "string", "pattern": f"^{_RANGE.pattern}$"})
         # An extension's own secrets are named after its number: no one value is the default.
         del definitions["Extension"]["properties"]["password"]["default"]
         del definitions["EventSocketUser"]["properties"]["password"]["default"]

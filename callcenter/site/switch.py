@@ -13,6 +13,8 @@ from callcenter import connectors, stun
 from callcenter.secrets import Secret
 from callcenter.site._model import Problem, SiteError, model
 from callcenter.site._types import Address, DisplayName, domain_name
+from callcenter.site.families import ONE
+from callcenter.site.logins import login_problems
 
 __all__ = ["Switch", "hosts"]
 
@@ -78,6 +80,21 @@ class Switch:
                     "address that the internet sees, or only address for a site inside one network",
                 )
         own = ipaddress.ip_address(self.bind_address)
+        if own.version == 6 and own.is_link_local:
+            raise Problem(
+                "address",
+                f"{self.bind_address} is link-local, which needs a zone to be reached; give a "
+                "global address such as 2001:db8::10",
+            )
+        if self.public_ip is not None and ipaddress.ip_address(self.public_ip).version != (
+            own.version
+        ):
+            raise Problem(
+                "public_ip",
+                f"{self.public_ip} is of IPv{10 - own.version} and address {self.bind_address} of "
+                f"IPv{own.version}, so who is told the one could not reach the other; give an "
+                f"IPv{own.version} address ({ONE})",
+            )
         if stun.is_no_host(own):
             raise Problem(
                 "address",
@@ -163,6 +180,7 @@ def hosts(
             problems.append(f"{group}[{name!r}]: is listed twice; give each switch once")
             continue
         names.add(name)
+        problems += [f"{group}[{name!r}].{line}" for line in login_problems(data, whole=False)]
         try:
             switch = Switch.of(name, data)
         except SiteError as refused:

@@ -12,10 +12,19 @@ from typing import Annotated, Literal, Self
 from pydantic import AfterValidator, Field, model_validator
 
 from callcenter.secrets import Secret
-from callcenter.site._model import Problem, model
-from callcenter.site._types import Email, Many, Name, Networks, Number, Port, domain_name
+from callcenter.site._model import Problem, SiteError, model
+from callcenter.site._types import (
+    Email,
+    Many,
+    Name,
+    Networks,
+    Number,
+    Port,
+    domain_name,
+    mapped,
+)
 from callcenter.site.certificates import check_certificates
-from callcenter.site.destinations import Destination
+from callcenter.site.destinations import Destination, ToExtension, ToHangUp
 from callcenter.site.media import Codec, MediaMode, check_codecs, spoken
 from callcenter.site.network import Network
 
@@ -30,6 +39,10 @@ __all__ = [
     "Route",
     "Trunk",
 ]
+
+
+MAXIMUM_BLOCK = 1000
+"""Numbers of a block: the dialplan holds each, and is read from the beginning."""
 
 
 def _outside(text: str) -> str:
@@ -95,9 +108,16 @@ TAKEN_FOR_LOCAL = (
 
 def _host(text: str) -> str:
     try:
-        return str(ipaddress.ip_address(text))
+        address = ipaddress.ip_address(text)
     except ValueError:
         return domain_name(text)
+    if "%" in text:
+        raise ValueError("has a zone, which the switch cannot name; give its global address")
+    if address.is_unspecified or address.is_multicast:
+        raise ValueError(f"{text} is no host's address; give the carrier's")
+    if address.version == 6 and address.is_link_local:
+        raise ValueError(f"{text} is link-local, which needs a zone; give its global address")
+    return mapped(text)
 
 
 Host = Annotated[str, AfterValidator(_host)]
@@ -427,7 +447,8 @@ class Did:
     """A number, or a range of them, by which the world reaches the site."""
 
     number: Outside
-    """The number, or the first of a range."""
+    """The number, or the first of a range. In a list also a block, such as ``+49301234000-099``:
+    ``to`` is the block's, or with ``{extension: 1000-1099}`` each number has its extension."""
     _: KW_ONLY
     to: Destination
     """Where its calls go."""
@@ -443,6 +464,29 @@ class Did:
         ):
             raise Problem("last", f"does not come after {self.number}; give one of as many digits")
         return self
+
+    @classmethod
+    def block(cls, number: str, last: str, *, first: int, trunk: str | None = None) -> list[Did]:
+        """The numbers from ``number`` to ``last``, both included, each to an extension of its own,
+        from ``first`` on."""
+        try:
+            count = Did(number, to=ToHangUp(), last=last)._count
+        except SiteError as refused:
+            raise SiteError(
+                f"Did.block{line.removeprefix('Did')}" for line in refused.problems
+            ) from None
+        if count > MAXIMUM_BLOCK:
+            raise SiteError([f"Did.block: holds {count} numbers; give {MAXIMUM_BLOCK} at most"])
+        if first < 10:
+            raise SiteError([f"Did.block.first: {first} is no extension; give two digits or more"])
+        return [
+            cls(f"+{int(number) + more}", to=ToExtension(str(first + more)), trunk=trunk)
+            for more in range(count)
+        ]
+
+    @property
+    def _count(self) -> int:
+        return self.ends[1] - self.ends[0] + 1
 
     @property
     def ends(self) -> tuple[int, int]:

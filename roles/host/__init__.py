@@ -17,6 +17,8 @@ def preflight(site: Site, switch: Switch, found: State, service: str = "freeswit
     # A host that could not even be looked at has its line already; every rule would add one.
     blind = found == State() and host in state.failed_hosts
     wrong = [] if blind else problems(site, switch, found, service)
+    for line in site.warnings():
+        logger.warning(f"{host.print_prefix}{line}")
     for line in wrong:
         logger.error(f"{host.print_prefix}{line}")
     refuse(name="This host can carry the site", problems=wrong)

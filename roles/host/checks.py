@@ -6,6 +6,7 @@ import ipaddress
 
 from callcenter import paths
 from callcenter.site import Site, Switch
+from callcenter.site.families import other_family, out_of_reach
 from roles.host.facts import State
 
 __all__ = ["problems"]
@@ -18,6 +19,8 @@ PROCESSES = {
 """Whose a port is, where it is not the service's own."""
 PROGRAM = "/usr/bin/freeswitch"
 """Path of the executable in FreeSWITCH's Debian packages."""
+STOPS = {"ufw": "ufw disable", "firewalld": "systemctl disable --now firewalld"}
+"""Command that ends each packet filter that is not ours."""
 FREE_MEGABYTES = 500
 """Packages take 150; the rest is for logs until somebody reads the alarm."""
 CLOCK_SECONDS = 60
@@ -46,13 +49,19 @@ def problems(site: Site, switch: Switch, found: State, service: str = "freeswitc
         else:
             has = ", ".join(own) or "none"
             out.append(f"address {switch.bind_address} is on no interface; it has {has}")
-    out += site.unsaid()
+    out += site.unsaid() + other_family(site, switch) + out_of_reach(site, found.addresses)
     if service == "freeswitch":
         out += site.misleads(switch)
     if switch.stun is not None and found.os == "debian" and "python3" not in found.packages:
         out.append("stun is asked by a program in Python: install python3 on it")
     if service == "freeswitch":
         out += _foreign(found)
+    out += [
+        f"{name} is active on it, and what it drops the Site's own filter cannot let in: run "
+        f"{STOPS[name]}, and name what else it let in by firewall.tcp_ports and udp_ports; or keep "
+        f"it, set firewall.enabled to False, and let it open {', '.join(_open(site, service))}"
+        for name in (found.filters if site.firewall.enabled else ())
+    ]
     wanted: list[tuple[str, int, str, tuple[str, ...]]] = [
         # The profile binds both, whatever the phones may use.
         ("network.sip_port", site.network.sip_port, switch.bind_address, ("udp", "tcp")),
@@ -95,6 +104,20 @@ def problems(site: Site, switch: Switch, found: State, service: str = "freeswitc
             f"its clock is {abs(found.clock_offset):.0f} s {ahead} this machine's; set the one "
             "that is wrong, e.g. with timedatectl set-ntp true"
         )
+    return list(dict.fromkeys(out))
+
+
+def _open(site: Site, service: str) -> list[str]:
+    """List what another packet filter would have to let in."""
+    network = site.network
+    out = [f"{network.sip_port}/{protocol}" for protocol in network.transports]
+    if service == "freeswitch":
+        out.append(f"{network.rtp_ports[0]}-{network.rtp_ports[1]}/udp")
+        for trunk in site.trunks:
+            if (at := trunk.listens(network)) is not None:
+                out.append(f"{at[1]}/{at[0]}")
+        if (tls := site.event_socket.tls) is not None:
+            out.append(f"{tls.port}/tcp")
     return list(dict.fromkeys(out))
 
 

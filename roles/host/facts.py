@@ -48,6 +48,8 @@ class State:
     """Name of dpkg's for the host's processors, such as amd64."""
     freeswitch: tuple[FreeSwitchProcess, ...] = ()
     """Processes that are a FreeSWITCH."""
+    filters: tuple[str, ...] = ()
+    """Names of packet filters beside ours: ufw, firewalld."""
     root: bool = False
     systemd: bool = False
     realtime: bool = False
@@ -78,6 +80,15 @@ _FREESWITCH = (
 """Shell line that names each FreeSWITCH process, whichever name it was started by."""
 
 
+_FILTERS = (
+    "{ grep -qsi '^ENABLED=yes' /etc/ufw/ufw.conf || "
+    "iptables -w -n -L ufw-user-input >/dev/null 2>&1; } && echo 'filter ufw'; "
+    "{ systemctl is-active --quiet firewalld || systemctl is-enabled --quiet firewalld; } "
+    "2>/dev/null && echo 'filter firewalld'"
+)
+"""Shell line that names each packet filter that works now, or will after the next boot."""
+
+
 class HostState(FactBase[State]):
     """The host as it is now. Read-only; needs root for the owners of sockets."""
 
@@ -94,6 +105,7 @@ class HostState(FactBase[State]):
                 "ss -Hlntup 2>/dev/null | sed 's/^/listen /'",
                 'echo "ssh ${SSH_CONNECTION:-}"',
                 _FREESWITCH,
+                _FILTERS,
                 'echo "architecture $(dpkg --print-architecture 2>/dev/null)"',
                 "df -Pm /var | awk 'NR==2 {print \"free \" $4}'",
                 "dpkg-query -W 2>/dev/null "
@@ -114,6 +126,7 @@ class HostState(FactBase[State]):
         listeners: list[Listener] = []
         packages: dict[str, str] = {}
         processes: list[FreeSwitchProcess] = []
+        filters: list[str] = []
         public = ""
         for line in output:
             kind, _, rest = line.partition(" ")
@@ -125,6 +138,8 @@ class HostState(FactBase[State]):
             elif kind == "freeswitch":
                 unit, described, program = rest.split(" ", 2)
                 processes.append(FreeSwitchProcess(program, unit == "yes", described == "yes"))
+            elif kind == "filter":
+                filters.append(rest)
             elif kind == "package":
                 status, name, version = rest.split("|")
                 if status.strip() == "ii":
@@ -140,6 +155,7 @@ class HostState(FactBase[State]):
             codename=codename,
             architecture=values.get("architecture", ""),
             freeswitch=tuple(processes),
+            filters=tuple(filters),
             root=values.get("root") == "0",
             systemd="systemd" in values,
             realtime="realtime" in values,

@@ -13,6 +13,7 @@ from pyinfra.api import deploy
 from callcenter import render
 from callcenter import windows_paths as paths
 from callcenter.site import Site, Switch
+from callcenter.site.families import other_family, out_of_reach
 from roles.host.operations import refuse
 from roles.windows import facts, operations
 from roles.windows.facts import FirewallRule, Look
@@ -70,8 +71,16 @@ def firewall_rules(site: Site) -> list[FirewallRule]:
             )
         ),
         *(
-            FirewallRule(f"FreeSWITCH-TCP-{port}", "tcp", (str(port),), "", (), GROUP)
-            for port in site.firewall.tcp_ports
+            FirewallRule(
+                f"FreeSWITCH-{protocol.upper()}-{one.port}",
+                protocol,
+                (str(one.port),),
+                "",
+                _remote(one.sources),
+                GROUP,
+            )
+            for protocol in ("tcp", "udp")
+            for one in site.firewall.further(f"{protocol}_ports")
         ),
     ]
 
@@ -163,6 +172,7 @@ def problems(site: Site, switch: Switch, found: Found) -> list[str]:
     if site.windows is None:
         return [f"Site.windows: is missing, and this is a Windows host; give {right}"]
     out = site.unsaid(windows=True) + site.needs_linux() + site.misleads(switch)
+    out += other_family(site, switch) + out_of_reach(site, look.addresses)
     needed = installed is None or fields_of(installed) != fields_of(site.packages.version)
     file = site.windows.path
     if needed and file is not None and not file.is_file():

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import ipaddress
 import socket
-from collections.abc import Callable, Collection, Generator, Iterable, Iterator
+from collections.abc import Callable, Collection, Generator, Iterable, Iterator, Mapping
 from functools import cache, partial, reduce
 from operator import or_
 from pathlib import Path
@@ -17,6 +17,7 @@ from callcenter.announced import announced
 from callcenter.inventory import Host, Inventory, load
 from callcenter.secrets import SecretUnavailable
 from callcenter.site import Extension, Site, SiteError, Switch
+from callcenter.ssh import Login
 from lab.system import LabError
 from tests.acceptance.support.given import ALL, Given, calls
 from tests.acceptance.support.given import numbers as numbers_used
@@ -29,7 +30,7 @@ from tests.acceptance.support.report import Evidence
 from tests.acceptance.support.scheduler import GRANTED, declarations
 from tests.acceptance.support.uses import Grant, Uses, uses
 
-testinfra = pytest.importorskip("testinfra")
+pytest.importorskip("testinfra")
 
 LINES = 60
 """So much of each log is shown beside a failure."""
@@ -71,12 +72,12 @@ def pytest_runtestloop(session: pytest.Session) -> Generator[None, object, objec
     path = session.config.getoption("--inventory")
     if not path or session.config.option.collectonly:
         return (yield)
-    with logins(_inventory(path)) as config:
-        session.config.stash[SSH_CONFIG] = config
+    with logins(_inventory(path)) as entered:
+        session.config.stash[LOGINS] = entered
         return (yield)
 
 
-SSH_CONFIG = pytest.StashKey[Path]()
+LOGINS = pytest.StashKey[Mapping[str, Login]]()
 
 _loaded: dict[str, Inventory] = {}
 
@@ -110,7 +111,7 @@ def _given(config: pytest.Config, node: Host) -> Given:
         @cache
         def address() -> str:
             try:
-                return local_address(announced(inventory, node))
+                return local_address(announced(node))
             except (SiteError, OSError):
                 # The fixture `switch` says so in each test.
                 return ""
@@ -126,9 +127,9 @@ def site(request: pytest.FixtureRequest) -> Site:
 
 
 @pytest.fixture(scope="session")
-def switch(node: Host, request: pytest.FixtureRequest) -> Switch:
+def switch(node: Host) -> Switch:
     """The addresses of the host under test."""
-    return announced(_inventory(request.config.getoption("--inventory")), node)
+    return announced(node)
 
 
 @pytest.fixture(scope="session")
@@ -139,12 +140,9 @@ def host(node: Host, request: pytest.FixtureRequest) -> Any:
         from tests.acceptance.support.windows import windows_host
 
         return windows_host(node)
-    sudo = bool(node.data.get("_sudo"))
-    ssh_config = str(request.config.stash[SSH_CONFIG])
-    # Who logs in, once for all, is the configuration's.
-    return testinfra.get_host(
-        f"ssh://{node.name}", ssh_config=ssh_config, controlpersist=0, sudo=sudo
-    )
+    from tests.acceptance.support.linux import linux_host
+
+    return linux_host(request.config.stash[LOGINS][node.name])
 
 
 @pytest.fixture(scope="session")

@@ -150,6 +150,48 @@ def test_port_is_reachable_exactly_as_long_as_the_site_names_it(operator: Operat
     assert run.changes == 0, run.output
 
 
+def test_further_ports_are_open_to_their_sources(operator: Operator) -> None:
+    own, other = operator.lab.gateway, "192.0.2.77"
+
+    def described(source: str) -> str:
+        port = f"OpenPort({PORT}, sources=[{source!r}])"
+        return site(f"tcp_ports=[{port}], udp_ports=[{port}]")
+
+    def answers_by_udp() -> bool:
+        with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as asking:
+            asking.settimeout(2)
+            asking.sendto(b"who", (address(operator), PORT))
+            try:
+                return asking.recv(16) == b"me"
+            except TimeoutError:
+                return False
+
+    answer = (
+        "import socket; s = socket.socket(socket.AF_INET, socket.SOCK_DGRAM); "
+        f's.bind(("0.0.0.0", {PORT})); print("listens", flush=True)\n'
+        'while True: s.sendto(b"me", s.recvfrom(16)[1])'
+    )
+    command = operator.lab.ssh(HOST, [f"exec python3 -c {shlex.quote(answer)}"], terminal=True)
+    with (
+        listening(operator, HOST, PORT),
+        subprocess.Popen(
+            command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+        ) as answers,
+    ):
+        assert answers.stdout
+        assert answers.stdout.readline() == "listens\n"
+        try:
+            operator.describe(described(own))
+            operator.succeed()
+            assert (reachable(operator, PORT), answers_by_udp()) == (True, True)
+            operator.describe(described(other))
+            operator.succeed()
+            assert (reachable(operator, PORT), answers_by_udp()) == (False, False)
+            assert operator.succeed().changes == 0
+        finally:
+            answers.terminate()
+
+
 def test_change_of_rules_spares_calls_and_sessions(operator: Operator) -> None:
     session = subprocess.Popen(
         operator.lab.ssh(HOST, ['while read -r line; do echo "heard $line"; done']),

@@ -18,7 +18,7 @@ import pytest
 
 from callcenter import inventory, paths
 from callcenter.event_socket import connect
-from callcenter.ssh import ssh_config
+from callcenter.ssh import login
 from lab.lab import Lab
 from tests.acceptance.support.audio import assert_heard
 from tests.acceptance.support.phones import Exchange, Phone
@@ -218,14 +218,15 @@ def test_a_trunk_that_is_full_says_so(operator: Operator, lab: Lab) -> None:
     found = inventory.load(operator.inventory)
     port = found.site.event_socket.port
     password = found.site.reveal(found.site.event_socket.password)
-    (config := operator.folder / "ssh").write_text(ssh_config(found))
 
     async def told_of(happens: Callable[[], None]) -> dict[str, str]:
-        async with connect(HOST, port, password, config) as client:
-            await client.send("event plain CUSTOM callcenter::limit")
-            await asyncio.to_thread(happens)
-            event = await anext(client.events())
-            return {name: event.get(name, "") for name in ("Limit", "Trunk", "Extension", "Called")}
+        names = ("Limit", "Trunk", "Extension", "Called")
+        with login(found.hosts[0]) as entered:
+            async with connect(entered, port, password) as client:
+                await client.send("event plain CUSTOM callcenter::limit")
+                await asyncio.to_thread(happens)
+                event = await anext(client.events())
+                return {name: event.get(name, "") for name in names}
 
     with Exchange(lab.gateway, port=NEXT) as exchange:
         world = exchange.phone("+494833333333")

@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
 import pytest
 
@@ -472,7 +473,13 @@ def leaving_cases() -> list[str]:
         *("001900", "0044", "00881", "9", "91", "112", "19222", "1"),
     )
     known = ["112", "1120", "19222", "1922", "0112", "110"]
-    return known + [pick.choice(heads) + digits(2, 11) for _ in range(114)]
+    # As people write them: the same numbers with signs between, and a # that ends them.
+    written = ["(030) 55-51 234", "0043 1-234.567", "+49 (30) 1", "0-1-8-0-2-1-2-3-4-5", "11-2"]
+    written += ["112#", "0305551234#", "(0)30 555 1234 #", "0305551234##", "(030)", "#", "1-1-2"]
+    drawn = [pick.choice(heads) + digits(2, 11) for _ in range(114)]
+    written += ["-".join((one[:3], one[3:])) + pick.choice(("", "#")) for one in drawn[:24]]
+    # Half of them by each of the two that call.
+    return [*known, *written[::2], *drawn, *written[1::2]]
 
 
 def arriving_cases() -> list[str]:
@@ -507,7 +514,8 @@ def test_route_tells_what_freeswitch_does(
     ) as carrier:
         operator.describe(text.replace(f"port={REFUSING}", "port=5073"))
         operator.succeed()
-        for caller, cases in (("1000", leaving_cases()[:90]), ("1001", leaving_cases()[90:])):
+        every = leaving_cases()
+        for caller, cases in (("1000", every[:108]), ("1001", every[108:])):
             expected, called = [], []
             for number in cases:
                 call = leaving(site, caller, number)
@@ -527,7 +535,7 @@ def test_route_tells_what_freeswitch_does(
                 lab.gateway,
                 5098,
                 calls=f"{server}:5060",
-                numbers=cases,
+                numbers=[quote(number, safe="()*+") for number in cases],
                 user=caller,
                 password=secrets[f"extension/{caller}"],
                 domain="roles.callcenter.test",

@@ -28,6 +28,7 @@ from callcenter.site import (
     LocalPackages,
     Media,
     Network,
+    OpenPort,
     OutboundLimits,
     Route,
     SignalWire,
@@ -170,7 +171,8 @@ def test_a_service_that_is_off_is_not_there() -> None:
     assert "mod_tone_stream" not in all_text(tree)
     dialplan = text(tree, "dialplan/default.xml")
     assert re.findall(r'<extension name="([^"]+)"', dialplan) == [
-        "no number", "dialled", "sent on", "calls of a phone", "a phone beside the switch",
+        "signs between digits", "a sign that ends", "no number", "dialled", "sent on",
+        "calls of a phone", "a phone beside the switch",
         "every call", "extension", "unknown",
     ]  # fmt: skip
     assert "9196" not in dialplan
@@ -369,6 +371,27 @@ def test_the_firewall_opens_what_the_site_says_from_where_it_says() -> None:
     ]
 
 
+def test_further_ports_are_open_to_whom_the_site_says() -> None:
+    made = site(
+        firewall=Firewall(
+            ssh_from="anywhere",
+            tcp_ports=[9100, OpenPort(9187, sources=["192.0.2.5", "2001:db8::/64"]), 80],
+            udp_ports=[OpenPort(161, sources=["192.0.2.5"]), OpenPort(162, sources=["192.0.2.5"])],
+        )
+    )
+    assert [line for line in accepted(made) if "further" in line] == [
+        'tcp dport { 9100, 80 } accept comment "further services"',
+        'ip saddr { 192.0.2.5/32 } tcp dport { 9187 } accept comment "further services"',
+        'ip6 saddr { 2001:db8::/64 } tcp dport { 9187 } accept comment "further services"',
+        'ip saddr { 192.0.2.5/32 } udp dport { 161, 162 } accept comment "further services"',
+    ]
+    # Who may come there is no stranger that knocks.
+    rules = text(system.firewall(made, [22]), paths.FIREWALL_RULES)
+    (unknown,) = {line.strip() for line in rules.splitlines() if "192.0.2.5/32" in line
+                  and "jump strangers" in line}  # fmt: skip
+    assert unknown.startswith("ip saddr != {")
+
+
 @pytest.mark.parametrize(
     ("networks", "matches"),
     [
@@ -396,7 +419,9 @@ SITES: dict[str, Callable[[], Site]] = {
     "the defaults": site,
     "narrow": lambda: site(
         network=Network(sip_from=("192.0.2.0/24", "192.0.2.128/25", "2001:db8::/32")),
-        firewall=Firewall(ssh_from=("0.0.0.0/0", "fd00::/8"), tcp_ports=(9100, 80, 9100)),
+        firewall=Firewall(
+            ssh_from=("0.0.0.0/0", "fd00::/8"), tcp_ports=(9100, 80), udp_ports=(161,)
+        ),
     ),
     "IPv6": lambda: site(network=Network(sip_from=("10.0.0.0/8", "::/0"))),
 }

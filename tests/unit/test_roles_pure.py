@@ -365,6 +365,15 @@ REFUSED: list[tuple[str, dict[str, Any], str]] = [
      {"freeswitch": (FreeSwitchProcess("/usr/bin/freeswitch", True, False),)},
      "a FreeSWITCH that no deploy of this project has described runs on it: move it to another "
      "host, or stop it and keep it from starting (systemctl disable --now freeswitch.service)"),
+    ("ufw", {"filters": ("ufw",)},
+     "ufw is active on it, and what it drops the Site's own filter cannot let in: run ufw disable, "
+     "and name what else it let in by firewall.tcp_ports and udp_ports; or keep it, set "
+     "firewall.enabled to False, and let it open 5060/udp, 5060/tcp, 16384-32767/udp"),
+    ("firewalld", {"filters": ("firewalld",)},
+     "firewalld is active on it, and what it drops the Site's own filter cannot let in: run "
+     "systemctl disable --now firewalld, and name what else it let in by firewall.tcp_ports and "
+     "udp_ports; or keep it, set firewall.enabled to False, and let it open 5060/udp, 5060/tcp, "
+     "16384-32767/udp"),
     ("no room", {"free_megabytes": 499}, "/var has 499 MB free; 500 are needed: make room"),
     ("a clock ahead", {"clock_offset": 3600.2},
      "its clock is 3600 s ahead of this machine's; set the one that is wrong, e.g. with "

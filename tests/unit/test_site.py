@@ -43,6 +43,7 @@ from callcenter.site import (
     Msi,
     Network,
     Notice,
+    OpenPort,
     OutboundLimits,
     Parking,
     Queue,
@@ -153,7 +154,10 @@ network:
   rtp_ports: [20000, 30000]
   local_networks: [10.0.0.0/8, "fd00::/8"]
   sip_from: [192.0.2.0/24]
-firewall: {enabled: false, ssh_from: [192.0.2.0/24], tcp_ports: [9100]}
+firewall:
+  {enabled: false, ssh_from: [192.0.2.0/24], tcp_ports: [9100],
+   udp_ports: [{port: 161, sources: [192.0.2.5]}]}
+dialling: digit-by-digit
 media: {codecs: [PCMA, OPUS], mode: default, max_calls: 100, max_calls_per_second: 10}
 event_socket:
   port: 8022
@@ -357,7 +361,13 @@ def twin() -> Site:
             local_networks=("10.0.0.0/8", "fd00::/8"),
             sip_from=("192.0.2.0/24",),
         ),
-        firewall=Firewall(enabled=False, ssh_from=("192.0.2.0/24",), tcp_ports=(9100,)),
+        firewall=Firewall(
+            enabled=False,
+            ssh_from=("192.0.2.0/24",),
+            tcp_ports=(9100,),
+            udp_ports=(OpenPort(161, sources=["192.0.2.5"]),),
+        ),
+        dialling="digit-by-digit",
         media=Media(
             codecs=("PCMA", "OPUS"), mode="default", max_calls=100, max_calls_per_second=10
         ),

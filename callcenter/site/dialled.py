@@ -1,0 +1,36 @@
+"""What is dialled as people write numbers: signs between digits, and a ``#`` that ends it, mean
+nothing. One rule, for the dialplan and for whoever tells a call's way."""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING
+
+from callcenter.site._plan import dialled_numbers
+
+if TYPE_CHECKING:
+    from callcenter.site.site import Site
+
+__all__ = ["GROUPS", "HASH", "WRITTEN", "cleaned", "hash_ended"]
+
+_SIGN = r"[ ().\-]"
+GROUPS = 8
+"""Groups of digits at most; more is no number that people write."""
+# Each run is taken whole, so that no text costs more than its length.
+WRITTEN = r"^[ (]*+(\+?[0-9*#]*+)" + rf"{_SIGN}*+([0-9*#]*+)" * (GROUPS - 1) + r"\z"
+"""A number with signs between its groups or without, as PCRE reads it."""
+HASH = r"^(\+?[0-9*#]{1,31})#\z"
+"""A number that a # ends, as some phones send it to say that it is whole."""
+
+
+def hash_ended(site: Site) -> list[str]:
+    """List the Site's own numbers that end in #: with these it is part of them."""
+    return sorted({number for _, number in dialled_numbers(site) if number.endswith("#")})
+
+
+def cleaned(site: Site, text: str) -> str:
+    """Return what the dialplan takes a dialled text for; one that is no number stays as it is."""
+    if found := re.match(WRITTEN.replace(r"\z", r"\Z"), text):
+        text = "".join(found.groups())
+    found = re.match(HASH.replace(r"\z", r"\Z"), text)
+    return found[1] if found and text not in hash_ended(site) else text
