@@ -83,7 +83,7 @@ INTERNAL = frozenset(
 
 APIS = frozenset(
     {
-        "acl", "callcenter_config", "cond", "db", "distributor", "limit_interval_reset",
+        "acl", "bgapi", "callcenter_config", "cond", "db", "distributor", "limit_interval_reset",
         "limit_usage", "luarun", "md5", "strftime", "user_data", "user_exists", "uuid_getvar",
         "uuid_media", "uuid_setvar", "valet_info",
     }

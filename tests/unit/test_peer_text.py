@@ -203,7 +203,7 @@ def described(pick: Any) -> Site:
     if outside:
         more |= {
             "trunks": [
-                m.Trunk("a", host="192.0.2.1", channels=2,
+                m.Trunk("a", host="192.0.2.1", channels=2, caller_id="+4930123400",
                         codecs=pick("trunk", [None, ["PCMA"]]) if is_default else None,
                         caller_id_in=pick("cid", ["from", "p-asserted-identity"]),
                         number_format=pick("format", ["+", "00", "digits"]),
@@ -216,7 +216,8 @@ def described(pick: Any) -> Site:
             ],
             "outbound_limits": m.OutboundLimits(countries=["+49"]),
             "inbound": [m.Did("+4930123401", last="+4930123450", to=m.extension(1001))],
-            "emergency": pick("emergency", [[], [m.Emergency("112", trunks=["a"])]]),
+            "emergency": pick("emergency", [[], [m.Emergency("112", trunks=["a"],
+                                                             notify=["1002"])]]),
         }  # fmt: skip
     if prepaid and outside:
         more |= {
