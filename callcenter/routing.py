@@ -206,6 +206,12 @@ def _leaving(site: Site, caller: str, number: str) -> Iterator[str]:
         spread += " (the others where one fails)"
     rest = [f"{one.name} ({one.host})" for one in call.trunks if one.name not in shares]
     yield f"{call.number} is called over {', then '.join([spread, *rest] if spread else rest)}"
+    if isinstance(call.by, Emergency):
+        own = site.extension_by_number[caller].called_back_at
+        shown = dict.fromkeys(own or str(one.caller_id) for one in call.trunks)
+        yield f"it is shown {' or '.join(shown)}"
+        if call.by.notify:
+            yield f"extensions {', '.join(call.by.notify)} ring and tell of it"
     if isinstance(call.by, Route):
         yield from _limits(site.outbound_limits, call.trunks)
     if call.rate is not None and site.billing is not None:

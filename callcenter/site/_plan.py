@@ -250,6 +250,24 @@ def check_outside(site: Site) -> None:
                 "such as strip=1, prefix='+49'",
             )
         _check_recorded(site, index, route)
+    _check_emergency(site)
+
+
+def _check_emergency(site: Site) -> None:
+    """Whoever calls for help can be called back, and whoever is told has a phone."""
+    for index, one in enumerate(site.emergency):
+        for place, number in enumerate(one.notify):
+            check_member(site, "extensions", f"emergency[{index}].notify[{place}]", number)
+        for name in one.trunks:
+            if site.named("trunks", name).caller_id is not None:
+                continue
+            for place, extension in enumerate(site.extensions):
+                if extension.called_back_at is None:
+                    raise Problem(
+                        f"extensions[{place}].emergency_caller_id",
+                        f"is missing, and trunk {name!r} has no caller_id, so {one.number} could "
+                        "not call back; give it here, or a caller_id to the extension or the trunk",
+                    )
 
 
 def check_billing(site: Site) -> None:

@@ -34,6 +34,7 @@ class Alike(TypedDict, total=False):
     record: bool
     pickup_groups: Many[str]
     routes: Many[str]
+    emergency_caller_id: str | None
     account: str | None
 
 
@@ -71,6 +72,9 @@ class Extension:
     but emergency numbers."""
     caller_id: Outside | None = None
     """The number that it shows outside. Default: that of the trunk."""
+    emergency_caller_id: Outside | None = None
+    """The number that it shows to emergency numbers, by which help is sent to the place of its
+    phone and calls back. Default: caller_id, else that of the trunk."""
     account: Name | None = None
     """The prepaid account that pays for its calls by routes; several extensions may share one. See
     Site.billing. Default: its calls are not billed."""
@@ -97,6 +101,7 @@ class Extension:
             pickup_groups: Many[str] = (),
             routes: Many[str] = (),
             caller_id: str | None = None,
+            emergency_caller_id: str | None = None,
             account: str | None = None,
         ) -> None: ...
 
@@ -112,6 +117,11 @@ class Extension:
     def mailbox(self) -> Mailbox | None:
         """Its mailbox, where it has one."""
         return self.voicemail if isinstance(self.voicemail, Mailbox) else None
+
+    @property
+    def called_back_at(self) -> str | None:
+        """Its own number for emergency calls, if any."""
+        return self.emergency_caller_id or self.caller_id
 
     @property
     def unanswered(self) -> Destination | None:

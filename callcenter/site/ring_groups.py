@@ -16,7 +16,7 @@ __all__ = ["RingGroup"]
 
 @model
 class RingGroup:
-    """Extensions that ring for one call; the first to answer has it."""
+    """Extensions that ring for one call, each with all its phones; the first to answer has it."""
 
     name: Name
     """What destinations call it by."""

@@ -196,6 +196,14 @@ Pattern = Annotated[str, AfterValidator(_pattern)]
 Python and FreeSWITCH read alike."""
 
 
+Silence = Annotated[int, Field(strict=True, ge=1, le=32)]
+"""How long a trunk may say nothing, in seconds. After 32 s without any answer sofia itself gives a
+trunk up (RFC 3261's timer B)."""
+
+SILENCE_SECONDS = 20
+"""Well above what carriers take until they ring a mobile abroad, and below timer B."""
+
+
 @model
 class Trunk:
     """A way to and from the telephone network: FreeSWITCH's gateway."""
@@ -523,8 +531,10 @@ class Route:
     """FreeSWITCH's causes after which the next trunk is tried. Whoever is busy stays busy."""
     ring_seconds: Annotated[int, Field(strict=True, ge=10, le=300)] = 60
     """How long it rings outside."""
-    silence_seconds: Annotated[int, Field(strict=True, ge=1, le=30)] = 5
-    """How long a trunk may say nothing before the next one is tried."""
+    silence_seconds: Silence = SILENCE_SECONDS
+    """How long a trunk may neither ring nor send any sound before the next one is tried: 1 to 32.
+    The last one has all of ``ring_seconds``. A carrier that reaches a mobile abroad may take ten
+    seconds and more; one that does not answer OPTIONS is passed over at once."""
     media: MediaMode | None = None
     """The way of the voice, as in media.mode. Default: that of the Site."""
 
@@ -568,9 +578,16 @@ class Emergency:
     """What is dialled, such as 112."""
     _: KW_ONLY
     trunks: Annotated[Many[Name], Field(min_length=1)]
-    """Tried in this order, channels or not."""
+    """Tried in this order, channels or not. One that has not answered OPTIONS is tried after the
+    others."""
     sent: Annotated[str, Field(pattern=r"^\+?[0-9]{2,15}$")] | None = None
     """What the carrier is sent. Default: the number as it is dialled."""
+    silence_seconds: Silence = SILENCE_SECONDS
+    """How long a trunk may neither ring nor send any sound before the next one is tried: 1 to 32.
+    The last one has no such limit."""
+    notify: Many[Number] = ()
+    """Extensions whose phones ring when it is called, and tell whoever answers; they show who has
+    called it. Default: nobody is told."""
 
 
 @model

@@ -202,8 +202,10 @@ class _FreeSwitch:
                 self.until("sofia status", rf"\A(?!(.|\n)*^\s*{re.escape(rest)}\s+profile\s)")
             elif word == "gateway":
                 profile, name = rest.split()
-                self.ask(f"sofia profile {profile} killgw {name}")
-                self.until(f"sofia status gateway {name}", "^Invalid Gateway")
+                # With the one that emergency calls try when it is down.
+                for each in (name, f"{name}.urgent"):
+                    self.ask(f"sofia profile {profile} killgw {each}")
+                    self.until(f"sofia status gateway {each}", "^Invalid Gateway")
                 self.ask(f"sofia profile {profile} rescan")
             elif word == "profile":
                 self.reopen(rest)

@@ -43,8 +43,9 @@ site = Site(
     extensions=[
         Extension(1000, name="Boss", ring_seconds=20, routes=["out"], caller_id="+4930123401"),
         Extension(1001, ring_seconds=20, routes=["out"], caller_id="+4930123402"),
-        *Extension.range(1002, 1005, ring_seconds=20),
-        Extension(1006, voicemail=Mailbox(pin=Secret(literal="{BOX_PIN}"))),
+        *Extension.range(1002, 1005, ring_seconds=20, emergency_caller_id="+4930123400"),
+        Extension(1006, emergency_caller_id="+4930123400",
+                  voicemail=Mailbox(pin=Secret(literal="{BOX_PIN}"))),
     ],
     network=Network(sip_from="anywhere"),
     firewall=Firewall(ssh_from="anywhere"),

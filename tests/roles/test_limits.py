@@ -40,6 +40,7 @@ SMTP = f'smtp=Smtp("{MAIL_SERVER}", port={MAIL}, tls="none", sender="pbx@callcen
 TRUNKS = f"""
     trunks=[
         Trunk("hourly", host="GATEWAY", port={HOURLY}, calls_per_hour={AN_HOUR}, channels=40,
+              caller_id="+4930123401",
               ping_seconds=None),
         Trunk("next", host="GATEWAY", port={NEXT}, channels=40, ping_seconds=None),
         Trunk("narrow", host="GATEWAY", port={NEXT}, channels=1, ping_seconds=None),

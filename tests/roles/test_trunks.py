@@ -33,7 +33,8 @@ TRUNKS = f"""
     trunks=[
         Trunk("good", host="GATEWAY", port={CARRIER}, channels=4, caller_id="+4930123400",
               national="+49", ping_seconds=None),
-        Trunk("refusing", host="GATEWAY", port={REFUSING}, ping_seconds=None),
+        Trunk("refusing", host="GATEWAY", port={REFUSING}, caller_id="+4930123400",
+              ping_seconds=None),
         Trunk("silent", host="GATEWAY", port={SILENT}, ping_seconds=None),
         Trunk("narrow", host="GATEWAY", port={CARRIER}, channels=1, number_format="00",
               caller_id_in="p-asserted-identity", caller_id="+4930123499", ping_seconds=None),
@@ -437,7 +438,7 @@ def test_calls_are_spread_by_weight(
 
 PROBED = f"""
     trunks=[Trunk("probe", host="GATEWAY", port={REFUSING}, national="+49", number_format="digits",
-                  ping_seconds=None, channels=100)],
+                  caller_id="+4930123401", ping_seconds=None, channels=100)],
     inbound=[
         Did("+4930123401", to=hang_up("USER_BUSY")),
         Did("+4930123417", last="+4930123582", to=hang_up("USER_BUSY")),

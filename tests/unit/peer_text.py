@@ -85,7 +85,7 @@ INTERNAL = frozenset(
 
 APIS = frozenset(
     {
-        "acl", "callcenter_config", "cond", "db", "distributor", "limit_interval_reset",
+        "acl", "bgapi", "callcenter_config", "cond", "db", "distributor", "limit_interval_reset",
         "limit_usage", "luarun", "md5", "regex", "strftime", "user_data", "user_exists",
         "uuid_getvar", "uuid_media", "uuid_setvar", "valet_info",
     }

@@ -43,6 +43,14 @@ def captures_words(expression: str) -> bool:
 LIST = re.compile(r"\^\[[A-Za-z0-9_.@,-]*\]\*\\z")
 """An expression of a list of codecs: a value for another variable, and for nothing else."""
 
+_CONTACT = "[A-Za-z0-9_.~!*&=+;?/%@-]*"
+CONTACTS = (
+    rf"^((?:,?\[[^\]]*\]sofia/[a-z]+/sip:{_CONTACT}(?:\[[0-9A-Fa-f:.]+\]{_CONTACT})?"
+    rf"(?::(?!_:){_CONTACT})*)+)\z"
+)
+"""The expression of a list of phones' Contacts, each behind variables of our own: of a Contact no
+sign passes that separates, quotes, brackets or expands in a dial string."""
+
 
 def expansions(text: str) -> Iterator[tuple[str, str | None]]:
     """Every ``${…}`` of a text, the inner ones too: a name, and what an API command is given."""
@@ -102,7 +110,10 @@ def wrong_in_extension(extension: etree._Element, own: set[str], known: set[str]
         field, expression = condition.get("field", ""), condition.get("expression", "")
         name = re.sub(r"\$\{([a-z_A-Z-]+)\}", r"\1", field)
         if "$" in field:
-            out += wrong_in(field, own, matched, is_field=True)
+            found = wrong_in(field, own, matched, is_field=True)
+            if expression == CONTACTS:
+                found = [one for one in found if one not in LEFT]
+            out += found
         out += wrong_in(expression, own, matched)
         if re.search(r"\$(?!\\*\{)", expression):
             out.append(f"{expression}: lets a line break follow; end it by \\z")
@@ -205,7 +216,7 @@ def described(pick: Any) -> Site:
     if outside:
         more |= {
             "trunks": [
-                m.Trunk("a", host="192.0.2.1", channels=2,
+                m.Trunk("a", host="192.0.2.1", channels=2, caller_id="+4930123400",
                         codecs=pick("trunk", [None, ["PCMA"]]) if is_default else None,
                         caller_id_in=pick("cid", ["from", "p-asserted-identity",
                                                   "p-preferred-identity", "remote-party-id"]),
@@ -222,7 +233,8 @@ def described(pick: Any) -> Site:
             ],
             "outbound_limits": m.OutboundLimits(countries=["+49"]),
             "inbound": [m.Did("+4930123401", last="+4930123450", to=m.extension(1001))],
-            "emergency": pick("emergency", [[], [m.Emergency("112", trunks=["a"])]]),
+            "emergency": pick("emergency", [[], [m.Emergency("112", trunks=["a"],
+                                                             notify=["1002"])]]),
         }  # fmt: skip
     if prepaid and outside:
         more |= {
@@ -297,6 +309,26 @@ def test_callers_are_closed_where_they_come_in() -> None:
 
 
 NUMBER = r"destination_number=(?:\$\d)+"
+
+
+@pytest.mark.parametrize(
+    "contact",
+    [
+        "1001@192.0.2.1:5060;transport=udp;fs_nat=yes;fs_path=sip%3A1001%40192.0.2.1%3A5060",
+        "1001-0x7f3c@[2001:db8::1]:41234;ob;+sip.instance=%22x%22",
+        "q7f0k2@h2ab.invalid;transport=ws,[phone_of=1001]sofia/internal/sip:1001@192.0.2.2",
+    ],
+)
+def test_a_phones_contact_is_dialled(contact: str) -> None:
+    expression = CONTACTS.replace(r"\z", r"\Z")
+    assert re.fullmatch(expression, f"[phone_of=1001]sofia/internal/sip:{contact}")
+
+
+@pytest.mark.parametrize("sign", [*",|$'\"\\{}<>^()[] \n", ":_:", ",sofia/gateway/a/1"])
+def test_what_a_dial_string_gives_a_meaning_to_is_no_contact(sign: str) -> None:
+    expression = CONTACTS.replace(r"\z", r"\Z")
+    for text in (f"1001{sign}@192.0.2.1", f"1001@192.0.2.1;x={sign}", f"1001@192.0.2.1:5060{sign}"):
+        assert not re.fullmatch(expression, f"[phone_of=1001]sofia/internal/sip:{text}"), text
 
 
 BAD = {

@@ -149,7 +149,7 @@ def test_what_passes_voice_on_is_there_where_a_call_needs_it(
 ) -> None:
     tree = configuration(
         media=Media(mode=of_site),
-        trunks=[Trunk("a", host="192.0.2.1")],
+        trunks=[Trunk("a", host="192.0.2.1", caller_id="+4930123400")],
         outbound=[
             Route("r", pattern=r"^0\d{5}$", strip=1, prefix="+49", trunks=["a"], media=of_route)
         ],

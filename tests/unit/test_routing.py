@@ -160,7 +160,8 @@ extensions:
   - 1001
 trunks:
   - {name: c, host: 198.51.100.9}
-  - {name: a, host: 198.51.100.7, national: "+49", channels: 4, calls_per_hour: 90}
+  - {name: a, host: 198.51.100.7, national: "+49", channels: 4, calls_per_hour: 90,
+     caller_id: "+4930123400"}
   - {name: b, host: b.example, networks: [198.51.100.8/32]}
 inbound:
   - {number: "+4930123400", last: "+4930123457", to: {extension: 1001}, trunk: a}
@@ -169,7 +170,7 @@ outbound:
   - {name: abroad, pattern: '^00[1-9]\\d{6,12}$', strip: 2, prefix: "+", trunks: [a]}
   - {name: spread, pattern: '^7\\d{8}$', strip: 1, prefix: "+49", trunks: [a, b, c],
      weights: [0, 3, 1]}
-emergency: [{number: 112, trunks: [a]}]
+emergency: [{number: 112, trunks: [a], notify: [1000]}]
 outbound_limits: {countries: ["+49"]}
 """
 
@@ -220,6 +221,8 @@ outbound_limits: {countries: ["+49"]}
             [
                 "112 is emergency[0], which nothing limits",
                 "112 is called over a (198.51.100.7)",
+                "it is shown +4930123400",
+                "extensions 1000 ring and tell of it",
             ],
         ),
         (
@@ -277,7 +280,7 @@ billing:
             "00432555123",
             "the call is refused (403): billing.rates has no beginning of +432555123",
         ),
-        ("112", "112 is called over a (198.51.100.7)"),
+        ("112", "extensions 1000 ring and tell of it"),
     ],
 )
 def test_what_a_call_costs(

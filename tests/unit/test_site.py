@@ -135,7 +135,7 @@ trunks:
      password: {secret: carrier-a}, networks: [198.51.100.0/24], channels: 10,
      caller_id: "+861012345678", caller_id_in: p-asserted-identity, number_format: "00",
      national: "+86", codecs: [PCMA], ping_seconds: null}
-  - {name: carrier-b, host: 198.51.100.7}
+  - {name: carrier-b, host: 198.51.100.7, caller_id: "+861012345679"}
   - {name: carrier-c, host: sip.carrier-c.example, networks: [203.0.113.0/24], transport: tls,
      ca_file: authority.pem, tls_port: 5099, certificate: switch.pem, key: {secret: switch}}
 inbound:
@@ -145,7 +145,8 @@ outbound:
   - {name: national, pattern: '^0\\d{9,11}$', trunks: [carrier-a, carrier-b], strip: 1,
      weights: [3, 1], prefix: "+86", failover: [NORMAL_TEMPORARY_FAILURE], ring_seconds: 40,
      silence_seconds: 3, media: default}
-emergency: [{number: 110, trunks: [carrier-b], sent: "+86110"}]
+emergency:
+  - {number: 110, trunks: [carrier-b], sent: "+86110", silence_seconds: 10, notify: [2000]}
 outbound_limits: {countries: ["+86"], denied: ["+861"], calls: 1, calls_per_hour: 20}
 network:
   sip_port: 5080
@@ -319,7 +320,7 @@ def twin() -> Site:
                 codecs=["PCMA"],
                 ping_seconds=None,
             ),
-            Trunk("carrier-b", host="198.51.100.7"),
+            Trunk("carrier-b", host="198.51.100.7", caller_id="+861012345679"),
             Trunk(
                 "carrier-c",
                 host="sip.carrier-c.example",
@@ -349,7 +350,15 @@ def twin() -> Site:
                 media="default",
             )
         ],
-        emergency=[Emergency("110", trunks=["carrier-b"], sent="+86110")],
+        emergency=[
+            Emergency(
+                "110",
+                trunks=["carrier-b"],
+                sent="+86110",
+                silence_seconds=10,
+                notify=["2000"],
+            )
+        ],
         outbound_limits=OutboundLimits(
             countries=["+86"], denied=["+861"], calls=1, calls_per_hour=20
         ),
@@ -519,6 +528,7 @@ def test_a_range_is_the_extensions_that_it_stands_for() -> None:
         "record": True,
         "pickup_groups": ["desk"],
         "routes": ["national"],
+        "emergency_caller_id": "+861012345678",
         "account": "family",
     }
     assert Extension.range(10, 11, **alike) == [Extension(10, **alike), Extension(11, **alike)]

@@ -48,11 +48,19 @@ def files(site: Site) -> Iterator[File]:
     """A gateway for each trunk, and the dialplan that leads out."""
     if not site.trunks:
         return
+    for_help = {name for one in site.emergency for name in one.trunks}
     for trunk in site.trunks:
         password = site.reveal(trunk.password) if trunk.password else ""
         # As for the address in SDP, where FreeSWITCH's own idea of what is local does not count.
         own = told(site, profile(trunk)) == "each" and site.network.holds(trunk.reached_at)
-        made = xml("freeswitch/gateways/gateway.xml.j2", trunk=trunk, password=password, own=own)
+        made = xml(
+            "freeswitch/gateways/gateway.xml.j2",
+            trunk=trunk,
+            password=password,
+            own=own,
+            urgent=trunk.name in for_help,
+            late=late,
+        )
         folder = "gateways/tls" if trunk.transport == "tls" else "gateways"
         yield File(f"{folder}/{trunk.name}.xml", made, 0o640)
         if trunk.transport == "tls":
@@ -69,6 +77,7 @@ def files(site: Site) -> Iterator[File]:
         site,
         ways=ways,
         urgent=urgent,
+        late=late,
         used=tuple(used.values()),
         records=records(site),
         passed=PASSED,
@@ -100,6 +109,11 @@ def _written(trunk: Trunk, form: NumberFormat, digits: str) -> str:
     country = trunk.national[1:]
     # Where the expression does not match, regex returns what it was given.
     return rf"${{regex({abroad}{digits}|^{abroad}{country}(\d+)\z|{own}%1)}}"
+
+
+def late(trunk: Trunk) -> str:
+    """The gateway of a trunk that nothing marks as down: no name of a trunk has a dot."""
+    return f"{trunk.name}.urgent"
 
 
 def profile(trunk: Trunk) -> str:
