@@ -53,6 +53,8 @@ KNOWN = 7200
 """Seconds for which a login speaks for its address."""
 FIRST, LONGEST = 60, 86_400
 """Seconds of a ban; each is twice as long as the one before."""
+ON_ITS_WAY = 10
+"""Seconds after a ban in which failures are those of guesses that had been sent before it."""
 REMEMBERED = 172_800
 """Seconds after which a ban that was over is forgotten."""
 DAY = 86_400
@@ -146,6 +148,7 @@ class Guessers:
         self._known: dict[str, float] = {}
         self.bans: dict[str, tuple[int, float]] = {}
         """How often each was shut out, and until when."""
+        self._banned: dict[str, float] = {}
         self._slow: dict[str, dict[str, float]] = {}
 
     def spares(self, address: Address) -> bool:
@@ -166,6 +169,8 @@ class Guessers:
         if found is None or self.spares(found[1]):
             return None
         source, _ = found
+        if 0 <= now - self._banned.get(source, -ON_ITS_WAY) < ON_ITS_WAY:
+            return None
         count = self._counts.get(source)
         if count is None or not 0 <= now - count.since < WINDOW:
             count = _Count(now)
@@ -190,6 +195,7 @@ class Guessers:
         times += 1
         seconds = min(FIRST * 2 ** min(times - 1, 20), LONGEST)
         _keep(self.bans, source, (times, now + seconds))
+        _keep(self._banned, source, now)
         users = ", ".join(sorted(count.users)[:5])
         return Ban(source, seconds, f"{count.failures} failures: {users}")
 
@@ -230,9 +236,11 @@ def event_of(headers: Mapping[str, str]) -> Failure | Login | None:
     """What an event of FreeSWITCH tells. Its values travel encoded: none makes another."""
     name = headers.get("Event-Subclass")
     if name == "sofia::register_failure":
-        kind = headers.get("registration-type", "")
-        address, user = headers.get("network-ip", ""), headers.get("to-user", "")
-        return Failure(address, _user(user), kind if kind == "INVITE" else "REGISTER")
+        address = headers.get("network-ip", "")
+        if headers.get("registration-type") == "INVITE":
+            # It names who is called, and not who calls.
+            return Failure(address, "?", "INVITE")
+        return Failure(address, _user(headers.get("to-user", "")), "REGISTER")
     if name == "sofia::register" and _PORT.fullmatch(port := headers.get("network-port", "")):
         return Login(headers.get("network-ip", ""), int(port))
     if name == "callcenter::pin":
@@ -288,19 +296,20 @@ def applied(asked: bytes, never: Iterable[Network]) -> str:
     source, address = whose
     if _spared(address, never):
         return ""
-    if found["source"]:
-        name, element = f"banned{address.version}", source
-    else:
-        if not 0 < int(found["port"]) < 65536:
-            return ""
-        name, element = f"logins{address.version}", f"{address} . {int(found['port'])}"
     seconds = int(found["seconds"])
-    # One that is there keeps its time, unless it goes first; and what goes must be there.
-    return (
-        f"add element inet {TABLE} {name} {{ {element} timeout {seconds}s }}\n"
-        f"delete element inet {TABLE} {name} {{ {element} }}\n"
-        f"add element inet {TABLE} {name} {{ {element} timeout {seconds}s }}\n"
+    if found["source"]:
+        return _added(f"banned{address.version}", source, seconds)
+    if not 0 < int(found["port"]) < 65536:
+        return ""
+    return _added(f"known{address.version}", source, seconds) + _added(
+        f"logins{address.version}", f"{address} . {int(found['port'])}", seconds
     )
+
+
+def _added(name: str, element: str, seconds: int) -> str:
+    # One that is there keeps its time, unless it goes first; and what goes must be there.
+    one = f"element inet {TABLE} {name} {{ {element}"
+    return f"add {one} }}\ndelete {one} }}\nadd {one} timeout {seconds}s }}\n"
 
 
 def _nft(*arguments: str, text: str | None = None) -> subprocess.CompletedProcess[str]:
@@ -471,12 +480,14 @@ class Watch:
 
     def run(self) -> None:
         """Go on until the service is stopped; an end of the journal ends it."""
+        # What root's processes of that name say on this machine, and nobody else's.
+        of_sshd = ["_UID=0", f"_MACHINE_ID={Path('/etc/machine-id').read_text().strip()}"]
         journal = subprocess.Popen(
-            # What a name of root's process says, and nobody else's.
             [
-                *("/usr/bin/journalctl", "-f", "-n", "0", "-o", "json"),
-                *("--output-fields=MESSAGE", "_UID=0", "_COMM=sshd", "+", "_UID=0"),
-                "_COMM=sshd-session",
+                # Without --merge it would ask for the boot's id, which a unit does not see.
+                *("/usr/bin/journalctl", "--merge", "-f", "-n", "0", "-o", "json"),
+                *("--output-fields=MESSAGE", *of_sshd, "_COMM=sshd"),
+                *("+", *of_sshd, "_COMM=sshd-session"),
             ],
             stdout=subprocess.PIPE,
             stdin=subprocess.DEVNULL,

@@ -343,6 +343,8 @@ def _bans(site: Site) -> Iterator[File]:
     rules = plain(
         "firewall/bans.nft.j2",
         table=bans.TABLE,
+        first=bans.FIRST,
+        sip_port=site.network.sip_port,
         rtp=site.network.rtp_ports,
         strangers=packet_filter.strangers(site),
     )
