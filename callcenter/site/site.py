@@ -667,6 +667,7 @@ class Site:
         del definitions["EventSocketUser"]["properties"]["password"]["default"]
         del definitions["Mailbox"]["properties"]["pin"]["default"]
         definitions["EventSocket"]["properties"]["password"]["default"] = {"secret": "esl"}
+        definitions["Guessers"]["properties"]["password"]["default"] = {"secret": "guessers"}
         return schema
 
 
