@@ -216,7 +216,7 @@ def test_an_answer_that_is_larger(target: Target, peer: Callable[..., Peer]) -> 
 
 @pytest.mark.parametrize("method", ["REGISTER", "INVITE"])
 def test_which_extensions_there_are(target: Target, peer: Callable[..., Peer], method: str) -> None:
-    """Gain: the list of extensions, by what is said to one that is there, and to one that is not."""
+    """Gain: the list of extensions, by what one that is there is told, and one that is not."""
     answers = []
     for user in (target.number, "9988776655"):
         uri = f"sip:{target.domain}" if method == "REGISTER" else f"sip:{user}@{target.domain}"
