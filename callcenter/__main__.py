@@ -11,6 +11,8 @@ fax send PATH NUMBER FILE
                  send a PDF or TIFF as a fax, and tell what became of it
 billing top-up|take-back|balance|statement ACCOUNT
                  prepaid accounts: money in and out, what is left, what was spent on what
+bans PATH [HOST] [--lift ADDRESS]
+                 list the addresses that are shut out for guessing, or let one in again
 route WHEN NUMBER [PATH]
                  print the way that a call takes at a moment, and why
 """
@@ -25,6 +27,7 @@ from pathlib import Path
 
 from callcenter import billing
 from callcenter.announced import announced
+from callcenter.ban_list import bans
 from callcenter.drift import DEPLOY, drift
 from callcenter.fax import send
 from callcenter.inventory import load
@@ -85,6 +88,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
     sends.add_argument("file", type=Path, help="PDF, or TIFF of a fax's width")
     sends.add_argument("--as", dest="sender", metavar="NAME", help="default: the Site's first fax")
     billing.arguments(commands.add_parser("billing", help="prepaid accounts"))
+    banned = commands.add_parser("bans", help="addresses that are shut out for guessing")
+    banned.add_argument("path", type=Path, help="inventories/prod")
+    banned.add_argument("host", nargs="?", help="one of its switches (default: all)")
+    banned.add_argument("--lift", metavar="ADDRESS", help="let it in again")
     given = parser.parse_args(arguments)
     if given.command == "reference":
         print(markdown(), end="")
@@ -118,10 +125,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
             return 1
         print(sent)
         return 0 if sent.success else 1
-    if given.command in ("phone", "route", "billing"):
+    if given.command in ("phone", "route", "billing", "bans"):
         try:
             if given.command == "phone":
                 print(phone(given.path, given.number, given.password, given.pin))
+            elif given.command == "bans":
+                for line in bans(given.path, given.host, given.lift):
+                    print(line)
             elif given.command == "billing":
                 print(billing.run(given))
             else:

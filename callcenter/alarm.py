@@ -1,4 +1,5 @@
-"""Mails that a limit of calls was hit: at most once an hour for each limit and whose it is.
+"""Mails that a limit of calls was hit, or that passwords are guessed: at most once an hour for each
+limit and whose it is.
 
 This file alone travels to the host and runs there as ``limit-alarm FOLDER FROM TO MAILER…``: it
 needs Python 3.11. FreeSWITCH writes a line for each hit into FOLDER and waits for nobody. How far
@@ -40,14 +41,17 @@ LIMITS = {
     "trunk-hour": "the trunk's calls out within an hour (calls_per_hour)",
 }
 """By the names that they have in FreeSWITCH's log."""
+GUESSES = "guesses"
+"""Name of what is told of addresses that guess, by a program of ours."""
 
 _LINE = re.compile(
     r"(?P<at>\d{4}-\d\d-\d\d \d\d:\d\d:\d\d)\.\d+ (?:\S+ )?\[WARNING\] \S+ "
-    rf"(?:Out|In)bound limit \((?P<limit>{'|'.join(LIMITS)})\) of "
+    rf"(?:Out|In)bound limit \((?P<limit>{'|'.join((*LIMITS, GUESSES))})\) of "
     r"(?P<kind>(?:fax |trunk )?)(?P<name>[a-z0-9-]{1,32}) hit(?: by a call (?P<call>.*))?"
 )
 _FOREIGN = re.compile(r"[^a-z0-9+ -]")
 """What a number that was dialled may not bring into a mail."""
+_NO_ADDRESS = re.compile(r"[^0-9a-f.:]")
 
 
 @dataclass
@@ -111,7 +115,8 @@ class Alarms:
             alarm.hits += 1
             alarm.last = hit["at"]
             if hit["call"]:
-                call = _FOREIGN.sub("?", hit["call"])[:80]
+                foreign = _NO_ADDRESS if hit["limit"] == GUESSES else _FOREIGN
+                call = foreign.sub("?", hit["call"])[:80]
                 others = [one for one in alarm.calls if one != call]
                 alarm.calls = [*others[1 - CALLS :], call]
         if (self._inode, self._offset) != before:
@@ -191,6 +196,8 @@ def letter(alarm: Alarm, switch: str, sender: str, to: str, zone: str) -> EmailM
     """The mail about an alarm's hits."""
     message = EmailMessage()
     message["From"], message["To"] = sender, to
+    if alarm.limit == GUESSES:
+        return _guesses(message, alarm, switch, zone)
     message["Subject"] = f"Limit hit on {switch}: {alarm.limit} of {alarm.whose}"
     message["Auto-Submitted"] = "auto-generated"
     times = "once" if alarm.hits == 1 else f"{alarm.hits} times"
@@ -207,6 +214,27 @@ def letter(alarm: Alarm, switch: str, sender: str, to: str, zone: str) -> EmailM
         if alarm.whose.startswith("trunk ")
         else "The calls were refused.",
         f"The next mail about this limit of {alarm.whose} comes in an hour, if it is hit again.",
+    ]
+    message.set_content("\n".join(lines) + "\n")
+    return message
+
+
+def _guesses(message: EmailMessage, alarm: Alarm, switch: str, zone: str) -> EmailMessage:
+    """Complete the mail about addresses that guess a user's password, or everybody's."""
+    name = alarm.whose.removeprefix("extension ")
+    whose = "all users" if name == "all" else name
+    message["Subject"] = f"Passwords of {whose} are guessed on {switch}"
+    message["Auto-Submitted"] = "auto-generated"
+    lines = [
+        f"On {switch} many addresses have failed to log in within a day as {whose},",
+        f"each too slowly to be shut out for long. New since the last mail: {alarm.hits}, such as",
+        "",
+        *(f"  {address}" for address in alarm.calls),
+        "",
+        f"First: {alarm.first} ({zone})",
+        f"Last:  {alarm.last} ({zone})",
+        "",
+        "Who knows the networks of all phones can name them in network.sip_from.",
     ]
     message.set_content("\n".join(lines) + "\n")
     return message

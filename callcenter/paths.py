@@ -15,6 +15,16 @@ __all__ = [
     "APT_KEY",
     "APT_PREFERENCES",
     "APT_SOURCES",
+    "BANS",
+    "BANS_ALARM",
+    "BANS_ALARM_UNIT",
+    "BANS_CONFIG",
+    "BANS_FILTER",
+    "BANS_FILTER_UNIT",
+    "BANS_PASSWORD",
+    "BANS_RULES",
+    "BANS_TOOL",
+    "BANS_UNIT",
     "BILLING_CA",
     "BILLING_POOL",
     "BILLING_SOCKET",
@@ -160,6 +170,19 @@ ALARM_LOG: Final = f"{ALARM}/limits.log"
 """Where FreeSWITCH writes a line for each limit that is hit."""
 ALARM_TOOL: Final = "/usr/lib/callcenter/limit-alarm"
 ALARM_UNIT: Final = "/etc/systemd/system/callcenter-alarm.service"
+BANS: Final = f"{STATE}/bans"
+"""How often each address was shut out. It goes with the guessers' programs."""
+BANS_ALARM: Final = f"{STATE}/bans-alarm"
+"""What is to be mailed about guessing from many addresses."""
+BANS_ALARM_UNIT: Final = "/etc/systemd/system/callcenter-bans-alarm.service"
+BANS_CONFIG: Final = "/etc/callcenter/bans.json"
+BANS_PASSWORD: Final = "/etc/callcenter/bans-password"
+BANS_RULES: Final = "/etc/callcenter/bans.nft"
+BANS_FILTER: Final = "/run/callcenter-bans/filter"
+"""Socket at which the packet filter is told of a ban."""
+BANS_TOOL: Final = "/usr/lib/callcenter/bans"
+BANS_UNIT: Final = "/etc/systemd/system/callcenter-bans.service"
+BANS_FILTER_UNIT: Final = "/etc/systemd/system/callcenter-bans-filter.service"
 POSTGRES_CLUSTER: Final = "/etc/postgresql-common/createcluster.d/callcenter.conf"
 """What Debian's postgresql makes its cluster with."""
 POSTGRES_OURS: Final = f"{STATE}/postgresql"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
-__all__ = ["FAX", "FREESWITCH", "HTTP", "MAIL", "OURS"]
+__all__ = ["BANS", "FAX", "FILTER", "FREESWITCH", "HTTP", "MAIL", "OURS"]
 
 FREESWITCH: Final = "freeswitch"
 """Made by FreeSWITCH's package."""
@@ -14,4 +14,8 @@ FAX: Final = "callcenter-fax"
 """Reads documents that come from strangers, and has no network."""
 HTTP: Final = "callcenter-http"
 """Asks the back ends of HTTP applications."""
-OURS: Final = (MAIL, FAX, HTTP)
+BANS: Final = "callcenter-bans"
+"""Reads who fails to log in, and decides who is shut out."""
+FILTER: Final = "callcenter-filter"
+"""Puts into the packet filter whom the user before has named."""
+OURS: Final = (MAIL, FAX, HTTP, BANS, FILTER)

@@ -5,9 +5,9 @@ from __future__ import annotations
 import functools
 import hashlib
 import itertools
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
-from callcenter import paths, phrases
+from callcenter import bans, paths, phrases
 from callcenter.render import sounds
 from callcenter.render._files import File, Tree
 from callcenter.render._templates import plain, xml
@@ -164,6 +164,8 @@ def _files(site: Site, switch: Switch) -> Iterator[File]:
     for service in SERVICES:
         yield from service.files(site)
     yield rendered("directory/default.xml")
+    if users := _logins(site, switch):
+        yield rendered("directory/event_socket.xml", users=users)
     for block, extensions in _blocks(site):
         yield File(
             f"directory/users/{block}.xml",
@@ -184,6 +186,24 @@ def _files(site: Site, switch: Switch) -> Iterator[File]:
         ),
         0o640,
     )
+
+
+def _logins(site: Site, switch: Switch) -> list[tuple[str, str, str, str]]:
+    """Name, password, events and commands of each program that has a login at the Event Socket."""
+    out = [
+        (one.name, site.reveal(one.password), _events(one.events), " ".join(one.commands))
+        for one in site.event_socket.users
+    ]
+    if site.shuts_out and not switch.is_windows:
+        out.append((bans.LOGIN, site.reveal(site.guessers.password), _events(bans.EVENTS), ""))
+    return out
+
+
+def _events(names: Iterable[str]) -> str:
+    """Events as FreeSWITCH reads them: after CUSTOM come subclasses alone."""
+    custom = [event for event in names if "::" in event]
+    own = [event for event in names if "::" not in event]
+    return " ".join([*own, *(["CUSTOM", *custom] if custom else [])])
 
 
 def _blocks(site: Site) -> Iterator[tuple[str, list[Extension]]]:

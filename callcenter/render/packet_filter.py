@@ -11,7 +11,7 @@ from callcenter import users
 from callcenter.site import RemotePostgres, Site, Trunk
 from callcenter.site.network import ANYWHERE
 
-__all__ = ["egress", "further", "matches", "strangers"]
+__all__ = ["egress", "further", "matches", "own", "strangers"]
 
 SIP_LISTENERS = "5060-5069"
 """Ports at which phones on TCP take new connections, where phones may be in any network."""
@@ -34,9 +34,8 @@ def matches(networks: Iterable[str], side: str = "saddr") -> list[str]:
     return out
 
 
-def strangers(site: Site) -> list[str]:
-    """nftables' match of each address family for whoever is neither in the Site's own networks nor
-    one of its carriers."""
+def own(site: Site) -> list[str]:
+    """Networks of the Site's own and of its carriers."""
     known = [*site.network.local_networks]
     for networks in (site.network.sip_from, site.firewall.ssh_from):
         known += networks if networks != ANYWHERE else ()
@@ -45,6 +44,13 @@ def strangers(site: Site) -> list[str]:
     for port in (*site.firewall.further("tcp_ports"), *site.firewall.further("udp_ports")):
         known += port.sources if port.sources != ANYWHERE else ()
     four, six = _families(known)
+    return [*four, *six]
+
+
+def strangers(site: Site) -> list[str]:
+    """nftables' match of each address family for whoever is neither in the Site's own networks nor
+    one of its carriers."""
+    four, six = _families(own(site))
     return [
         match
         for match in (_others("ip", "ipv4", four), _others("ip6", "ipv6", six))
@@ -83,7 +89,8 @@ def egress(site: Site) -> Mapping[str, list[str]]:
         out += _carrier(trunk, site.network.trunk_port)
     if isinstance(site.database, RemotePostgres):
         out.append(f"tcp dport {site.database.port} accept")
-    rules = {users.FREESWITCH: [*names, *out, *further], users.FAX: []}
+    rules = {users.FREESWITCH: [*names, *out, *further]}
+    rules |= {user: [] for user in (users.FAX, users.BANS, users.FILTER)}
     mail = [f"tcp dport {site.smtp.port} accept"] if site.smtp is not None else []
     rules[users.MAIL] = [*names, *mail, *further] if mail else []
     urls = [urlsplit(one.url) for one in site.http_applications]

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
-from callcenter import alarm, delivery, http_guard, ledger, paths, stun, users, voicemail_mail
+from callcenter import alarm, bans, delivery, http_guard, ledger, paths, stun, users, voicemail_mail
 from callcenter.render import packet_filter
 from callcenter.render._files import File, Tree
 from callcenter.render._templates import plain
@@ -174,6 +174,7 @@ def unit(site: Site, *, realtime: bool) -> Tree:
             *_mail(site),
             *_calls(site),
             *_alarm(site),
+            *_bans(site),
             *_http_guard(site),
             *_event_socket(site),
         ]
@@ -248,7 +249,10 @@ def _faxes(site: Site) -> Iterator[File]:
 def sends_mail(site: Site) -> bool:
     """Whether anything of the Site mails."""
     return site.smtp is not None and bool(
-        mailed_mailboxes(site) or any(one.mail for one in site.faxes) or site.outbound_limits.alarm
+        mailed_mailboxes(site)
+        or any(one.mail for one in site.faxes)
+        or site.outbound_limits.alarm
+        or site.guessers.alarm
     )
 
 
@@ -302,14 +306,58 @@ def _calls(site: Site) -> Iterator[File]:
 
 
 def _alarm(site: Site) -> Iterator[File]:
-    """What mails that a limit was hit."""
-    if site.outbound_limits.alarm is None:
+    """What mails that a limit was hit, or that passwords are guessed from many addresses."""
+    limits, guesses = site.outbound_limits.alarm, site.guessers.alarm
+    if limits is not None or guesses is not None:
+        yield File(paths.ALARM_TOOL, inspect.getsource(alarm).encode(), 0o755)
+    if limits is not None:
+        yield _alarm_unit(site, paths.ALARM_UNIT, paths.ALARM, limits, users.FREESWITCH)
+    if guesses is not None:
+        yield _alarm_unit(site, paths.BANS_ALARM_UNIT, paths.BANS_ALARM, guesses, users.BANS)
+
+
+def _alarm_unit(site: Site, path: str, folder: str, to: str, writer: str) -> File:
+    values = {"site": site, "paths": paths, "users": users, "mailer": MAILER, "writer": writer}
+    name = folder.removeprefix("/var/lib/")
+    return File(path, plain("system/alarm.service.j2", **values, folder=name, alarm_to=to))
+
+
+def _bans(site: Site) -> Iterator[File]:
+    """What shuts out addresses that guess."""
+    if not site.shuts_out:
         return
-    folder = paths.ALARM.removeprefix("/var/lib/")
-    values = {"site": site, "paths": paths, "users": users, "mailer": MAILER, "folder": folder}
-    unit = plain("system/alarm.service.j2", **values)
-    yield File(paths.ALARM_TOOL, inspect.getsource(alarm).encode(), 0o755)
-    yield File(paths.ALARM_UNIT, unit)
+    own = packet_filter.own(site)
+    settings = {
+        "never": own,
+        "port": site.event_socket.port,
+        "password": paths.BANS_PASSWORD,
+        "socket": paths.BANS_FILTER,
+        "state": f"{paths.BANS}/bans.json",
+        "report": f"{paths.BANS_ALARM}/{alarm.LOG}" if site.guessers.alarm else None,
+    }
+    yield File(paths.BANS_CONFIG, (json.dumps(settings, indent=2) + "\n").encode())
+    # The word keeps the value out of diffs.
+    password = f"password {site.reveal(site.guessers.password)}\n".encode()
+    yield File(paths.BANS_PASSWORD, password, 0o640, users.BANS)
+    yield File(paths.BANS_TOOL, inspect.getsource(bans).encode(), 0o755)
+    rules = plain(
+        "firewall/bans.nft.j2",
+        table=bans.TABLE,
+        first=bans.FIRST,
+        sip_port=site.network.sip_port,
+        rtp=site.network.rtp_ports,
+        strangers=packet_filter.strangers(site),
+    )
+    yield File(paths.BANS_RULES, rules)
+    values = {
+        "site": site,
+        "paths": paths,
+        "users": users,
+        "folder": paths.BANS.removeprefix("/var/lib/"),
+        "filter": paths.BANS_FILTER_UNIT.rpartition("/")[2],
+    }
+    yield File(paths.BANS_FILTER_UNIT, plain("system/bans-filter.service.j2", **values))
+    yield File(paths.BANS_UNIT, plain("system/bans.service.j2", **values))
 
 
 def _http_guard(site: Site) -> Iterator[File]:

@@ -39,6 +39,7 @@ from callcenter.site.event_socket import EventSocket, EventSocketTls, EventSocke
 from callcenter.site.extensions import Extension
 from callcenter.site.faxes import Fax
 from callcenter.site.features import FeatureCodes
+from callcenter.site.guessers import Guessers
 from callcenter.site.hours import Hours
 from callcenter.site.http_applications import HttpApplication
 from callcenter.site.ivrs import Ivr
@@ -80,6 +81,7 @@ __all__ = [
     "Fax",
     "FeatureCodes",
     "Firewall",
+    "Guessers",
     "Hours",
     "HttpApplication",
     "Ivr",

@@ -41,6 +41,7 @@ from callcenter.site.event_socket import EventSocket
 from callcenter.site.extensions import Extension
 from callcenter.site.faxes import Fax
 from callcenter.site.features import FeatureCodes
+from callcenter.site.guessers import Guessers
 from callcenter.site.hours import Hours
 from callcenter.site.http_applications import HttpApplication
 from callcenter.site.ivrs import Ivr
@@ -154,6 +155,8 @@ class Site:
     """Ports, transports, and who may come."""
     firewall: Firewall = Field(default_factory=Firewall, kw_only=True)
     """The host's packet filter."""
+    guessers: Guessers = Field(default_factory=Guessers, kw_only=True)
+    """What becomes of addresses that guess passwords."""
     media: Media = Field(default_factory=Media, kw_only=True)
     """Codecs and capacity."""
     event_socket: EventSocket = Field(default_factory=EventSocket, kw_only=True)
@@ -256,6 +259,18 @@ class Site:
                 raise Problem(
                     f"faxes[{index}].mail",
                     "needs a mail server; give smtp=Smtp(…), or leave it out",
+                )
+        if self.guessers.alarm is not None:
+            if self.smtp is None:
+                raise Problem(
+                    "guessers.alarm",
+                    "needs a mail server; give smtp=Smtp(…), or leave it out",
+                )
+            if not self.shuts_out:
+                raise Problem(
+                    "guessers.alarm",
+                    "would never ring, since guessers or the packet filter are switched off; leave "
+                    "it out",
                 )
         if self.outbound_limits.alarm is not None:
             if self.smtp is None:
@@ -396,7 +411,11 @@ class Site:
                     f"the secret {wrong}; leave the field out, and a strong one is made, or use "
                     "12 characters or more that nobody can guess",
                 )
-        for path, wanted in _secrets_in(self.event_socket, "event_socket"):
+        logins = [
+            *_secrets_in(self.event_socket, "event_socket"),
+            ("guessers.password", self.guessers.password),
+        ]
+        for path, wanted in logins:
             value = self.vault.known(wanted)
             if value is not None and not all(sign.isalnum() or sign in "._~-" for sign in value):
                 raise Problem(
@@ -527,6 +546,10 @@ class Site:
                 "Site.outbound_limits.alarm: needs a Linux host, where a service mails it; leave "
                 "it out"
             )
+        if self.guessers.alarm is not None:
+            out.append(
+                "Site.guessers.alarm: needs a Linux host, where a service mails it; leave it out"
+            )
         if self.smtp is not None:
             out.append("Site.smtp: needs a Linux host, which has msmtp; leave it out")
         if self.cdr is not None:
@@ -565,6 +588,11 @@ class Site:
     def extension_by_number(self) -> dict[str, Extension]:
         """Look-up by the number that is dialled."""
         return {extension.number: extension for extension in self.extensions}
+
+    @property
+    def shuts_out(self) -> bool:
+        """Whether addresses that guess are shut out of Linux switches."""
+        return self.guessers.enabled and self.firewall.enabled
 
     @cached_property
     def accounts(self) -> tuple[str, ...]:
@@ -649,6 +677,7 @@ class Site:
         del definitions["EventSocketUser"]["properties"]["password"]["default"]
         del definitions["Mailbox"]["properties"]["pin"]["default"]
         definitions["EventSocket"]["properties"]["password"]["default"] = {"secret": "esl"}
+        definitions["Guessers"]["properties"]["password"]["default"] = {"secret": "guessers"}
         return schema
 
 

@@ -10,6 +10,7 @@ from callcenter.site import (
     Extension,
     FeatureCodes,
     Firewall,
+    Guessers,
     Maintenance,
     Media,
     Network,
@@ -43,6 +44,7 @@ site = Site(
         sip_from="anywhere",
     ),
     firewall=Firewall(enabled=True, ssh_from="anywhere", tcp_ports=()),
+    guessers=Guessers(enabled=True),
     media=Media(
         codecs=("OPUS", "G722", "PCMU", "PCMA"),
         mode="default",

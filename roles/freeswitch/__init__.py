@@ -5,7 +5,7 @@ from __future__ import annotations
 from pyinfra import host, logger
 from pyinfra.api import deploy
 
-from callcenter import paths, render
+from callcenter import bans, paths, render
 from callcenter.debian import closure, index_of
 from callcenter.render import Tree
 from callcenter.site import LocalPackages, Site, Switch
@@ -48,6 +48,8 @@ def packages(site: Site, found: State) -> tuple[str, ...]:
         mail += [render.freeswitch.MAILER, "ca-certificates"]
     fax = FAX_TOOLS if site.faxes else ()
     calls = ["python3"] if site.cdr is not None or render.system.sends_mail(site) else []
+    if site.shuts_out:
+        calls += ["python3", "nftables"]
     if site.database is not None:
         calls += ["python3-psycopg2", "ca-certificates"]
     http = ("python3", "ca-certificates") if site.http_applications else ()
@@ -187,11 +189,26 @@ def configure(site: Site, switch: Switch, found: State) -> None:
                     ),
                 ).items()
             },
+            # Both units run it.
+            paths.ALARM_TOOL: "systemctl try-restart "
+            f"{_name(paths.ALARM_UNIT)} {_name(paths.BANS_ALARM_UNIT)} 2>/dev/null || :",
             **{
-                path: f"{command}; [ -e {paths.ALARM_UNIT} ] || "
-                f"{{ rm -rf {paths.ALARM}; {no_mail}; }}"
+                path: f"{command}; [ -e {unit} ] || {{ rm -rf {folder}; {no_mail}; }}"
+                for unit, folder in (
+                    (paths.ALARM_UNIT, paths.ALARM),
+                    (paths.BANS_ALARM_UNIT, paths.BANS_ALARM),
+                )
+                for path, command in operations.service(unit, ()).items()
+            },
+            # What needs it restarts with it.
+            **operations.service(
+                paths.BANS_FILTER_UNIT, (paths.BANS_RULES, paths.BANS_TOOL, paths.BANS_CONFIG)
+            ),
+            **{
+                path: f"{command}; [ -e {paths.BANS_UNIT} ] || {{ rm -rf {paths.BANS}; "
+                f"nft delete table inet {bans.TABLE} 2>/dev/null || :; }}"
                 for path, command in operations.service(
-                    paths.ALARM_UNIT, (paths.ALARM_TOOL,)
+                    paths.BANS_UNIT, (paths.BANS_PASSWORD,)
                 ).items()
             },
             **operations.service(paths.HTTP_GUARD_UNIT, (paths.HTTP_GUARD_TOOL,)),
@@ -199,6 +216,10 @@ def configure(site: Site, switch: Switch, found: State) -> None:
             paths.STUN_DROP_IN: operations.stun(switch),
         },
     )
+
+
+def _name(path: str) -> str:
+    return path.rpartition("/")[2]
 
 
 @deploy("FreeSWITCH: activate")

@@ -98,6 +98,9 @@ def test_confinement(host: Any, site: Site, node: Host) -> None:
         if unit == f"{paths.STUN.rpartition('/')[2]}.service":
             # It runs FreeSWITCH's releases, as root.
             assert found.pop("CapabilityBoundingSet") == "cap_dac_override"
+        if unit == paths.BANS_FILTER_UNIT.rpartition("/")[2]:
+            # What it is for, and it is nobody else's.
+            assert found.pop("CapabilityBoundingSet") == "cap_net_admin"
         if unit == paths.UNIT and found["CapabilityBoundingSet"]:
             assert found.pop("CapabilityBoundingSet") == "cap_sys_nice"
         assert found == {name: CONFINED[name] for name in found}, unit

@@ -41,7 +41,7 @@ def test_a_merge_requests_jobs_run_tiers_and_nothing_else() -> None:
     assert "secrets." not in (ROOT / ".github/workflows/tests.yml").read_text()
 
 
-@pytest.mark.parametrize("name", ["lab", "prove", "test", "_environment"])
+@pytest.mark.parametrize("name", ["attack", "lab", "prove", "test", "_environment"])
 def test_scripts_are_posix_shell(name: str) -> None:
     done = subprocess.run(
         ["sh", "-n", ROOT / "bin" / name], capture_output=True, text=True, check=False
@@ -109,6 +109,31 @@ def test_help_lists_every_tier(clone: Path) -> None:
     about |= {name: group.about for name, group in GROUPS.items()}
     assert [line.split(maxsplit=1) for line in lines] == [[*one] for one in about.items()]
     assert not (clone / ".venv").exists()
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (("harder",), "bin/attack: 'harder' is not known; use "),
+        (("--inventory",), "bin/attack: '--inventory' is not known; use "),
+        (("--inventory", "inventories/none"), "bin/attack: there is no file inventories/none; "),
+        (("--inventory", "inventories/lab", "-x"), "bin/attack: '--inventory inventories/lab -x' "),
+    ],
+)
+def test_an_attack_that_is_not_known_is_refused(
+    clone: Path, words: tuple[str, ...], said: str
+) -> None:
+    done = typed(clone, "bin/attack", *words)
+    assert (done.returncode, done.stdout) == (2, "")
+    assert done.stderr.startswith(said)
+    assert done.stderr.count("\n") == 1
+    assert not (clone / ".venv").exists()
+
+
+def test_help_of_the_attacks(clone: Path) -> None:
+    done = typed(clone, "bin/attack", "--help")
+    assert (done.returncode, done.stderr) == (0, "")
+    assert "bin/attack --inventory INVENTORY" in done.stdout
 
 
 SETUP = ("sh", "-c", ". bin/_environment; environment; python -m callcenter_nothing", "bin/x")

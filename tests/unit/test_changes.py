@@ -282,7 +282,7 @@ def test_a_file_holds_a_hundred_extensions(total: int, files: int) -> None:
     made = tree(extensions=Extension.range(10_000, 10_000 + total - 1))
     users = [file.path for file in made if file.path.startswith("directory/users/")]
     assert len(users) == files
-    assert len(made) == files + 17
+    assert len(made) == files + 18
 
 
 def test_numbers_of_any_length_have_a_file() -> None:

@@ -159,6 +159,7 @@ firewall:
   {enabled: false, ssh_from: [192.0.2.0/24], tcp_ports: [9100],
    udp_ports: [{port: 161, sources: [192.0.2.5]}]}
 dialling: digit-by-digit
+guessers: {enabled: false}
 media: {codecs: [PCMA, OPUS], mode: default, max_calls: 100, max_calls_per_second: 10}
 event_socket:
   port: 8022
@@ -565,11 +566,13 @@ def test_each_extension_has_a_secret_of_its_own() -> None:
     assert [str(one) for _, one in made.secrets()] == [
         "secret('extension/10')",
         "secret('extension/11')",
+        "secret('guessers')",
         "secret('esl')",
     ]
     assert [path for path, _ in made.secrets()] == [
         "extensions[0].password",
         "extensions[1].password",
+        "guessers.password",
         "event_socket.password",
     ]
 

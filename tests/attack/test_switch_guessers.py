@@ -1,0 +1,440 @@
+"""Attackers who guess passwords at a switch, beside phones that go on working.
+
+Each has an address of the internet's, in none of the Site's own networks.
+"""
+
+from __future__ import annotations
+
+import itertools
+import json
+import re
+import shlex
+import shutil
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
+from pathlib import Path
+
+import pytest
+
+from callcenter import bans, paths
+from callcenter.__main__ import main
+from lab import network
+from lab.lab import Lab
+from tests.acceptance.support.waiting import eventually
+from tests.attack.sip import Account, Peer, Transport, digest, sdp
+from tests.roles.conftest import Operator
+from tests.roles.test_limits import MAIL_SERVER, NOC, SMTP, mail_server, text_of
+
+HOST = "guessed1"
+DOMAIN = "roles.callcenter.test"
+CARRIER = "198.51.100.99"
+PIN = "739164"
+OFFICE = "198.51.100.64/28"
+"""Network of an office that the Site names."""
+SITE = f"""
+from callcenter.site import *
+from callcenter.secrets import Secret
+
+site = Site(
+    domain="{DOMAIN}",
+    extensions=[*Extension.range(1000, 1039, ring_seconds=5)],
+    network=Network(sip_from="anywhere", local_networks=["192.168.0.0/16", "{OFFICE}"]),
+    firewall=Firewall(ssh_from="anywhere"),
+    media=Media(max_calls=100),
+    conferences=[Conference("weekly", number=3000, pin=Secret(literal="{PIN}"))],
+    trunks=[Trunk("carrier", host="{CARRIER}", channels=5, ping_seconds=None)],
+    inbound=[Did("+4930123400", to=extension(1002))],
+    {SMTP}
+    guessers=Guessers(alarm="{NOC}"),
+    maintenance=Maintenance(live_calls="stop"),
+    secret_file="{{secrets}}",
+)
+"""
+
+
+@pytest.fixture(scope="module")
+def operator(operator_of: Callable[..., Operator], lab: Lab) -> Operator:
+    made = operator_of(HOST)
+    made.describe(SITE)
+    made.succeed()
+    assert made.succeed().changes == 0
+    assert made.ssh(HOST, f"echo '{lab.gateway} {MAIL_SERVER}' >>/etc/hosts") == ""
+    return made
+
+
+_numbers = itertools.count()
+
+
+class Switch:
+    """The switch under attack, and peers at addresses of their own."""
+
+    def __init__(self, operator: Operator, resources: ExitStack) -> None:
+        self.operator, self._resources = operator, resources
+        self.address = next(one.address for one in operator.lab.hosts if one.name == HOST)
+
+    def at(self, address: str | None = None) -> str:
+        """An address of this machine, one that nobody has used before unless it is given."""
+        if address is None:
+            number = next(_numbers)
+            address = f"10.79.{number // 250}.{number % 250 + 1}"
+        change = [f"{address}/32", "dev", network.BRIDGE]
+        subprocess.run(["ip", "address", "replace", *change], check=True)
+        self._resources.callback(
+            subprocess.run, ["ip", "address", "delete", *change], capture_output=True, check=False
+        )
+        return address
+
+    def peer(self, address: str | None = None, transport: Transport = "udp") -> Peer:
+        """Somebody at an address."""
+        made = Peer(address or self.at(), (self.address, 5060), transport)
+        return self._resources.enter_context(made)
+
+    def account(self, number: str) -> Account:
+        """An extension and its password."""
+        secrets = json.loads(self.operator.secrets.read_text())
+        return Account(number, DOMAIN, secrets[f"extension/{number}"])
+
+    def register(self, peer: Peer, number: str) -> int:
+        """Register with the right password; the final status, or 0 where none came."""
+        done = peer.login("REGISTER", f"sip:{DOMAIN}", self.account(number), timeout=1)
+        return (done.status or 0) if done else 0
+
+    def phone(self, number: str, address: str | None = None) -> Peer:
+        """A phone that has registered."""
+        made = self.peer(address)
+        assert self.register(made, number) == 200
+        listed = f"nft list set inet {bans.TABLE} logins4"
+        login = f"{made.address} . {made.contact.rpartition(':')[2]}"
+        eventually(lambda: self.operator.ssh(HOST, listed), lambda found: login in found, login)
+        return made
+
+    def banned(self) -> dict[str, int]:
+        """Who is shut out, as the host's own tool says."""
+        said = self.operator.ssh(HOST, f"python3 -I {paths.BANS_TOOL} list")
+        assert len(said.splitlines()) == 1, said
+        out: dict[str, int] = json.loads(said)
+        return out
+
+    def becomes_banned(self, address: str) -> int:
+        """For how long it is shut out, once it is."""
+        return eventually(self.banned, lambda found: address in found, f"{address} banned")[address]
+
+    def lift(self, address: str) -> None:
+        """Let it in again, as an operator does."""
+        assert main(["bans", str(self.operator.inventory), HOST, "--lift", address]) == 0
+
+    def counted(self, text: str) -> int:
+        """How many lines of the program hold a text."""
+        said = self.operator.ssh(HOST, "journalctl -u callcenter-bans -o cat --no-pager")
+        return said.count(text)
+
+
+@pytest.fixture
+def switch(operator: Operator) -> Iterator[Switch]:
+    with ExitStack() as resources:
+        yield Switch(operator, resources)
+
+
+def guess(peer: Peer, user: str, password: str, method: str = "REGISTER") -> int:
+    """One guess; the final status, or 0 where none came."""
+    account = Account(user, DOMAIN, password)
+    uri, body, to = f"sip:{DOMAIN}", b"", None
+    if method == "INVITE":
+        uri, body, to = f"sip:1001@{DOMAIN}", sdp(peer.address), "1001"
+    answer = peer.login(method, uri, account, body=body, to=to, timeout=0.3)
+    return (answer.status or 0) if answer else 0
+
+
+@pytest.mark.parametrize("method", ["REGISTER", "INVITE"])
+def test_a_thousand_guesses_from_one_address(switch: Switch, method: str) -> None:
+    """Gain: the password of an extension. Ten tries at most are looked at."""
+    peer = switch.peer()
+    looked_at = silent = 0
+    for number in range(1000):
+        if silent > 5:
+            # Silence: the rest of the thousand is sent without waiting.
+            peer.send(peer.request(method, f"sip:{DOMAIN}", user="1000", domain=DOMAIN))
+            continue
+        status = guess(peer, "1000", f"guess-Number-{number}", method)
+        looked_at += status == 403
+        silent = silent + 1 if status == 0 else 0
+    assert 1 <= looked_at <= 10
+    assert peer.address in switch.banned()
+    # Neither from another port, nor by TCP, nor with the right password.
+    assert switch.register(switch.peer(peer.address), "1000") == 0
+    with pytest.raises(TimeoutError):
+        switch.peer(peer.address, "tcp")
+
+
+def test_guesses_that_are_sent_at_once(switch: Switch) -> None:
+    """Gain: as many tries as fit on the way before the address is shut out, with one nonce."""
+    peer = switch.peer()
+    asked = peer.ask(peer.request("REGISTER", f"sip:{DOMAIN}", user="1000", domain=DOMAIN))
+    assert asked is not None
+    for number in range(1000):
+        account = Account("1000", DOMAIN, f"guess-Number-{number}")
+        told = digest(
+            account, "REGISTER", f"sip:{DOMAIN}", asked.header("www-authenticate"), count=number + 1
+        )
+        peer.send(
+            peer.request(
+                "REGISTER",
+                f"sip:{DOMAIN}",
+                user="1000",
+                domain=DOMAIN,
+                extra=[("Authorization", told)],
+            )
+        )
+    switch.becomes_banned(peer.address)
+    told_of = len({one.header("call-id") for one in peer.messages(1) if one.status == 403})
+    print("answers to guesses sent at once:", told_of)
+    assert told_of <= 100
+
+
+def test_one_password_for_every_extension(switch: Switch) -> None:
+    """Gain: the extension whose password is that one."""
+    peer = switch.peer()
+    statuses = [guess(peer, str(1000 + n), "Summer-2026-holidays") for n in range(40)]
+    assert statuses.count(403) <= 10
+    assert statuses[-20:] == [0] * 20
+
+
+def test_a_ban_is_lifted_by_the_operator(
+    switch: Switch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """No attack: somebody has forgotten his password, and asks for help."""
+    peer = switch.peer()
+    while guess(peer, "1000", "forgotten-Horse-7"):
+        pass
+    switch.becomes_banned(peer.address)
+    inventory = str(switch.operator.inventory)
+    assert main(["bans", inventory]) == 0
+    assert re.search(
+        rf"(?m)^{HOST}  {re.escape(peer.address)}  for \d+ s more$", capsys.readouterr().out
+    )
+    assert main(["bans", inventory, HOST, "--lift", peer.address]) == 0
+    assert switch.register(peer, "1000") == 200
+    assert main(["bans", inventory, "--lift", peer.address]) == 1
+    assert "is not shut out" in capsys.readouterr().err
+    for wrong in ("1.2.3", "1.2.3.4; id", "--help"):
+        assert main(["bans", inventory, f"--lift={wrong}"]) == 1
+        assert "is no address" in capsys.readouterr().err
+
+
+def test_phones_beside_the_guesser_go_on(switch: Switch) -> None:
+    """Gain: an office's phones off, by guessing from behind its router."""
+    phone = switch.phone("1003")
+    callee = switch.phone("1004")
+    guesser = switch.peer(phone.address)
+    for number in range(30):
+        guess(guesser, str(1010 + number), "Summer-2026-holidays")
+    switch.becomes_banned(phone.address)
+    assert switch.register(guesser, "1005") == 0
+    # The phones that were there go on, and are called.
+    assert switch.register(phone, "1003") == 200
+    called = callee.login(
+        "INVITE", f"sip:1003@{DOMAIN}", switch.account("1004"), to="1003",
+        body=sdp(callee.address), timeout=0.5,
+    )  # fmt: skip
+    assert called is None
+    assert "INVITE" in {one.method for one in phone.messages(1)}
+
+
+def test_an_old_password_shuts_out_nobody(switch: Switch) -> None:
+    """No attack: a phone behind an office's router tries its old password for hours."""
+    phone = switch.phone("1006")
+    for _ in range(40):
+        assert guess(switch.peer(phone.address), "1007", "old-Horse-7battery") == 403
+    assert phone.address not in switch.banned()
+    assert switch.register(switch.peer(phone.address), "1008") == 200
+
+
+def test_carriers_and_the_sites_networks_are_never_shut_out(switch: Switch) -> None:
+    """Gain: no calls for anybody, by failures in the carrier's or the office's name."""
+    for address in (CARRIER, OFFICE.replace("64/28", "70")):
+        peer = switch.peer(switch.at(address))
+        for number in range(40):
+            assert guess(peer, str(1000 + number % 20), "Summer-2026-holidays") == 403
+        assert address not in switch.banned()
+        # Nor where the programs were told to.
+        nft = f"add element inet {bans.TABLE} banned4 {{ {address} timeout 30s }}"
+        assert switch.operator.ssh(HOST, f"nft '{nft}'") == ""
+        assert guess(peer, "1000", "Summer-2026-holidays") == 403
+        switch.operator.ssh(HOST, f"nft '{nft.replace('add', 'delete').split(' timeout')[0]} }}'")
+
+
+def test_a_challenge_is_no_failure(switch: Switch) -> None:
+    """No attack: every phone is asked for its password, and some ask again and again."""
+    peer = switch.peer()
+    for _ in range(40):
+        answer = peer.ask(peer.request("REGISTER", f"sip:{DOMAIN}", user="1000", domain=DOMAIN))
+        assert answer is not None
+        assert answer.status == 401
+    assert switch.register(peer, "1009") == 200
+
+
+def test_names_that_look_like_something_else(switch: Switch) -> None:
+    """Gain: another address shut out, by a user name that holds it; or none, by a strange one."""
+    names = [
+        "1000%0Anetwork-ip:%20192.0.2.1",
+        "1000]%20from%20ip%20192.0.2.1",
+        "x%0A%0AContent-Type:%20text",
+        "$(id)",
+        "1000;reboot",
+        "{1}",
+    ]
+    peer = switch.peer()
+    for name in names:
+        guess(peer, name, "guess-Number-1")
+    switch.becomes_banned(peer.address)
+    assert "192.0.2.1" not in switch.banned()
+
+
+def ssh(switch: Switch, source: str, user: str) -> None:
+    """Try to log in by ssh with no key at all."""
+    subprocess.run(
+        [
+            *("ssh", "-F", "none", "-b", source, "-o", "BatchMode=yes"),
+            *("-o", "StrictHostKeyChecking=no", "-o", "UserKnownHostsFile=/dev/null"),
+            *("-o", "IdentitiesOnly=yes", "-o", "IdentityFile=/dev/null"),
+            *("-o", "ConnectTimeout=2", "-l", user, switch.address, "true"),
+        ],
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        check=False,
+    )
+
+
+def test_guesses_at_ssh(switch: Switch) -> None:
+    """Gain: a login at the host. What a name says of an address is not believed."""
+    source = switch.at()
+    lie = "admin from 192.0.2.9 port 22 ssh2"
+    for user in ("admin", lie, "oracle", lie, "test", "git"):
+        ssh(switch, source, user)
+    switch.becomes_banned(source)
+    assert "192.0.2.9" not in switch.banned()
+    # SIP is closed to it as well: there is one list.
+    assert switch.register(switch.peer(source), "1000") == 0
+
+
+def test_nobody_else_writes_what_is_believed(switch: Switch) -> None:
+    """Gain: an address shut out, for any process of the host."""
+    line = "Invalid user admin from 192.0.2.10 port 22"
+    switch.operator.ssh(
+        HOST,
+        f"for n in 1 2 3 4 5 6 7 8; do runuser -u nobody -- logger -t sshd '{line}'; done",
+    )
+    # What came after that is known, so that was read.
+    source = switch.at()
+    for user in ("a", "b", "c", "d", "e"):
+        ssh(switch, source, user)
+    switch.becomes_banned(source)
+    assert "192.0.2.10" not in switch.banned()
+
+
+def test_the_reader_may_do_nothing_else(switch: Switch) -> None:
+    """Gain: the packet filter, for whoever takes over the program that reads strangers' names."""
+    for unit in ("callcenter-bans", "callcenter-bans-filter"):
+        process = switch.operator.ssh(HOST, f"systemctl show --value -p MainPID {unit}").strip()
+        status = switch.operator.ssh(HOST, f"cat /proc/{process}/status")
+        uid = re.findall(r"(?m)^Uid:\s+(\d+)", status)
+        assert uid != ["0"]
+        assert "NoNewPrivs:\t1" in status
+        capabilities = int(re.findall(r"(?m)^CapBnd:\s+([0-9a-f]+)", status)[0], 16)
+        assert capabilities == (0 if unit == "callcenter-bans" else 1 << 12)
+    as_reader = "runuser -u callcenter-bans -- "
+    for command in ("nft flush ruleset", f"nft delete table inet {paths.FIREWALL_TABLE}"):
+        assert "Operation not permitted" in switch.operator.ssh(HOST, as_reader + command)
+    send = (
+        'python3 -c "import socket, sys; s = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM); '
+        f"s.sendto(sys.argv[1].encode(), '{paths.BANS_FILTER}')\" "
+    )
+    for what in (
+        "ban 127.0.0.1 60", f"ban {CARRIER} 60", "ban 192.0.2.11 60; flush ruleset",
+        "ban 192.0.2.11 60\n", "ban 0.0.0.0/0 60", "ban 192.0.2.11 -1", "x" * 150,
+    ):  # fmt: skip
+        assert switch.operator.ssh(HOST, f"{as_reader}{send} {shlex.quote(what)}") == ""
+    assert switch.operator.ssh(HOST, f"{as_reader}{send} 'ban 192.0.2.12 60'") == ""
+    switch.becomes_banned("192.0.2.12")
+    assert not {"192.0.2.11", CARRIER, "0.0.0.0/0", "127.0.0.1"} & switch.banned().keys()
+    assert "Permission denied" in switch.operator.ssh(
+        HOST, f"runuser -u nobody -- {send} 'ban 192.0.2.13 60'"
+    )
+
+
+def test_slow_guessing_from_fifty_addresses_is_reported(switch: Switch, lab: Lab) -> None:
+    """Gain: a password, in time, with two tries from each of many addresses."""
+    with mail_server(lab) as mails:
+        for _ in range(50):
+            peer = switch.peer()
+            for _ in range(2):
+                assert guess(peer, "1020", f"guess-Number-{peer.address}") == 403
+            assert peer.address not in switch.banned()
+        message = mails.get(timeout=60)
+    assert message["Subject"] in (
+        f"Passwords of 1020 are guessed on {HOST}",
+        f"Passwords of all users are guessed on {HOST}",
+    )
+    assert any(re.fullmatch(r"  10\.79\.[0-9.]+", line) for line in text_of(message))
+
+
+def test_it_goes_on_when_others_start_anew(switch: Switch) -> None:
+    """Gain: tries without number, after FreeSWITCH or the packet filter was started anew."""
+    peer = switch.peer()
+    switch.operator.ssh(HOST, f"systemctl restart {paths.UNIT}")
+    eventually(lambda: guess(switch.peer(), "1000", "x-Horse-7battery"), lambda s: s == 403, "SIP")
+    while guess(peer, "1000", "guess-Number-1"):
+        pass
+    switch.becomes_banned(peer.address)
+    # The bans stay when the programs start anew, and when the packet filter's own table does.
+    switch.operator.ssh(HOST, f"systemctl restart callcenter-bans-filter {paths.FIREWALL_UNIT}")
+    assert peer.address in switch.banned()
+    assert guess(peer, "1000", "guess-Number-1") == 0
+
+
+SIPVICIOUS = shutil.which("sipvicious_svcrack", path=str(Path(sys.executable).parent))
+
+
+@pytest.mark.skipif(SIPVICIOUS is None, reason="sipvicious is not installed")
+def test_sipvicious(switch: Switch, tmp_path: Path) -> None:
+    """Gain: a password, by a tool of others; the right one is the two hundredth."""
+    words = tmp_path / "words"
+    right = switch.account("1030").password
+    words.write_text("\n".join([*(f"guess-Number-{n}" for n in range(199)), right]) + "\n")
+    source = switch.at()
+    # It binds to no address of its own: the route says which.
+    route = [f"{switch.address}/32", "dev", network.BRIDGE, "src", source]
+    subprocess.run(["ip", "route", "add", *route], check=True)
+    try:
+        done = subprocess.run(
+            [str(SIPVICIOUS), "-u", "1030", "-d", str(words), switch.address],
+            capture_output=True,
+            text=True,
+            timeout=120,
+            check=False,
+        )
+    finally:
+        subprocess.run(["ip", "route", "delete", *route], check=True)
+    assert right not in done.stdout + done.stderr
+    assert switch.counted(f"banned {source} for 60 s: 5 failures: REGISTER 1030") == 1
+
+
+def test_switched_off_it_is_gone(operator: Operator) -> None:
+    """Every file, unit, set and login of it; and it comes again."""
+    off = SITE.replace(f'Guessers(alarm="{NOC}")', "Guessers(enabled=False)")
+    operator.describe(off)
+    operator.succeed()
+    assert (
+        operator.ssh(HOST, "find / -xdev -name '*callcenter-bans*' -o -path '*callcenter/bans*'")
+        == ""
+    )
+    assert operator.ssh(HOST, "systemctl list-units --all --plain | grep callcenter-bans") == ""
+    assert bans.TABLE not in operator.ssh(HOST, "nft list tables")
+    assert operator.ssh(HOST, f"grep -r {bans.LOGIN} {paths.CURRENT}/") == ""
+    assert operator.succeed().changes == 0
+    assert main(["bans", str(operator.inventory)]) == 1
+    operator.describe(SITE)
+    operator.succeed()
+    assert operator.ssh(HOST, "systemctl is-active callcenter-bans").strip() == "active"
