@@ -4,16 +4,14 @@ from __future__ import annotations
 
 import json
 import shlex
-import subprocess
-import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
 from callcenter import paths
 from callcenter.bans import source_of
-from callcenter.inventory import Host, Inventory, load
+from callcenter.inventory import Host, load
 from callcenter.site import SiteError
-from callcenter.ssh import ssh_config
+from callcenter.ssh import login
 
 __all__ = ["bans"]
 
@@ -35,11 +33,11 @@ def bans(path: Path, host: str | None, lift: str | None) -> Iterator[str]:
     refusals: list[str] = []
     for one in hosts:
         if lift is None:
-            found = json.loads(_run(inventory, one, "list"))
+            found = json.loads(_run(one, "list"))
             yield from (f"{one.name}  {a}  for {s} s more" for a, s in found.items())
             continue
         try:
-            _run(inventory, one, f"lift {shlex.quote(lift)}")
+            _run(one, f"lift {shlex.quote(lift)}")
         except SiteError as refused:
             refusals += refused.problems
         else:
@@ -49,18 +47,10 @@ def bans(path: Path, host: str | None, lift: str | None) -> Iterator[str]:
         raise SiteError(refusals)
 
 
-def _run(inventory: Inventory, host: Host, what: str) -> str:
-    sudo = "" if host.data.get("ssh_user", "root") == "root" else "sudo -n "
-    with tempfile.NamedTemporaryFile("w", suffix=".ssh") as config:
-        config.write(ssh_config(inventory))
-        config.flush()
-        done = subprocess.run(
-            ["ssh", "-F", config.name, host.name, f"{sudo}python3 -I {paths.BANS_TOOL} {what}"],
-            stdin=subprocess.DEVNULL,
-            capture_output=True,
-            text=True,
-            check=False,
-        )
+def _run(host: Host, what: str) -> str:
+    with login(host) as way:
+        done = way.run(f"python3 -I {paths.BANS_TOOL} {what}")
     if done.returncode:
-        raise SiteError([f"{host.name}: {done.stderr.strip() or 'ssh failed'}"])
-    return done.stdout
+        said = done.stderr.decode(errors="replace").strip()
+        raise SiteError([f"{host.name}: {said or 'ssh failed'}"])
+    return done.stdout.decode()
