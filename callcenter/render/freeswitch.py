@@ -152,6 +152,7 @@ def _files(site: Site, switch: Switch) -> Iterator[File]:
     for service in SERVICES:
         yield from service.files(site)
     yield rendered("directory/default.xml")
+    agents = frozenset(agent.extension for agent in site.agents)
     for block, extensions in _blocks(site):
         yield File(
             f"directory/users/{block}.xml",
@@ -159,6 +160,7 @@ def _files(site: Site, switch: Switch) -> Iterator[File]:
                 "freeswitch/directory/users.xml.j2",
                 **values,
                 name_of=name_of,
+                agents=agents,
                 users=[(one, a1_hash(site, one), pin_hash(site, one)) for one in extensions],
             ),
             0o640,
