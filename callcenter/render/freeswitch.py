@@ -166,6 +166,7 @@ def _files(site: Site, switch: Switch) -> Iterator[File]:
     yield rendered("directory/default.xml")
     if users := _logins(site, switch):
         yield rendered("directory/event_socket.xml", users=users)
+    agents = frozenset(agent.extension for agent in site.agents)
     for block, extensions in _blocks(site):
         yield File(
             f"directory/users/{block}.xml",
@@ -173,6 +174,7 @@ def _files(site: Site, switch: Switch) -> Iterator[File]:
                 "freeswitch/directory/users.xml.j2",
                 **values,
                 name_of=name_of,
+                agents=agents,
                 users=[(one, a1_hash(site, one), pin_hash(site, one)) for one in extensions],
             ),
             0o640,

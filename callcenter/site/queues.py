@@ -67,7 +67,8 @@ class Queue:
 
 @model
 class Agent:
-    """An extension that answers queues while its agent is logged in."""
+    """An extension that answers queues while its agent is logged in, and is in no other call: one
+    that it makes, or that rings it."""
 
     extension: Number
     """The number of the extension whose phone rings."""

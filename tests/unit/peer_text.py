@@ -71,7 +71,8 @@ INTERNAL = frozenset(
     {
         "uuid", "signal_bond", "originating_leg_uuid", "originate_disposition",
         "endpoint_disposition", "sofia_profile_name", "network_addr", "proxy_media", "cc_cause",
-        "cc_record_filename", "current_application_response", "fax_result_code", "fax_t38_status",
+        "cc_queue", "cc_record_filename", "cc_tracked_agent", "current_application_response",
+        "fax_result_code", "fax_t38_status",
         "nibble_bill", "nibble_current_balance", "dialed_user", "dialed_domain",
         "voicemail_account", "voicemail_email", "voicemail_message_len", "voicemail_time",
         "voicemail_total_new_messages",

@@ -24,6 +24,7 @@ def files(site: Site) -> Iterator[File]:
             "dialplan/services/ring_groups.xml",
             site,
             records=records(site),
+            agents=frozenset(agent.extension for agent in site.agents),
             recorded={
                 group.name
                 for group in site.ring_groups
