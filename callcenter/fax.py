@@ -16,6 +16,7 @@ from callcenter.event_socket import EventSocketClient, connect
 from callcenter.inventory import Inventory
 from callcenter.outside import sending
 from callcenter.site import Fax, Route, Site, SiteError, Trunk
+from callcenter.site.dialled import cleaned
 from callcenter.ssh import Login, login
 
 __all__ = ["Sent", "Way", "send", "ways"]
@@ -83,6 +84,7 @@ class Way:
 
 def ways(site: Site, sender: Fax, number: str) -> list[Way]:
     """How a number is reached, in the order in which it is tried."""
+    number = cleaned(site, number)
     shown = {"origination_caller_id_number": sender.number} if sender.number else {}
     if number in site.extension_by_number:
         return [Way(f"user/{number}@{site.domain}", shown)]
