@@ -17,6 +17,7 @@ from callcenter.inventory import Inventory
 from callcenter.outside import sending
 from callcenter.render.services.trunks import identity
 from callcenter.site import Fax, Route, Site, SiteError, Trunk
+from callcenter.site.dialled import cleaned
 from callcenter.ssh import Login, login
 
 __all__ = ["Sent", "Way", "send", "ways"]
@@ -84,6 +85,7 @@ class Way:
 
 def ways(site: Site, sender: Fax, number: str) -> list[Way]:
     """How a number is reached, in the order in which it is tried."""
+    number = cleaned(site, number)
     shown = {"origination_caller_id_number": sender.number} if sender.number else {}
     if number in site.extension_by_number:
         return [Way(f"user/{number}@{site.domain}", shown)]

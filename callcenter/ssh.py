@@ -15,9 +15,6 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from pyinfra.api import StringCommand
-from pyinfra.connectors.util import make_unix_command
-
 from callcenter.inventory import Host
 from callcenter.site import SiteError
 from callcenter.site.logins import SUDO
@@ -74,6 +71,10 @@ class Login:
     def remote(self, command: str) -> tuple[str, bytes]:
         """Return a command as the host is given it, by sudo where its data says so, and what goes
         before the command's own standard input."""
+        # Not above: commands that ask no host should not wait for gevent.
+        from pyinfra.api import StringCommand
+        from pyinfra.connectors.util import make_unix_command
+
         words: dict[str, Any] = {name: self._data[name] for name in SUDO if name in self._data}
         password = words.get("_sudo_password") if words.get("_sudo") else None
         if password is None:

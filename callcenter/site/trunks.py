@@ -24,6 +24,7 @@ from callcenter.site._types import (
     mapped,
 )
 from callcenter.site.certificates import check_certificates
+from callcenter.site.countries import impossible, is_beginning
 from callcenter.site.destinations import Destination, ToExtension, ToHangUp
 from callcenter.site.media import Codec, MediaMode, check_codecs, spoken
 from callcenter.site.network import Network
@@ -48,6 +49,8 @@ MAXIMUM_BLOCK = 1000
 def _outside(text: str) -> str:
     if not re.fullmatch(r"\+[1-9][0-9]{5,14}", text):
         raise ValueError("is no number of E.164; use one such as '+861012345678'")
+    if (wrong := impossible(text)) is not None:
+        raise ValueError(f"{text} {wrong}")
     return text
 
 
@@ -59,6 +62,8 @@ most."""
 def _prefix(text: str) -> str:
     if not re.fullmatch(r"\+[1-9][0-9]{0,14}", text):
         raise ValueError("is no beginning of a number; use one such as '+49'")
+    if not is_beginning(text):
+        raise ValueError(f"{text} begins no country's numbers; use one such as '+49'")
     return text
 
 
