@@ -11,7 +11,7 @@ from typing import Annotated, Literal, Self
 
 from pydantic import AfterValidator, Field, model_validator
 
-from callcenter.secrets import Secret
+from callcenter.secrets import GivenSecret, Secret
 from callcenter.site._model import Problem, model
 from callcenter.site._types import Email, Many, Name, Networks, Number, Port, domain_name
 from callcenter.site.certificates import check_certificates
@@ -160,7 +160,7 @@ class Trunk:
     username: Annotated[str, Field(pattern=r"^[A-Za-z0-9_.+-]{1,64}$")] | None = None
     """The account, where the carrier gave one: the switch registers with it. Default: the carrier
     knows the switch by its address."""
-    password: Secret | None = None
+    password: GivenSecret | None = None
     """The account's password, which the carrier gave."""
     networks: Networks = ()
     """From where the carrier sends calls and voice. Nobody else may send any. Default: ``host``,
