@@ -48,6 +48,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     commands.add_parser("schema", help="print the JSON Schema of a Site in YAML")
     checked = commands.add_parser("check", help="check a Site in YAML, or an inventory")
     checked.add_argument("path", type=Path, help="prod.yaml, or inventories/prod")
+    checked.add_argument(
+        "--without-passwords", action="store_true", help="for where those that others give are not"
+    )
     drifts = commands.add_parser("drift", help="fail where a deploy would change a host")
     drifts.add_argument("path", type=Path, help="inventories/prod")
     drifts.add_argument("--deploy", type=Path, default=DEPLOY, help="default: %(default)s")
@@ -140,7 +143,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
             print(refused, file=sys.stderr)
             return 1
         return 0
-    refusals = check(given.path)
+    refusals = check(given.path, secrets=not getattr(given, "without_passwords", False))
     for line in refusals:
         print(line, file=sys.stderr)
     if refusals:
@@ -158,18 +161,18 @@ def schema() -> str:
     return json.dumps(Site.schema(), indent=2, ensure_ascii=False) + "\n"
 
 
-def check(path: Path) -> list[str]:
-    """Every refusal of a description, or nothing."""
+def check(path: Path, *, secrets: bool = True) -> list[str]:
+    """Every refusal of a description, or nothing. ``secrets``: whether those that others give must
+    be set."""
     try:
+        windows = False
         if path.suffix in (".yaml", ".yml"):
-            return Site.load(path).unsaid()
+            site = Site.load(path)
         else:
             inventory = load(path)
-            for host in inventory.hosts:
-                _ = host.switch
-            return inventory.site.unsaid(
-                windows=all(host.switch.is_windows for host in inventory.hosts)
-            )
+            site = inventory.site
+            windows = all(host.switch.is_windows for host in inventory.hosts)
+        return site.unsaid(windows=windows) + (site.ungiven() if secrets else [])
     except SiteError as refused:
         return list(refused.problems)
     except SecretUnavailable as unavailable:

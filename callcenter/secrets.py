@@ -21,13 +21,19 @@ import secrets as _random
 import subprocess
 from collections.abc import Iterable, Mapping
 from pathlib import Path
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
-from pydantic import GetCoreSchemaHandler, GetJsonSchemaHandler
+from pydantic import (
+    AfterValidator,
+    GetCoreSchemaHandler,
+    GetJsonSchemaHandler,
+    WithJsonSchema,
+)
 from pydantic_core import CoreSchema, core_schema
 
 __all__ = [
     "MINIMUM_PIN",
+    "GivenSecret",
     "Secret",
     "SecretUnavailable",
     "Vault",
@@ -54,7 +60,10 @@ class SecretUnavailable(RuntimeError):
     """A secret store is configured and cannot be read; says which and how to mend it."""
 
 
-Kind = Literal["password", "pin", "key"]
+Kind = Literal["password", "pin", "key", "given"]
+
+
+_NEVER_MADE = ("key", "given")
 
 
 class Secret:
@@ -73,8 +82,8 @@ class Secret:
         self._literal = literal
         self.kind = kind
         """What is made where there is none: a password, or the digits of a PIN. The private key of
-        a certificate is never made. Two secrets of one name are the same secret, so it is no part
-        of their equality."""
+        a certificate is never made, nor is what others give. Two secrets of one name are the same
+        secret, so it is no part of their equality."""
 
     def as_pin(self) -> Secret:
         """The same secret, where it stands for something that is typed on a phone."""
@@ -83,6 +92,15 @@ class Secret:
     def as_key(self) -> Secret:
         """The same secret, where it is the private key of a certificate."""
         return Secret(self.name, literal=self._literal, kind="key")
+
+    def as_given(self) -> Secret:
+        """The same secret, where others give it, such as a carrier."""
+        return Secret(self.name, literal=self._literal, kind="given")
+
+    @property
+    def variable(self) -> str:
+        """The variable of the environment that its value is looked for in."""
+        return "CALLCENTER_SECRET_" + re.sub(r"[^A-Z0-9]", "_", self.name.upper())
 
     @property
     def literal(self) -> str | None:
@@ -116,15 +134,23 @@ class Secret:
     def __get_pydantic_json_schema__(
         cls, _: CoreSchema, __: GetJsonSchemaHandler
     ) -> dict[str, Any]:
-        reference = {
-            "type": "object",
-            "properties": {"secret": {"type": "string", "pattern": f"^{_NAME.pattern}$"}},
-            "required": ["secret"],
-            "additionalProperties": False,
-            "description": "The name of a secret, resolved when the Site is loaded.",
-        }
-        literal = {"type": "string", "minLength": MINIMUM_LENGTH}
-        return {"anyOf": [reference, literal]}
+        return _schema(MINIMUM_LENGTH)
+
+
+def _schema(minimum: int) -> dict[str, Any]:
+    """The JSON Schema of a reference, or a literal of so many characters."""
+    reference = {
+        "type": "object",
+        "properties": {"secret": {"type": "string", "pattern": f"^{_NAME.pattern}$"}},
+        "required": ["secret"],
+        "additionalProperties": False,
+        "description": "The name of a secret, resolved when the Site is loaded.",
+    }
+    return {"anyOf": [reference, {"type": "string", "minLength": minimum}]}
+
+
+GivenSecret = Annotated[Secret, AfterValidator(Secret.as_given), WithJsonSchema(_schema(1))]
+"""A secret that others give, such as a carrier: of whatever strength, and never made."""
 
 
 def _validated(given: object) -> Secret:
@@ -209,9 +235,8 @@ class Vault:
         """The value if it exists already; makes none."""
         if wanted.literal is not None:
             return wanted.literal
-        variable = "CALLCENTER_SECRET_" + re.sub(r"[^A-Z0-9]", "_", wanted.name.upper())
-        if variable in os.environ:
-            return os.environ[variable]
+        if wanted.variable in os.environ:
+            return os.environ[wanted.variable]
         if self._encrypted is not None:
             if self._decrypted is None:
                 self._decrypted = _decrypt(self._encrypted)
@@ -222,18 +247,29 @@ class Vault:
         return self._values.get(wanted.name)
 
     def value(self, wanted: Secret) -> str:
-        """The value, made and kept if it was found nowhere."""
+        """The value, made and kept if it was found nowhere, unless others give it."""
         found = self.known(wanted)
         if found is None:
+            if wanted.kind in _NEVER_MADE:
+                raise SecretUnavailable(self.lacking(wanted))
             self.ensure([wanted])
             found = self.known(wanted)
             assert found is not None
         return found
 
+    def lacking(self, wanted: Secret) -> str:
+        """What to do about a secret that is not made and not there."""
+        return (
+            f"{wanted!r} is given by others and not set; put its value into {wanted.variable}, or "
+            f"into {self._encrypted or self._file}"
+        )
+
     def ensure(self, wanted: Iterable[Secret]) -> None:
         """Make what is missing of ``wanted``, in one write."""
         missing = {
-            one.name: one.kind for one in wanted if one.kind != "key" and self.known(one) is None
+            one.name: one.kind
+            for one in wanted
+            if one.kind not in _NEVER_MADE and self.known(one) is None
         }
         if not missing:
             return

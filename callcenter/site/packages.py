@@ -10,7 +10,7 @@ from typing import Annotated, Literal, Self
 
 from pydantic import AfterValidator, Field, model_validator
 
-from callcenter.secrets import Secret
+from callcenter.secrets import GivenSecret
 from callcenter.site._model import Problem, model
 from callcenter.site._types import Many
 
@@ -55,7 +55,7 @@ class SignalWire:
     _: KW_ONLY
     source: Literal["signalwire"] = "signalwire"
     """Chooses this source in YAML."""
-    token: Secret
+    token: GivenSecret
     """A personal access token of signalwire.com; a wrong one answers 401."""
     version: Version = "1.10.12"
     """FreeSWITCH's, three numbers; all its packages are held at it."""
@@ -86,7 +86,7 @@ class AptRepository:
     """apt's components, at least one."""
     user: Annotated[str, AfterValidator(_user)] = ""
     """Login, where the repository asks for one. Both or neither."""
-    password: Secret | None = None
+    password: GivenSecret | None = None
     """The login's password, kept on the host in a file that only root can read."""
     version: Version = "1.10.12"
     """FreeSWITCH's, three numbers; all its packages are held at it."""

@@ -386,7 +386,8 @@ class Site:
             is_pin = wanted.kind == "pin"
             # One that is still to be made is known by its name. PINs are short enough for two
             # people to have the same by chance.
-            same: object = wanted if value is None or is_pin else value
+            is_given = wanted.kind == "given"
+            same: object = wanted if value is None or is_pin or is_given else value
             if is_pin and wanted.literal is not None:
                 same = path
             if same in owners:
@@ -396,6 +397,11 @@ class Site:
                 continue
             if path.startswith("packages.") and " " in value:
                 raise Problem(path, "the secret holds a space, which apt's login file cannot")
+            if is_given:
+                # Of whatever strength: nobody here can change it.
+                if not value or not value.isprintable():
+                    raise Problem(path, "the secret is empty or holds a control character")
+                continue
             related = [numbers[path]] if path in numbers else []
             if is_pin:
                 if (wrong := pin_weakness(value, related=related)) is not None:
@@ -514,6 +520,14 @@ class Site:
     def warnings(self) -> list[str]:
         """List what is no fault and may surprise somebody, a line each."""
         return slow_numbers(self) if self.dialling == "digit-by-digit" else []
+
+    def ungiven(self) -> list[str]:
+        """List the secrets, a line each, that others give and nobody has set."""
+        return [
+            f"Site.{path}: {self.vault.lacking(wanted)}"
+            for path, wanted in self.secrets()
+            if wanted.kind == "given" and self.vault.known(wanted) is None
+        ]
 
     def needs_linux(self) -> list[str]:
         """What of the Site a Windows host cannot have: a line each, or nothing."""

@@ -9,7 +9,7 @@ from typing import Annotated, Literal, Self
 
 from pydantic import AfterValidator, Field, model_validator
 
-from callcenter.secrets import Secret
+from callcenter.secrets import GivenSecret
 from callcenter.site._model import Problem, model
 from callcenter.site._types import Domain, Email
 from callcenter.site.certificates import check_certificates
@@ -39,7 +39,7 @@ class Smtp:
     """TCP. Usually 587 with starttls, 465 with tls, 25 without either."""
     user: Annotated[str, AfterValidator(_user)] | None = None
     """The login. Default: none, for a server that knows the host by its address."""
-    password: Secret | None = None
+    password: GivenSecret | None = None
     """Password of that login. The host keeps it in a file that root and the programs that send mail
     may read."""
     ca_file: Path | None = None

@@ -11,7 +11,7 @@ from typing import Annotated, Literal, Self
 
 from pydantic import AfterValidator, Field, model_validator
 
-from callcenter.secrets import Secret
+from callcenter.secrets import GivenSecret, Secret
 from callcenter.site._model import Problem, SiteError, model
 from callcenter.site._types import (
     Email,
@@ -232,7 +232,7 @@ class Trunk:
     username: Annotated[str, AfterValidator(_account)] | None = None
     """The account, where the carrier gave one: the switch registers with it. Default: the carrier
     knows the switch by its address."""
-    password: Secret | None = None
+    password: GivenSecret | None = None
     """The account's password, which the carrier gave. Whatever realm the carrier names, it is what
     answers."""
     auth_username: Annotated[str, Field(pattern=r"^[A-Za-z0-9_.+@-]{1,128}$")] | None = None

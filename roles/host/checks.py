@@ -49,7 +49,8 @@ def problems(site: Site, switch: Switch, found: State, service: str = "freeswitc
         else:
             has = ", ".join(own) or "none"
             out.append(f"address {switch.bind_address} is on no interface; it has {has}")
-    out += site.unsaid() + other_family(site, switch) + out_of_reach(site, found.addresses)
+    out += site.unsaid() + site.ungiven()
+    out += other_family(site, switch) + out_of_reach(site, found.addresses)
     if service == "freeswitch":
         out += site.misleads(switch)
     if switch.stun is not None and found.os == "debian" and "python3" not in found.packages:

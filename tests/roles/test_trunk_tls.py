@@ -89,7 +89,8 @@ def operator(operator_of: Callable[..., Operator], lab: Lab, folder: Path, names
     made = operator_of(HOST)
     assert made.ssh(HOST, f"echo 'nameserver {lab.gateway}' >/etc/resolv.conf") == ""
     made.secrets.touch(0o600)
-    made.secrets.write_text(json.dumps({"switch-key": (folder / "switch.key").read_text()}))
+    given = {"switch-key": (folder / "switch.key").read_text(), "account": "k3-Wq.9vT_x7-Lm"}
+    made.secrets.write_text(json.dumps(given))
     made.describe(described(lab, folder))
     made.succeed()
     assert made.succeed().changes == 0

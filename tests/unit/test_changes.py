@@ -127,7 +127,7 @@ GENTLE: list[tuple[str, dict[str, Any], list[str]]] = [
         ["reloadxml", "load mod_say_en", "load mod_voicemail"],
     ),
     ("another network for phones", {"network": Network(sip_from=("192.0.2.0/24",))}, []),
-    ("the firewall", {"firewall": Firewall(enabled=False)}, []),
+    ("the firewall", {"firewall": Firewall(enabled=False)}, ["reloadxml"]),
     ("the packages", {"packages": LocalPackages(version="1.10.11")}, []),
     ("the maintenance", {"maintenance": Maintenance(live_calls="drop")}, []),
 ]  # fmt: skip

@@ -27,6 +27,7 @@ ENVIRONMENT = {
     "INVENTORY": "inventories/prod",
     "DEPLOY": "deploy/callcenter.py",
 }
+SECRETS = {**ENVIRONMENT, "CALLCENTER_SECRET_SIGNALWIRE": "the-token-7"}
 
 WORKFLOWS = sorted((ROOT / ".github/workflows").glob("*.yml"))
 """This repository's own."""
@@ -153,7 +154,7 @@ def unreachable(own_folder: Path) -> Path:
 def test_a_host_that_does_not_answer_fails_the_job(
     tool: str, job: str, words: list[str], unreachable: Path
 ) -> None:
-    done = run(tool, script(tool, job, *words), unreachable, ENVIRONMENT)
+    done = run(tool, script(tool, job, *words), unreachable, SECRETS)
     assert done.returncode != 0
     # Not for a wrong option: the command got as far as to ask the host.
     assert "[cc1] Could not connect" in done.stdout + done.stderr
@@ -344,7 +345,7 @@ def test_looking_at_no_host_is_not_no_drift(
     done = subprocess.run(
         [sys.executable, "-m", "callcenter", "drift", *words],
         cwd=unreachable,
-        env=ENVIRONMENT,
+        env=SECRETS,
         capture_output=True,
         text=True,
         check=False,

@@ -80,7 +80,11 @@ def test_an_inventory_without_a_switch_stops_before_any_host_is_asked(
 class TestCheck:
     """``python -m callcenter check inventories/prod``."""
 
-    def test_is_content_with_the_example(self, operators_folder: Path) -> None:
+    def test_is_content_with_the_example(
+        self, operators_folder: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        assert check(operators_folder / "inventories" / "prod", secrets=False) == []
+        monkeypatch.setenv("CALLCENTER_SECRET_SIGNALWIRE", "the-token-7")
         assert check(operators_folder / "inventories" / "prod") == []
 
     def test_finds_what_is_wrong_in_the_groups_data(self, operators_folder: Path) -> None:

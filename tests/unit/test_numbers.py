@@ -32,7 +32,7 @@ def site(**fields: Any) -> Site:
 LONG = {
     "emergency beside extensions": {
         "extensions": [*range(1100, 1104)],
-        "trunks": [m.Trunk("a", host="192.0.2.1")],
+        "trunks": [m.Trunk("a", host="192.0.2.1", caller_id="+493012345600")],
         "emergency": [m.Emergency("110", trunks=["a"])],
     },
     "extensions of two lengths": {},
@@ -165,7 +165,7 @@ def test_route_says_what_it_takes_a_number_for(
 def test_a_route_is_found_by_what_is_meant() -> None:
     made = site(
         extensions=[m.Extension(1000, routes=["r"])],
-        trunks=[m.Trunk("a", host="192.0.2.1")],
+        trunks=[m.Trunk("a", host="192.0.2.1", caller_id="+493012345600")],
         outbound=[m.Route("r", pattern=r"^0\d{5,9}$", trunks=["a"], strip=1, prefix="+49")],
         emergency=[m.Emergency("112", trunks=["a"])],
         outbound_limits=m.OutboundLimits(countries=["+49"]),

@@ -13,6 +13,8 @@ from pathlib import Path
 
 import pytest
 
+from callcenter.__main__ import check, main
+from callcenter.inventory import load
 from callcenter.secrets import Secret, SecretUnavailable, Vault, secret, weakness
 from callcenter.site import EventSocket, Extension, Site
 
@@ -231,3 +233,71 @@ def test_a_fingerprint_tells_values_apart_without_showing_them(file: Path) -> No
 def test_one_process_reads_one_file_once(file: Path) -> None:
     assert Vault.open(file) is Vault.open(file)
     assert Vault.open(file) is not Vault.open(file.with_name("other.json"))
+
+
+GIVEN = {
+    "trunks[0].password": 'trunks=[Trunk("a", host="sip.a.net", username="u", '
+    'password=secret("carrier-a"), networks=["198.51.100.0/24"])]',
+    "smtp.password": 'smtp=Smtp("m.a.net", sender="a@a.net", user="u", '
+    'password=secret("carrier-a"))',
+    "packages.token": 'packages=SignalWire(token=secret("carrier-a"))',
+    "packages.password": 'packages=AptRepository(url="https://a.net/x", key="k", user="u", '
+    'password=secret("carrier-a"))',
+}
+"""Fields of secrets that others give."""
+
+
+@pytest.fixture(params=GIVEN)
+def given(request: pytest.FixtureRequest, own_folder: Path) -> tuple[str, Path]:
+    """Such a field, and the inventory whose Site has it."""
+    (own_folder / "group_data").mkdir()
+    (own_folder / "site").write_text(
+        'from callcenter.site import hosts\nswitches = hosts(("a", {"address": "192.0.2.1"}))\n'
+    )
+    (own_folder / "group_data/site.py").write_text(
+        "from callcenter.site import *\n"
+        'site = Site(domain="a.net", extensions=[1000], network=Network(sip_from="anywhere"), '
+        f'firewall=Firewall(ssh_from="anywhere"), {GIVEN[request.param]})\n'
+    )
+    return request.param, own_folder / "site"
+
+
+def test_what_others_give_is_never_made_up(
+    given: tuple[str, Path], own_folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path, inventory = given
+    assert main(["check", str(inventory)]) == 1
+    assert capsys.readouterr().err == (
+        f"Site.{path}: secret('carrier-a') is given by others and not set; put its value into "
+        f"CALLCENTER_SECRET_CARRIER_A, or into {own_folder}/.secrets/a.net.json\n"
+    )
+    made = load(inventory).site
+    # Ours are made, and it is not, by whoever asks.
+    made.reveal(made.event_socket.password)
+    assert "carrier-a" not in json.loads((own_folder / ".secrets/a.net.json").read_text())
+    wanted = dict(made.secrets())[path]
+    with pytest.raises(SecretUnavailable, match="CALLCENTER_SECRET_CARRIER_A"):
+        made.reveal(wanted)
+
+
+@pytest.mark.parametrize("value", ["1234", "secret", "7", "x y" * 3])
+def test_what_others_give_is_as_strong_as_they_like(
+    given: tuple[str, Path], value: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path, inventory = given
+    if path.startswith("packages."):
+        value = value.replace(" ", "-")
+    monkeypatch.setenv("CALLCENTER_SECRET_CARRIER_A", value)
+    assert check(inventory) == []
+    made = load(inventory).site
+    assert made.reveal(dict(made.secrets())[path]) == value
+
+
+@pytest.mark.parametrize("value", ["", "a\nb", "a\0b"])
+def test_what_others_give_is_a_line(
+    given: tuple[str, Path], value: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path, inventory = given
+    monkeypatch.setattr("os.environ", {**os.environ, "CALLCENTER_SECRET_CARRIER_A": value})
+    [line] = check(inventory)
+    assert line.startswith(f"Site.{path}: ")

@@ -14,7 +14,17 @@ from callcenter import paths, users
 from callcenter.render import freeswitch, system
 from callcenter.routing import explain, moment
 from callcenter.secrets import Secret, pin_weakness
-from callcenter.site import Extension, Mailbox, Site, Smtp, Switch, Voicemail, hang_up, secret
+from callcenter.site import (
+    Extension,
+    Guessers,
+    Mailbox,
+    Site,
+    Smtp,
+    Switch,
+    Voicemail,
+    hang_up,
+    secret,
+)
 
 pytestmark = pytest.mark.usefixtures("own_folder")
 
@@ -70,7 +80,12 @@ def test_the_switch_has_the_hash_of_a_pin_only() -> None:
 
 
 def test_it_is_there_with_the_first_mailbox_only() -> None:
-    without = site(Extension(1000), voicemail=Voicemail(check="*1"), smtp=SMTP)
+    without = site(
+        Extension(1000),
+        voicemail=Voicemail(check="*1"),
+        smtp=SMTP,
+        guessers=Guessers(enabled=False),
+    )
     assert "mod_voicemail" not in freeswitch.modules(without)
     assert "voicemail" not in text(without)
     assert "*97" not in text(without)
