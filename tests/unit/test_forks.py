@@ -64,7 +64,7 @@ def test_one_that_takes_too_long_is_ended(forking: Pyinfra, tmp_path: Path) -> N
     (tmp_path / "inventory").write_text("import os\nopen('mine', 'w').write(str(os.getpid()))\n")
     with (tmp_path / "inventory").open("a") as inventory:
         inventory.write("os.mkfifo('never')\nopen('never').read()\n")
-    command = [COMMAND, "inventory", "debug-inventory"]
+    command: list[str | Path] = [COMMAND, "inventory", "debug-inventory"]
     with pytest.raises(TimeoutError):
         forking.run(command, cwd=tmp_path, environment=environment(), timeout=10)
     assert not Path(f"/proc/{(tmp_path / 'mine').read_text()}").exists()
