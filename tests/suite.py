@@ -181,13 +181,13 @@ TIERS: dict[str, Tier] = {
     ),
     "lab": Tier(
         "the lab's own hosts and networks",
-        ("pytest tests/lab",),
+        ("pytest tests/lab -n 2 --dist loadfile",),
         root=True,
         packages={**HOSTS, **DOCKER, "sbin/nft": "nftables", "bin/pgrep": "procps"},
-        cores=0.8,
-        hosts=4,
+        cores=1.2,
+        hosts=6,
         report="lab-tests",
-        seconds=120,
+        seconds=200,
     ),
     "roles": Tier(
         "deploys to lab hosts, each feature of a Site",
