@@ -18,6 +18,15 @@ from tests.windows.support.wine import Wine, lacking
 DOORS = ("winrm", "winssh")
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Keep the tests of a door together where several processes run them: each has a host of its
+    own (``-n 2 --dist loadgroup``)."""
+    for item in items:
+        if item.path.parent == Path(__file__).parent:
+            given = getattr(getattr(item, "callspec", None), "params", {})
+            item.add_marker(pytest.mark.xdist_group(given.get("machine", "either")))
+
+
 @pytest.fixture(scope="session")
 def lab() -> Iterator[Lab]:
     """A lab without hosts, with an address more for the Windows host; this process is in it."""
