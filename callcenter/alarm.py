@@ -1,6 +1,8 @@
 """Mails that a limit of calls was hit, or that passwords are guessed: at most once an hour for each
 limit and whose it is.
 
+Calls of emergency numbers are mailed each, and at once.
+
 This file alone travels to the host and runs there as ``limit-alarm FOLDER FROM TO MAILER…``: it
 needs Python 3.11. FreeSWITCH writes a line for each hit into FOLDER and waits for nobody. How far
 that has been read, and what of it is not mailed yet, is kept beside it, so that a restart of either
@@ -49,6 +51,11 @@ _LINE = re.compile(
     rf"(?:Out|In)bound limit \((?P<limit>{'|'.join((*LIMITS, GUESSES))})\) of "
     r"(?P<kind>(?:fax |trunk )?)(?P<name>[a-z0-9-]{1,32}) hit(?: by a call (?P<call>.*))?"
 )
+_HELP = re.compile(
+    r"(?P<at>\d{4}-\d\d-\d\d \d\d:\d\d:\d\d)\.\d+ (?:\S+ )?\[WARNING\] \S+ "
+    r"Emergency call of (?P<name>\d{2,15}|) to (?P<call>\d{2,6})\Z"
+)
+EMERGENCY = "emergency"
 _FOREIGN = re.compile(r"[^a-z0-9+ -]")
 """What a number that was dialled may not bring into a mail."""
 _NO_ADDRESS = re.compile(r"[^0-9a-f.:]")
@@ -56,7 +63,8 @@ _NO_ADDRESS = re.compile(r"[^0-9a-f.:]")
 
 @dataclass
 class Alarm:
-    """A limit of an extension, a fax or a trunk, and its hits that are not mailed yet."""
+    """A limit of an extension, a fax or a trunk, or an extension's calls of emergency numbers, and
+    the hits that are not mailed yet."""
 
     limit: str
     whose: str
@@ -72,12 +80,14 @@ class Alarm:
     def is_due(self, now: float) -> bool:
         """Whether it is time for a mail."""
         # A clock that was put back holds nothing up.
-        settles = 0 <= now - self.since < SETTLE_SECONDS
+        settles = self.limit != EMERGENCY and 0 <= now - self.since < SETTLE_SECONDS
         return self.hits > 0 and not settles and not self.is_recent(now)
 
     def is_recent(self, now: float) -> bool:
         """Whether the last mail is less than a period old."""
-        return self.mailed is not None and 0 <= now - self.mailed < PERIOD_SECONDS
+        if self.mailed is None or self.limit == EMERGENCY:
+            return False
+        return 0 <= now - self.mailed < PERIOD_SECONDS
 
 
 class Alarms:
@@ -104,12 +114,13 @@ class Alarms:
         """Take on what FreeSWITCH has written since."""
         before = self._inode, self._offset
         for line in self._lines():
-            if (hit := _LINE.match(line)) is None:
+            if (hit := _LINE.match(line)) is not None:
+                limit, whose = hit["limit"], f"{hit['kind'] or 'extension '}{hit['name']}"
+            elif (hit := _HELP.match(line)) is not None:
+                limit, whose = EMERGENCY, f"extension {hit['name'] or 'unknown'}"
+            else:
                 continue
-            whose = f"{hit['kind'] or 'extension '}{hit['name']}"
-            alarm = self._alarms.setdefault(
-                (hit["limit"], whose), Alarm(limit=hit["limit"], whose=whose)
-            )
+            alarm = self._alarms.setdefault((limit, whose), Alarm(limit=limit, whose=whose))
             if alarm.hits == 0:
                 alarm.first, alarm.since = hit["at"], now
             alarm.hits += 1
@@ -198,6 +209,13 @@ def letter(alarm: Alarm, switch: str, sender: str, to: str, zone: str) -> EmailM
     message["From"], message["To"] = sender, to
     if alarm.limit == GUESSES:
         return _guesses(message, alarm, switch, zone)
+    if alarm.limit == EMERGENCY:
+        message["Subject"] = f"Emergency call on {switch}: {alarm.whose}"
+        message["Auto-Submitted"] = "auto-generated"
+        lines = [f"On {switch} {alarm.whose} has called {', '.join(alarm.calls)}."]
+        lines.append(f"At {alarm.last} ({zone})")
+        message.set_content("\n".join(lines) + "\n")
+        return message
     message["Subject"] = f"Limit hit on {switch}: {alarm.limit} of {alarm.whose}"
     message["Auto-Submitted"] = "auto-generated"
     times = "once" if alarm.hits == 1 else f"{alarm.hits} times"

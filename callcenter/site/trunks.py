@@ -612,7 +612,8 @@ class OutboundLimits:
     alarm: Email | None = None
     """Who is told by mail, through the Site's smtp, that a limit was hit, also one of a trunk: five
     seconds after the first hit, and at most once an hour for each limit and each extension, fax or
-    trunk. What cannot be sent is kept and tried again every five minutes. Default: nobody."""
+    trunk. Calls of emergency numbers are mailed each, and at once. What cannot be sent is kept and
+    tried again every five minutes. Default: nobody."""
 
     @model_validator(mode="after")
     def _check(self) -> Self:

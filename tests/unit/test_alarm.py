@@ -51,6 +51,19 @@ def test_one_mail_in_an_hour_however_often(tmp_path: Path) -> None:
     assert told(alarms, next_hour + 2 * PERIOD_SECONDS) == {}
 
 
+def test_each_emergency_call_is_told_at_once(tmp_path: Path) -> None:
+    alarms = Alarms(tmp_path)
+    for second in (0, 1):
+        log(tmp_path, "Emergency call of 1000 to 112", first=second)
+        assert told(alarms, NOW + second) == {"emergency extension 1000": 1}
+    log(tmp_path, "Emergency call of  to 911", first=2)
+    alarms.read(NOW + 2)
+    [alarm] = alarms.due(NOW + 2)
+    mail = letter(alarm, "cc1", "a@a.net", "b@a.net", "Europe/Berlin")
+    assert mail["Subject"] == "Emergency call on cc1: extension unknown"
+    assert mail.get_content().startswith("On cc1 extension unknown has called 911.\n")
+
+
 def test_each_limit_and_each_owner_has_its_own(tmp_path: Path) -> None:
     alarms = Alarms(tmp_path)
     log(
