@@ -36,7 +36,10 @@ def problems(site: Site, switch: Switch, found: State, service: str = "freeswitc
         system = f"{found.os} {found.codename}".strip() or "an unknown system"
         out.append(f"it runs {system}; use {names}")
     if not found.root:
-        out.append("the login is not root; set ssh_user='root', or run pyinfra with --sudo")
+        out.append(
+            "the login is not root; set ssh_user='root' or _sudo=True for the host, or run pyinfra "
+            "with --sudo"
+        )
     if not found.systemd:
         out.append("systemd does not run on it; the services need it")
     if switch.bind_address not in found.addresses:

@@ -335,7 +335,8 @@ REFUSED: list[tuple[str, dict[str, Any], str]] = [
     ("an unknown system", {"os": "", "codename": ""},
      "it runs an unknown system; use Debian 12 and Debian 13"),
     ("no root", {"root": False},
-     "the login is not root; set ssh_user='root', or run pyinfra with --sudo"),
+     "the login is not root; set ssh_user='root' or _sudo=True for the host, or run pyinfra with "
+     "--sudo"),
     ("no systemd", {"systemd": False},
      "systemd does not run on it; the services need it"),
     ("a public address of a router", {"addresses": frozenset({"127.0.0.1", "10.0.0.5"})},
