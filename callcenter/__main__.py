@@ -31,6 +31,7 @@ from callcenter.ban_list import bans
 from callcenter.drift import DEPLOY, drift
 from callcenter.fax import send
 from callcenter.inventory import load
+from callcenter.known_holes import holes_of
 from callcenter.notify import Pace, notify, numbers_in, write
 from callcenter.reference import markdown
 from callcenter.routing import explain, moment
@@ -152,6 +153,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
         print(f"warning: {line}", file=sys.stderr)
     if given.command == "drift":
         return drift(given.path, given.deploy, limit=given.limit, data=given.data)
+    version = site_of(given.path).packages.version
+    for hole in holes_of(version):
+        print(f"warning: FreeSWITCH {version} has {hole}", file=sys.stderr)
     print("ok")
     return 0
 

@@ -11,6 +11,7 @@ import pytest
 from callcenter import paths, render, users
 from callcenter.debian import version_matches
 from callcenter.inventory import Host
+from callcenter.known_holes import holes_of
 from callcenter.site import Site, Switch
 
 
@@ -105,6 +106,11 @@ def test_confinement(host: Any, site: Site, node: Host) -> None:
             assert found.pop("CapabilityBoundingSet") == "cap_sys_nice"
         assert found == {name: CONFINED[name] for name in found}, unit
         assert len(found) > len(CONFINED) - 2, unit
+
+
+def test_known_holes(site: Site) -> None:
+    """FreeSWITCH has no hole that is known to the public and that nothing of the site closes"""
+    assert [str(hole) for hole in holes_of(site.packages.version) if not hole.closed_by] == []
 
 
 @LINUX

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 import re
 import shutil
@@ -136,6 +137,31 @@ def test_help_of_the_attacks(clone: Path) -> None:
     assert "bin/attack --inventory INVENTORY" in done.stdout
 
 
+def lock(clone: Path, digest: str) -> None:
+    """Make the lock of the one package."""
+    text = f"callcenter-nothing==1.0 \\\n    --hash=sha256:{digest}\n"
+    (clone / "requirements.lock").write_text(text)
+
+
+def index_of_nothing(clone: Path) -> Path:
+    """Make a folder with the one package, of which the lock has the hash."""
+    index = clone.parent / "index"
+    index.mkdir()
+    about = "callcenter_nothing-1.0.dist-info"
+    package = index / "callcenter_nothing-1.0-py3-none-any.whl"
+    with zipfile.ZipFile(package, "w") as wheel:
+        wheel.writestr("callcenter_nothing.py", "print('here')\n")
+        wheel.writestr(
+            f"{about}/METADATA", "Metadata-Version: 2.1\nName: callcenter-nothing\nVersion: 1.0\n"
+        )
+        wheel.writestr(
+            f"{about}/WHEEL", "Wheel-Version: 1.0\nRoot-Is-Purelib: true\nTag: py3-none-any\n"
+        )
+        wheel.writestr(f"{about}/RECORD", "")
+    lock(clone, hashlib.sha256(package.read_bytes()).hexdigest())
+    return index
+
+
 SETUP = ("sh", "-c", ". bin/_environment; environment; python -m callcenter_nothing", "bin/x")
 
 
@@ -152,18 +178,8 @@ def test_a_second_clone_is_installed_without_a_download(clone: Path) -> None:
     assert "callcenter-nothing" in failed.stderr
     assert [path.name for path in kept.iterdir() if path.is_dir() and path.suffix != ".new"] == []
 
-    index = clone.parent / "index"
-    index.mkdir()
     about = "callcenter_nothing-1.0.dist-info"
-    with zipfile.ZipFile(index / "callcenter_nothing-1.0-py3-none-any.whl", "w") as wheel:
-        wheel.writestr("callcenter_nothing.py", "print('here')\n")
-        wheel.writestr(
-            f"{about}/METADATA", "Metadata-Version: 2.1\nName: callcenter-nothing\nVersion: 1.0\n"
-        )
-        wheel.writestr(
-            f"{about}/WHEEL", "Wheel-Version: 1.0\nRoot-Is-Purelib: true\nTag: py3-none-any\n"
-        )
-        wheel.writestr(f"{about}/RECORD", "")
+    index = index_of_nothing(clone)
     done = typed(clone, *SETUP, PIP_FIND_LINKS=index)
     assert (done.stdout, done.returncode) == ("here\n", 0), done.stderr
     assert len([path for path in kept.iterdir() if path.is_dir()]) == 1
@@ -175,3 +191,29 @@ def test_a_second_clone_is_installed_without_a_download(clone: Path) -> None:
     shutil.rmtree(installed.with_name(about))
     done = typed(clone, *SETUP)
     assert (done.stdout, done.returncode) == ("here\n", 0), done.stderr
+
+
+def test_what_the_lock_has_no_hash_of_is_not_installed(clone: Path) -> None:
+    index = index_of_nothing(clone)
+    (clone / "requirements.lock").write_text("callcenter-nothing==1.0\n")
+    failed = typed(clone, *SETUP, PIP_FIND_LINKS=index)
+    assert failed.returncode != 0
+    assert "--require-hashes" in failed.stderr
+    lock(clone, "0" * 64)
+    failed = typed(clone, *SETUP, PIP_FIND_LINKS=index)
+    assert failed.returncode != 0
+    assert "DO NOT MATCH THE HASHES" in failed.stderr
+
+
+def test_a_kept_wheel_that_was_changed_is_fetched_anew(clone: Path) -> None:
+    index = index_of_nothing(clone)
+    assert typed(clone, *SETUP, PIP_FIND_LINKS=index).returncode == 0
+    [kept] = clone.parent.glob("cache/pyinfra-callcenter/wheels/*/*.whl")
+    with zipfile.ZipFile(kept, "a") as wheel:
+        wheel.writestr("intruder.py", "")
+    (clone / ".venv/.installed").unlink()
+    failed = typed(clone, *SETUP)
+    assert failed.returncode != 0
+    assert "callcenter-nothing" in failed.stderr
+    assert typed(clone, *SETUP, PIP_FIND_LINKS=index).returncode == 0
+    assert list(clone.glob(".venv/lib/*/site-packages/intruder.py")) == []
