@@ -184,16 +184,16 @@ def test_a_trunks_hour_holds_when_twenty_call_at_once(
         with calls(operator, folder_in(tmp_path, "again"), "1001", numbers=["112"]) as made:
             assert final(made) == ["486"]
         assert hourly.called[-1] == "112"
-        # Again at once, though the last such mail is of the same minute.
-        message = mails.get(timeout=20)
-        assert message["Subject"] == f"Emergency call on {HOST}: extension 1001"
-        message = mails.get(timeout=20)
+        # Again at once, though the last such mail is of the same minute; the limit's waits for
+        # five seconds, so either may be the first.
+        both = {one["Subject"]: one for one in (mails.get(timeout=20), mails.get(timeout=20))}
+        assert f"Emergency call on {HOST}: extension 1001" in both
+        message = both[f"Limit hit on {HOST}: trunk-hour of trunk hourly"]
         assert message["To"] == NOC
-        assert message["Subject"] == f"Limit hit on {HOST}: trunk-hour of trunk hourly"
-        told = text_of(message)
-        assert told[0] == f"On {HOST} a limit of trunk hourly was hit {over} times."
-        assert "Limit: the trunk's calls out within an hour (calls_per_hour)" in told
-        assert [line for line in told if line.startswith("Call:")] == [
+        lines = text_of(message)
+        assert lines[0] == f"On {HOST} a limit of trunk hourly was hit {over} times."
+        assert "Limit: the trunk's calls out within an hour (calls_per_hour)" in lines
+        assert [line for line in lines if line.startswith("Call:")] == [
             "Call:  of 1000 to +494711111111"
         ]
         # What comes within the hour is counted, and not mailed when another limit is.
