@@ -333,7 +333,8 @@ def test_interrupted_all_are_torn_down_and_nobody_is_left(pytester: pytest.Pytes
             pathlib.Path(f"down-{request.node.name}").touch()
 
         @pytest.mark.parametrize("n", range(5))
-        def test_waits(n, host):
+        def test_waits(n, host, request):
+            pathlib.Path(f"in-{request.node.name}").touch()
             time.sleep(600)
         """
     )
@@ -347,7 +348,8 @@ def test_interrupted_all_are_torn_down_and_nobody_is_left(pytester: pytest.Pytes
         preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
     )
     deadline = time.monotonic() + 60
-    while len(ups := list(pytester.path.glob("up-*"))) < 3:
+    # What their setup has come to has been said by then.
+    while len(list(pytester.path.glob("in-*"))) < 3:
         assert time.monotonic() < deadline, process.poll()
         time.sleep(0.02)
     process.send_signal(signal.SIGINT)
@@ -359,7 +361,7 @@ def test_interrupted_all_are_torn_down_and_nobody_is_left(pytester: pytest.Pytes
     assert "3 not tried: the run was interrupted" in lines
     assert "0 proved, 0 failed, 3 not tried" in lines
     assert len(list(pytester.path.glob("down-*"))) == 3
-    for up in ups:
+    for up in pytester.path.glob("up-*"):
         with pytest.raises(ProcessLookupError):
             os.kill(int(up.read_text()), 0)
 
