@@ -170,9 +170,9 @@ def test_a_trunks_hour_holds_when_twenty_call_at_once(
         # Not counted, though it goes first.
         with calls(operator, folder_in(tmp_path, "help"), "1001", numbers=["112"]) as made:
             assert final(made) == ["486"]
-        told = mails.get(timeout=20)
-        assert told["Subject"] == f"Emergency call on {HOST}: extension 1001"
-        assert text_of(told)[0] == f"On {HOST} extension 1001 has called 112."
+        message = mails.get(timeout=20)
+        assert message["Subject"] == f"Emergency call on {HOST}: extension 1001"
+        assert text_of(message)[0] == f"On {HOST} extension 1001 has called 112."
         over = 20 - AN_HOUR
         with calls(operator, folder_in(tmp_path, "many"), "1000", to="711111111", count=20) as made:
             assert final(made) == ["486"] * 20
