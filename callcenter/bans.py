@@ -439,6 +439,8 @@ class Watch:
                 _keep(self._told, one, now)
                 self._ask(f"login {one} {KNOWN}")
         elif found is not None:
+            if found.kind == "PIN":
+                print(f"<5>a call of {found.user} was ended for wrong PINs", file=sys.stderr)
             ban = self._guessers.failed(found, now)
             if ban is not None:
                 self._ask(f"ban {ban.source} {ban.seconds}")

@@ -22,9 +22,12 @@ from callcenter import bans, paths
 from callcenter.__main__ import main
 from lab import network
 from lab.lab import Lab
+from tests.acceptance.support.audio import assert_speech
+from tests.acceptance.support.phones import Exchange
 from tests.acceptance.support.waiting import eventually
 from tests.attack.sip import Account, Peer, Transport, digest, sdp
 from tests.roles.conftest import Operator
+from tests.roles.support import phone_of
 from tests.roles.test_limits import MAIL_SERVER, NOC, SMTP, mail_server, text_of
 
 HOST = "guessed1"
@@ -290,6 +293,25 @@ def test_names_that_look_like_something_else(switch: Switch) -> None:
         guess(peer, name, "guess-Number-1")
     switch.becomes_banned(peer.address)
     assert "192.0.2.1" not in switch.banned()
+
+
+def test_pins_that_are_guessed(switch: Switch) -> None:
+    """Gain: a seat in a meeting. FreeSWITCH ends the calls; they count where they came from."""
+    with Exchange(switch.at()) as exchange:
+        phone = phone_of(switch.operator, HOST, exchange, "1031")
+        for _ in range(4):
+            guessing = phone.call("3000")
+            guessing.wait_established()
+            for _ in range(3):
+                guessing.forget()
+                assert_speech(guessing, seconds=0.3)
+                guessing.send_dtmf("000000#")
+            assert guessing.wait_ended(20).by == "them"
+        late = phone.call("3000")
+        late.wait_established()
+        assert late.wait_ended(20).by == "them"
+    told = "a call of 1031 was ended for wrong PINs"
+    eventually(lambda: switch.counted(told), lambda found: found == 1, "the PINs are counted")
 
 
 def ssh(switch: Switch, source: str, user: str) -> None:
