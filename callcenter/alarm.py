@@ -126,7 +126,7 @@ class Alarms:
             alarm.hits += 1
             alarm.last = hit["at"]
             if hit["call"]:
-                foreign = _NO_ADDRESS if hit["limit"] == GUESSES else _FOREIGN
+                foreign = _NO_ADDRESS if limit == GUESSES else _FOREIGN
                 call = foreign.sub("?", hit["call"])[:80]
                 others = [one for one in alarm.calls if one != call]
                 alarm.calls = [*others[1 - CALLS :], call]

@@ -40,10 +40,10 @@ def other_family(site: Site, switch: Switch, login: str | None = None) -> list[s
         )
     for index, trunk in enumerate(site.trunks):
         path = f"Site.trunks[{index}]"
-        if not trunk.is_named and family_of(trunk.host) != own:
+        if not trunk.is_named and family_of(trunk.proxy) != own:
             out.append(
-                f"{path}.host: {trunk.host} is of IPv{family_of(trunk.host)}, {words}; give the "
-                f"carrier's address of IPv{own}, or its name ({ONE})"
+                f"{path}.{trunk.proxy_field}: {trunk.proxy} is of IPv{family_of(trunk.proxy)}, "
+                f"{words}; give the carrier's address of IPv{own}, or its name ({ONE})"
             )
         elif not _any_of(trunk.sources, own):
             out.append(

@@ -487,8 +487,10 @@ class Site:
             return []
         out = []
         for index, trunk in shared.items():
-            named = "outbound_proxy" if trunk.outbound_proxy else "host"
-            field, local = f"Site.trunks[{index}].{named}", self.network.holds(trunk.reached_at)
+            field, local = (
+                f"Site.trunks[{index}].{trunk.proxy_field}",
+                self.network.holds(trunk.reached_at),
+            )
             if local and trunk.is_named:
                 out.append(
                     f"{field}: {trunk.proxy} is a name, for which FreeSWITCH does not look into "

@@ -357,7 +357,7 @@ class Trunk:
             )
         if not self.is_named:
             raise Problem(
-                "outbound_proxy" if self.outbound_proxy else "host",
+                self.proxy_field,
                 "is an address, which FreeSWITCH finds in no certificate; give its name",
             )
         if self.ca_file is None:
@@ -377,6 +377,11 @@ class Trunk:
     def proxy(self) -> str:
         """Name or address that SIP is sent to."""
         return self.outbound_proxy or self.host
+
+    @property
+    def proxy_field(self) -> str:
+        """Name of the field that names the proxy."""
+        return "outbound_proxy" if self.outbound_proxy else "host"
 
     @property
     def registers(self) -> bool:

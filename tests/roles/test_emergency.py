@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from typing import ClassVar
 
 import pytest
 
@@ -63,6 +64,17 @@ def operator(operator_of: Callable[..., Operator], lab: Lab) -> Operator:
 
 class Carrier(Peer):
     """A carrier that says what a test tells it, and leaves OPTIONS without an answer."""
+
+    _calls: ClassVar[dict[str, Carrier]] = {}
+    """Carrier that each call came to first, by Call-ID."""
+
+    def receive(self, timeout: float = 2) -> Message | None:
+        """Return the next message, and no call that an earlier test's carrier left without an
+        answer: it is sent again for half a minute."""
+        message = super().receive(timeout)
+        if message is None or message.status is not None or message.method != "INVITE":
+            return message
+        return message if self._calls.setdefault(message.header("call-id"), self) is self else None
 
     def called(self) -> Message:
         """The next INVITE."""
