@@ -167,9 +167,11 @@ class _FreeSwitch:
             self.ask(f"sofia profile {profile} {word}")
 
     def reopen(self, profile: str) -> None:
-        """A profile goes, comes back and binds, all in the background."""
+        """Have a profile go, come back and bind, all in the background."""
         self.old_enough(profile, "restart")
-        self.until("sofia status", rf"\A(?!(.|\n)*^\s*{re.escape(profile)}\s+profile\s.*RUNNING)")
+        # It is gone for two seconds, which the questions to a slow host may all miss. While it is
+        # gone FreeSWITCH knows none of that name; the new one is too young to restart, and says so.
+        self.until(f"sofia profile {profile} restart", "Please wait")
         self.until("sofia status", rf"^\s*{re.escape(profile)}\s+profile\s.*RUNNING")
 
     def perform(self, actions: Sequence[Action]) -> None:
