@@ -250,8 +250,8 @@ TIERS: dict[str, Tier] = {
         if os.environ.get("CALLCENTER_WINDOWS_HOST")
         else {**HOSTS, **PHONES, **WINE},
         prepare="tests/windows/support/build-tar",
-        # Not beside the roles: a deploy there must see a profile gone that is so for two seconds.
-        cores=1,
+        # wine's programs mostly wait for each other.
+        cores=0.6,
         hosts=1,
         seconds=700,
     ),
