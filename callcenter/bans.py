@@ -147,12 +147,12 @@ class Guessers:
         self._counts: dict[str, _Count] = {}
         self._known: dict[str, float] = {}
         self.bans: dict[str, tuple[int, float]] = {}
-        """How often each was shut out, and until when."""
+        """Bans of each address: their number, and the end of the last."""
         self._banned: dict[str, float] = {}
         self._slow: dict[str, dict[str, float]] = {}
 
     def spares(self, address: Address) -> bool:
-        """Whether it is of the Site's own networks, a carrier's, or the host's."""
+        """Return True for an address of the Site's own networks, a carrier's, or the host's."""
         return _spared(address, self._never)
 
     def logged_in(self, login: Login, now: float) -> str | None:
@@ -233,7 +233,7 @@ def _user(text: str) -> str:
 
 
 def event_of(headers: Mapping[str, str]) -> Failure | Login | None:
-    """What an event of FreeSWITCH tells. Its values travel encoded: none makes another."""
+    """Read an event of FreeSWITCH. Its values travel encoded: none makes another."""
     name = headers.get("Event-Subclass")
     if name == "sofia::register_failure":
         address = headers.get("network-ip", "")
@@ -270,7 +270,7 @@ _SSH_ACCEPTED = re.compile(
 
 
 def said_by_sshd(message: str) -> Failure | Login | None:
-    """What a line of sshd's tells."""
+    """Read a line of sshd's."""
     if found := _SSH_ACCEPTED.fullmatch(message):
         return Login(found["address"], int(found["port"]))
     for form in _SSH_FAILED:
@@ -363,7 +363,8 @@ class _EventSocket:
             self.socket.sendall(f"{command}\n\n".encode())
 
     def events(self) -> Iterator[Mapping[str, str]]:
-        """What has come since; where the connection has ended, ``socket`` is None afterwards."""
+        """Return what has come since. ``socket`` is None afterwards where the connection has
+        ended."""
         assert self.socket is not None
         try:
             data = self.socket.recv(65536)

@@ -25,7 +25,7 @@ class Hole:
     source: str
     """Address of the advisory."""
     closed_by: str = ""
-    """What of a deployed site keeps it from being reached. Empty: nothing does."""
+    """Part of a deployed site that keeps it from being reached. Empty: nothing does."""
 
     def __str__(self) -> str:
         out = f"{self.cve} (fixed in {self.fixed}): {self.what}; {self.source}"

@@ -258,7 +258,7 @@ class Vault:
         return found
 
     def lacking(self, wanted: Secret) -> str:
-        """What to do about a secret that is not made and not there."""
+        """Say what to do about a secret that is not made and not there."""
         return (
             f"{wanted!r} is given by others and not set; put its value into {wanted.variable}, or "
             f"into {self._encrypted or self._file}"

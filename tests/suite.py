@@ -396,8 +396,11 @@ class Suite:
                 running[pool.submit(self._install, packages)] = (PACKAGES, Tier("", ()))
             while waiting or running:
                 for name, tier in list(waiting.items()):
-                    if (packages and tier.packages) or not _fits(tier, running.values()):
+                    if packages and tier.packages:
                         continue
+                    if not _fits(tier, running.values()):
+                        # Or shorter ones would keep the longest waiting.
+                        break
                     del waiting[name]
                     beside = ", ".join(other for other, _ in running.values())
                     print(

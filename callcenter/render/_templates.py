@@ -66,7 +66,7 @@ class _Compiled(jinja2.FileSystemBytecodeCache):
 
 
 def _compiled(kind: str) -> _Compiled | None:
-    """What was compiled for an environment, by this jinja2 and with what this file adds to it."""
+    """Return what this jinja2 has compiled for an environment, with what this file adds to it."""
     try:
         folder = cache.folder("templates")
     except OSError:

@@ -306,7 +306,7 @@ def _calls(site: Site) -> Iterator[File]:
 
 
 def _alarm(site: Site) -> Iterator[File]:
-    """What mails that a limit was hit, or that passwords are guessed from many addresses."""
+    """Yield what mails that a limit was hit, or that passwords are guessed from many addresses."""
     limits, guesses = site.outbound_limits.alarm, site.guessers.alarm
     if limits is not None or guesses is not None:
         yield File(paths.ALARM_TOOL, inspect.getsource(alarm).encode(), 0o755)
@@ -323,7 +323,7 @@ def _alarm_unit(site: Site, path: str, folder: str, to: str, writer: str) -> Fil
 
 
 def _bans(site: Site) -> Iterator[File]:
-    """What shuts out addresses that guess."""
+    """Yield what shuts out addresses that guess."""
     if not site.shuts_out:
         return
     own = packet_filter.own(site)

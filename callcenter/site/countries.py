@@ -29,7 +29,7 @@ def impossible(number: str) -> str | None:
 
 
 def is_beginning(prefix: str) -> bool:
-    """Whether numbers of a country, or of an international service, begin so."""
+    """Return True where numbers of a country, or of an international service, begin so."""
     digits = prefix.removeprefix("+")
     return any(
         str(code).startswith(digits) or digits.startswith(str(code))

@@ -1,4 +1,4 @@
-"""What becomes of addresses that guess passwords."""
+"""Treatment of addresses that guess passwords."""
 
 from __future__ import annotations
 

@@ -156,15 +156,15 @@ class Site:
     firewall: Firewall = Field(default_factory=Firewall, kw_only=True)
     """The host's packet filter."""
     guessers: Guessers = Field(default_factory=Guessers, kw_only=True)
-    """What becomes of addresses that guess passwords."""
+    """Treatment of addresses that guess passwords."""
     media: Media = Field(default_factory=Media, kw_only=True)
     """Codecs and capacity."""
     event_socket: EventSocket = Field(default_factory=EventSocket, kw_only=True)
     """How fs_cli and applications on the host steer FreeSWITCH."""
     dialling: Literal["en-bloc", "digit-by-digit"] = "en-bloc"
-    """How phones send a number: whole, as SIP phones do, or ``digit-by-digit``, as some behind
-    adapters and with a dial plan of their own do. These call a number as soon as it is one, so
-    ``check`` and deploys warn of numbers that begin with others."""
+    """The way in which phones send a number: whole, as SIP phones do, or ``digit-by-digit``, as
+    some behind adapters and with a dial plan of their own do. These call a number as soon as it is
+    one, so ``check`` and deploys warn of numbers that begin with others."""
     features: FeatureCodes = Field(default_factory=FeatureCodes, kw_only=True)
     """Numbers that are a service."""
     hours: Many[Hours] = ()
@@ -607,7 +607,7 @@ class Site:
 
     @property
     def shuts_out(self) -> bool:
-        """Whether addresses that guess are shut out of Linux switches."""
+        """True where addresses that guess are shut out of Linux switches."""
         return self.guessers.enabled and self.firewall.enabled
 
     @cached_property

@@ -202,7 +202,7 @@ Python and FreeSWITCH read alike."""
 
 
 Silence = Annotated[int, Field(strict=True, ge=1, le=32)]
-"""How long a trunk may say nothing, in seconds. After 32 s without any answer sofia itself gives a
+"""Seconds for which a trunk may say nothing. After 32 s without any answer sofia itself gives a
 trunk up (RFC 3261's timer B)."""
 
 SILENCE_SECONDS = 20
@@ -238,7 +238,7 @@ class Trunk:
     auth_username: Annotated[str, Field(pattern=r"^[A-Za-z0-9_.+@-]{1,128}$")] | None = None
     """The name that the password belongs to, where it is not ``username``. It may hold an @."""
     register: Annotated[bool, Field(strict=True)] = True
-    """Whether the account is registered. False where the carrier asks for the password at each call
+    """Registration of the account. False where the carrier asks for the password at each call
     and knows the switch's address by itself."""
     register_seconds: Annotated[int, Field(strict=True, ge=60, le=86_400)] | None = None
     """Seconds that a registration is asked for. A carrier may answer with fewer. Default: 3600."""
@@ -278,7 +278,7 @@ class Trunk:
     the country, or in the North American plan (+1) with ten digits. Default: it sends the
     country."""
     early_media: Annotated[bool, Field(strict=True)] = True
-    """Whether callers hear what the carrier plays before the answer. False: they hear ringing."""
+    """Sound of the carrier's before the answer, which callers hear. False: they hear ringing."""
     codecs: Annotated[Many[Codec], Field(min_length=1)] | None = None
     """Offered to the carrier, best first. ``G729`` only in calls from phones that offer it, and
     where media has it. Default: those of media."""
@@ -390,7 +390,7 @@ class Trunk:
 
     @property
     def is_named(self) -> bool:
-        """Whether its proxy is a name, and not an address."""
+        """True where its proxy is a name, and not an address."""
         return _is_name(self.proxy)
 
     @property
@@ -542,7 +542,7 @@ class Route:
     ring_seconds: Annotated[int, Field(strict=True, ge=10, le=300)] = 60
     """How long it rings outside."""
     silence_seconds: Silence = SILENCE_SECONDS
-    """How long a trunk may neither ring nor send any sound before the next one is tried: 1 to 32.
+    """Seconds for a trunk to ring or to send sound before the next one is tried, 1 to 32.
     The last one has all of ``ring_seconds``. A carrier that reaches a mobile abroad may take ten
     seconds and more; one that does not answer OPTIONS is passed over at once."""
     media: MediaMode | None = None
@@ -593,7 +593,7 @@ class Emergency:
     sent: Annotated[str, Field(pattern=r"^\+?[0-9]{2,15}$")] | None = None
     """What the carrier is sent. Default: the number as it is dialled."""
     silence_seconds: Silence = SILENCE_SECONDS
-    """How long a trunk may neither ring nor send any sound before the next one is tried: 1 to 32.
+    """Seconds for a trunk to ring or to send sound before the next one is tried, 1 to 32.
     The last one has no such limit."""
     notify: Many[Number] = ()
     """Extensions whose phones ring when it is called, and tell whoever answers; they show who has
