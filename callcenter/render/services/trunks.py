@@ -178,7 +178,8 @@ def dids(site: Site) -> list[tuple[Did, str]]:
 
 def expression(did: Did, trunks: Sequence[Trunk]) -> str:
     """Return what a carrier sends for a number: with a plus, with 00, with neither; as one dials
-    it in its country where it sends that country's numbers so. Nothing stands before or after it."""
+    it in its country where it sends that country's numbers so. Nothing stands before or after
+    it."""
     first, last = did.number[1:], (did.last or did.number)[1:]
     spellings = [rf"(?:\+|00)?{_span(first, last)}"]
     for trunk in trunks:
