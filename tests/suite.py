@@ -136,6 +136,8 @@ TIERS: dict[str, Tier] = {
     "types": Tier(
         "types of the code, by mypy",
         ("mypy",),
+        # Less than it keeps busy, for so short a time: else the longest would wait for it.
+        cores=0.8,
         seconds=20,
     ),
     "unit": Tier(
@@ -396,11 +398,8 @@ class Suite:
                 running[pool.submit(self._install, packages)] = (PACKAGES, Tier("", ()))
             while waiting or running:
                 for name, tier in list(waiting.items()):
-                    if packages and tier.packages:
+                    if (packages and tier.packages) or not _fits(tier, running.values()):
                         continue
-                    if not _fits(tier, running.values()):
-                        # Or shorter ones would keep the longest waiting.
-                        break
                     del waiting[name]
                     beside = ", ".join(other for other, _ in running.values())
                     print(
