@@ -69,7 +69,8 @@ SERVICES = {
 OWN = {
     "applications": (None, "dialplan/services/applications.xml"),
     "HTTP applications": ("mod_httapi", "http_applications/applications.json"),
-    "users of the Event Socket": (None, "directory/event_socket.xml"),
+    # A file that is always there, for the users of our own programs.
+    "users of the Event Socket": (None, None),
     "scripts": ("mod_lua", "scripts/own/a.lua"),
     "conferences": ("mod_conference", "dialplan/services/conferences.xml"),
     "parking": ("mod_valet_parking", "dialplan/services/parking.xml"),
