@@ -93,7 +93,7 @@ def test_off_it_is_gone_and_on_again_the_records_are_there(operator: Operator) -
         assert operator.ssh(HOST, f"ls {path} 2>/dev/null") == ""
     there = operator.ssh(HOST, "systemctl list-units --all --no-legend --plain")
     assert UNIT not in there
-    assert operator.ssh(HOST, "pgrep -x postgres") == ""
+    until(lambda: operator.ssh(HOST, "pgrep -x postgres"), "")
     assert operator.ssh(HOST, "systemctl is-enabled postgresql").strip() == "disabled"
     assert operator.succeed().changes == 0
     operator.describe(LOCAL)
