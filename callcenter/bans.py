@@ -73,7 +73,7 @@ Network = ipaddress.IPv4Network | ipaddress.IPv6Network
 
 
 def source_of(text: str) -> tuple[str, Address] | None:
-    """Whom an address stands for (IPv6: its /64), and the address; or None where it is none."""
+    """Return whom an address stands for (IPv6: its /64), and the address; None where it is none."""
     try:
         address = ipaddress.ip_address(text)
     except ValueError:

@@ -1,4 +1,4 @@
-"""What tests/forks.py starts: a process that goes on as pyinfra's command, once for each run."""
+"""Process that tests/forks.py starts: it goes on as pyinfra's command, once for each run."""
 
 from __future__ import annotations
 

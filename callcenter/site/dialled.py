@@ -1,4 +1,4 @@
-"""What is dialled as people write numbers: signs between digits, and a ``#`` that ends it, mean
+"""Numbers as people write them when they dial: signs between digits, and a ``#`` at the end, mean
 nothing. One rule, for the dialplan and for whoever tells a call's way."""
 
 from __future__ import annotations

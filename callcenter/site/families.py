@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 __all__ = ["ONE", "family_of", "other_family", "out_of_reach"]
 
 ONE = "a switch speaks one address family, and both at once is not built yet"
-"""What refusals say of a Site that would need both."""
+"""Words of refusals for a Site that would need both."""
 
 
 def family_of(text: str) -> int | None:

@@ -14,7 +14,7 @@ __all__ = ["Lines"]
 
 
 class Lines:
-    """What became of each attack."""
+    """Outcomes of the attacks, a line each."""
 
     def __init__(self) -> None:
         self.counts = {"closed": 0, "OPEN": 0, "skipped": 0, "works": 0, "FAILS": 0}

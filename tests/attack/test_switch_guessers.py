@@ -115,7 +115,7 @@ class Switch:
         return made
 
     def banned(self) -> dict[str, int]:
-        """Who is shut out, as the host's own tool says."""
+        """Return who is shut out, as the host's own tool says."""
         said = self.operator.ssh(HOST, f"python3 -I {paths.BANS_TOOL} list")
         assert len(said.splitlines()) == 1, said
         out: dict[str, int] = json.loads(said)

@@ -202,7 +202,7 @@ def test_a_deploy_forgets_no_call(
 def test_queues_are_not_taken_out_while_an_agent_calls(
     operator: Operator, exchange: Exchange, phones: dict[str, Phone]
 ) -> None:
-    """As while a caller waits in one: the module is in use, and all stays as it was"""
+    """A deploy stops there, as while a caller waits: the module is in use, all stays as it was"""
     calls = calls_out(phones)
     queues, rest = SERVICES.index("queues="), SERVICES.index("ring_groups=")
     operator.describe(described().replace(SERVICES[queues:rest].replace("RINGS", "10"), ""))

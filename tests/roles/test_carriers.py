@@ -182,7 +182,7 @@ def test_an_account_in_from_and_the_caller_beside_it(
 def test_ten_digits_and_a_prefix(
     operator: Operator, exchange: Exchange, dialled: str, sent: str
 ) -> None:
-    """With a password and no registration."""
+    """The password alone answers for each call: nothing is registered."""
     invite = called(operator, exchange, dialled, sent)
     assert "<sip:2125550100@" in invite.header("remote-party-id")
     assert invite.header("x-account") == "texas"
