@@ -23,12 +23,13 @@ def bans(path: Path, host: str | None, lift: str | None) -> Iterator[str]:
         raise SiteError(["Site.guessers: is switched off, so nobody is shut out"])
     if lift is not None and source_of(lift) is None:
         raise SiteError([f"--lift: {lift!r} is no address; give one such as 203.0.113.7"])
-    hosts = [one for one in inventory.hosts if not one.is_edge and not one.switch.is_windows]
-    if host is not None:
-        hosts = [one for one in hosts if one.name == host]
+    switches = [one for one in inventory.hosts if not one.is_edge and not one.switch.is_windows]
+    if not switches:
+        raise SiteError([f"{path}: has no Linux switch, and no other host has a list of bans"])
+    hosts = [one for one in switches if host in (None, one.name)]
     if not hosts:
-        named = host or "none of its hosts"
-        raise SiteError([f"{path}: {named} is no Linux switch of it, which has a list of bans"])
+        names = ", ".join(one.name for one in switches)
+        raise SiteError([f"{path}: {host} is no Linux switch of it; use one of {names}"])
     lifted = False
     refusals: list[str] = []
     for one in hosts:
