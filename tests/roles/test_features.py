@@ -249,8 +249,7 @@ def test_pickup_of_a_group_call(operator: Operator, exchange: Exchange) -> None:
     )
     call = caller.call("6100")
     ringing = [first.incoming(), second.incoming()]
-    channels = "fs_cli -x 'show channels'"
-    until(lambda: operator.ssh(HOST, channels), lambda said: said.count(",RINGING,") == 2)
+    call.wait_ringing()
     picked = colleague.call("*85")
     picked.wait_established()
     call.wait_established()
