@@ -11,7 +11,6 @@ from tests.acceptance.support.audio import assert_heard, assert_not_heard, asser
 from tests.acceptance.support.given import Given
 from tests.acceptance.support.phones import Phone
 from tests.acceptance.support.uses import Uses, alone, uses
-from tests.acceptance.support.waiting import eventually
 from tests.acceptance.test_t2_call import (
     CALLEE_HZ,
     CALLER_HZ,

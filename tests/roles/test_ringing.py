@@ -92,7 +92,7 @@ def desk(operator: Operator, lab: Lab) -> Iterator[Desk]:
 
 def received(peer: Peer, method: str) -> Message:
     """The request that a phone waits for."""
-    for message in peer.messages(10):
+    for message in peer.messages(PATIENCE):
         if message.status is None and message.method == method:
             return message
     raise AssertionError(f"no {method} came")
