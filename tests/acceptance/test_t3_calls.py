@@ -11,7 +11,6 @@ from tests.acceptance.support.audio import assert_heard, assert_not_heard, asser
 from tests.acceptance.support.given import Given
 from tests.acceptance.support.phones import Phone
 from tests.acceptance.support.uses import Uses, alone, uses
-from tests.acceptance.support.waiting import eventually
 from tests.acceptance.test_t2_call import (
     CALLEE_HZ,
     CALLER_HZ,
@@ -183,9 +182,7 @@ def pickup_used(given: Given) -> Uses:
 
 
 @uses(pickup_used)
-def test_pickup(
-    site: Site, given: Given, plain: list[str], phone: MakePhone, fs_cli: Callable[[str], str]
-) -> None:
+def test_pickup(site: Site, given: Given, plain: list[str], phone: MakePhone) -> None:
     """A call that rings an extension is answered by another of its group, and by nobody else"""
     code = code_of(site, "pickup")
     pair = pickup_pair(given)
@@ -194,12 +191,7 @@ def test_pickup(
     called, colleague, stranger = phone(pair[0]), phone(pair[1]), phone(plain[1])
     call = phone(plain[0]).call(pair[0])
     ringing = called.incoming()
-    # FreeSWITCH lists a call a moment after it rings, without a word to the phones.
-    eventually(
-        lambda: [one for one in fs_cli("show channels").splitlines() if f"/{pair[0]}@" in one],
-        lambda found: any(",RINGING," in one for one in found),
-        f"the call to {pair[0]} in FreeSWITCH's list, ringing",
-    )
+    call.wait_ringing()
     dial(stranger, code)
     picked = colleague.call(code)
     picked.wait_established()

@@ -110,7 +110,7 @@ def far_people(lab: str) -> Iterator[Caller]:
             # Who fails is not waited for any longer.
             told.add_done_callback(lambda _: ready.set())
             # A process of its own begins with all its imports.
-            assert ready.wait(2 * PATIENCE), "not ready"
+            assert ready.wait(PATIENCE), "not ready"
             if told.done():
                 told.result()
             return Far(heard, told)
@@ -144,7 +144,7 @@ class TlsCarrier:
         self._sockets = ExitStack()
         self._listening = self._sockets.enter_context(listening.result())
         self._voice = self._sockets.enter_context(voice.result())
-        self._listening.settimeout(30)
+        self._listening.settimeout(PATIENCE)
         self._voice.bind((nat.INTERNET, 0))
         self._received = b""
         self._echoing = threading.Thread(target=self._echo, daemon=True)
@@ -161,7 +161,7 @@ class TlsCarrier:
     def accept(self) -> Message:
         """Wait for the switch, and let it register. Returns its REGISTER."""
         plain, _ = self._listening.accept()
-        plain.settimeout(30)
+        plain.settimeout(PATIENCE)
         self._connection = self._sockets.enter_context(
             self._context.wrap_socket(plain, server_side=True)
         )

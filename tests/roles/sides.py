@@ -15,6 +15,7 @@ from typing import Any
 import pytest
 
 from lab.lab import Lab
+from tests.acceptance.support.waiting import PATIENCE
 from tests.roles.conftest import Operator
 from tests.sipp import SIPP, wait_bound
 
@@ -91,7 +92,7 @@ class Side:
         self._address, self.port = address, port
         self.voice = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
         self.voice.bind((address, 0))
-        self.voice.settimeout(10)
+        self.voice.settimeout(PATIENCE)
 
     def sdp(self, *codecs: int) -> str:
         names = " ".join(map(str, codecs))
@@ -108,7 +109,15 @@ class Side:
         return subprocess.Popen(
             [
                 *(SIPP, "-sf", str(self._scenario), "-i", self._address, "-p", str(self.port)),
-                *("-m", "1", "-timeout", "40", "-timeout_error", "-nostdin", "-trace_msg"),
+                *(
+                    "-m",
+                    "1",
+                    "-timeout",
+                    f"{PATIENCE:.0f}",
+                    "-timeout_error",
+                    "-nostdin",
+                    "-trace_msg",
+                ),
                 *("-message_file", str(self.messages), "-message_overwrite", "false", *to),
             ],
             cwd=self._scenario.parent,
@@ -181,7 +190,7 @@ def answering(side: Side, codec: int, *, early: bool = False, announces: int = 0
     wait_bound(process, side.port)
     try:
         yield
-        assert process.wait(20) == 0
+        assert process.wait(PATIENCE) == 0
     finally:
         process.kill()
         process.wait()
@@ -198,7 +207,7 @@ def refusing(side: Side, codec: int) -> Iterator[None]:
     wait_bound(process, side.port)
     try:
         yield
-        assert process.wait(20) == 0
+        assert process.wait(PATIENCE) == 0
     finally:
         process.kill()
         process.wait()
@@ -228,7 +237,7 @@ def calling(
             yield
         finally:
             operator.ssh(operator.hosts[0], "fs_cli -x 'hupall normal_clearing'")
-        assert process.wait(20) == 0
+        assert process.wait(PATIENCE) == 0
     finally:
         process.kill()
         process.wait()
@@ -244,7 +253,7 @@ def registered(operator: Operator, side: Side, user: str) -> None:
     text += '<recv response="401" auth="true"/>\n'
     text += _HEAD.format(cseq=2, login=login + "Expires: 300\n", **common) + _EMPTY
     text += '<recv response="200"/>\n'
-    assert side.start(text, f"{switch}:5060").wait(20) == 0
+    assert side.start(text, f"{switch}:5060").wait(PATIENCE) == 0
 
 
 def pass_through(one: Side, other: Side, codec: int) -> None:

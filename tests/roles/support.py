@@ -19,7 +19,7 @@ from typing import TypeVar
 from lab import nat, network
 from tests.acceptance.support.audio import assert_heard
 from tests.acceptance.support.phones import Call, Codec, Exchange, Phone, Transport
-from tests.acceptance.support.waiting import PATIENCE, eventually
+from tests.acceptance.support.waiting import eventually
 from tests.roles.conftest import ROOT, Operator, Run
 
 __all__ = [
@@ -37,6 +37,7 @@ __all__ = [
     "state_of",
     "still_talking",
     "until",
+    "until_on",
     "verify",
 ]
 
@@ -114,7 +115,15 @@ def until(ask: Callable[[], T], right: T | Callable[[T], bool]) -> T:
     def good(found: T) -> bool:
         return right(found) if callable(right) else found == right
 
-    return eventually(ask, good, "the right answer", seconds=2 * PATIENCE)
+    return eventually(ask, good, "the right answer")
+
+
+def until_on(operator: Operator, host: str, condition: str) -> None:
+    """Wait until a command succeeds on a host."""
+    until(
+        lambda: operator.ssh(host, f"{condition} && echo reached"),
+        lambda said: said.endswith("reached\n"),
+    )
 
 
 CALLER_HZ, CALLEE_HZ = 620, 1400

@@ -30,7 +30,7 @@ PYTHON = ROOT / ".venv-examples/bin/python"
 """What the examples are written with asks for other versions than ours does."""
 PORT, SOCKET = 8084, 18021
 PROMPT_HZ = 880
-STARTS = 2 * PATIENCE
+STARTS = PATIENCE
 """Seconds within which a program has started, and done the first of what it is for. Java compiles
 it before."""
 
@@ -223,7 +223,7 @@ def listens(do: Callable[[socket.socket], None]) -> Iterator[None]:
     """An application that is not what it should be, beyond the tunnel."""
     served: list[bool] = []
     with socket.create_server(("127.0.0.1", PORT)) as server:
-        server.settimeout(20)
+        server.settimeout(PATIENCE)
 
         def serve() -> None:
             connection, _ = server.accept()
@@ -234,7 +234,7 @@ def listens(do: Callable[[socket.socket], None]) -> Iterator[None]:
         thread = threading.Thread(target=serve, daemon=True)
         thread.start()
         yield
-        thread.join(20)
+        thread.join(PATIENCE)
         assert not thread.is_alive()
         assert served
 

@@ -149,7 +149,7 @@ def outside(caller: Phone, world: Phone, number: str) -> tuple[Call, Call]:
 
 def refused(call: Call) -> int | None:
     with pytest.raises(CallFailed) as why:
-        call.wait_established(20)
+        call.wait_established()
     return why.value.code
 
 
@@ -163,14 +163,14 @@ def test_a_call_is_charged_while_it_lasts_and_ended_at_zero(
     first = until(lambda: booked(operator), lambda left: left < Decimal("1.20"))
     until(lambda: booked(operator), lambda left: 0 < left < first)
     # At 0.60, after six seconds. Who is called goes on hearing the caller's side, not this.
-    assert_heard(call, LOW_HZ, 1, wait=10)
+    assert_heard(call, LOW_HZ, 1)
     assert not answered.ended
     assert_not_heard(answered, LOW_HZ)
     # At zero, after twelve.
     call.forget()
-    answered.wait_ended(30)
+    answered.wait_ended()
     assert_heard(call, USED_UP_HZ, 1)
-    assert call.wait_ended(30).by == "them"
+    assert call.wait_ended().by == "them"
     left = balance(operator)
     assert Decimal("-0.30") < left <= 0, left
     code, said = billing(operator, "statement", "family")
@@ -240,7 +240,7 @@ def test_two_calls_of_one_account(operator: Operator, exchange: Exchange) -> Non
         world = exchange.phone(f"+49{outside_number[1:]}")
         calls += outside(phone_of(operator, HOST, exchange, number), world, outside_number)
     for call in calls:
-        assert call.wait_ended(25).by == "them"
+        assert call.wait_ended().by == "them"
     # Each beat of either may find it just above zero: two calls, and two seconds of each at most.
     assert Decimal("-0.40") < balance(operator) <= 0
 
@@ -258,7 +258,7 @@ def test_who_takes_over_the_call_talks_on_the_same_account(
     still_talking(taken, answered)
     before = booked(operator)
     until(lambda: booked(operator), lambda left: left < before)
-    assert answered.wait_ended(20).by == "them"
+    assert answered.wait_ended().by == "them"
     taken.wait_ended()
     assert Decimal("-0.30") < balance(operator) <= 0
 
@@ -324,13 +324,13 @@ def test_while_the_database_is_stopped(operator: Operator, exchange: Exchange) -
     try:
         stopped = time.monotonic()
         # What cannot be charged ends.
-        assert_heard(call, UNAVAILABLE_HZ, 1, wait=15)
-        assert call.wait_ended(15).by == "them"
+        assert_heard(call, UNAVAILABLE_HZ, 1)
+        assert call.wait_ended().by == "them"
         answered.wait_ended()
         ended = time.monotonic()
         assert ended - stopped < 15
         refusal = caller.call("0405551234")
-        assert_heard(refusal, UNAVAILABLE_HZ, 1, wait=10)
+        assert_heard(refusal, UNAVAILABLE_HZ, 1)
         assert refused(refusal) == 503
         # Everything else goes on: calls that were up, new ones, the events of FreeSWITCH.
         still_talking(others, theirs)

@@ -174,7 +174,7 @@ def test_drain_waits_for_the_last_call_and_takes_no_new_one(
     assert answered.phone.call("8888").wait_ended().code == 503
     still_talking(call, answered)
     call.hangup()
-    output, _ = running.communicate(timeout=120)
+    output, _ = running.communicate()
     assert running.returncode == 0, output
     assert operator.succeed().changes == 0
 
@@ -187,7 +187,7 @@ def test_killed_drain_does_not_keep_calls_out(operator: Operator, exchange: Exch
     paused(operator, "true")
     # The tool on the host is killed, so nothing of it can tidy up.
     operator.ssh(HOST, "pkill -KILL -f 'freeswitch-release apply'")
-    running.communicate(timeout=60)
+    running.communicate()
     assert running.returncode != 0
     paused(operator, "false")
     # Nobody has this number, and that is what the caller is told.

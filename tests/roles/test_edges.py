@@ -9,9 +9,10 @@ import pytest
 
 from callcenter import paths
 from tests.acceptance.support.phones import Exchange, RegistrationRefused
+from tests.acceptance.support.waiting import PATIENCE
 from tests.attack.sip import Account, Message, Peer, sdp
 from tests.roles.conftest import ROOT, SITE, Operator
-from tests.roles.support import connected, phone_of, refused, sentence, still_talking
+from tests.roles.support import connected, phone_of, refused, sentence, still_talking, until_on
 
 pytestmark = pytest.mark.switchless
 
@@ -106,22 +107,14 @@ def test_a_restart_forgets_no_phone(operator: Operator, exchange: Exchange, end:
         contact = phone.wait_message(lambda one: one.sent and one.method == "REGISTER")
         where = contact.header("contact").partition("<")[2].partition(">")[0]
         asked = f'select count(*) from location where contact = \\"{where}\\"'
-        wait(operator, f'test "$(sqlite3 {paths.KAMAILIO_LOCATION} "{asked}")" = 1')
+        until_on(operator, HOST, f'test "$(sqlite3 {paths.KAMAILIO_LOCATION} "{asked}")" = 1')
     before = process(operator)
     operator.ssh(HOST, f"systemctl {end} {paths.KAMAILIO_UNIT}")
-    wait(operator, f"pid=$(cat /run/kamailio/kamailio.pid) && test $pid != {before}")
+    until_on(operator, HOST, f"pid=$(cat /run/kamailio/kamailio.pid) && test $pid != {before}")
     call = caller.call("1001")
     answered = callee.incoming().answer()
     call.wait_established()
     assert answered.established
-
-
-def wait(operator: Operator, until: str) -> None:
-    """Until a command on the host succeeds."""
-    said = operator.ssh(
-        HOST, f"timeout 30 sh -c 'until {until}; do sleep 0.1; done' 2>&1 || echo never"
-    )
-    assert "never" not in said, said
 
 
 def raw_phone(operator: Operator, number: str) -> Peer:
@@ -138,7 +131,7 @@ def raw_phone(operator: Operator, number: str) -> Peer:
 
 def rung(peer: Peer) -> Message:
     """The call that a raw phone is rung by."""
-    invite = peer.receive(5)
+    invite = peer.receive(PATIENCE)
     assert invite is not None
     assert invite.method == "INVITE"
     return invite
@@ -156,7 +149,7 @@ def test_all_phones_of_an_extension_ring(operator: Operator, exchange: Exchange)
     body = sdp(phones[1].address)
     phones[1].reply(invites[1], "200 OK", tag="a", headers=contact, body=body)
     call.wait_established()
-    assert "CANCEL" in (message.method for message in phones[0].messages(1))
+    assert "CANCEL" in (message.method for message in phones[0].messages(PATIENCE))
     for phone in phones:
         phone.close()
 

@@ -13,9 +13,10 @@ import pytest
 
 from callcenter import paths
 from tests.acceptance.support.phones import Exchange
+from tests.acceptance.support.waiting import PATIENCE
 from tests.certificates import Authority
 from tests.roles.conftest import ROOT, SITE, Operator
-from tests.roles.support import phone_of
+from tests.roles.support import phone_of, until_on
 
 HOST, PORT = "tls1", 8031
 DOCS = ROOT / "docs/applications.md"
@@ -75,7 +76,7 @@ class Program:
         context = ssl.create_default_context(cafile=str(switch.file))
         if certificate is not None:
             context.load_cert_chain(*certificate)
-        plain = socket.create_connection((address(operator), PORT), timeout=10)
+        plain = socket.create_connection((address(operator), PORT), timeout=PATIENCE)
         self.connection = context.wrap_socket(plain, server_hostname=SWITCH)
         self.file = self.connection.makefile("rwb")
 
@@ -133,7 +134,7 @@ def test_who_has_no_certificate_of_it_hears_nothing(
 
 
 def test_plain_tcp_hears_nothing(operator: Operator) -> None:
-    with socket.create_connection((address(operator), PORT), timeout=10) as plain:
+    with socket.create_connection((address(operator), PORT), timeout=PATIENCE) as plain:
         plain.sendall(b"auth x\n\n")
         try:
             heard = plain.recv(1024)
@@ -166,9 +167,9 @@ def test_a_program_that_knows_no_tls(
     assert said == ""
     password = json.loads(operator.secrets.read_text())["event-socket/watcher"]
     login = f"-H 127.0.0.1 -P 18021 -u watcher@event_socket -p {password}"
-    until = "until ss -Hltn | grep -q 127.0.0.1:18021; do sleep 0.1; done"
     try:
-        said = operator.ssh(HOST, f"timeout 10 bash -c '{until}'; fs_cli {login} -x status")
+        until_on(operator, HOST, "ss -Hltn | grep -q 127.0.0.1:18021")
+        said = operator.ssh(HOST, f"fs_cli {login} -x status")
         assert "UP " in said
     finally:
         operator.ssh(HOST, f"systemctl stop client; cd /etc/stunnel && rm {' '.join(files)}")

@@ -20,6 +20,7 @@ import pytest
 
 from callcenter import paths
 from lab.lab import Lab
+from tests.acceptance.support.waiting import PATIENCE
 from tests.roles.conftest import SITE, Operator
 from tests.roles.support import until
 
@@ -158,7 +159,7 @@ def start(near: Operator, number: str, file: Path, *options: str) -> subprocess.
 
 def send(near: Operator, number: str, file: Path, *options: str) -> tuple[int | None, str]:
     command = start(near, number, file, *options)
-    out, wrong = command.communicate(timeout=180)
+    out, wrong = command.communicate()
     return command.returncode, (out + wrong).strip()
 
 
@@ -248,7 +249,7 @@ def test_mailed_and_never_lost(both: tuple[Operator, Operator], document: Path, 
     assert "to mailed cannot be mailed now: msmtp: " in said
     with mail_server(lab) as mails:
         far.ssh(FAR, "systemctl start callcenter-fax.service")
-        to, content = mails.get(timeout=20)
+        to, content = mails.get(timeout=PATIENCE)
         assert to == ["desk@callcenter.test"]
         mail = email.message_from_bytes(content, _class=EmailMessage, policy=email.policy.default)
         assert mail["Subject"] == "Fax for mailed"
@@ -267,7 +268,7 @@ def test_mailed_and_never_lost(both: tuple[Operator, Operator], document: Path, 
         left = f"{paths.FAXES}/mailed/incoming/20260101T000000-left.tif"
         far.ssh(FAR, f"install -o freeswitch /tmp/p.tif {left}; touch -d '2 hours ago' {left}")
         far.ssh(FAR, "systemctl start callcenter-fax.service")
-        assert mails.get(timeout=20)[0] == ["desk@callcenter.test"]
+        assert mails.get(timeout=PATIENCE)[0] == ["desk@callcenter.test"]
         assert mails.empty()
     far.ssh(FAR, f"touch -d '40 days ago' {file}; systemd-tmpfiles --clean {paths.FAX_FOLDERS}")
     assert file not in kept(far, FAR, "mailed", ".pdf")
@@ -283,7 +284,7 @@ def test_a_full_disk_costs_the_pdf_only(
     try:
         with mail_server(lab) as mails:
             assert send(near, MAILED, document)[0] == 0
-            content = mails.get(timeout=20)[1]
+            content = mails.get(timeout=PATIENCE)[1]
     finally:
         far.ssh(FAR, "mv /usr/bin/tiff2pdf.away /usr/bin/tiff2pdf")
     assert b"Content-Type: image/tiff" in content
@@ -303,7 +304,7 @@ def test_a_caller_who_hangs_up(both: tuple[Operator, Operator], tmp_path: Path) 
     sending = start(near, RAW, file)
     wait = f"timeout 60 sh -c 'until [ $({page_log}) -gt {before} ]; do sleep 0.1; done'"
     near.ssh(NEAR, f"{wait}; fs_cli -x hupall")
-    out, _ = sending.communicate(timeout=60)
+    out, _ = sending.communicate()
     assert sending.returncode == 1
     assert out.startswith("1 of 2 pages sent by T.38: ")
     [arrived] = kept(far, FAR, "raw", ".tif")
@@ -321,15 +322,15 @@ def test_limits_hold_for_faxes(
     (file := tmp_path / "long.tif").write_bytes(tiff([PAGES[0], page(3, 4000)]))
     calls = f"grep -c 'New Channel' {FS_LOG}"
     first = start(near, RAW, file)
-    near.ssh(NEAR, f"timeout 30 sh -c 'until [ $({used}) = 1 ]; do sleep 0.1; done'")
+    until(lambda: near.ssh(NEAR, used).strip(), "1")
     before = far.ssh(FAR, calls)
     over = "0 of 2 pages sent: "
     assert send(near, RAW, document) == (1, f"{over}NORMAL_CIRCUIT_CONGESTION")
     assert far.ssh(FAR, calls) == before
     assert hit(near, "(trunk-calls) of trunk far hit by a call of fax office to +4930555000") == 1
     near.ssh(NEAR, "fs_cli -x hupall")
-    first.communicate(timeout=60)
-    assert near.ssh(NEAR, used).strip() == "0"
+    first.communicate()
+    until(lambda: near.ssh(NEAR, used).strip(), "0")
     described = (near.folder / "group_data" / "site.py").read_text()
     near.describe(described.replace('["+49"])', '["+49"], calls_per_hour=1)'))
     try:
@@ -347,7 +348,7 @@ def test_limits_hold_for_faxes(
         send(near, "030999999", document)
         assert send(near, RAW, document) == (1, f"{over}NORMAL_CIRCUIT_CONGESTION")
         assert hit(near, "(trunk-hour) of trunk far hit by a call of fax office to") == 1
-        assert near.ssh(NEAR, used).strip() == "0"
+        until(lambda: near.ssh(NEAR, used).strip(), "0")
     finally:
         near.describe(described)
 

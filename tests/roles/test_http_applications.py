@@ -20,6 +20,7 @@ from callcenter import paths
 from lab.lab import Lab
 from tests.acceptance.support.audio import assert_heard
 from tests.acceptance.support.phones import Exchange, Phone
+from tests.acceptance.support.waiting import PATIENCE
 from tests.certificates import Authority
 from tests.roles.conftest import SITE, Operator
 from tests.roles.support import CALLEE_HZ, CALLER_HZ, phone_of, still_talking
@@ -70,7 +71,7 @@ class BackEnd:
     def next(self, part: str) -> dict[str, list[str]]:
         """Wait until it is asked for a path with this, and say with what form."""
         while True:
-            path, form, _ = self.asked.get(timeout=15)
+            path, form, _ = self.asked.get(timeout=PATIENCE)
             if part in path and "exiting" not in form:
                 return form
 
@@ -192,7 +193,7 @@ def test_a_notice_is_played_and_the_back_end_ends_the_call(
     )
     call = at("1000").call("6500")
     call.wait_established()
-    assert_heard(call, PROMPT_HZ, 1, wait=8)
+    assert_heard(call, PROMPT_HZ, 1)
     assert call.wait_ended().by == "them"
 
 
@@ -211,7 +212,7 @@ def test_login(at: Callable[[str], Phone], operator: Operator, back_end: BackEnd
     while not back_end.asked.empty():
         back_end.asked.get()
     at("1000").call("6500").wait_ended()
-    _, _, login = back_end.asked.get(timeout=5)
+    _, _, login = back_end.asked.get(timeout=PATIENCE)
     assert login == "Basic c3dpdGNoOm9mLXRoZS1iYWNrLWVuZC00NzEx"
     seen = operator.ssh(HOST, f"ps axww; find {paths.RELEASES} -name '*.password' -printf '%m'")
     assert PASSWORD not in seen

@@ -82,9 +82,9 @@ def told(operator: Operator, exchange: Exchange, numbers: Path) -> str:
         (sys.executable, "-m", "callcenter", "notify", str(operator.inventory), "storm", numbers),
         cwd=operator.repository, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
     )  # fmt: skip
-    call = phone.incoming(timeout=30).answer()
+    call = phone.incoming().answer()
     assert_speech(call, seconds=1)
-    assert call.wait_ended(timeout=30).by == "them"
+    assert call.wait_ended().by == "them"
     out, err = command.communicate(timeout=60)
     assert command.returncode == 0, err
     return out

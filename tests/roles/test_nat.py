@@ -23,6 +23,7 @@ from tests.acceptance.support.audio import assert_heard
 from tests.acceptance.support.ladder import Message
 from tests.acceptance.support.lamp import lamp
 from tests.acceptance.support.phones import Exchange, Transport
+from tests.acceptance.support.waiting import PATIENCE
 from tests.acceptance.test_t3_voicemail import light
 from tests.certificates import Authority
 from tests.roles.conftest import SITE, Operator
@@ -43,6 +44,7 @@ from tests.roles.support import (
     phone_of,
     phones_at,
     still_talking,
+    until_on,
 )
 
 HOST = "nat1"
@@ -276,8 +278,7 @@ def test_carrier_that_is_registered_with_by_tls(
         register = carrier.accept()
         assert addresses(register, "contact", "via") == {nat.SWITCH_OUTSIDE}
         up = "fs_cli -x 'sofia status gateway registered' | grep -q '^State.*REGED'"
-        waited = operator.ssh(HOST, f'timeout 10 sh -c "until {up}; do sleep 0.1; done" && echo up')
-        assert waited == "up\n"
+        until_on(operator, HOST, up)
 
         carrier.invite("+431555000", "+4930123400")
         call = phone.incoming().answer()
@@ -428,7 +429,7 @@ def test_carrier_is_registered_with_by_the_public_address(operator: Operator) ->
 
     # A socket stays in the network in which it was made.
     with ThreadPoolExecutor(1) as thread, thread.submit(carrier).result() as bound:
-        bound.settimeout(30)
+        bound.settimeout(PATIENCE)
         operator.succeed()
         said, (sender, _) = bound.recvfrom(65535)
         while not said.startswith(b"REGISTER "):

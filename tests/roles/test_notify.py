@@ -53,14 +53,14 @@ def test_each_number_is_told(operator: Operator, exchange: Exchange, tmp_path: P
     command = start(operator, numbers, *options)
     began = time.monotonic()
     # The command begins with all its imports.
-    listening = phones["1001"].incoming(2 * PATIENCE).answer()
+    listening = phones["1001"].incoming(PATIENCE).answer()
     assert_speech(listening, seconds=1)
     assert listening.wait_ended().by == "them"
     impatient = phones["1002"].incoming().answer()
     impatient.hangup()
     for _ in range(2):
         phones["1003"].incoming().reject()
-    out, err = command.communicate(timeout=2 * PATIENCE)
+    out, err = command.communicate(timeout=PATIENCE)
     assert command.returncode == 0, err
     assert [tuple(row.values()) for row in csv.DictReader(io.StringIO(out))] == [
         ("1001", "heard", "1"),
@@ -87,6 +87,6 @@ def test_refused(
 ) -> None:
     numbers = tmp_path / "numbers"
     numbers.write_text(text)
-    _, err = (command := start(operator, numbers, *options)).communicate(timeout=2 * PATIENCE)
+    _, err = (command := start(operator, numbers, *options)).communicate(timeout=PATIENCE)
     assert command.returncode == 1
     assert err.startswith(line)

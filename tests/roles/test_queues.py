@@ -10,7 +10,7 @@ import pytest
 
 from tests.acceptance.support.audio import Pcm, assert_heard, assert_speech
 from tests.acceptance.support.phones import Exchange, Phone
-from tests.acceptance.support.waiting import eventually
+from tests.acceptance.support.waiting import PATIENCE, eventually
 from tests.acceptance.test_t2_call import CALLEE_HZ, CALLER_HZ, prove_both_ways
 from tests.roles.conftest import ROOT, SITE, Operator
 from tests.roles.support import phone_of
@@ -305,7 +305,7 @@ def test_callers_are_spoken_to(limits: None, operator: Operator, exchange: Excha
 
     call.listen(loud, 4)
     assert not loud(call.heard)
-    assert loud(call.listen(loud, 15))
+    assert loud(call.listen(loud, PATIENCE))
 
 
 def test_a_refused_change_takes_back_what_was_done(operator: Operator, exchange: Exchange) -> None:

@@ -13,7 +13,7 @@ from tests.acceptance.support.phones import Call, Exchange
 from tests.acceptance.support.waiting import PATIENCE
 from tests.attack.sip import Account, Message, Peer
 from tests.roles.conftest import SITE, Operator
-from tests.roles.support import CALLEE_HZ, CALLER_HZ, phone_of, still_talking, until
+from tests.roles.support import CALLEE_HZ, CALLER_HZ, phone_of, still_talking
 
 HOST = "ringing1"
 DOMAIN = "roles.callcenter.test"
@@ -92,7 +92,7 @@ def desk(operator: Operator, lab: Lab) -> Iterator[Desk]:
 
 def received(peer: Peer, method: str) -> Message:
     """The request that a phone waits for."""
-    for message in peer.messages(10):
+    for message in peer.messages(PATIENCE):
         if message.status is None and message.method == method:
             return message
     raise AssertionError(f"no {method} came")
@@ -241,8 +241,7 @@ def test_a_group_call_is_picked_up(operator: Operator, exchange: Exchange, desk:
     call = caller.call("6100")
     ringing = member.incoming()
     received(gone, "INVITE")
-    channels = "fs_cli -x 'show channels'"
-    until(lambda: operator.ssh(HOST, channels), lambda said: said.count(",RINGING,") == 1)
+    call.wait_ringing()
     picked = colleague.call("*85")
     talk(call, picked)
     assert ringing.wait_ended().by == "them"

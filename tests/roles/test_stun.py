@@ -21,6 +21,7 @@ from lab import nat, network
 from lab.lab import Lab
 from lab.system import require
 from tests.acceptance.support.phones import Exchange
+from tests.acceptance.support.waiting import PATIENCE
 from tests.roles.conftest import ROOT, SITE, Operator
 from tests.roles.far import Somebody, announced, far_people, talk
 from tests.roles.support import (
@@ -32,6 +33,7 @@ from tests.roles.support import (
     refused,
     sentence,
     still_talking,
+    until_on,
     verify,
 )
 
@@ -129,7 +131,7 @@ def carrier(lab: str) -> Iterator[queue.Queue[tuple[str, str]]]:
     thread = threading.Thread(target=serve)
     thread.start()
     try:
-        assert ready.wait(10)
+        assert ready.wait(PATIENCE)
         yield registered
     finally:
         ending[0]()
@@ -223,12 +225,11 @@ def test_changed_address_is_announced_without_a_deploy(operator: Operator, lab: 
         nat.move(lab.name, private(operator), nat.SWITCH_OUTSIDE, nat.SWITCH_MOVED)
         seen = [registered.get(timeout=100)]
         while seen[-1][0] != nat.SWITCH_MOVED:
-            seen.append(registered.get(timeout=30))
+            seen.append(registered.get(timeout=PATIENCE))
         still_talking(call, answered)
         call.hangup()
         answered.wait_ended()
-    wait = f"timeout 20 sh -c 'until [ -e {paths.ANNOUNCED} ]; do sleep 0.2; done'"
-    assert operator.ssh(HOST, wait) == ""
+    until_on(operator, HOST, f"[ -e {paths.ANNOUNCED} ]")
     told_outside(operator, nat.SWITCH_MOVED)
     with Exchange(lab.gateway) as inside, far_people(lab.name) as far:
         caller = phone_of(operator, HOST, inside, "1000")

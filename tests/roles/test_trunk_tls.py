@@ -13,9 +13,10 @@ import pytest
 
 from lab.lab import Lab
 from tests.acceptance.support.phones import Exchange, Phone, Srtp
+from tests.acceptance.support.waiting import PATIENCE
 from tests.certificates import Authority
 from tests.roles.conftest import SITE, Operator
-from tests.roles.support import name_server, phone_of
+from tests.roles.support import name_server, phone_of, until
 from tests.roles.test_trunks import refused, talk
 
 HOST = "trunktls1"
@@ -209,10 +210,10 @@ def test_calls_come_over_the_connection_of_a_registration(
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.load_cert_chain(folder / "carrier.pem")
     with socket.create_server((lab.gateway, REGISTRAR)) as listening:
-        listening.settimeout(30)
+        listening.settimeout(PATIENCE)
         operator.ssh(HOST, "fs_cli -x 'sofia profile tls-registered register registered'")
         connection, _ = listening.accept()
-        connection.settimeout(30)
+        connection.settimeout(PATIENCE)
         with context.wrap_socket(connection, server_side=True) as carrier:
             register = received(carrier, "REGISTER ")
             contact = re.search(r"^Contact: <([^>]+)>", register, re.MULTILINE)
@@ -274,6 +275,5 @@ def test_without_it_nothing_is_left(operator: Operator, lab: Lab) -> None:
     operator.succeed()
     assert operator.ssh(HOST, "ls /etc/freeswitch/current/certificates 2>&1").startswith("ls: ")
     # The stack of a profile ends when it has given up what a silent carrier owes it: 32 s.
-    wait = "timeout 40 sh -c 'while ss -Hlntu | grep -q :508; do sleep 0.2; done' && echo closed"
-    assert operator.ssh(HOST, wait) == "closed\n"
+    until(lambda: operator.ssh(HOST, "ss -Hlntu"), lambda said: ":508" not in said)
     assert "508" not in operator.ssh(HOST, "nft list ruleset")

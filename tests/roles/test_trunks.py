@@ -136,7 +136,7 @@ def talk(call: Call, answered: Call) -> None:
 def refused(call: Call) -> int | None:
     """The status that a call is refused with."""
     with pytest.raises(CallFailed) as why:
-        call.wait_established(20)
+        call.wait_established()
     return why.value.code
 
 
@@ -293,7 +293,7 @@ def test_the_next_trunk_is_tried_where_the_first_refuses_or_is_silent(
         world = exchange.phone(called)
         with silent(lab):
             call = caller.call(dialled)
-            talk(call, world.incoming(timeout=15).answer())
+            talk(call, world.incoming().answer())
         call.hangup()
 
 
@@ -386,7 +386,7 @@ def test_limits_hold_when_twenty_call_at_once(
         assert codes.count("403") == 18, codes
     assert not world._ringing
     for one in (first, second):
-        one.wait_ended(40)
+        one.wait_ended()
 
 
 @pytest.mark.skipif(SIPP is None, reason="sipp is not installed (Debian's sip-tester)")

@@ -13,8 +13,9 @@ __all__ = ["PATIENCE", "announce", "eventually", "hurry", "stand_apart", "tell"]
 
 T = TypeVar("T")
 
-PATIENCE = 30.0
-"""Seconds that a busy machine does not take to do what it does at once when idle."""
+PATIENCE = 60.0
+"""Seconds that a busy machine does not take to do what it does at once when idle. SIP gives up a
+silent peer after 32."""
 
 _PAUSE_SECONDS = 0.1
 _PRIORITY = -15
