@@ -8,11 +8,8 @@ import time
 
 import pytest
 
-from tests.acceptance.support.phones import Exchange
 from tests.attack.conftest import DOMAIN, Dialog, Edge
-from tests.attack.malformed import send_malformed
-from tests.attack.sip import Account, Message, Peer, Transport, digest, render, sdp
-from tests.roles.support import connected, still_talking, until
+from tests.attack.sip import Account, Message, Peer, digest, render, sdp
 
 pytestmark = pytest.mark.switchless
 
@@ -647,22 +644,3 @@ def test_a_stranger_learns_nothing(edge: Edge, transport: str) -> None:
     assert told is not None
     assert told.status == 401
     assert not re.search("kamailio|server:|user-agent|warning", told.text, re.IGNORECASE)
-
-
-# What nobody can read.
-
-
-@pytest.mark.parametrize("transport", ["udp", "tcp"])
-def test_malformed_messages_end_no_call(edge: Edge, transport: Transport) -> None:
-    """Gain: the end of everybody's calls, by a message that the edge cannot read."""
-    before = edge.operator.ssh(edge.host, "pgrep -x kamailio")
-    own, honest = edge.account("1004"), edge.peer()
-    with Exchange(edge.new_address()) as exchange:
-        calls = connected(edge.operator, edge.host, exchange)
-        for _ in send_malformed(lambda: edge.peer(transport), own, f"edge {transport}", 50):
-            # What was sent before is read by then. A datagram may be lost in the crowd.
-            until(lambda: edge.register(honest, "1005"), 200)
-        assert edge.operator.ssh(edge.host, "pgrep -x kamailio") == before
-        still_talking(*calls)
-        calls[0].hangup()
-        calls[1].wait_ended()
