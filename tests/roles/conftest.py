@@ -185,9 +185,7 @@ def with_options(ssh: list[str], *options: str) -> list[str]:
 class Operator:
     """Whoever types ``pyinfra inventories/NAME deploy/callcenter.py``."""
 
-    def __init__(
-        self, folder: Path, lab: Lab, hosts: tuple[str, ...], pyinfra: Pyinfra
-    ) -> None:
+    def __init__(self, folder: Path, lab: Lab, hosts: tuple[str, ...], pyinfra: Pyinfra) -> None:
         self.folder, self.lab, self.hosts = folder, lab, hosts
         self.pyinfra = pyinfra
         self.secrets = folder / "secrets.json"

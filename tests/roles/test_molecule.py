@@ -28,7 +28,7 @@ pytestmark = [
 
 
 VERIFIED = {"nspawn": "-k test_t1", "default": "-k 'not test_t3'"}
-"""The acceptance tests that a scenario runs here, where it is the scenario that is tested. A tier of
+"""Acceptance tests that a scenario runs here, where it is the scenario that is tested. A tier of
 their own proves all of them on the lab's host of systemd-nspawn, and none does on Docker's."""
 
 
