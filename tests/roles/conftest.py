@@ -185,11 +185,9 @@ def with_options(ssh: list[str], *options: str) -> list[str]:
 class Operator:
     """Whoever types ``pyinfra inventories/NAME deploy/callcenter.py``."""
 
-    def __init__(
-        self, folder: Path, lab: Lab, hosts: tuple[str, ...], pyinfra: Pyinfra | None
-    ) -> None:
+    def __init__(self, folder: Path, lab: Lab, hosts: tuple[str, ...], pyinfra: Pyinfra) -> None:
         self.folder, self.lab, self.hosts = folder, lab, hosts
-        self.pyinfra = pyinfra or Pyinfra(forks=False)
+        self.pyinfra = pyinfra
         self.secrets = folder / "secrets.json"
         self.repository = ROOT
         self.inventory = folder / "site"
@@ -336,8 +334,8 @@ def operator_of(
     request: pytest.FixtureRequest,
 ) -> Iterator[Callable[..., Operator]]:
     """Boot fresh hosts and give them an operator: on which the packages of ``SITE`` are installed,
-    or bare ones, whose operator starts pyinfra anew for each run. They go with the module: a kernel
-    has inotify instances for some twelve hosts only (fs.inotify.max_user_instances)."""
+    or bare ones. They go with the module: a kernel has inotify instances for some twelve hosts only
+    (fs.inotify.max_user_instances)."""
 
     made = []
 
@@ -345,7 +343,7 @@ def operator_of(
         lab.up(hosts, prepared=None if bare else plain_switch)
         spent["hosts"] += len(hosts)
         folder = tmp_path_factory.mktemp("operator")
-        made.append(Operator(folder, lab, hosts, None if bare else pyinfra))
+        made.append(Operator(folder, lab, hosts, pyinfra))
         return made[-1]
 
     yield make
