@@ -15,6 +15,7 @@ __all__ = [
     "Dialling",
     "country_of",
     "dialling",
+    "example",
     "impossible",
     "is_beginning",
     "is_country",
@@ -60,6 +61,14 @@ def country_of(prefix: str) -> str:
     return f"+{whole}"
 
 
+def example(country: str) -> str | None:
+    """Return a number of E.164 of a country, or None where its code is that of none."""
+    region = phonenumbers.region_code_for_country_code(int(country.removeprefix("+")))
+    made = phonenumbers.example_number(region)
+    kind = phonenumbers.PhoneNumberFormat.E164
+    return str(phonenumbers.format_number(made, kind)) if made is not None else None
+
+
 def is_country(prefix: str) -> bool:
     """Return True where a beginning is a country's code, and no more."""
     regions = phonenumbers.COUNTRY_CODE_TO_REGION_CODE.get(int(prefix.removeprefix("+")), ())
@@ -79,8 +88,9 @@ class Dialling:
     Python and PCRE read alike. None: there are no such."""
 
 
-_BARE = {"86": "1[3-9][0-9]{9}"}
-"""Numbers that are dialled without the trunk prefix that their country has: China's mobiles."""
+_BARE = {"39": "0[0-9]{5,10}|3[0-9]{8,9}", "86": "1[3-9][0-9]{9}"}
+"""Numbers that stand alone where lengths do not tell: Italy's, which are as long as others with
+their country, and China's mobiles, which lack the trunk prefix of all others there."""
 
 
 @functools.cache
@@ -98,7 +108,8 @@ def dialling(country: str) -> Dialling:
     own = known.national_prefix or ""
     if not own:
         lengths = known.general_desc.possible_length
-        return Dialling("", abroad, f"[0-9]{{{min(lengths)},{max(lengths)}}}")
+        alone = _BARE.get(code, f"[0-9]{{{min(lengths)},{max(lengths)}}}")
+        return Dialling("", abroad, alone)
     return Dialling(own, abroad, _BARE.get(code))
 
 
@@ -168,6 +179,7 @@ def _walk(parts: list[Any], done: str, length: int, among: Collection[str] | Non
             yield done
         return
     (kind, given), rest = parts[0], parts[1:]
+    ways: list[tuple[list[Any], str]]
     match str(kind):
         case "LITERAL":
             ways = [([], chr(given))]

@@ -52,7 +52,8 @@ MAXIMUM_BLOCK = 1000
 """Numbers of a block: the dialplan holds each, and is read from the beginning."""
 
 
-def _outside(text: str) -> str:
+def check_outside_number(text: str) -> str:
+    """Return a number of E.164, or raise the refusal of a text that is none."""
     if not re.fullmatch(r"\+[1-9][0-9]{5,14}", text):
         raise ValueError("is no number of E.164; use one such as '+861012345678'")
     if (wrong := impossible(text)) is not None:
@@ -60,7 +61,7 @@ def _outside(text: str) -> str:
     return text
 
 
-Outside = Annotated[str, AfterValidator(_outside)]
+Outside = Annotated[str, AfterValidator(check_outside_number)]
 """A number of the telephone network as ITU-T E.164 writes it: a plus, the country, 15 digits at
 most."""
 
@@ -218,6 +219,31 @@ def written(number: str, form: NumberFormat, country: str | None) -> str:
         is_bare = known.bare is not None and re.fullmatch(known.bare, rest)
         return rest if is_bare else known.own + rest
     return {"+": "+", "00": "00"}.get(form, "") + number.removeprefix("+")
+
+
+def spellings(country: str | None) -> list[tuple[str, str]]:
+    """List how carriers write a caller's number, in the order in which it is looked for: an
+    expression of the whole, and what stands before its first group in E.164. Without a plus a
+    number is one of the country where it may be, else it begins with its country."""
+    known = dialling(country) if country is not None else None
+    abroad = "|".join(dict.fromkeys(["00", *([known.abroad] if known else [])]))
+    out = [(rf"(?:\+|{abroad})([1-9][0-9]{{6,14}})", "+")]
+    if known is None or country is None:
+        return [*out, ("([1-9][0-9]{7,14})", "+")]
+    code = country.removeprefix("+")
+    if known.own:
+        out.append((f"{known.own}([1-9][0-9]{{3,13}})", country))
+    if known.bare:
+        out.append((f"({known.bare})", country))
+    return [*out, (f"({code}[0-9]{{5,12}})", "+"), ("([1-9][0-9]{7,14})", "+")]
+
+
+def heard(number: str, country: str | None) -> str | None:
+    """Return the number of E.164 that a carrier's spelling of a caller means, or None."""
+    for expression, before in spellings(country):
+        if found := re.fullmatch(expression, number):
+            return before + found[1]
+    return None
 
 
 @model
