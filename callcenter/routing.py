@@ -8,7 +8,7 @@ import zoneinfo
 from collections.abc import Callable, Collection, Iterator, Sequence
 from typing import Any
 
-from callcenter.outside import arriving, leaving
+from callcenter.outside import Met, arriving, leaving, met
 from callcenter.site import (
     Destination,
     Emergency,
@@ -108,14 +108,15 @@ def explain(
     *,
     caller: str | None = None,
     trunk: str | None = None,
+    outsider: str | None = None,
 ) -> Iterator[str]:
     """The steps of a call to a number, a line each, until it ends or somebody must act.
 
     ``caller``: the extension that dials it, by default the first. ``trunk``: the one by which it
-    comes instead.
+    comes instead. ``outsider``: the caller's number as the carrier sends it.
     """
     if trunk is not None:
-        yield from _arriving(site, trunk, number, when, closed)
+        yield from _arriving(site, trunk, number, when, closed, outsider)
         return
     if (meant := cleaned(site, number)) != number:
         yield f"{number} is dialled as {meant}"
@@ -166,9 +167,19 @@ def _taken(site: Site) -> set[str]:
 
 
 def _arriving(
-    site: Site, trunk: str, number: str, when: datetime.datetime, closed: Collection[str]
+    site: Site,
+    trunk: str,
+    number: str,
+    when: datetime.datetime,
+    closed: Collection[str],
+    outsider: str | None,
 ) -> Iterator[str]:
     did = arriving(site, trunk, number)
+    rule = None
+    if outsider is not None:
+        seen = met(site, trunk, outsider, did)
+        rule = seen.rule
+        yield from _met(site, trunk, outsider, seen)
     if did is None:
         yield f"{number} by trunk {trunk} is none of inbound: the call is refused (603)"
         return
@@ -176,7 +187,19 @@ def _arriving(
     until = f" to {did.last}" if did.last else ""
     path = f"inbound[{site.inbound.index(did)}]"
     yield f"{number} by trunk {trunk} is {did.number}{until} ({path}): {_words(field)} {target}"
-    yield from _onward(site, did.to, when, closed)
+    if rule is not None and rule.to is not None:
+        field, target = target_of(rule.to)
+        yield f"rule {rule.name} sends it elsewhere: {_words(field)} {target}"
+    yield from _onward(site, rule.to if rule is not None and rule.to else did.to, when, closed)
+
+
+def _met(site: Site, trunk: str, outsider: str, seen: Met) -> Iterator[str]:
+    is_known = seen.number not in (None, outsider)
+    meant = f" is {seen.number}," if is_known else " is"
+    yield f"caller {outsider} by trunk {trunk}{meant} shown as {seen.shown}, named {seen.name}"
+    if seen.rule is not None and site.callers is not None:
+        index = site.callers.rules.index(seen.rule)
+        yield f"caller {outsider} is of rule {seen.rule.name} (callers.rules[{index}])"
 
 
 def _leaving(site: Site, caller: str, number: str) -> Iterator[str]:

@@ -14,6 +14,7 @@ from callcenter.render._templates import plain, xml
 from callcenter.render.services import (
     SERVICES,
     action,
+    callers,
     codes,
     leads_on,
     name_of,
@@ -159,6 +160,10 @@ def _files(site: Site, switch: Switch) -> Iterator[File]:
         dids=trunks.dids(site),
         profile_of=trunks.profile,
         action=action,
+        parameters=dialled.PARAMETERS,
+        spelled=callers.spelled(site),
+        shown=callers.shown(site.callers) if site.callers else (),
+        pages=list(callers.pages(site.callers)) if site.callers else (),
     )
     yield rendered("dialplan/services.xml")
     for service in SERVICES:

@@ -4,6 +4,7 @@ from callcenter.secrets import Secret, secret
 from callcenter.site._model import SiteError
 from callcenter.site.applications import Application
 from callcenter.site.billing import Billing, Rate
+from callcenter.site.callers import CallerRule, Callers
 from callcenter.site.cdrs import Cdr, LocalPostgres, RemotePostgres
 from callcenter.site.conferences import Conference
 from callcenter.site.destinations import (
@@ -69,6 +70,8 @@ __all__ = [
     "Application",
     "AptRepository",
     "Billing",
+    "CallerRule",
+    "Callers",
     "Cdr",
     "Conference",
     "Destination",

@@ -22,7 +22,9 @@ from callcenter.secrets import Secret, Vault, pin_weakness, weakness
 from callcenter.site._model import Described, Problem, SiteError, describe, model
 from callcenter.site._plan import (
     NAMED,
+    callers_lost,
     check_billing,
+    check_callers,
     check_destinations,
     check_members,
     check_names,
@@ -34,6 +36,7 @@ from callcenter.site._types import Domain, Many, Map, Number, Timezone, dialled,
 from callcenter.site.applications import Application
 from callcenter.site.billing import Billing
 from callcenter.site.blocks import unfolded
+from callcenter.site.callers import Callers
 from callcenter.site.cdrs import Cdr, LocalPostgres, RemotePostgres
 from callcenter.site.certificates import check_certificates, fits
 from callcenter.site.conferences import Conference
@@ -210,6 +213,8 @@ class Site:
     """The ways to and from the telephone network."""
     inbound: Annotated[Many[Did], BeforeValidator(unfolded)] = ()
     """The numbers by which the world reaches the site. Nothing else can be called from outside."""
+    callers: Callers | None = None
+    """Treatment of callers from outside. Default: phones show what the carrier sends."""
     outbound: Many[Route] = ()
     """What extensions may call outside, in the order in which it is looked at."""
     emergency: Many[Emergency] = ()
@@ -237,6 +242,7 @@ class Site:
         check_members(self)
         check_destinations(self)
         check_outside(self)
+        check_callers(self)
         check_billing(self)
         self._check_ports()
         self._check_mail()
@@ -462,7 +468,7 @@ class Site:
         ]
         out += [
             f"Site.{field}: needs a switch, and the inventory has edges only; leave it out"
-            for field in ("parking", "speed_dials", "cdr", "billing")
+            for field in ("parking", "speed_dials", "callers", "cdr", "billing")
             if getattr(self, field)
         ]
         out += [
@@ -521,7 +527,8 @@ class Site:
 
     def warnings(self) -> list[str]:
         """List what is no fault and may surprise somebody, a line each."""
-        return slow_numbers(self) if self.dialling == "digit-by-digit" else []
+        slow = slow_numbers(self) if self.dialling == "digit-by-digit" else []
+        return [*slow, *callers_lost(self)]
 
     def ungiven(self) -> list[str]:
         """List the secrets, a line each, that others give and nobody has set."""

@@ -14,6 +14,7 @@ from callcenter.render._files import File
 from callcenter.render.services import (
     applications,
     billing,
+    callers,
     cdrs,
     codecs,
     conferences,
@@ -73,6 +74,7 @@ class Service(Protocol):
 SERVICES: Final[tuple[Service, ...]] = (
     applications,
     billing,
+    callers,
     cdrs,
     codecs,
     conferences,
