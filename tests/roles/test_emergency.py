@@ -69,7 +69,7 @@ class Carrier(Peer):
     _calls: ClassVar[dict[str, Carrier]] = {}
     """Carrier that each call came to first, by Call-ID."""
 
-    def receive(self, timeout: float = 2) -> Message | None:
+    def receive(self, timeout: float = PATIENCE) -> Message | None:
         """Return the next message, and no call that an earlier test's carrier left without an
         answer: it is sent again for half a minute."""
         message = super().receive(timeout)

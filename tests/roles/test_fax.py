@@ -228,7 +228,9 @@ def mail_server(lab: Lab) -> Iterator[queue.Queue[tuple[list[str], bytes]]]:
             mails.put((envelope.rcpt_tos, envelope.content))
             return "250 OK"
 
-    controller = controllers.Controller(Handler(), hostname=lab.gateway, port=MAIL_PORT)
+    controller = controllers.Controller(
+        Handler(), hostname=lab.gateway, port=MAIL_PORT, ready_timeout=PATIENCE
+    )
     controller.start()
     try:
         yield mails

@@ -102,7 +102,9 @@ def mail_server(lab: Lab) -> Iterator[queue.Queue[EmailMessage]]:
             mails.put(message)
             return "250 OK"
 
-    controller = controllers.Controller(Handler(), hostname=lab.gateway, port=MAIL)
+    controller = controllers.Controller(
+        Handler(), hostname=lab.gateway, port=MAIL, ready_timeout=PATIENCE
+    )
     controller.start()
     try:
         yield mails

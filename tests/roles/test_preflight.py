@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import subprocess
 from collections.abc import Callable
 from pathlib import Path
@@ -103,8 +104,11 @@ def test_clock_that_is_wrong(operator: Operator) -> None:
         run = refused(operator)
     finally:
         operator.ssh(BAD, "rm /usr/local/bin/date")
-    line = said(run, "its clock is 36")
-    assert "ahead of this machine's" in line
+    line = said(run, "its clock is ")
+    ahead = re.search(r"is (\d+) s ahead of this machine's", line)
+    assert ahead
+    # A busy machine reads the two clocks some time apart.
+    assert 3500 < int(ahead[1]) < 3700
     assert "timedatectl" in line
     good_host_is_told(run)
 
