@@ -20,7 +20,6 @@ import lab as lab_package
 from callcenter import paths, render
 from callcenter.site import LocalPackages, Site
 from lab import network
-from lab.groups import Group
 from lab.image import RELEASES
 from lab.lab import Lab
 from lab.prepared import HOST, prepared
@@ -349,7 +348,6 @@ def operator_of(
     yield make
     for operator in made:
         operator.close()
-    spent["processor"] += Group(f"hosts/{lab.name}").processor_seconds
     if not kept(request.session):
         lab.halt()
 
