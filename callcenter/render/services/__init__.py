@@ -31,6 +31,7 @@ from callcenter.render.services import (
     relays,
     ring_groups,
     scripts,
+    sent_outside,
     trunks,
     voicemails,
 )
@@ -90,6 +91,7 @@ SERVICES: Final[tuple[Service, ...]] = (
     relays,
     ring_groups,
     scripts,
+    sent_outside,
     trunks,
     voicemails,
 )
