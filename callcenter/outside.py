@@ -8,10 +8,11 @@ from dataclasses import dataclass, replace
 
 from callcenter.render.services.trunks import expression
 from callcenter.site import CallerRule, Did, Emergency, Fax, Rate, Route, Site, SiteError, Trunk
+from callcenter.site._outside import route_of
 from callcenter.site.callers import ANONYMOUS
 from callcenter.site.dialled import cleaned, without_parameters
 
-__all__ = ["Call", "Met", "arriving", "leaving", "met", "sending"]
+__all__ = ["Call", "Met", "arrives", "arriving", "leaving", "met", "sending"]
 
 
 @dataclass(frozen=True)
@@ -86,18 +87,21 @@ def sending(site: Site, fax: Fax, number: str) -> Call:
 
 
 def _by_route(site: Site, number: str, routes: Sequence[str], who: str) -> Call:
-    fitting = [route for route in site.outbound if route.matches(number)]
-    for route in fitting:
-        if route.name in routes:
-            called = route.called(number)
-            why = site.outbound_limits.refused(called)
-            if why is None and not re.fullmatch(r"\+[0-9]{6,15}", called):
-                why = f"{called} is no number of E.164"
-            return Call(route, called, why, trunks=_trunks(site, route.trunks))
-    if fitting:
+    if (route := route_of(site, number, tuple(routes))) is not None:
+        called = route.called(number)
+        why = site.outbound_limits.refused(called)
+        if why is None and not re.fullmatch(r"\+[0-9]{6,15}", called):
+            why = f"{called} is no number of E.164"
+        return Call(route, called, why, trunks=_trunks(site, route.trunks))
+    if fitting := [route for route in site.outbound if route.matches(number)]:
         names = " or ".join(route.name for route in fitting)
         return Call(fitting[0], number, f"{who} has not the route {names}")
     return Call(None, number, "nothing of the Site leads there")
+
+
+def arrives(site: Site, number: str) -> bool:
+    """Return True where a number of E.164 is one of the Site's own."""
+    return any(number in did for did in site.inbound)
 
 
 def arriving(site: Site, trunk: str, number: str) -> Did | None:

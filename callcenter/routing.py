@@ -8,7 +8,7 @@ import zoneinfo
 from collections.abc import Callable, Collection, Iterator, Sequence
 from typing import Any
 
-from callcenter.outside import Met, arriving, leaving, met
+from callcenter.outside import Met, arrives, arriving, leaving, met
 from callcenter.site import (
     Destination,
     Emergency,
@@ -26,16 +26,18 @@ from callcenter.site import (
     ToHttpApplication,
     ToIvr,
     ToNotice,
+    ToOutside,
     ToQueue,
     ToRingGroup,
     ToScript,
     ToVoicemail,
     Trunk,
 )
+from callcenter.site._outside import is_outside, route_of
 from callcenter.site._plan import dialled_numbers, services
 from callcenter.site.destinations import target_of
 from callcenter.site.dialled import cleaned
-from callcenter.site.features import WITH_NUMBER
+from callcenter.site.features import DIGITS, WITH_NUMBER
 
 __all__ = ["explain", "moment", "resolve", "service_of"]
 
@@ -126,6 +128,10 @@ def explain(
         code = _code_with_number(site, number)
         yield from _by_code(site, caller, *code) if code else _leaving(site, caller, number)
         return
+    if (target := site.speed_dials.get(number, "")) and is_outside(site, target):
+        yield f"{number} is {target} (speed_dials[{number!r}])"
+        yield from _leaving(site, caller or site.extensions[0].number, target)
+        return
     path, destination = service_of(site, number)
     if destination is None:
         yield f"{number} is {path}"
@@ -141,7 +147,11 @@ def _code_with_number(site: Site, dialled: str) -> tuple[str, str] | None:
     """Split what is dialled into the name of a feature code and the number after it."""
     for name, code in site.features.items():
         number = dialled.removeprefix(code)
-        if name in WITH_NUMBER and number != dialled and re.fullmatch(r"[0-9]{2,15}", number):
+        if (
+            name in WITH_NUMBER
+            and number != dialled
+            and re.fullmatch(rf"[0-9]{{2,{DIGITS}}}", number)
+        ):
             return name, number
     return None
 
@@ -156,10 +166,22 @@ def _by_code(site: Site, caller: str, name: str, number: str) -> Iterator[str]:
             if known
             else f"the call is refused (404): {number} is no extension"
         )
-    elif number == caller or not (known or number in services(site)):
+    elif number != caller and not (known or number in services(site)):
+        yield from _forwarded_outside(site, caller, number)
+    elif number == caller:
         yield f"{caller} is told that its calls cannot be forwarded to {number}"
     else:
         yield f"calls to {caller} go to {number} from then on"
+
+
+def _forwarded_outside(site: Site, caller: str, number: str) -> Iterator[str]:
+    route = route_of(site, number, site.extension_by_number[caller].routes)
+    called = route.called(number) if route is not None else ""
+    if route is None or site.outbound_limits.refused(called) or arrives(site, called):
+        yield f"{caller} is told that its calls cannot be forwarded to {number}"
+        return
+    yield f"calls to {caller} go outside to {number} from then on, as if {caller} called it:"
+    yield from _leaving(site, caller, number)
 
 
 def _taken(site: Site) -> set[str]:
@@ -270,6 +292,10 @@ def _onward(
     after: Destination | None = None
     here: Any = destination
     match here:
+        case ToOutside():
+            yield f"{here.outside} is called outside as if extension {here.by} called it"
+            yield from _leaving(site, str(here.by), here.outside)
+            return
         case ToHangUp():
             yield f"the call ends ({here.hang_up})"
             return

@@ -24,6 +24,7 @@ from callcenter.render.services import (
     trunks,
 )
 from callcenter.site import CODECS, Extension, Say, Site, Switch, dialled
+from callcenter.site._outside import is_outside
 
 __all__ = [
     "CLI_CONFIG",
@@ -149,6 +150,7 @@ def _files(site: Site, switch: Switch) -> Iterator[File]:
         "dialplan/default.xml",
         numbers=tuple(numbers(site)),
         codes=tuple(codes(site)),
+        dialled_outside=[one for one in site.speed_dials.values() if is_outside(site, one)],
         written=dialled.WRITTEN,
         groups=dialled.GROUPS,
         hash=dialled.HASH,

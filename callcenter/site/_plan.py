@@ -422,10 +422,11 @@ def _check_features(site: Site) -> None:
         )
     known = {*site.extension_by_number, *services(site)}
     for code, target in site.speed_dials.items():
-        if target not in known:
+        if target not in known and not any(route.matches(target) for route in site.outbound):
             raise Problem(
                 f"speed_dials[{code!r}]",
-                f"{target} is no extension, and no number of an IVR, a queue …; give one of them",
+                f"{target} is no extension, no number of an IVR, a queue …, and fits no route of "
+                "outbound; give one of them",
             )
     for index, room in enumerate(site.conferences):
         if room.pin is None or room.moderator_pin is None:

@@ -20,6 +20,7 @@ from pydantic import (
 
 from callcenter.secrets import Secret, Vault, pin_weakness, weakness
 from callcenter.site._model import Described, Problem, SiteError, describe, model
+from callcenter.site._outside import check_sent_outside
 from callcenter.site._plan import (
     NAMED,
     callers_lost,
@@ -197,7 +198,8 @@ class Site:
     parking: Parking | None = None
     """Places in which calls wait until somebody takes them. Default: there is none."""
     speed_dials: Map[Number, Number] = Field(default_factory=no_entries, kw_only=True)
-    """What is dialled for another number of the site: ``{"*01": "1000"}``."""
+    """What is dialled for another number: ``{"*01": "1000"}``. One outside is called with the
+    routes, limits and caller ID of whoever dials it."""
     voicemail: Voicemail = Field(default_factory=Voicemail, kw_only=True)
     """What holds for all mailboxes; extensions say whether they have one."""
     smtp: Smtp | None = None
@@ -244,6 +246,7 @@ class Site:
         check_outside(self)
         check_callers(self)
         check_billing(self)
+        check_sent_outside(self)
         self._check_ports()
         self._check_mail()
         self._check_database()

@@ -300,6 +300,9 @@ class Trunk:
         "from", "p-asserted-identity", "p-preferred-identity", "remote-party-id"
     ] = "from"
     """The header in which the carrier looks for the caller's number (RFC 3325)."""
+    shows_callers: Annotated[bool, Field(strict=True)] = False
+    """Permission of the carrier to show a caller from outside, by the own number, on calls that are
+    sent on to a number outside. Else the number of the extension that sends them on is shown."""
     caller_id_format: NumberFormat = "+"
     """The way in which the carrier wants the caller's number to be written; see
     ``number_format``."""

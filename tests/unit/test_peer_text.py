@@ -211,6 +211,7 @@ def described(pick: Any) -> Site:
             account="a" if prepaid and outside and number == 1000 else None,
             caller_id="+4930123401" if outside and number == 1000 else None,
             pickup_groups=["g"] if picks_up else [],
+            no_answer=m.outside("017012345") if outside and number == 1003 else None,
             voicemail=m.Mailbox(
                 pin=Secret(literal=f"83719{number}"),
                 email="a@example.net" if mail else None,
@@ -230,6 +231,7 @@ def described(pick: Any) -> Site:
                         caller_id_format=pick("cid-format", ["+", "00", "digits", "national"]),
                         national=pick("national", ["+49", "+1"]),
                         number_prefix=pick("prefix", ["", "99*"]),
+                        shows_callers=pick("shows", [False, True]),
                         calls_per_hour=pick("hour", [None, 9]), record=record),
                 m.Trunk("b", host="192.0.2.2", national="+49"),
             ],
@@ -280,7 +282,7 @@ def described(pick: Any) -> Site:
         faxes=[m.Fax("office", number="3200")] if is_default else [],
         applications=[m.Application("own", port=8084, number="6300")],
         notices=[m.Notice("storm", m.say("Stay at home."), number="6200")],
-        speed_dials={"*01": "1000"},
+        speed_dials={"*01": "1000", **({"*02": "017012345"} if outside else {})},
         cdr=m.Cdr("json"),
         **more,
     )  # fmt: skip

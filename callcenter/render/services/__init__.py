@@ -32,6 +32,7 @@ from callcenter.render.services import (
     relays,
     ring_groups,
     scripts,
+    sent_outside,
     trunks,
     voicemails,
 )
@@ -92,6 +93,7 @@ SERVICES: Final[tuple[Service, ...]] = (
     relays,
     ring_groups,
     scripts,
+    sent_outside,
     trunks,
     voicemails,
 )

@@ -23,8 +23,10 @@ __all__ = [
     "files",
     "identity",
     "modules",
+    "own_numbers",
     "profile",
     "profiles",
+    "spans",
     "told",
 ]
 
@@ -87,7 +89,7 @@ def files(site: Site) -> Iterator[File]:
         countries=_beginnings(site.outbound_limits.countries),
         identity=identity,
         sent=lambda trunk: trunk.number_prefix + _written(trunk, trunk.number_format, "$1"),
-        shown_of=lambda trunk: _written(trunk, trunk.caller_id_format, "${outside_number:1}"),
+        shown_of=lambda trunk, number: _written(trunk, trunk.caller_id_format, f"${{{number}:1}}"),
     )
 
 
@@ -200,6 +202,20 @@ def expression(did: Did, trunks: Sequence[Trunk]) -> str:
                 if spelling not in spellings:
                     spellings.append(spelling)
     return f"(?:{'|'.join(spellings)})"
+
+
+def own_numbers(dids: Sequence[Did]) -> str:
+    """Return an expression that finds one of the Site's own numbers in a header."""
+    return rf"\b(?:{'|'.join(_span(*ends) for ends in map(_ends, dids))})\b"
+
+
+def spans(dids: Sequence[Did]) -> list[str]:
+    """Return expressions of the Site's own numbers without their plus, each whole."""
+    return [rf"{_span(*ends)}\z" for ends in map(_ends, dids)]
+
+
+def _ends(did: Did) -> tuple[str, str]:
+    return did.number[1:], (did.last or did.number)[1:]
 
 
 def _span(first: str, last: str) -> str:
