@@ -131,7 +131,9 @@ def _files(site: Site, switch: Switch) -> Iterator[File]:
         yield rendered(f"autoload_configs/{name}.conf.xml", acl=CARRIERS, **more)
     if "OPUS" in site.media.codecs:
         yield rendered("autoload_configs/opus.conf.xml")
-    yield rendered(f"sip_profiles/{PROFILE}.xml", acl=CARRIERS)
+    host = f"[{switch.bind_address}]" if ":" in switch.bind_address else switch.bind_address
+    edge = f"{host}:{site.network.sip_port}"
+    yield rendered(f"sip_profiles/{PROFILE}.xml", acl=CARRIERS, edge=edge)
     for name, trunk in trunks.profiles(site).items():
         yield File(
             f"sip_profiles/{name}.xml",

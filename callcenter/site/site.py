@@ -487,6 +487,21 @@ class Site:
             )
         return out
 
+    def behind_edge(self, switch: Switch) -> list[str]:
+        """What a switch cannot have behind an edge of its own: a line each, or nothing."""
+        out = []
+        if self.network.edge and switch.is_windows:
+            out.append(
+                "Site.network.edge: is Kamailio's, which does not run on Windows; leave it out, or "
+                "give Windows hosts a site of their own"
+            )
+        if self.network.edge and switch.is_behind_nat:
+            out.append(
+                "Site.network.edge: tells all phones one address, and the switch has two; give "
+                "public_ip alone, or leave edge out"
+            )
+        return out
+
     def misleads(self, switch: Switch) -> list[str]:
         """Which carriers a switch behind a NAT could not tell the right address: a line each, or
         nothing."""
