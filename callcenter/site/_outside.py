@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Collection
 from typing import TYPE_CHECKING
 
 from callcenter.site._model import Problem
@@ -16,7 +17,7 @@ if TYPE_CHECKING:
 __all__ = ["check_sent_outside", "is_outside", "route_of"]
 
 
-def route_of(site: Site, number: str, routes: tuple[str, ...]) -> Route | None:
+def route_of(site: Site, number: str, routes: Collection[str]) -> Route | None:
     """Return the first route of a number that is dialled, of those that somebody has."""
     return next((one for one in site.outbound if one.name in routes and one.matches(number)), None)
 

@@ -39,7 +39,7 @@ def files(site: Site) -> Iterator[File]:
         site,
         records=records(site),
         targets=[number for number in services(site) if number.isdigit()],
-        barred="|".join([*_digits(site.outbound_limits.denied), *trunks.spans(site.inbound)]),
+        barred="|".join([*_digits(site.outbound_limits.barred), *trunks.spans(site.inbound)]),
         countries="|".join(_digits(site.outbound_limits.countries)),
         pickup_script=f"{paths.CURRENT}/{PICKUP_SCRIPT}",
     )
