@@ -17,7 +17,7 @@ import pytest
 from lab.lab import Lab
 from tests.acceptance.support.waiting import PATIENCE, eventually
 from tests.roles.conftest import Operator
-from tests.sipp import SIPP, wait_bound
+from tests.sipp import AT_MOST, SIPP, wait_bound
 
 __all__ = [
     "DOMAIN",
