@@ -113,7 +113,7 @@ class Side:
                     "-m",
                     "1",
                     "-timeout",
-                    f"{PATIENCE:.0f}",
+                    f"{AT_MOST}",
                     "-timeout_error",
                     "-nostdin",
                     "-trace_msg",
