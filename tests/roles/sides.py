@@ -17,7 +17,7 @@ import pytest
 from lab.lab import Lab
 from tests.acceptance.support.waiting import PATIENCE, eventually
 from tests.roles.conftest import Operator
-from tests.sipp import SIPP, wait_bound
+from tests.sipp import AT_MOST, SIPP, wait_bound
 
 __all__ = [
     "DOMAIN",
@@ -113,7 +113,7 @@ class Side:
                     "-m",
                     "1",
                     "-timeout",
-                    f"{PATIENCE:.0f}",
+                    f"{AT_MOST}",
                     "-timeout_error",
                     "-nostdin",
                     "-trace_msg",

@@ -166,8 +166,8 @@ def test_it_plays_takes_keys_and_sends_on(at: Callable[[str], Phone], back_end: 
         if path.startswith("/next"):
             return "<dial>desk</dial>" if form.get("dialed_digits") == ["42"] else "<hangup/>"
         return (
-            f'<playback file="{PROMPT}" action="next?step=2" digit-timeout="1000" '
-            'input-timeout="8000"><bind strip="#">~\\d{2}#</bind></playback>'
+            f'<playback file="{PROMPT}" action="next?step=2" digit-timeout="10000" '
+            'input-timeout="60000"><bind strip="#">~\\d{2}#</bind></playback>'
         )
 
     back_end.says = says
