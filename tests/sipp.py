@@ -10,9 +10,14 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
+from tests.acceptance.support.waiting import PATIENCE
+
 __all__ = ["SIPP", "Sipp", "sipp", "wait_bound"]
 
 SIPP = shutil.which("sipp")
+
+AT_MOST = 600
+"""Seconds for all calls of a SIPp: a hundred that follow each other take a busy machine minutes."""
 
 _ANSWER = """<?xml version="1.0" encoding="us-ascii"?>
 <scenario name="answers">
@@ -88,9 +93,9 @@ class Sipp:
         """The numbers that were called here, in order."""
         return self._received(r"INVITE sip:([^@]+)@")
 
-    def statuses(self, timeout: float = 60) -> list[str]:
+    def statuses(self) -> list[str]:
         """The final status of each request, once all are over."""
-        self._process.wait(timeout)
+        self._process.wait(AT_MOST + PATIENCE)
         # The port may have been that of an earlier SIPp, to which somebody still answers.
         return self._received(r"SIP/2\.0 ([3-6]\d\d) ", f"-{self._process.pid}@")
 
@@ -155,10 +160,20 @@ def sipp(
         elif numbers:
             text += _WAIT + _ACK.format(cseq=1, **common)
         else:
-            text += '<recv response="407" timeout="4000" ontimeout="end"/>\n'
+            text += '<recv response="407" timeout="10000" ontimeout="end"/>\n'
             text += _ACK.format(cseq=1, **common)
         text += '<label id="end"/>\n</scenario>\n'
-        ends = ["-m", str(count), "-r", str(count), "-l", str(count), "-timeout", "50", calls]
+        ends = [
+            "-m",
+            str(count),
+            "-r",
+            str(count),
+            "-l",
+            str(count),
+            "-timeout",
+            f"{AT_MOST}",
+            calls,
+        ]
         if numbers:
             given = folder / "numbers.csv"
             given.write_text("SEQUENTIAL\n" + "".join(f"{number};\n" for number in numbers))

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 import pytest
 
 from lab import network
+from tests.acceptance.support.waiting import PATIENCE
 from tests.attack.sip import Account, Message, Peer, Transport, sdp
 from tests.roles.conftest import (  # noqa: F401
     SITE,
@@ -130,18 +131,18 @@ class Edge:
     ) -> Dialog:
         """A call of two raw phones that is up."""
         one, two = self.phone(caller, transport), self.phone(callee)
-        assert self.invite(one, caller, callee, timeout=0.2) is None
+        assert self.invite(one, caller, callee, timeout=0.2, challenge=PATIENCE) is None
         invite = two.receive()
         assert invite is not None
         assert invite.method == "INVITE"
         contact = ("Contact", f"<sip:{callee}@{two.contact}>")
         kind = ("Content-Type", "application/sdp")
         two.reply(invite, "200 OK", tag="callee", headers=[contact, kind], body=sdp(two.address))
-        answer = next(m for m in one.messages() if m.status == 200)
+        answer = next(m for m in one.messages(PATIENCE) if m.status == 200)
         made = Dialog(one, two, invite, answer)
         one.send(made.request("ACK", one, cseq=2))
         # The INVITE may have come twice.
-        assert "ACK" in (one.method for one in two.messages())
+        assert "ACK" in (one.method for one in two.messages(PATIENCE))
         return made
 
     def journal(self) -> str:

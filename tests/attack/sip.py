@@ -20,6 +20,8 @@ from dataclasses import dataclass, field
 from types import TracebackType
 from typing import Literal, Self
 
+from tests.acceptance.support.waiting import PATIENCE
+
 __all__ = ["Account", "Message", "Peer", "Transport", "digest", "render", "sdp"]
 
 Transport = Literal["udp", "tcp"]
@@ -305,7 +307,7 @@ class Peer:
         kept = [(name, value) for name, value in named.items() if value is not None]
         return render(f"{method} {uri} SIP/2.0", [*kept, *extra], body)
 
-    def receive(self, timeout: float = 2) -> Message | None:
+    def receive(self, timeout: float = PATIENCE) -> Message | None:
         """The next message, or nothing within the time."""
         deadline = time.monotonic() + timeout
         while True:
@@ -337,7 +339,7 @@ class Peer:
         while (message := self.receive(timeout)) is not None:
             yield message
 
-    def ask(self, data: bytes, timeout: float = 2) -> Message | None:
+    def ask(self, data: bytes, timeout: float = PATIENCE) -> Message | None:
         """Send a request, and return its final response, or nothing where none came."""
         call_id = Message.parse(data).header("call-id")
         self.send(data)
@@ -362,8 +364,10 @@ class Peer:
         changed: Mapping[str, str | None] | None = None,
         extra: Headers = (),
         timeout: float = 2,
+        challenge: float | None = None,
     ) -> Message | None:
-        """Make a request of an account that answers the challenge; the final response to it."""
+        """Make a request of an account that answers the challenge; the final response to it.
+        ``challenge``: seconds to wait for that, where they are not those of ``timeout``."""
         call_id, tag = _token(), _token()
 
         def made(cseq: int, more: Headers) -> bytes:
@@ -382,7 +386,7 @@ class Peer:
                 extra=[*more, *extra],
             )
 
-        first = self.ask(made(1, ()), timeout)
+        first = self.ask(made(1, ()), timeout if challenge is None else challenge)
         if first is None or first.status not in (401, 407):
             return first
         if method == "INVITE":

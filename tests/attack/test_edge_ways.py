@@ -8,6 +8,7 @@ import time
 
 import pytest
 
+from tests.acceptance.support.waiting import PATIENCE
 from tests.attack.conftest import DOMAIN, Dialog, Edge
 from tests.attack.sip import Account, Message, Peer, digest, render, sdp
 
@@ -127,7 +128,7 @@ def test_an_answer_goes_where_the_request_came_from(edge: Edge, told: str) -> No
 def answered(edge: Edge, status: str, **more: object) -> tuple[Peer, list[Message], Message]:
     """Have the callee's phone answer a call. Return the caller, what it hears, and the INVITE."""
     caller, callee = edge.phone("1000"), edge.phone("1001")
-    edge.invite(caller, "1000", "1001", timeout=0.2)
+    edge.invite(caller, "1000", "1001", timeout=0.2, challenge=PATIENCE)
     invite = callee.receive()
     assert invite is not None
     callee.reply(invite, status, tag="callee", **more)  # type: ignore[arg-type]
@@ -175,7 +176,7 @@ def test_words_of_a_refusal_stay_behind(edge: Edge, status: str) -> None:
 def test_a_callee_cannot_lead_past_the_edge(edge: Edge, route: str) -> None:
     """Gain: the rest of the call goes to a host of the callee's choice, unseen by the edge."""
     caller, callee, victim = edge.phone("1000"), edge.phone("1001"), edge.peer()
-    edge.invite(caller, "1000", "1001", timeout=0.2)
+    edge.invite(caller, "1000", "1001", timeout=0.2, challenge=PATIENCE)
     invite = callee.receive()
     assert invite is not None
     told = route.format(victim.contact, invite.header("record-route"))
@@ -401,7 +402,7 @@ def test_a_phone_is_where_it_registers_from(edge: Edge) -> None:
     assert edge.register(phone, "1002", "*", extra=[("Expires", "0")]) == 200
     path = [("Path", f"<sip:{victim.contact};lr>"), ("Supported", "path")]
     assert edge.register(phone, "1002", f"<sip:1002@{victim.contact}>", extra=path) == 200
-    edge.invite(caller, "1000", "1002", timeout=0.2)
+    edge.invite(caller, "1000", "1002", timeout=0.2, challenge=PATIENCE)
     assert [one.method for one in heard(phone)][:1] == ["INVITE"]
     assert heard(victim) == []
 
@@ -460,7 +461,7 @@ FORBIDDEN = [
 def test_no_header_of_an_intruder_arrives(edge: Edge) -> None:
     """Gain: another's name on the callee's screen, a phone that answers by itself, code."""
     caller, callee = edge.phone("1000"), edge.phone("1001")
-    edge.invite(caller, "1000", "1001", extra=FORBIDDEN, timeout=0.2)
+    edge.invite(caller, "1000", "1001", extra=FORBIDDEN, timeout=0.2, challenge=PATIENCE)
     invite = callee.receive()
     assert invite is not None
     allowed = {"via", "from", "to", "call-id", "cseq", "contact", "max-forwards", "allow"}

@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 
 from lab.groups import Group
+from tests.acceptance.support.waiting import PATIENCE
 from tests.lab.conftest import Command
 
 pytestmark = pytest.mark.lab
@@ -92,7 +93,7 @@ def end_up_when(
         until(lambda: event() or process.poll() is not None)
         assert process.poll() is None, process.communicate()[1]
         process.send_signal(by)
-        said = process.communicate(timeout=30)[1]
+        said = process.communicate(timeout=PATIENCE)[1]
     finally:
         process.kill()
         process.wait()
@@ -201,7 +202,7 @@ import os, socket, lab
 for _ in range(2):
     made = lab.enter({up.lab.name!r})
     print(os.stat("/proc/self/ns/net").st_ino, made.gateway, made.hosts[0].address)
-socket.create_connection((made.hosts[0].address, made.hosts[0].ssh_port), timeout=5)
+socket.create_connection((made.hosts[0].address, made.hosts[0].ssh_port), timeout={PATIENCE})
 """
     shown = subprocess.check_output([sys.executable, "-c", program], text=True).splitlines()
     inode = os.stat(f"/run/netns/{up.lab.namespace}").st_ino

@@ -16,6 +16,7 @@ from contextlib import contextmanager
 import pytest
 
 from lab import network
+from tests.acceptance.support.waiting import PATIENCE
 from tests.lab.conftest import Command
 
 pytestmark = pytest.mark.lab
@@ -66,7 +67,7 @@ def screen(*words: str) -> Iterator[Screen]:
     finally:
         os.close(ours)
         process.terminate()
-        process.wait(30)
+        process.wait(PATIENCE)
 
 
 def send_options(command: Command, address: str) -> None:
@@ -109,7 +110,7 @@ def test_logs_follow_the_journal_and_end_with_the_command(up: Command) -> None:
         shown.wait("Kamailio says after")
     # Nothing goes on there that nobody reads.
     gone = "while pgrep -x journalctl; do sleep 0.1; done"
-    up("ssh", "cc1", "--", f"timeout 20 sh -c '{gone}'; rm /etc/systemd/system/kamailio.service")
+    up("ssh", "cc1", "--", f"timeout 60 sh -c '{gone}'; rm /etc/systemd/system/kamailio.service")
 
 
 @pytest.mark.parametrize(

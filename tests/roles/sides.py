@@ -15,9 +15,9 @@ from typing import Any
 import pytest
 
 from lab.lab import Lab
-from tests.acceptance.support.waiting import PATIENCE
+from tests.acceptance.support.waiting import PATIENCE, eventually
 from tests.roles.conftest import Operator
-from tests.sipp import SIPP, wait_bound
+from tests.sipp import AT_MOST, SIPP, wait_bound
 
 __all__ = [
     "DOMAIN",
@@ -113,7 +113,7 @@ class Side:
                     "-m",
                     "1",
                     "-timeout",
-                    f"{PATIENCE:.0f}",
+                    f"{AT_MOST}",
                     "-timeout_error",
                     "-nostdin",
                     "-trace_msg",
@@ -140,12 +140,13 @@ class Side:
 
     def told(self, begin: str) -> tuple[tuple[str, int], list[int]]:
         """Where the voice is wanted, and the codecs, once a message with SDP has come."""
-        deadline = time.monotonic() + 20
-        while not (found := [one for one in self._heard() if one[0].startswith(begin)]):
-            assert time.monotonic() < deadline, self.messages.read_text()
-            # SIPp writes down what it is told, and tells nobody.
-            time.sleep(0.05)
-        return found[-1][1:]
+        # SIPp writes down what it is told, and tells nobody.
+        eventually(
+            self._heard,
+            lambda heard: any(one[0].startswith(begin) for one in heard),
+            f"{begin} with SDP at port {self.port}",
+        )
+        return [one for one in self._heard() if one[0].startswith(begin)][-1][1:]
 
     def speaks(self, to: tuple[str, int], codec: int, data: bytes, count: int = 40) -> None:
         """Twenty milliseconds a packet."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import shlex
 import socket
 import socketserver
 import struct
@@ -29,6 +30,7 @@ __all__ = [
     "connected",
     "contacts",
     "listening",
+    "logged",
     "name_server",
     "phone_of",
     "phones_at",
@@ -124,6 +126,12 @@ def until_on(operator: Operator, host: str, condition: str) -> None:
         lambda: operator.ssh(host, f"{condition} && echo reached"),
         lambda said: said.endswith("reached\n"),
     )
+
+
+def logged(operator: Operator, host: str, text: str) -> None:
+    """Wait until the end of FreeSWITCH's log, which is written a moment late, holds a text."""
+    log = "/var/log/freeswitch/freeswitch.log"
+    until_on(operator, host, f"tail -n 200 {log} | grep -aqF {shlex.quote(text)}")
 
 
 CALLER_HZ, CALLEE_HZ = 620, 1400

@@ -91,8 +91,7 @@ def test_off_it_is_gone_and_on_again_the_records_are_there(operator: Operator) -
     operator.succeed()
     for path in (paths.CALLS_TOOL, paths.CALLS_UNIT, paths.CALLS_CONFIG, paths.POSTGRES_CLUSTER):
         assert operator.ssh(HOST, f"ls {path} 2>/dev/null") == ""
-    there = operator.ssh(HOST, "systemctl list-units --all --no-legend --plain")
-    assert UNIT not in there
+    until(lambda: operator.ssh(HOST, f"systemctl list-units --all | grep {UNIT}"), "")
     until(lambda: operator.ssh(HOST, "pgrep -x postgres"), "")
     assert operator.ssh(HOST, "systemctl is-enabled postgresql").strip() == "disabled"
     assert operator.succeed().changes == 0

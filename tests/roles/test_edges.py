@@ -123,7 +123,7 @@ def raw_phone(operator: Operator, number: str) -> Peer:
     peer = Peer(operator.lab.gateway, (server, 5060))
     password = json.loads(operator.secrets.read_text())[f"extension/{number}"]
     account = Account(number, "roles.callcenter.test", password)
-    answer = peer.login("REGISTER", f"sip:{account.domain}", account)
+    answer = peer.login("REGISTER", f"sip:{account.domain}", account, timeout=PATIENCE)
     assert answer is not None
     assert answer.status == 200, answer.text
     return peer

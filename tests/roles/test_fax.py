@@ -228,7 +228,9 @@ def mail_server(lab: Lab) -> Iterator[queue.Queue[tuple[list[str], bytes]]]:
             mails.put((envelope.rcpt_tos, envelope.content))
             return "250 OK"
 
-    controller = controllers.Controller(Handler(), hostname=lab.gateway, port=MAIL_PORT)
+    controller = controllers.Controller(
+        Handler(), hostname=lab.gateway, port=MAIL_PORT, ready_timeout=PATIENCE
+    )
     controller.start()
     try:
         yield mails
@@ -245,8 +247,7 @@ def test_mailed_and_never_lost(both: tuple[Operator, Operator], document: Path, 
     far.ssh(FAR, f"touch -d '40 days ago' {waiting}; systemd-tmpfiles --clean {paths.FAX_FOLDERS}")
     far.ssh(FAR, "systemctl start callcenter-fax.service")
     assert kept(far, FAR, "mailed/unsent", ".pdf") == [waiting]
-    said = far.ssh(FAR, LOG)
-    assert "to mailed cannot be mailed now: msmtp: " in said
+    until(lambda: far.ssh(FAR, LOG), lambda said: "to mailed cannot be mailed now: msmtp: " in said)
     with mail_server(lab) as mails:
         far.ssh(FAR, "systemctl start callcenter-fax.service")
         to, content = mails.get(timeout=PATIENCE)
@@ -290,7 +291,7 @@ def test_a_full_disk_costs_the_pdf_only(
     assert b"Content-Type: image/tiff" in content
     [file] = kept(far, FAR, "mailed", ".tif")
     assert same(decoded(far, FAR, file), PAGES)
-    assert "cannot be made a PDF" in far.ssh(FAR, LOG)
+    until(lambda: far.ssh(FAR, LOG), lambda said: "cannot be made a PDF" in said)
 
 
 def test_a_caller_who_hangs_up(both: tuple[Operator, Operator], tmp_path: Path) -> None:
@@ -309,8 +310,7 @@ def test_a_caller_who_hangs_up(both: tuple[Operator, Operator], tmp_path: Path) 
     assert out.startswith("1 of 2 pages sent by T.38: ")
     [arrived] = kept(far, FAR, "raw", ".tif")
     assert np.array_equal(decoded(far, FAR, arrived)[0], PAGES[0])
-    last = far.ssh(FAR, LOG).splitlines()[-1]
-    assert "not complete" in last
+    until(lambda: far.ssh(FAR, LOG).splitlines()[-1], lambda last: "not complete" in last)
 
 
 def test_limits_hold_for_faxes(
@@ -327,7 +327,8 @@ def test_limits_hold_for_faxes(
     over = "0 of 2 pages sent: "
     assert send(near, RAW, document) == (1, f"{over}NORMAL_CIRCUIT_CONGESTION")
     assert far.ssh(FAR, calls) == before
-    assert hit(near, "(trunk-calls) of trunk far hit by a call of fax office to +4930555000") == 1
+    full = "(trunk-calls) of trunk far hit by a call of fax office to +4930555000"
+    until(lambda: hit(near, full), 1)
     near.ssh(NEAR, "fs_cli -x hupall")
     first.communicate()
     until(lambda: near.ssh(NEAR, used).strip(), "0")
@@ -342,12 +343,12 @@ def test_limits_hold_for_faxes(
             1,
             f"{over}OUTGOING_CALL_BARRED",
         )
-        assert hit(near, hour) == so_far + 1
+        until(lambda: hit(near, hour), so_far + 1)
         # A trunk's own hour.
         near.describe(described.replace("channels=1,", "channels=1, calls_per_hour=1,"))
         send(near, "030999999", document)
         assert send(near, RAW, document) == (1, f"{over}NORMAL_CIRCUIT_CONGESTION")
-        assert hit(near, "(trunk-hour) of trunk far hit by a call of fax office to") == 1
+        until(lambda: hit(near, "(trunk-hour) of trunk far hit by a call of fax office to"), 1)
         until(lambda: near.ssh(NEAR, used).strip(), "0")
     finally:
         near.describe(described)

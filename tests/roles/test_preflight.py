@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import subprocess
 from collections.abc import Callable
 from pathlib import Path
@@ -103,8 +104,9 @@ def test_clock_that_is_wrong(operator: Operator) -> None:
         run = refused(operator)
     finally:
         operator.ssh(BAD, "rm /usr/local/bin/date")
-    line = said(run, "its clock is 36")
-    assert "ahead of this machine's" in line
+    # Less what its answer took.
+    line = said(run, "its clock is 3")
+    assert re.search(r"is 3[56]\d\d s ahead of this machine's", line)
     assert "timedatectl" in line
     good_host_is_told(run)
 

@@ -33,6 +33,7 @@ from tests.roles.support import (
     refused,
     sentence,
     still_talking,
+    until,
     until_on,
     verify,
 )
@@ -254,9 +255,11 @@ def test_last_address_stays_when_the_server_dies(operator: Operator) -> None:
     # Whoever looks for what has failed finds it, and after the switch-off nothing.
     unit = "callcenter-stun.service"
     asked = f"systemctl start {unit} 2>/dev/null; systemctl is-failed {unit}; journalctl -u {unit}"
-    said = operator.ssh(HOST, asked)
-    assert said.startswith("failed\n"), said
-    assert f"Connection refused); the public address stays {nat.SWITCH_MOVED}" in said
+    why = f"Connection refused); the public address stays {nat.SWITCH_MOVED}"
+    until(
+        lambda: operator.ssh(HOST, asked),
+        lambda said: said.startswith("failed\n") and why in said,
+    )
 
 
 def test_switched_off_nothing_is_left(operator: Operator, lab: Lab) -> None:
@@ -274,7 +277,8 @@ def test_switched_off_nothing_is_left(operator: Operator, lab: Lab) -> None:
     files = (paths.STUN_ANSWER, paths.STUN_TOOL, paths.STUN_DROP_IN, paths.ANNOUNCED)
     said = operator.ssh(HOST, f"ls -d {' '.join(files)} {paths.STUN}* 2>/dev/null")
     assert said == ""
-    assert "stun" not in operator.ssh(HOST, "systemctl list-units --all; systemctl list-timers -a")
+    there = "systemctl list-units --all; systemctl list-timers -a"
+    until(lambda: operator.ssh(HOST, there), lambda said: "stun" not in said)
     assert "stun" not in operator.ssh(HOST, "systemctl cat freeswitch; ls /etc/systemd/system/*")
     assert operator.ssh(HOST, f"grep -r public_address {paths.CURRENT}/") == ""
     told_outside(operator, nat.SWITCH_MOVED)

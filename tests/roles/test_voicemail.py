@@ -26,6 +26,7 @@ from lab.lab import Lab
 from tests.acceptance.support.audio import assert_heard, read_wav
 from tests.acceptance.support.logs import LOG
 from tests.acceptance.support.phones import Exchange, Phone
+from tests.acceptance.support.waiting import PATIENCE
 from tests.acceptance.test_t2_call import CALLER_HZ
 from tests.acceptance.test_t3_voicemail import await_beep, light, speak_after_beep
 from tests.roles.conftest import SITE, Operator
@@ -118,6 +119,7 @@ def mail_server(lab: Lab, tmp_path_factory: pytest.TempPathFactory) -> Iterator[
         require_starttls=True,
         auth_required=True,
         authenticator=authenticate,
+        ready_timeout=PATIENCE,
     )
     controller.start()
     yield MailServer(controller.port, pem, mails)
@@ -176,7 +178,7 @@ def left(operator: Operator, count: int) -> list[list[str]]:
 def arrived(operator: Operator, server: MailServer) -> tuple[str, list[str], bytes]:
     """The next mail, or what the host says about it."""
     try:
-        return server.mails.get(timeout=60)
+        return server.mails.get(timeout=PATIENCE)
     except queue.Empty:
         said = operator.ssh(HOST, "journalctl --no-pager -t msmtp; tail -n 40 " + LOG)
         raise AssertionError(f"no mail came; {messages(operator)}\n{said}") from None
