@@ -53,7 +53,7 @@ def sending(site: Site, fax: Fax, number: str) -> Call:
 
 
 def _by_route(site: Site, number: str, routes: Sequence[str], who: str) -> Call:
-    if (route := route_of(site, number, tuple(routes))) is not None:
+    if (route := route_of(site, number, routes)) is not None:
         called = route.called(number)
         why = site.outbound_limits.refused(called)
         if why is None and not re.fullmatch(r"\+[0-9]{6,15}", called):

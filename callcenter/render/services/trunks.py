@@ -12,6 +12,7 @@ from callcenter.render._files import File
 from callcenter.render._templates import xml
 from callcenter.render.services._way import config, records
 from callcenter.site import PASSED, Did, Site, Trunk
+from callcenter.site._outside import asks
 from callcenter.site.trunks import NumberFormat
 
 __all__ = [
@@ -86,6 +87,7 @@ def files(site: Site) -> Iterator[File]:
         denied=_beginnings(site.outbound_limits.denied),
         countries=_beginnings(site.outbound_limits.countries),
         identity=identity,
+        asks=asks(site),
         sent=lambda trunk: trunk.number_prefix + _written(trunk, trunk.number_format, "$1"),
         shown_of=lambda trunk, number: _written(trunk, trunk.caller_id_format, f"${{{number}:1}}"),
     )

@@ -16,6 +16,7 @@ from callcenter.site import (
     SiteError,
     ToExtension,
     ToHangUp,
+    ToOutside,
     ToVoicemail,
 )
 from callcenter.site.destinations import destinations_in, target_of
@@ -105,7 +106,7 @@ class Given:
 
         def follow(to: Destination | None) -> None:
             match to:
-                case None | ToHangUp():
+                case None | ToHangUp() | ToOutside():
                     return
                 case OpenDuring():
                     hours.add(self.resource("hours", to.hours))
@@ -138,7 +139,8 @@ class Given:
 
     def agents(self, queue: str) -> list[Agent]:
         """Those who answer a queue, first of all those of the first level."""
-        members = [agent for agent in self.site.agents if queue in agent.skills]
+        # A test rings nobody outside.
+        members = [one for one in self.site.agents if queue in one.skills and one.outside is None]
         return sorted(members, key=lambda agent: agent.skills[queue])
 
     def dialled(self, number: str) -> Resource | None:
