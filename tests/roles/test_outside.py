@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterator
 import pytest
 
 from lab.lab import Lab
+from tests.acceptance.support.audio import assert_speech
 from tests.acceptance.support.phones import Call, CallFailed, Exchange
 from tests.roles.conftest import SITE, Operator
 from tests.roles.support import phone_of, until
@@ -254,13 +255,18 @@ def test_it_is_in_the_records(operator: Operator, exchange: Exchange) -> None:
     lines = until(
         lambda: re.findall(r".*\+431555777.*", operator.ssh(HOST, read)), lambda found: bool(found)
     )
-    record = json.loads(lines[0])
+    [record] = map(json.loads, lines)
+    assert record["direction"] == "in"
     assert (record["caller"], record["dialled"]) == ("+431555777", "+4930123403")
     assert record["answered_by"] == MOBILE
 
 
 def accepted(call: Call, answered: Call) -> None:
     """The call is had by who presses 1, and not before"""
+    assert_speech(answered, 0.5)
+    answered.send_dtmf("2")
+    answered.forget()
+    assert_speech(answered, 0.5)
     assert not call.established
     answered.send_dtmf("1")
     talk(call, answered)
@@ -307,10 +313,50 @@ def test_an_agent_at_a_mobile(operator: Operator, exchange: Exchange) -> None:
     call = phone_of(operator, HOST, exchange, "1007").call("7000")
     call.wait_established()
     answered = mobile.incoming().answer()
+    assert_speech(answered, 0.5)
     state = "fs_cli -x 'callcenter_config queue list members mobile'"
-    assert "Trying" in operator.ssh(HOST, state)
+    assert "|Trying|" in operator.ssh(HOST, state)
     answered.send_dtmf("1")
     talk(call, answered)
     call.hangup()
     answered.wait_ended()
     until(lambda: operator.ssh(HOST, "fs_cli -x 'show channels count'").strip(), "0 total.")
+
+
+def test_a_mobile_that_rang_among_others_is_in_the_records(
+    operator: Operator, exchange: Exchange
+) -> None:
+    """As a call of the extension in whose name it was rung"""
+    mobile = exchange.phone(MOBILE)
+    read = "cat /var/lib/callcenter/calls/20*.jsonl"
+    own = re.compile(rf'.*"caller": "1001".*"dialled": "{DIALLED}".*')
+    before = len(own.findall(operator.ssh(HOST, read)))
+    call = phone_of(operator, HOST, exchange, "1007").call("6100")
+    accepted(call, mobile.incoming().answer())
+    call.hangup()
+    lines = until(lambda: own.findall(operator.ssh(HOST, read)), lambda found: len(found) > before)
+    record = json.loads(lines[-1])
+    assert (record["direction"], record["trunk"]) == ("out", "showing")
+    assert record["answered_by"] == MOBILE
+
+
+def test_a_forward_that_is_allowed_no_more(operator: Operator, exchange: Exchange) -> None:
+    """What was stored does not count against what the Site says now"""
+    caller = phone_of(operator, HOST, exchange, "1007")
+    for stored, code in (("outside-112", 403), ("outside-0900123456", 403)):
+        said = operator.ssh(HOST, f"fs_cli -x 'db insert/forward/1006/{stored}'")
+        assert "+OK" in said
+        assert refused(caller.call("1006")) == code, stored
+    operator.ssh(HOST, "fs_cli -x 'db delete/forward/1006'")
+
+
+def test_off(operator: Operator, exchange: Exchange) -> None:
+    """Nothing of it is left"""
+    loaded = "fs_cli -x 'module_exists mod_loopback'"
+    assert operator.ssh(HOST, loaded).strip() == "true"
+    operator.describe(SITE)
+    operator.succeed()
+    assert operator.ssh(HOST, loaded).strip() == "false"
+    folder = "ls /etc/freeswitch/current/dialplan/services/"
+    assert "sent_outside" not in operator.ssh(HOST, folder)
+    assert operator.succeed().changes == 0

@@ -139,8 +139,7 @@ class Given:
 
     def agents(self, queue: str) -> list[Agent]:
         """Those who answer a queue, first of all those of the first level."""
-        # A test rings nobody outside.
-        members = [one for one in self.site.agents if queue in one.skills and one.outside is None]
+        members = [agent for agent in self.site.agents if queue in agent.skills]
         return sorted(members, key=lambda agent: agent.skills[queue])
 
     def dialled(self, number: str) -> Resource | None:
