@@ -78,6 +78,8 @@ CREATE INDEX calls_ended ON calls (ended);
 
 _TRUNK = re.compile(r"\{\^\^;trunk=([a-z0-9-]+);")
 """How the dialplan begins a call to a carrier."""
+_ASKED = re.compile(r"asked-([0-9]{2,15})-(\+?[0-9]{2,20})")
+"""What the dialplan calls a number outside that rings among others: by whom, and the number."""
 
 
 def record_of(leg: Mapping[str, Any]) -> Record | None:
@@ -94,6 +96,11 @@ def record_of(leg: Mapping[str, Any]) -> Record | None:
     if not routed and "notification" not in said:
         return None
     first = routed[-1] if routed else flow[-1]["caller_profile"]
+    caller = said.get("sip_auth_username") or first.get("caller_id_number") or ""
+    dialled = first["destination_number"]
+    if asked := _ASKED.fullmatch(dialled):
+        # One of those that rang for somebody's call: it is a call of its own.
+        caller, dialled = asked.groups()
     direction, trunk = "internal", said.get("trunk")
     if trunk is not None:
         direction = "in"
@@ -106,8 +113,8 @@ def record_of(leg: Mapping[str, Any]) -> Record | None:
         id=said["uuid"],
         switch=leg["switchname"],
         direction=direction,
-        caller=said.get("sip_auth_username") or first.get("caller_id_number") or "",
-        dialled=first["destination_number"],
+        caller=caller,
+        dialled=dialled,
         answered_by=_answered_by(said, flow),
         trunk=trunk,
         queue=said.get("cc_queue"),

@@ -311,8 +311,11 @@ def _onward(
             after = called.unanswered
         case ToRingGroup():
             group: RingGroup = site.named("ring_groups", here.ring_group)
-            members = ", ".join(group.members)
+            members = ", ".join([*group.members, *(one.outside for one in group.outside)])
             yield f"ring group {group.name} rings {members} {group.strategy.replace('-', ' ')}"
+            for one in group.outside:
+                yield f"{one.outside} is called as if extension {one.by} called it, and presses 1:"
+                yield from _leaving(site, str(one.by), one.outside)
             after = group.otherwise
         case ToIvr():
             menu = site.named("ivrs", here.ivr)

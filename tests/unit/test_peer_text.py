@@ -201,6 +201,7 @@ def described(pick: Any) -> Site:
     codecs = pick("codecs", [("OPUS", "PCMA"), ("PCMA", "G729"), ("G722", "PCMU")])
     routes = ["r"] if outside else []
     picks_up = pick("features", [False, True])
+    asks = outside and is_default and pick("asks", [False, True])
     extensions = [
         m.Extension(
             number,
@@ -276,8 +277,10 @@ def described(pick: Any) -> Site:
                     direct_dial=pick("direct", [True, False]))],
         hours=[m.Hours("office", ["Mon-Fri 09:00-18:00"], night="*280")],
         queues=[m.Queue("sales", number="7000", announce_position=True, record=record)],
-        agents=[m.Agent("1002", skills={"sales": 1})],
+        agents=[m.Agent("1002", skills={"sales": 1},
+                        outside="017012345" if asks else None)],
         ring_groups=[m.RingGroup("g", ["1000", "1001"], number="6100",
+                                 outside=[m.outside("017012345", by=1000)] if asks else [],
                                  strategy=pick("ring", ["together", "in-turn"]))],
         faxes=[m.Fax("office", number="3200")] if is_default else [],
         applications=[m.Application("own", port=8084, number="6300")],

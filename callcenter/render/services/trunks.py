@@ -13,6 +13,7 @@ from callcenter.render._files import File
 from callcenter.render._templates import xml
 from callcenter.render.services._way import config, records
 from callcenter.site import PASSED, Did, Site, Trunk
+from callcenter.site._outside import asks
 from callcenter.site.countries import dialling
 from callcenter.site.trunks import NumberFormat
 
@@ -88,6 +89,7 @@ def files(site: Site) -> Iterator[File]:
         denied=_beginnings(site.outbound_limits.barred),
         countries=_beginnings(site.outbound_limits.countries),
         identity=identity,
+        asks=asks(site),
         sent=lambda trunk: trunk.number_prefix + _written(trunk, trunk.number_format, "$1"),
         shown_of=lambda trunk, number: _written(trunk, trunk.caller_id_format, f"${{{number}:1}}"),
     )
