@@ -10,6 +10,7 @@ from callcenter.render.services.trunks import expression
 from callcenter.site import CallerRule, Did, Emergency, Fax, Rate, Route, Site, SiteError, Trunk
 from callcenter.site.callers import ANONYMOUS
 from callcenter.site.dialled import cleaned, without_parameters
+from callcenter.site.trunks import rewritten
 
 __all__ = ["Call", "Met", "arriving", "leaving", "met", "sending"]
 
@@ -47,6 +48,7 @@ class Met:
 def met(site: Site, trunk: str, sent: str, did: Did | None) -> Met:
     """What the Site makes of a caller that a carrier sends, who calls a DID."""
     carrier, sent = _trunk(site, trunk), without_parameters(sent)
+    sent = rewritten(carrier.caller_in, sent) or sent
     sent = sent if re.fullmatch(r"\+?[0-9]{3,20}", sent) else ANONYMOUS
     callers = site.callers
     number = callers.number(carrier, sent) if callers else None
@@ -90,8 +92,8 @@ def _by_route(site: Site, number: str, routes: Sequence[str], who: str) -> Call:
     for route in fitting:
         if route.name in routes:
             called = route.called(number)
-            why = site.outbound_limits.refused(called)
-            if why is None and not re.fullmatch(r"\+[0-9]{6,15}", called):
+            why = None if route.short else site.outbound_limits.refused(called)
+            if not route.short and why is None and not re.fullmatch(r"\+[0-9]{6,15}", called):
                 why = f"{called} is no number of E.164"
             return Call(route, called, why, trunks=_trunks(site, route.trunks))
     if fitting:
@@ -102,8 +104,8 @@ def _by_route(site: Site, number: str, routes: Sequence[str], who: str) -> Call:
 
 def arriving(site: Site, trunk: str, number: str) -> Did | None:
     """The DID that a trunk's call to a number comes to, or None: it is refused."""
-    _trunk(site, trunk)
     number = without_parameters(number)
+    number = rewritten(_trunk(site, trunk).called_in, number) or number
     return next(
         (
             did
