@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 
 from pydantic import AfterValidator, Field, model_validator
+from pydantic_core import ArgsKwargs
 
 from callcenter.secrets import GivenSecret, Secret
 from callcenter.site._model import Problem, SiteError, model
@@ -38,6 +39,7 @@ from callcenter.site.countries import (
 from callcenter.site.destinations import Destination, ToExtension, ToHangUp
 from callcenter.site.media import Codec, MediaMode, check_codecs, spoken
 from callcenter.site.network import Network
+from callcenter.site.presets import PRESETS, Preset
 
 __all__ = [
     "FAILOVER",
@@ -376,6 +378,12 @@ def heard(number: str, country: str | None) -> str | None:
     return None
 
 
+def _word(given: Mapping[Any, Any]) -> Any:
+    """Return the preset of what is given, if that is one."""
+    word = given.get("preset")
+    return word if isinstance(word, str) else None
+
+
 @model
 class Trunk:
     """A way to and from the telephone network: FreeSWITCH's gateway."""
@@ -383,8 +391,12 @@ class Trunk:
     name: Name
     """What routes and DIDs call it."""
     _: KW_ONLY
-    host: Host
-    """The carrier's SIP domain, by name or address. It stands behind the @ of what is called."""
+    preset: Preset | None = None
+    """The carrier, where its public page says what it asks for (docs/carriers.md): fields that are
+    not given are set as it says. Default: fields have the defaults below."""
+    host: Host = ""
+    """The carrier's SIP domain, by name or address. It stands behind the @ of what is called. It
+    must be given, unless the preset has it."""
     outbound_proxy: Host | None = None
     """The proxy that all SIP is sent to, by name or address, where it is not ``host``."""
     registrar: Host | None = None
@@ -498,8 +510,31 @@ class Trunk:
     record: Annotated[bool, Field(strict=True)] = False
     """Whether calls that come by it, and calls of routes that name it, are recorded."""
 
+    @model_validator(mode="before")
+    @classmethod
+    def _preset(cls, given: Any) -> Any:
+        """Fill in what the preset says of fields that are not given."""
+        if isinstance(given, ArgsKwargs):
+            fields = dict(given.kwargs or {})
+            return ArgsKwargs(given.args, {**PRESETS.get(_word(fields), {}), **fields})
+        if isinstance(given, Mapping):
+            return {**PRESETS.get(_word(given), {}), **given}
+        return given
+
     @model_validator(mode="after")
     def _check(self) -> Self:
+        if not self.host:
+            raise Problem("host", "is missing; give it a value")
+        if self.preset is not None and self.preset != "flowroute" and self.username is None:
+            raise Problem("username", f"is missing for {self.preset}; give the account")
+        if self.preset == "flowroute" and not self.number_prefix:
+            raise Problem(
+                "number_prefix", "is missing for flowroute; give its prefix, such as '12345678*'"
+            )
+        if self.preset == "twilio" and not self.host.endswith(".twilio.com"):
+            raise Problem(
+                "host", "is no trunk of twilio; give its name, such as 'acme.pstn.twilio.com'"
+            )
         if (self.username is None) != (self.password is None):
             lacking, there = ("password", "username") if self.username else ("username", "password")
             raise Problem(lacking, f"is missing beside {there}; give both, or none")

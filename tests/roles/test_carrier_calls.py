@@ -19,7 +19,7 @@ from tests.acceptance.support.phones import Call, Exchange
 from tests.acceptance.support.waiting import PATIENCE
 from tests.roles.conftest import SITE, Operator
 from tests.roles.sides import Side, calling, side
-from tests.roles.support import phone_of, until
+from tests.roles.support import contacts, phone_of, refused, until
 from tests.roles.test_carriers import invite_of
 from tests.roles.test_trunks import talk
 
@@ -38,18 +38,32 @@ TRUNKS = f"""
               caller_in=[Rewrite(r"^9(0\\d{{6,12}})$", "$1")],
               headers={{"X-Account": "42", "P-Charge-Info": "<sip:+861012345600@a.example>"}},
               MORE),
+        Trunk("twilio", preset="twilio", host="acme.pstn.twilio.com", outbound_proxy="GATEWAY",
+              port={PEOPLE}, username="acct", password=secret("twilio"), ping_seconds=None,
+              caller_id="+12125550100"),
+        Trunk("sipgate", preset="sipgate", outbound_proxy="GATEWAY", port={PEOPLE}, register=False,
+              username="1234567t0", password=secret("sipgate"), ping_seconds=None,
+              caller_id="+4930555300"),
+        Trunk("flowroute", preset="flowroute", outbound_proxy="GATEWAY", port={PEOPLE},
+              number_prefix="12345678*", ping_seconds=None, caller_id="+12125550101"),
     ],
     inbound=[Did("+861012345600", last="+861012345610", to=extension(1001))],
     outbound=[
+        Route("twilio", pattern=r"^91\\d{{10}}$", strip=1, prefix="+", trunks=["twilio"]),
+        Route("sipgate", pattern=r"^949\\d{{6,11}}$", strip=1, prefix="+", trunks=["sipgate"]),
+        Route("flowroute", pattern=r"^81\\d{{10}}$", strip=1, prefix="+", trunks=["flowroute"]),
         Route("short", pattern=r"^(?:10086|95588|12345)$", short=True, trunks=["ims"]),
         Route("local", pattern=r"^[2-8]\\d{{7}}$", prefix="+8610", trunks=["ims"]),
         Route("ten", pattern=r"^[2-9]\\d{{9}}$", prefix="+1", trunks=["ims"]),
     ],
-    outbound_limits=OutboundLimits(countries=["+86", "+1"], calls_per_hour=1000),
+    outbound_limits=OutboundLimits(countries=["+86", "+1", "+49"], calls_per_hour=1000),
     cdr=Cdr("json"),
     media="""
 ALLOWED = "*Extension.range(1000, 1009, ring_seconds=5)"
-EXTENSIONS = '*Extension.range(1000, 1009, ring_seconds=5, routes=["short", "local", "ten"])'
+EXTENSIONS = (
+    '*Extension.range(1000, 1009, ring_seconds=5, routes=["short", "local", "ten", "twilio", '
+    '"sipgate", "flowroute"])'
+)
 FIRST = 'dtmf="info", session_seconds=None, codecs=["PCMU"], packet_ms=30, ringback="de"'
 SECOND = 'dtmf="in-band", longest_call=5, session_seconds=600'
 
@@ -62,6 +76,8 @@ def described(lab: Lab, more: str) -> str:
 @pytest.fixture(scope="module")
 def operator(operator_of: Callable[..., Operator], lab: Lab) -> Operator:
     made = operator_of(HOST)
+    made.secrets.touch(0o600)
+    made.secrets.write_text(json.dumps({"twilio": "a-carriers-word", "sipgate": "another-word"}))
     made.describe(described(lab, FIRST))
     made.succeed()
     assert made.succeed().changes == 0
@@ -82,10 +98,12 @@ def exchange(lab: Lab) -> Iterator[Exchange]:
         yield made
 
 
-def out(operator: Operator, exchange: Exchange, dialled: str, sent: str) -> tuple[Call, Call]:
-    """A call of extension 1000 to somebody behind the carrier, who has answered."""
+def out(
+    operator: Operator, exchange: Exchange, dialled: str, sent: str, caller: str = "1000"
+) -> tuple[Call, Call]:
+    """A call of an extension to somebody behind the carrier, who has answered."""
     people = exchange.phone(sent)
-    call = phone_of(operator, HOST, exchange, "1000").call(dialled)
+    call = phone_of(operator, HOST, exchange, caller).call(dialled)
     answered = people.incoming().answer()
     call.wait_established()
     return call, answered
@@ -115,6 +133,31 @@ def test_numbers_by_rule_and_short_ones(
     assert "<sip:0010*12345600@" in invite.header("from")
     assert invite.header("x-account") == "42"
     assert invite.header("p-charge-info") == "<sip:+861012345600@a.example>"
+    call.hangup()
+    answered.wait_ended()
+
+
+@pytest.mark.parametrize(
+    ("dialled", "sent", "host", "identity", "shown"),
+    [
+        ("912125550199", "+12125550199", "acme.pstn.twilio.com", "from", "<sip:+12125550100@"),
+        ("94930111222", "+4930111222", "sipconnect.sipgate.de", "p-preferred-identity",
+         "<sip:4930555300@"),
+        ("812125550199", "12345678*12125550199", "us-west-or.sip.flowroute.com",
+         "p-asserted-identity", "<sip:+12125550101@"),
+    ],
+)  # fmt: skip
+def test_a_presets_carrier_is_sent_what_its_page_asks_for(
+    operator: Operator, exchange: Exchange, dialled: str, sent: str, host: str, identity: str,
+    shown: str,
+) -> None:  # fmt: skip
+    call, answered = out(operator, exchange, dialled, sent)
+    talk(call, answered)
+    invite = invite_of(answered)
+    assert invite.text.startswith(f"INVITE sip:{sent}@{host}")
+    assert shown in invite.header(identity)
+    if identity == "p-preferred-identity":
+        assert "sip:1234567t0@sipconnect.sipgate.de" in invite.header("from")
     call.hangup()
     answered.wait_ended()
 
@@ -163,27 +206,29 @@ carrier = side(5071)
 
 
 @pytest.mark.parametrize(
-    ("headers", "forwarded"),
+    ("caller", "headers", "forwarded"),
     [
-        ('Diversion: "Ann" <sip:+861055550001@c.example>;reason=unconditional\n', "+861055550001"),
-        ("History-Info: <sip:01055550002@c.example;cause=302>;index=1, "
+        ("+494055500001", 'Diversion: "Ann" <sip:+861055550001@c.example>;reason=unconditional\n',
+         "+861055550001"),
+        ("+494055500002", "History-Info: <sip:01055550002@c.example;cause=302>;index=1, "
          "<sip:60000@c.example>;index=1.1\n", "01055550002"),
-        ("Diversion: <sip:${system(x)}@c.example>\n", None),
-        ("", None),
+        ("+494055500003", "Diversion: <sip:${system(x)}@c.example>\n", None),
+        ("+494055500004", "", None),
     ],
 )  # fmt: skip
 def test_who_sent_a_call_on_is_in_its_record(
-    operator: Operator, exchange: Exchange, carrier: Side, headers: str, forwarded: str | None
-) -> None:
-    operator.ssh(HOST, f"rm -f {paths.CALLS}/20*.jsonl")
+    operator: Operator, exchange: Exchange, carrier: Side, caller: str, headers: str,
+    forwarded: str | None,
+) -> None:  # fmt: skip
     phone = phone_of(operator, HOST, exchange, "1001")
-    with calling(operator, carrier, "60000", PCMU, headers=headers):
+    with calling(operator, carrier, "60000", PCMU, caller=caller, headers=headers):
         answered = phone.incoming().answer()
         carrier.told("SIP/2.0 200")
     answered.wait_ended()
+    # Records of calls before it may come as late.
     said = until(
-        lambda: operator.ssh(HOST, f"cat {paths.CALLS}/20*.jsonl 2>/dev/null"),
-        lambda text: text.count("\n") == 1,
+        lambda: operator.ssh(HOST, f"grep -hs {caller} {paths.CALLS}/20*.jsonl"),
+        lambda text: text.endswith("\n"),
     )
     record = json.loads(said)
     assert (record["trunk"], record["forwarded_by"]) == ("ims", forwarded)
@@ -251,3 +296,42 @@ def press(carrier: Side, to: tuple[str, int]) -> None:
         head += (number * 160).to_bytes(4, "big") + b"side"
         carrier.voice.sendto(head + data, to)
         threading.Event().wait(0.02)
+
+
+def test_carriers_at_an_address_of_their_own(
+    operator: Operator, exchange: Exchange, lab: Lab
+) -> None:
+    """They call it and are called from it, voice too; phones stay where they are."""
+    own = next(host.address for host in operator.lab.hosts if host.name == HOST)
+    vlan = f"{own.rpartition('.')[0]}.250"
+    operator.describe(described(lab, ""), trunk_address=vlan)
+    # Nothing is done to a host that has no such address.
+    assert "trunk_address" in refused(operator).output
+    assert operator.ssh(HOST, f"ip address add {vlan}/24 dev host0") == ""
+    try:
+        operator.succeed()
+        call, answered = out(operator, exchange, "10086", "10086")
+        talk(call, answered)
+        assert contacts(answered) == {vlan}
+        assert contacts(call) == {own}
+        assert answered.remote_address[0] == vlan
+        call.hangup()
+        answered.wait_ended()
+        phone = phone_of(operator, HOST, exchange, "1001")
+        call = exchange.phone("01012345678", domain=f"{vlan}:5080").call("60005")
+        answered = phone.incoming().answer()
+        talk(call, answered)
+        call.hangup()
+        answered.wait_ended()
+        assert ":5080" not in operator.ssh(HOST, f"ss -Hlnu src {own}")
+    finally:
+        # Switched off again, it is gone.
+        operator.describe(described(lab, ""))
+        operator.succeed()
+        operator.ssh(HOST, f"ip address del {vlan}/24 dev host0")
+    assert f"{own}:5080" in operator.ssh(HOST, f"ss -Hlnu src {own}")
+    call, answered = out(operator, exchange, "95588", "95588", "1002")
+    talk(call, answered)
+    assert contacts(answered) == {own}
+    call.hangup()
+    answered.wait_ended()

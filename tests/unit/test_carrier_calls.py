@@ -7,14 +7,19 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from pydantic import TypeAdapter
 
 import callcenter.site
 from callcenter.delivery import record_of
 from callcenter.render import freeswitch
+from callcenter.secrets import Secret
 from callcenter.site import Site, SiteError, Switch
 from callcenter.site.dialled import FORWARDERS
+from callcenter.site.families import other_family
+from callcenter.site.presets import PRESETS, SOURCES
 
 m: Any = callcenter.site
+ROOT = Path(__file__).resolve().parents[2]
 SWITCH = Switch("cc1", address="10.0.0.5")
 ALL = """
 domain: cc.example.net
@@ -115,6 +120,28 @@ def test_its_record_names_it() -> None:
         assert made.forwarded_by == kept
 
 
+GIVEN: dict[str, dict[str, Any]] = {
+    "flowroute": {"number_prefix": "12345678*"},
+    "twilio": {"host": "acme.pstn.twilio.com"},
+}
+
+
+@pytest.mark.parametrize("preset", PRESETS)
+def test_a_preset_is_the_same_in_yaml_and_gives_way(preset: str, own_folder: Path) -> None:
+    account = {"username": "u", "password": Secret(literal="correct-Horse-7battery")}
+    fields = {"networks": ["203.0.113.0/24"], **account, **GIVEN.get(preset, {})}
+    made = m.Trunk("a", preset=preset, **fields)
+    for field, value in PRESETS[preset].items():  # type: ignore[index]
+        assert getattr(made, field) == value
+    assert TypeAdapter(m.Trunk).validate_python({"name": "a", "preset": preset, **fields}) == made
+    other = m.Trunk("a", preset=preset, **{**fields, "host": "other.twilio.com"})
+    assert other.host == "other.twilio.com"
+    text = (ROOT / "docs/carriers.md").read_text()
+    assert f"| `{preset}` |" in text
+    for page in SOURCES[preset]:  # type: ignore[index]
+        assert page in text
+
+
 def trunk(**fields: Any) -> object:
     return m.Trunk("a", **{"host": "192.0.2.1", **fields})
 
@@ -144,6 +171,12 @@ def bypassing(**fields: Any) -> Site:
 @pytest.mark.parametrize(
     ("made", "path", "words"),
     [
+        (lambda: trunk(preset="acme"), "Trunk.preset", "use 'flowroute'"),
+        (lambda: trunk(preset="sipgate"), "Trunk.username", "is missing for sipgate"),
+        (lambda: trunk(preset="flowroute"), "Trunk.number_prefix", "give its prefix"),
+        (lambda: trunk(preset="twilio", username="u", password=Secret(literal="x" * 14 + "9A")),
+         "Trunk.host", "is no trunk of twilio"),
+        (lambda: m.Trunk("a", networks=["203.0.113.0/24"]), "Trunk.host", "is missing"),
         (lambda: trunk(dtmf="rfc4733"), "Trunk.dtmf", ""),
         (lambda: trunk(packet_ms=30), "Trunk.codecs", "is missing beside packet_ms"),
         (lambda: trunk(packet_ms=25, codecs=["PCMA"]), "Trunk.packet_ms", ""),
@@ -177,3 +210,54 @@ def test_refused(made: Any, path: str, words: str, own_folder: Path) -> None:
     assert any(line.startswith(path) and words in line for line in refused.value.problems), (
         refused.value.problems
     )
+
+
+def test_carriers_at_an_address_of_their_own(own_folder: Path) -> None:
+    Path("site.yaml").write_text(ALL)
+    site = Site.load("site.yaml")
+    vlan = Switch("cc1", address="10.0.0.5", public_ip="203.0.113.5", trunk_address="10.9.0.5")
+    tree = {file.path: file.text for file in freeswitch.configuration(site, vlan)}
+    external, internal = (tree[f"sip_profiles/{name}.xml"] for name in ("external", "internal"))
+    assert external.count('-ip" value="10.9.0.5"') == 2
+    # They are told it as it stands, and phones the address of the router.
+    assert "203.0.113.5" not in external
+    assert "10.9.0.5" not in internal
+    assert "203.0.113.5" in internal
+    assert site.misleads(vlan) == []
+
+
+def test_carriers_may_be_of_the_other_family(own_folder: Path) -> None:
+    Path("site.yaml").write_text(ALL)
+    site = Site.load("site.yaml")
+    assert other_family(site, Switch("cc1", address="fd00::5", trunk_address="10.9.0.5")) == []
+    first, *_ = other_family(site, Switch("cc1", address="10.0.0.5", trunk_address="fd00::5"))
+    assert first.startswith(
+        "Site.trunks[0].host: 192.0.2.1 is of IPv4, and the switch's trunk_addr"
+    )
+
+
+@pytest.mark.parametrize(
+    ("made", "path", "words"),
+    [
+        (lambda: switch("10.0.0.5"), "Switch.trunk_address", "where phones are served"),
+        (lambda: switch("0.0.0.0"), "Switch.trunk_address", "cannot be announced to carriers"),
+        (lambda: switch("127.0.0.1"), "Switch.trunk_address", "cannot be announced to carriers"),
+        (lambda: switch("224.0.0.1"), "Switch.trunk_address", "cannot be announced"),
+        (lambda: switch("fe80::1"), "Switch.trunk_address", "link-local"),
+        (lambda: switch("sip.example.net"), "Switch.trunk_address", "is no IP address"),
+        (lambda: m.hosts(("a", {"address": "10.0.0.1", "trunk_address": "10.0.0.2"}),
+                         ("b", {"address": "10.0.0.2"})), "switches['b']", "belongs to 'a'"),
+        (lambda: m.hosts(("a", {"address": "10.0.0.1", "trunk_address": "10.0.0.2"}),
+                         group="edges"), "edges['a'].trunk_address", "is for carriers"),
+    ],
+)  # fmt: skip
+def test_an_address_that_is_refused(made: Any, path: str, words: str) -> None:
+    with pytest.raises(SiteError) as refused:
+        made()
+    assert any(line.startswith(path) and words in line for line in refused.value.problems), (
+        refused.value.problems
+    )
+
+
+def switch(trunk_address: str) -> object:
+    return m.Switch("cc1", address="10.0.0.5", trunk_address=trunk_address)
