@@ -35,9 +35,18 @@ PARAMETERS = "(?:;[A-Za-z0-9=+.-]{1,60}){1,8}"
 """What stands behind a carrier's number, which is passed over."""
 
 
+FORWARDERS = {
+    r"^(?:.*,)?[^<,]*<(?:sip|sips|tel):(\+?[0-9]{3,20})[@;>][^,]*,[^,]*\z",
+    r"^[^<]*<(?:sip|sips|tel):(\+?[0-9]{3,20})[@;>].*\z",
+}
+"""Expressions of headers of which a number is taken, and nothing else."""
+
+
 def captures_words(expression: str) -> bool:
     """Tell whether an expression matches words, signs between them and parameters, and takes the
     words."""
+    if expression in FORWARDERS:
+        return True
     expression = expression.replace(PARAMETERS, "")
     rest, depth = "", 0
     for part in re.split(r"(?<!\\)([()])(?![^\[]*\])", expression):
@@ -233,7 +242,15 @@ def described(pick: Any) -> Site:
                         national=pick("national", ["+49", "+1"]),
                         number_prefix=pick("prefix", ["", "99*"]),
                         shows_callers=pick("shows", [False, True]),
-                        calls_per_hour=pick("hour", [None, 9]), record=record),
+                        calls_per_hour=pick("hour", [None, 9]), record=record,
+                        dtmf=pick("dtmf", ["rfc2833", "info", "in-band"])
+                        if is_default else "rfc2833",
+                        session_seconds=pick("session", [1800, None, 600]),
+                        longest_call=pick("longest", [None, 3600]),
+                        headers=pick("headers", [{}, {"X-A": "<sip:1@a.example> b"}]),
+                        called_out=pick("called", [[], [m.Rewrite(r"^\+49(\d+)$", "0$1")]]),
+                        caller_in=pick("caller", [[], [m.Rewrite(r"^9(\d{3,9})$", "$1")]]),
+                        ringback=pick("ringback", [None, "de"]) if is_default else None),
                 m.Trunk("b", host="192.0.2.2", national="+49"),
             ],
             "callers": pick("callers", [None, m.Callers(
