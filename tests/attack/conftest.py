@@ -171,7 +171,7 @@ def edge_operator(
     operator_of: Callable[..., Operator],  # noqa: F811
     request: pytest.FixtureRequest,
 ) -> Operator:
-    """Whoever deploys the edge that is attacked: one without a switch, and one on a switch's host."""
+    """Whoever deploys the edge that is attacked: without a switch, and on a switch's host."""
     if request.param == BEFORE and not LocalPackages().index.is_file():
         pytest.skip("no FreeSWITCH packages for a switch behind the edge")
     made = operator_of(ALONE_HOST if request.param == ALONE else "way1")
