@@ -468,6 +468,7 @@ def firewall(
         "table": paths.FIREWALL_TABLE,
         "ssh_ports": sorted(set(ssh_ports)),
         "rtp": rtp,
+        "users": users,
         "outgoing": outgoing,
         "further": packet_filter.further(site),
         "matches": packet_filter.matches,
