@@ -241,6 +241,13 @@ def test_what_ended_freeswitch_ends_at_the_edge(
     assert "No such file" in operator.ssh(HOST, "ls /tmp/systemd-private-*-freeswitch*/tmp/owned")
 
 
+def test_a_router_is_kept_from_forgetting(peers: Callable[..., Peer]) -> None:
+    """A phone that has registered is sent a little, so that the way back to it stays open."""
+    phone = peers("1002")
+    phone.socket.settimeout(60)
+    assert phone.socket.recv(100) == bytes(4)
+
+
 def answered_by(peer: Peer) -> Message:
     """Answer the call that a raw phone is rung by, and return its INVITE."""
     invite = next(one for one in peer.messages(5) if one.method == "INVITE")
