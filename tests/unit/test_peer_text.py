@@ -5,6 +5,7 @@ from __future__ import annotations
 import random
 import re
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -57,6 +58,9 @@ def captures_words(expression: str) -> bool:
 
 LIST = re.compile(r"\^\[[A-Za-z0-9_.@,-]*\]\*\\z")
 """An expression of a list of codecs: a value for another variable, and for nothing else."""
+
+ADDRESS = r"^([0-9a-f.:]{2,45})\z"
+"""The expression of an address, of whose signs none separates, quotes or expands."""
 
 _CONTACT = "[A-Za-z0-9_.~!*&=+;?/%@-]*"
 CONTACTS = (
@@ -146,7 +150,8 @@ def wrong_in_extension(extension: etree._Element, own: set[str], known: set[str]
             data = action.get("data", "")
             may = here if action.tag == "action" else known
             out += wrong_in(data, own, may | lists if action.get("application") == "set" else may)
-            if re.search(r"\$\d", data) and peers and not captures_words(expression):
+            closed = captures_words(expression) or expression == ADDRESS
+            if re.search(r"\$\d", data) and peers and not closed:
                 out.append(f"{data}: {name} is a peer's, and {expression} lets anything pass")
             if action.get("application") in ("system", "bgsystem", "eval", "python", "perl"):
                 out.append(f"{action.get('application')}: runs what it is given")
@@ -319,6 +324,16 @@ def test_no_rendered_line_expands_what_a_peer_fills(seed: int) -> None:
 def test_the_least_and_the_most(last: int) -> None:
     site = described(lambda _, of: of[last])
     assert lint(freeswitch.configuration(site, SWITCH)) == LEFT
+
+
+@pytest.mark.parametrize("seed", range(8))
+def test_behind_an_edge_nothing_is_left(seed: int) -> None:
+    """No phone's Contact comes to FreeSWITCH any more."""
+    draw = random.Random(seed)
+    site = replace(
+        described(lambda _, of: draw.choice(of)), network=m.Network(edge=True, sip_from="anywhere")
+    )
+    assert lint(freeswitch.configuration(site, SWITCH)) == []
 
 
 def test_callers_are_closed_where_they_come_in() -> None:
