@@ -71,6 +71,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
     way.add_argument("--from", dest="caller", metavar="EXTENSION", help="default: the first")
     way.add_argument("--trunk", help="the call comes from outside, by this trunk")
     routed.add_argument(
+        "--caller",
+        dest="outsider",
+        metavar="NUMBER",
+        help="with --trunk: who calls, as the carrier sends it",
+    )
+    routed.add_argument(
         "--night", action="append", default=[], metavar="HOURS", help="its night switch is on"
     )
     pace = Pace()
@@ -226,7 +232,9 @@ def route(given: argparse.Namespace) -> str:
         if name not in (known := [hours.name for hours in site.hours]):
             raise SiteError([f"--night: {name!r} is none of the hours {', '.join(known)}"])
     when = moment(given.when, site)
-    who = {"caller": given.caller, "trunk": given.trunk}
+    if given.outsider is not None and given.trunk is None:
+        raise SiteError(["--caller: is who calls from outside; give --trunk, too"])
+    who = {"caller": given.caller, "trunk": given.trunk, "outsider": given.outsider}
     return "\n".join(explain(site, given.number, when, given.night, **who))
 
 

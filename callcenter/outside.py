@@ -7,10 +7,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from callcenter.render.services.trunks import expression
-from callcenter.site import Did, Emergency, Fax, Rate, Route, Site, SiteError, Trunk
-from callcenter.site.dialled import cleaned
+from callcenter.site import CallerRule, Did, Emergency, Fax, Rate, Route, Site, SiteError, Trunk
+from callcenter.site._outside import route_of
+from callcenter.site.callers import ANONYMOUS
+from callcenter.site.dialled import cleaned, without_parameters
 
-__all__ = ["Call", "arriving", "leaving", "sending"]
+__all__ = ["Call", "Met", "arrives", "arriving", "leaving", "met", "sending"]
 
 
 @dataclass(frozen=True)
@@ -27,6 +29,39 @@ class Call:
     """What it costs the account of whoever calls, where there is one."""
     trunks: tuple[Trunk, ...] = ()
     """In the order in which they are tried."""
+
+
+@dataclass(frozen=True)
+class Met:
+    """A caller from outside, as the Site knows it."""
+
+    number: str | None
+    """Its number of E.164, ``anonymous``, or None: the carrier's text is no such number."""
+    shown: str
+    """The number that phones show."""
+    name: str
+    """The name that phones show."""
+    rule: CallerRule | None = None
+    """The rule that its call follows."""
+
+
+def met(site: Site, trunk: str, sent: str, did: Did | None) -> Met:
+    """What the Site makes of a caller that a carrier sends, who calls a DID."""
+    carrier, sent = _trunk(site, trunk), without_parameters(sent)
+    sent = sent if re.fullmatch(r"\+?[0-9]{3,20}", sent) else ANONYMOUS
+    callers = site.callers
+    number = callers.number(carrier, sent) if callers else None
+    shown = callers.shown(number) if callers and number not in (None, ANONYMOUS) else sent
+    if shown in site.extension_by_number:
+        number = shown = ANONYMOUS
+    if callers is None:
+        return Met(None, shown, shown)
+    entry = callers.by_number.get(number or "")
+    rule = next(
+        (one for one in callers.rules if did and one.fits(number or "", entry, did.number)), None
+    )
+    name = (rule and rule.shown_as) or (entry and entry.name) or shown
+    return Met(number, shown, name, rule)
 
 
 def leaving(site: Site, caller: str, number: str) -> Call:
@@ -52,24 +87,27 @@ def sending(site: Site, fax: Fax, number: str) -> Call:
 
 
 def _by_route(site: Site, number: str, routes: Sequence[str], who: str) -> Call:
-    fitting = [route for route in site.outbound if route.matches(number)]
-    for route in fitting:
-        if route.name in routes:
-            called = route.called(number)
-            why = site.outbound_limits.refused(called)
-            if why is None and not re.fullmatch(r"\+[0-9]{6,15}", called):
-                why = f"{called} is no number of E.164"
-            return Call(route, called, why, trunks=_trunks(site, route.trunks))
-    if fitting:
+    if (route := route_of(site, number, routes)) is not None:
+        called = route.called(number)
+        why = site.outbound_limits.refused(called)
+        if why is None and not re.fullmatch(r"\+[0-9]{6,15}", called):
+            why = f"{called} is no number of E.164"
+        return Call(route, called, why, trunks=_trunks(site, route.trunks))
+    if fitting := [route for route in site.outbound if route.matches(number)]:
         names = " or ".join(route.name for route in fitting)
         return Call(fitting[0], number, f"{who} has not the route {names}")
     return Call(None, number, "nothing of the Site leads there")
 
 
+def arrives(site: Site, number: str) -> bool:
+    """Return True where a number of E.164 is one of the Site's own."""
+    return any(number in did for did in site.inbound)
+
+
 def arriving(site: Site, trunk: str, number: str) -> Did | None:
     """The DID that a trunk's call to a number comes to, or None: it is refused."""
-    if trunk not in (known := [one.name for one in site.trunks]):
-        raise SiteError([f"{trunk!r} is none of the Site's trunks: {', '.join(known) or 'none'}"])
+    _trunk(site, trunk)
+    number = without_parameters(number)
     return next(
         (
             did
@@ -79,6 +117,12 @@ def arriving(site: Site, trunk: str, number: str) -> Did | None:
         ),
         None,
     )
+
+
+def _trunk(site: Site, name: str) -> Trunk:
+    if name not in (known := [one.name for one in site.trunks]):
+        raise SiteError([f"{name!r} is none of the Site's trunks: {', '.join(known) or 'none'}"])
+    return _trunks(site, [name])[0]
 
 
 def _trunks(site: Site, names: Sequence[str]) -> tuple[Trunk, ...]:

@@ -8,7 +8,7 @@ import zoneinfo
 from collections.abc import Callable, Collection, Iterator, Sequence
 from typing import Any
 
-from callcenter.outside import arriving, leaving
+from callcenter.outside import Met, arrives, arriving, leaving, met
 from callcenter.site import (
     Destination,
     Emergency,
@@ -26,16 +26,18 @@ from callcenter.site import (
     ToHttpApplication,
     ToIvr,
     ToNotice,
+    ToOutside,
     ToQueue,
     ToRingGroup,
     ToScript,
     ToVoicemail,
     Trunk,
 )
+from callcenter.site._outside import is_outside, route_of
 from callcenter.site._plan import dialled_numbers, services
 from callcenter.site.destinations import target_of
 from callcenter.site.dialled import cleaned
-from callcenter.site.features import WITH_NUMBER
+from callcenter.site.features import DIGITS, WITH_NUMBER
 
 __all__ = ["explain", "moment", "resolve", "service_of"]
 
@@ -108,14 +110,15 @@ def explain(
     *,
     caller: str | None = None,
     trunk: str | None = None,
+    outsider: str | None = None,
 ) -> Iterator[str]:
     """The steps of a call to a number, a line each, until it ends or somebody must act.
 
     ``caller``: the extension that dials it, by default the first. ``trunk``: the one by which it
-    comes instead.
+    comes instead. ``outsider``: the caller's number as the carrier sends it.
     """
     if trunk is not None:
-        yield from _arriving(site, trunk, number, when, closed)
+        yield from _arriving(site, trunk, number, when, closed, outsider)
         return
     if (meant := cleaned(site, number)) != number:
         yield f"{number} is dialled as {meant}"
@@ -124,6 +127,10 @@ def explain(
         caller = caller or site.extensions[0].number
         code = _code_with_number(site, number)
         yield from _by_code(site, caller, *code) if code else _leaving(site, caller, number)
+        return
+    if (target := site.speed_dials.get(number, "")) and is_outside(site, target):
+        yield f"{number} is {target} (speed_dials[{number!r}])"
+        yield from _leaving(site, caller or site.extensions[0].number, target)
         return
     path, destination = service_of(site, number)
     if destination is None:
@@ -140,7 +147,11 @@ def _code_with_number(site: Site, dialled: str) -> tuple[str, str] | None:
     """Split what is dialled into the name of a feature code and the number after it."""
     for name, code in site.features.items():
         number = dialled.removeprefix(code)
-        if name in WITH_NUMBER and number != dialled and re.fullmatch(r"[0-9]{2,15}", number):
+        if (
+            name in WITH_NUMBER
+            and number != dialled
+            and re.fullmatch(rf"[0-9]{{2,{DIGITS}}}", number)
+        ):
             return name, number
     return None
 
@@ -155,10 +166,22 @@ def _by_code(site: Site, caller: str, name: str, number: str) -> Iterator[str]:
             if known
             else f"the call is refused (404): {number} is no extension"
         )
-    elif number == caller or not (known or number in services(site)):
+    elif number != caller and not (known or number in services(site)):
+        yield from _forwarded_outside(site, caller, number)
+    elif number == caller:
         yield f"{caller} is told that its calls cannot be forwarded to {number}"
     else:
         yield f"calls to {caller} go to {number} from then on"
+
+
+def _forwarded_outside(site: Site, caller: str, number: str) -> Iterator[str]:
+    route = route_of(site, number, site.extension_by_number[caller].routes)
+    called = route.called(number) if route is not None else ""
+    if route is None or site.outbound_limits.refused(called) or arrives(site, called):
+        yield f"{caller} is told that its calls cannot be forwarded to {number}"
+        return
+    yield f"calls to {caller} go outside to {number} from then on, as if {caller} called it:"
+    yield from _leaving(site, caller, number)
 
 
 def _taken(site: Site) -> set[str]:
@@ -166,9 +189,19 @@ def _taken(site: Site) -> set[str]:
 
 
 def _arriving(
-    site: Site, trunk: str, number: str, when: datetime.datetime, closed: Collection[str]
+    site: Site,
+    trunk: str,
+    number: str,
+    when: datetime.datetime,
+    closed: Collection[str],
+    outsider: str | None,
 ) -> Iterator[str]:
     did = arriving(site, trunk, number)
+    rule = None
+    if outsider is not None:
+        seen = met(site, trunk, outsider, did)
+        rule = seen.rule
+        yield from _met(site, trunk, outsider, seen)
     if did is None:
         yield f"{number} by trunk {trunk} is none of inbound: the call is refused (603)"
         return
@@ -176,7 +209,19 @@ def _arriving(
     until = f" to {did.last}" if did.last else ""
     path = f"inbound[{site.inbound.index(did)}]"
     yield f"{number} by trunk {trunk} is {did.number}{until} ({path}): {_words(field)} {target}"
-    yield from _onward(site, did.to, when, closed)
+    if rule is not None and rule.to is not None:
+        field, target = target_of(rule.to)
+        yield f"rule {rule.name} sends it elsewhere: {_words(field)} {target}"
+    yield from _onward(site, rule.to if rule is not None and rule.to else did.to, when, closed)
+
+
+def _met(site: Site, trunk: str, outsider: str, seen: Met) -> Iterator[str]:
+    is_known = seen.number not in (None, outsider)
+    meant = f" is {seen.number}," if is_known else " is"
+    yield f"caller {outsider} by trunk {trunk}{meant} shown as {seen.shown}, named {seen.name}"
+    if seen.rule is not None and site.callers is not None:
+        index = site.callers.rules.index(seen.rule)
+        yield f"caller {outsider} is of rule {seen.rule.name} (callers.rules[{index}])"
 
 
 def _leaving(site: Site, caller: str, number: str) -> Iterator[str]:
@@ -247,6 +292,10 @@ def _onward(
     after: Destination | None = None
     here: Any = destination
     match here:
+        case ToOutside():
+            yield f"{here.outside} is called outside as if extension {here.by} called it"
+            yield from _leaving(site, str(here.by), here.outside)
+            return
         case ToHangUp():
             yield f"the call ends ({here.hang_up})"
             return

@@ -49,10 +49,17 @@ else:
         postgresql.activate(site=site)
     freeswitch.configure(site=site, switch=switch, found=found)
     billing.install(site=site, found=found)
+    if site.network.edge:
+        kamailio.install(found=found)
+        kamailio.configure(site=site, switch=switch)
+    else:
+        kamailio.retire(found=found)
 
     opened = firewall.look(found)
     firewall.configure(site=site, found=found, present=opened)
     freeswitch.activate(site=site, switch=switch, found=found)
+    if site.network.edge:
+        kamailio.activate(site=site, switch=switch)
     firewall.activate(site=site, found=found, present=opened)
     billing.activate(site=site, found=found)
     if not isinstance(site.database, LocalPostgres):

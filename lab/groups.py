@@ -64,17 +64,6 @@ class Group:
                     continue  # it went away while we looked
         return found
 
-    @property
-    def processor_seconds(self) -> float:
-        """Processor time in seconds that its processes have used, those that have ended too."""
-        for folder in self.folders:
-            try:
-                found = dict(map(str.split, (folder / "cpu.stat").read_text().splitlines()))
-            except OSError:
-                continue  # v1's name=systemd counts nothing
-            return int(found["usage_usec"]) / 1e6
-        return 0.0
-
     def start(
         self, command: Sequence[str], log: Path, environment: Mapping[str, str] | None = None
     ) -> subprocess.Popen[bytes]:

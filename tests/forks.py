@@ -41,6 +41,7 @@ class Pyinfra:
         self._process: subprocess.Popen[bytes] | None = None
         self._socket: socket.socket | None = None
         self._environment: dict[str, str] = {}
+        self._spent = 0.0
         self._busy = threading.Lock()
 
     def run(
@@ -75,6 +76,9 @@ class Pyinfra:
         if self._socket is not None and self._process is not None:
             self._socket.close()
             self._process.wait()
+            # They are its own now, and so this process's.
+            spent["processor"] -= self._spent
+            self._spent = 0.0
         self._process = self._socket = None
 
     def _answers(self, environment: Mapping[str, str]) -> bool:
@@ -114,6 +118,7 @@ class Pyinfra:
                 raise
             self._socket.settimeout(None)
             spent["processor"] += seconds
+            self._spent += seconds
             said = []
             for stream in (out, err):
                 stream.seek(0)

@@ -15,7 +15,8 @@ COLUMNS = ("seconds", "processor", "hosts", "deploys")
 
 spent = dict.fromkeys(COLUMNS, 0.0)
 """Costs so far that a test or fixture tells of: hosts booted, deploys, and the seconds of a
-processor that hosts have used."""
+processor that these have used in a process that has not ended. What hosts have used is among this
+process's own, which has started and ended them."""
 
 _COSTS = pytest.StashKey[dict[str, dict[str, float]]]()
 

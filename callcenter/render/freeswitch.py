@@ -14,6 +14,7 @@ from callcenter.render._templates import plain, xml
 from callcenter.render.services import (
     SERVICES,
     action,
+    callers,
     codes,
     leads_on,
     name_of,
@@ -23,6 +24,7 @@ from callcenter.render.services import (
     trunks,
 )
 from callcenter.site import CODECS, Extension, Say, Site, Switch, dialled
+from callcenter.site._outside import is_outside
 
 __all__ = [
     "CLI_CONFIG",
@@ -129,7 +131,9 @@ def _files(site: Site, switch: Switch) -> Iterator[File]:
         yield rendered(f"autoload_configs/{name}.conf.xml", acl=CARRIERS, **more)
     if "OPUS" in site.media.codecs:
         yield rendered("autoload_configs/opus.conf.xml")
-    yield rendered(f"sip_profiles/{PROFILE}.xml", acl=CARRIERS)
+    host = f"[{switch.bind_address}]" if ":" in switch.bind_address else switch.bind_address
+    edge = f"{host}:{site.network.sip_port}"
+    yield rendered(f"sip_profiles/{PROFILE}.xml", acl=CARRIERS, edge=edge)
     for name, trunk in trunks.profiles(site).items():
         yield File(
             f"sip_profiles/{name}.xml",
@@ -148,6 +152,7 @@ def _files(site: Site, switch: Switch) -> Iterator[File]:
         "dialplan/default.xml",
         numbers=tuple(numbers(site)),
         codes=tuple(codes(site)),
+        dialled_outside=[one for one in site.speed_dials.values() if is_outside(site, one)],
         written=dialled.WRITTEN,
         groups=dialled.GROUPS,
         hash=dialled.HASH,
@@ -159,6 +164,10 @@ def _files(site: Site, switch: Switch) -> Iterator[File]:
         dids=trunks.dids(site),
         profile_of=trunks.profile,
         action=action,
+        parameters=dialled.PARAMETERS,
+        spelled=callers.spelled(site),
+        shown=callers.shown(site.callers) if site.callers else (),
+        pages=list(callers.pages(site.callers)) if site.callers else (),
     )
     yield rendered("dialplan/services.xml")
     for service in SERVICES:

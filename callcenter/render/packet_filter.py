@@ -78,8 +78,8 @@ def egress(site: Site) -> Mapping[str, list[str]]:
     phones = matches(site.network.sip_from, "daddr")
     # Not by address: a call that is up goes on and can be ended when the Site names fewer networks,
     # and what follows goes anywhere as well.
-    out = [f"udp sport {site.network.sip_port} accept"]
-    if "tcp" in site.network.transports:
+    out = [] if site.network.edge else [f"udp sport {site.network.sip_port} accept"]
+    if "tcp" in site.network.transports and not site.network.edge:
         # Most keep the connection that they have made; some listen themselves.
         listens = SIP_LISTENERS if site.network.sip_from == ANYWHERE else "1024-65535"
         out += [f"{match}tcp dport {listens} accept" for match in phones]

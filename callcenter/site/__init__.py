@@ -4,6 +4,7 @@ from callcenter.secrets import Secret, secret
 from callcenter.site._model import SiteError
 from callcenter.site.applications import Application
 from callcenter.site.billing import Billing, Rate
+from callcenter.site.callers import CallerRule, Callers
 from callcenter.site.cdrs import Cdr, LocalPostgres, RemotePostgres
 from callcenter.site.conferences import Conference
 from callcenter.site.destinations import (
@@ -17,6 +18,7 @@ from callcenter.site.destinations import (
     ToHttpApplication,
     ToIvr,
     ToNotice,
+    ToOutside,
     ToQueue,
     ToRingGroup,
     ToScript,
@@ -30,6 +32,7 @@ from callcenter.site.destinations import (
     ivr,
     notice,
     open_during,
+    outside,
     queue,
     ring_group,
     script,
@@ -69,6 +72,8 @@ __all__ = [
     "Application",
     "AptRepository",
     "Billing",
+    "CallerRule",
+    "Callers",
     "Cdr",
     "Conference",
     "Destination",
@@ -123,6 +128,7 @@ __all__ = [
     "ToHttpApplication",
     "ToIvr",
     "ToNotice",
+    "ToOutside",
     "ToQueue",
     "ToRingGroup",
     "ToScript",
@@ -139,6 +145,7 @@ __all__ = [
     "ivr",
     "notice",
     "open_during",
+    "outside",
     "queue",
     "ring_group",
     "say",

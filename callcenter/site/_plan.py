@@ -8,6 +8,7 @@ from dataclasses import fields
 from typing import TYPE_CHECKING, Any
 
 from callcenter.site._model import Problem
+from callcenter.site.countries import country_of, example
 from callcenter.site.destinations import (
     Destination,
     OpenDuring,
@@ -25,7 +26,9 @@ if TYPE_CHECKING:
 
 __all__ = [
     "NAMED",
+    "callers_lost",
     "check_billing",
+    "check_callers",
     "check_destinations",
     "check_members",
     "check_names",
@@ -270,6 +273,41 @@ def _check_emergency(site: Site) -> None:
                     )
 
 
+def check_callers(site: Site) -> None:
+    """Rules about callers are about numbers of the Site, and there is somebody who calls."""
+    if site.callers is None:
+        return
+    if not site.inbound:
+        raise Problem("callers", "needs numbers by which they come; give them in inbound")
+    known = {did.number for did in site.inbound}
+    for index, rule in enumerate(site.callers.rules):
+        for place, number in enumerate(rule.called):
+            if number not in known:
+                raise Problem(
+                    f"callers.rules[{index}].called[{place}]",
+                    f"{number} is the number of nothing in inbound; write it as it stands there",
+                )
+
+
+def callers_lost(site: Site) -> list[str]:
+    """List the forms, a line each, in which phones show a caller whom no route calls back."""
+    if site.callers is None or not site.outbound:
+        return []
+    out = []
+    for country in dict.fromkeys(country_of(one) for one in site.outbound_limits.countries):
+        if (number := example(country)) is None or site.outbound_limits.refused(number):
+            continue
+        shown = site.callers.shown(number)
+        if not any(
+            route.matches(shown) and route.called(shown) == number for route in site.outbound
+        ):
+            out.append(
+                f"Site.callers: shows {number} as {shown}, which no route calls back as that; "
+                "change number_format or number_prefix, or give a route"
+            )
+    return out
+
+
 def check_billing(site: Site) -> None:
     """Who is prepaid has prices, and no route that could never be paid or heard."""
     if site.billing is not None and not site.accounts:
@@ -384,10 +422,11 @@ def _check_features(site: Site) -> None:
         )
     known = {*site.extension_by_number, *services(site)}
     for code, target in site.speed_dials.items():
-        if target not in known:
+        if target not in known and not any(route.matches(target) for route in site.outbound):
             raise Problem(
                 f"speed_dials[{code!r}]",
-                f"{target} is no extension, and no number of an IVR, a queue …; give one of them",
+                f"{target} is no extension, no number of an IVR, a queue …, and fits no route of "
+                "outbound; give one of them",
             )
     for index, room in enumerate(site.conferences):
         if room.pin is None or room.moderator_pin is None:

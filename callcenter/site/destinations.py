@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping
-from dataclasses import KW_ONLY, fields, is_dataclass
+from dataclasses import KW_ONLY, fields, is_dataclass, replace
 from typing import Annotated, Any, ClassVar, get_args
 
-from pydantic import AfterValidator, Discriminator, Field, Tag
+from pydantic import AfterValidator, BeforeValidator, Discriminator, Field, Tag
 
 from callcenter.site._model import model
-from callcenter.site._types import Name, Number
+from callcenter.site._types import Name, Number, dialled
 
 __all__ = [
     "Destination",
@@ -22,6 +23,7 @@ __all__ = [
     "ToHttpApplication",
     "ToIvr",
     "ToNotice",
+    "ToOutside",
     "ToQueue",
     "ToRingGroup",
     "ToScript",
@@ -36,6 +38,8 @@ __all__ = [
     "ivr",
     "notice",
     "open_during",
+    "outside",
+    "owned",
     "queue",
     "ring_group",
     "script",
@@ -146,6 +150,32 @@ class ToScript:
     """The name of one of the Site's scripts."""
 
 
+def _dialled_outside(text: str) -> str:
+    if not re.fullmatch(r"\+?[0-9]{3,20}", text):
+        raise ValueError(
+            "is no number that leads outside; use digits as an extension dials them, such as "
+            "'0170123456'"
+        )
+    return text
+
+
+DialledOutside = Annotated[str, BeforeValidator(dialled), AfterValidator(_dialled_outside)]
+"""A number outside, as an extension dials it."""
+
+
+@model
+class ToOutside:
+    """Calls a number outside, as one of the Site's extensions would."""
+
+    outside: DialledOutside
+    """The number, as the extension dials it. Its routes, limits and caller ID hold, and its account
+    pays. Emergency numbers and the Site's own are refused."""
+    _: KW_ONLY
+    by: Number | None = None
+    """The extension in whose name it is called. Default: the one whose field it is; elsewhere it
+    must be named."""
+
+
 @model
 class ToHangUp:
     """Ends the call."""
@@ -196,6 +226,7 @@ Destination = Annotated[
     | Annotated[ToApplication, Tag("ToApplication")]
     | Annotated[ToHttpApplication, Tag("ToHttpApplication")]
     | Annotated[ToScript, Tag("ToScript")]
+    | Annotated[ToOutside, Tag("ToOutside")]
     | Annotated[ToHangUp, Tag("ToHangUp")]
     | Annotated[OpenDuring, Tag("OpenDuring")],
     Discriminator(
@@ -269,6 +300,11 @@ def script(name: str) -> ToScript:
     return ToScript(name)
 
 
+def outside(number: str | int, *, by: str | int | None = None) -> ToOutside:
+    """Call a number outside: ``outside("0170123456", by=1000)``."""
+    return ToOutside(number, by=by)  # type: ignore[arg-type]
+
+
 def hang_up(cause: str = "NORMAL_CLEARING") -> ToHangUp:
     """End the call."""
     return ToHangUp(cause)
@@ -293,6 +329,18 @@ def destinations_in(value: object, path: str = "") -> Iterator[tuple[str, Destin
         for field in fields(value):
             below = f"{path}.{field.name}" if path else field.name
             yield from destinations_in(getattr(value, field.name), below)
+
+
+def owned(destination: Destination, by: str) -> Destination:
+    """Return the destination with its numbers outside in the name of an extension, where they name
+    none."""
+    if isinstance(destination, ToOutside) and destination.by is None:
+        return replace(destination, by=by)
+    if isinstance(destination, OpenDuring):
+        return replace(
+            destination, open=owned(destination.open, by), closed=owned(destination.closed, by)
+        )
+    return destination
 
 
 def target_of(destination: Destination) -> tuple[str, str]:

@@ -11,7 +11,15 @@ from callcenter.site._plan import dialled_numbers
 if TYPE_CHECKING:
     from callcenter.site.site import Site
 
-__all__ = ["GROUPS", "HASH", "WRITTEN", "cleaned", "hash_ended"]
+__all__ = [
+    "GROUPS",
+    "HASH",
+    "PARAMETERS",
+    "WRITTEN",
+    "cleaned",
+    "hash_ended",
+    "without_parameters",
+]
 
 _SIGN = r"[ ().\-]"
 GROUPS = 8
@@ -21,6 +29,15 @@ WRITTEN = r"^[ (]*+(\+?[0-9*#]*+)" + rf"{_SIGN}*+([0-9*#]*+)" * (GROUPS - 1) + r
 """A number with signs between its groups or without, as PCRE reads it."""
 HASH = r"^(\+?[0-9*#]{1,31})#\z"
 """A number that a # ends, as some phones send it to say that it is whole."""
+
+PARAMETERS = r"^(\+?[0-9]{1,32})(?:;[A-Za-z0-9=+.-]{1,60}){1,8}\z"
+"""A number with parameters behind it, such as those of number portability (RFC 4694)."""
+
+
+def without_parameters(text: str) -> str:
+    """Return a carrier's number without what stands behind it."""
+    found = re.match(PARAMETERS.replace(r"\z", r"\Z"), text)
+    return found[1] if found else text
 
 
 def hash_ended(site: Site) -> list[str]:

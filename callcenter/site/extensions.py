@@ -10,7 +10,7 @@ from pydantic import Field, field_validator
 from callcenter.secrets import Secret, secret
 from callcenter.site._model import SiteError, model
 from callcenter.site._types import DisplayName, Many, Name, Number
-from callcenter.site.destinations import Destination, ToVoicemail
+from callcenter.site.destinations import Destination, ToVoicemail, owned
 from callcenter.site.trunks import Outside
 from callcenter.site.voicemails import Mailbox
 
@@ -112,6 +112,8 @@ class Extension:
         if isinstance(mailbox, Mailbox) and mailbox.pin == Secret("voicemail/default"):
             mailbox = replace(mailbox, pin=Secret(f"voicemail/{self.number}"))
         object.__setattr__(self, "voicemail", mailbox)
+        if self.no_answer is not None:
+            object.__setattr__(self, "no_answer", owned(self.no_answer, self.number))
 
     @property
     def mailbox(self) -> Mailbox | None:

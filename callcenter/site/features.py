@@ -10,10 +10,12 @@ from pydantic import model_validator
 from callcenter.site._model import Problem, model
 from callcenter.site._types import Number
 
-__all__ = ["WITH_NUMBER", "FeatureCodes"]
+__all__ = ["DIGITS", "WITH_NUMBER", "FeatureCodes"]
 
 WITH_NUMBER = ("forward", "intercom")
-"""Codes after which a number of 2 to 15 digits is dialled at once."""
+"""Codes after which a number is dialled at once."""
+DIGITS = 20
+"""Digits of such a number at most; at least 2."""
 
 
 @model
@@ -26,8 +28,9 @@ class FeatureCodes:
     tone: Number | None = "9197"
     """A 1004 Hz tone: proves the voice from the switch to the phone."""
     forward: Number | None = None
-    """With another number dialled after it: calls to the extension go to that number of the site,
-    until it is undone. Ring groups and queues still ring the extension itself."""
+    """With another number dialled after it: calls to the extension go to that number, until it is
+    undone. One outside is called as if the extension had dialled it: by its routes, under its
+    limits, and paid by its account. Ring groups and queues still ring the extension itself."""
     forward_off: Number | None = None
     """Calls to the extension ring it again."""
     do_not_disturb: Number | None = None

@@ -20,9 +20,12 @@ from pydantic import (
 
 from callcenter.secrets import Secret, Vault, pin_weakness, weakness
 from callcenter.site._model import Described, Problem, SiteError, describe, model
+from callcenter.site._outside import check_sent_outside
 from callcenter.site._plan import (
     NAMED,
+    callers_lost,
     check_billing,
+    check_callers,
     check_destinations,
     check_members,
     check_names,
@@ -34,6 +37,7 @@ from callcenter.site._types import Domain, Many, Map, Number, Timezone, dialled,
 from callcenter.site.applications import Application
 from callcenter.site.billing import Billing
 from callcenter.site.blocks import unfolded
+from callcenter.site.callers import Callers
 from callcenter.site.cdrs import Cdr, LocalPostgres, RemotePostgres
 from callcenter.site.certificates import check_certificates, fits
 from callcenter.site.conferences import Conference
@@ -194,7 +198,8 @@ class Site:
     parking: Parking | None = None
     """Places in which calls wait until somebody takes them. Default: there is none."""
     speed_dials: Map[Number, Number] = Field(default_factory=no_entries, kw_only=True)
-    """What is dialled for another number of the site: ``{"*01": "1000"}``."""
+    """What is dialled for another number: ``{"*01": "1000"}``. One outside is called with the
+    routes, limits and caller ID of whoever dials it."""
     voicemail: Voicemail = Field(default_factory=Voicemail, kw_only=True)
     """What holds for all mailboxes; extensions say whether they have one."""
     smtp: Smtp | None = None
@@ -210,6 +215,8 @@ class Site:
     """The ways to and from the telephone network."""
     inbound: Annotated[Many[Did], BeforeValidator(unfolded)] = ()
     """The numbers by which the world reaches the site. Nothing else can be called from outside."""
+    callers: Callers | None = None
+    """Treatment of callers from outside. Default: phones show what the carrier sends."""
     outbound: Many[Route] = ()
     """What extensions may call outside, in the order in which it is looked at."""
     emergency: Many[Emergency] = ()
@@ -237,7 +244,9 @@ class Site:
         check_members(self)
         check_destinations(self)
         check_outside(self)
+        check_callers(self)
         check_billing(self)
+        check_sent_outside(self)
         self._check_ports()
         self._check_mail()
         self._check_database()
@@ -462,7 +471,7 @@ class Site:
         ]
         out += [
             f"Site.{field}: needs a switch, and the inventory has edges only; leave it out"
-            for field in ("parking", "speed_dials", "cdr", "billing")
+            for field in ("parking", "speed_dials", "callers", "cdr", "billing")
             if getattr(self, field)
         ]
         out += [
@@ -475,6 +484,21 @@ class Site:
             out.append(
                 f"Site.media.mode: {self.media.mode!r} needs a switch, and the inventory has edges "
                 "only; use 'bypass'"
+            )
+        return out
+
+    def behind_edge(self, switch: Switch) -> list[str]:
+        """What a switch cannot have behind an edge of its own: a line each, or nothing."""
+        out = []
+        if self.network.edge and switch.is_windows:
+            out.append(
+                "Site.network.edge: is Kamailio's, which does not run on Windows; leave it out, or "
+                "give Windows hosts a site of their own"
+            )
+        if self.network.edge and switch.is_behind_nat:
+            out.append(
+                "Site.network.edge: tells all phones one address, and the switch has two; give "
+                "public_ip alone, or leave edge out"
             )
         return out
 
@@ -521,7 +545,8 @@ class Site:
 
     def warnings(self) -> list[str]:
         """List what is no fault and may surprise somebody, a line each."""
-        return slow_numbers(self) if self.dialling == "digit-by-digit" else []
+        slow = slow_numbers(self) if self.dialling == "digit-by-digit" else []
+        return [*slow, *callers_lost(self)]
 
     def ungiven(self) -> list[str]:
         """List the secrets, a line each, that others give and nobody has set."""

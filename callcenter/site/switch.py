@@ -131,6 +131,11 @@ class Switch:
         return address
 
     @property
+    def loopback(self) -> str:
+        """The loopback address of the same family, where FreeSWITCH is behind an edge."""
+        return "::1" if ipaddress.ip_address(self.bind_address).version == 6 else "127.0.0.1"
+
+    @property
     def is_behind_nat(self) -> bool:
         """Whether phones outside the local networks are told another address."""
         return self.stun is not None or self.announced_address != self.bind_address

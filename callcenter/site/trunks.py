@@ -24,14 +24,20 @@ from callcenter.site._types import (
     mapped,
 )
 from callcenter.site.certificates import check_certificates
-from callcenter.site.countries import impossible, is_beginning
+from callcenter.site.countries import (
+    country_of,
+    dialling,
+    impossible,
+    is_beginning,
+    is_country,
+    premium,
+)
 from callcenter.site.destinations import Destination, ToExtension, ToHangUp
 from callcenter.site.media import Codec, MediaMode, check_codecs, spoken
 from callcenter.site.network import Network
 
 __all__ = [
     "FAILOVER",
-    "PREMIUM",
     "Did",
     "Emergency",
     "NumberFormat",
@@ -46,7 +52,8 @@ MAXIMUM_BLOCK = 1000
 """Numbers of a block: the dialplan holds each, and is read from the beginning."""
 
 
-def _outside(text: str) -> str:
+def check_outside_number(text: str) -> str:
+    """Return a number of E.164, or raise the refusal of a text that is none."""
     if not re.fullmatch(r"\+[1-9][0-9]{5,14}", text):
         raise ValueError("is no number of E.164; use one such as '+861012345678'")
     if (wrong := impossible(text)) is not None:
@@ -54,7 +61,7 @@ def _outside(text: str) -> str:
     return text
 
 
-Outside = Annotated[str, AfterValidator(_outside)]
+Outside = Annotated[str, AfterValidator(check_outside_number)]
 """A number of the telephone network as ITU-T E.164 writes it: a plus, the country, 15 digits at
 most."""
 
@@ -70,22 +77,15 @@ def _prefix(text: str) -> str:
 Prefix = Annotated[str, AfterValidator(_prefix)]
 """How numbers begin that belong to a country, an area or a service."""
 
-PREMIUM = (
-    *("+979", "+870", "+878", "+881", "+882", "+883", "+888"),
-    *("+1242", "+1246", "+1264", "+1268", "+1284", "+1345", "+1441", "+1473", "+1649", "+1658"),
-    *("+1664", "+1721", "+1758", "+1767", "+1784", "+1809", "+1829", "+1849", "+1868", "+1869"),
-    *("+1876", "+1900", "+30901", "+30909", "+31900", "+31906", "+31909", "+3290", "+3389"),
-    *("+34803", "+34806", "+34807", "+35176", "+358600", "+358700", "+3989", "+41900", "+41901"),
-    *("+41906", "+42090", "+4390", "+4393", "+4470", "+4487", "+449", "+4590", "+46900", "+46939"),
-    *("+46944", "+4699", "+47820", "+47829", "+4870", "+49137", "+49900", "+61190", "+81990"),
-    *("+86160", "+86168"),
-)
-"""Numbers whose price is not that of a call, and those that fraud is known to call: satellites and
-international services (ITU-T E.164.1), the islands within +1, which are abroad for everyone else in
-it, and some countries' own premium ranges and British personal numbers (0 70), both as Google's
-libphonenumber 9.0.43 has them. Ireland's 15 and America's 976 are not here, since ordinary numbers
-begin so or differ in their middle: the carrier can bar them. A country that nobody calls needs no
-place here, but none in ``countries``."""
+
+def _country(text: str) -> str:
+    if not is_country(_prefix(text)):
+        raise ValueError(f"{text} is no country's code alone; use one such as '+49'")
+    return text
+
+
+Country = Annotated[str, AfterValidator(_country)]
+"""A country's code."""
 
 FAILOVER = (
     "DESTINATION_OUT_OF_ORDER",
@@ -209,6 +209,43 @@ SILENCE_SECONDS = 20
 """Well above what carriers take until they ring a mobile abroad, and below timer B."""
 
 
+def written(number: str, form: NumberFormat, country: str | None) -> str:
+    """Return a number of E.164 in another form, of which ``national`` is that of a country."""
+    if form == "national" and country is not None:
+        known = dialling(country)
+        if not number.startswith(country):
+            return known.abroad + number.removeprefix("+")
+        rest = number.removeprefix(country)
+        is_bare = known.bare is not None and re.fullmatch(known.bare, rest)
+        return rest if is_bare else known.own + rest
+    return {"+": "+", "00": "00"}.get(form, "") + number.removeprefix("+")
+
+
+def spellings(country: str | None) -> list[tuple[str, str]]:
+    """List how carriers write a caller's number, in the order in which it is looked for: an
+    expression of the whole, and what stands before its first group in E.164. Without a plus a
+    number is one of the country where it may be, else it begins with its country."""
+    known = dialling(country) if country is not None else None
+    abroad = "|".join(dict.fromkeys(["00", *([known.abroad] if known else [])]))
+    out = [(rf"(?:\+|{abroad})([1-9][0-9]{{6,14}})", "+")]
+    if known is None or country is None:
+        return [*out, ("([1-9][0-9]{7,14})", "+")]
+    code = country.removeprefix("+")
+    if known.own:
+        out.append((f"{known.own}([1-9][0-9]{{3,13}})", country))
+    if known.bare:
+        out.append((f"({known.bare})", country))
+    return [*out, (f"({code}[0-9]{{5,12}})", "+"), ("([1-9][0-9]{7,14})", "+")]
+
+
+def heard(number: str, country: str | None) -> str | None:
+    """Return the number of E.164 that a carrier's spelling of a caller means, or None."""
+    for expression, before in spellings(country):
+        if found := re.fullmatch(expression, number):
+            return before + found[1]
+    return None
+
+
 @model
 class Trunk:
     """A way to and from the telephone network: FreeSWITCH's gateway."""
@@ -263,20 +300,24 @@ class Trunk:
         "from", "p-asserted-identity", "p-preferred-identity", "remote-party-id"
     ] = "from"
     """The header in which the carrier looks for the caller's number (RFC 3325)."""
+    shows_callers: Annotated[bool, Field(strict=True)] = False
+    """Permission of the carrier to show a caller from outside, by the own number, on calls that are
+    sent on to a number outside. Else the number of the extension that sends them on is shown."""
     caller_id_format: NumberFormat = "+"
     """The way in which the carrier wants the caller's number to be written; see
     ``number_format``."""
     number_format: NumberFormat = "+"
     """The way in which the carrier wants numbers to be written: ``+49…``, ``0049…``, ``49…``, or
     ``national``: within the country of ``national`` as one dials there, ``030…``, else ``00…``. In
-    the North American plan (+1) that is ten digits, and 011 before others."""
+    the North American plan (+1) that is ten digits, and 011 before others; China's mobiles have no
+    0 in front. Google's libphonenumber knows each country's digits."""
     number_prefix: Annotated[str, Field(pattern=r"^[0-9*]{0,12}$")] = ""
     """The digits that the carrier wants in front of each number, such as a technical prefix.
     Emergency numbers are sent without."""
-    national: Prefix | None = None
-    """The country whose numbers the carrier sends as one dials them there: with one 0 instead of
-    the country, or in the North American plan (+1) with ten digits. Default: it sends the
-    country."""
+    national: Country | None = None
+    """The country whose numbers the carrier sends as one dials them there: with a 0 instead of the
+    country, or what is dialled there for it, and in the North American plan (+1) with ten digits.
+    Default: it sends the country."""
     early_media: Annotated[bool, Field(strict=True)] = True
     """Sound of the carrier's before the answer, which callers hear. False: they hear ringing."""
     codecs: Annotated[Many[Codec], Field(min_length=1)] | None = None
@@ -446,18 +487,7 @@ class Trunk:
         return self._written(number, self.caller_id_format)
 
     def _written(self, number: str, form: NumberFormat) -> str:
-        if form == "national" and self.national is not None:
-            own, abroad = self.dialled
-            if number.startswith(self.national):
-                return own + number.removeprefix(self.national)
-            return abroad + number.removeprefix("+")
-        return {"+": "+", "00": "00"}.get(form, "") + number.removeprefix("+")
-
-    @property
-    def dialled(self) -> tuple[str, str]:
-        """Digits that stand before a number in the country of ``national``: for one of the country,
-        and for one abroad."""
-        return ("", "011") if self.national == "+1" else ("0", "00")
+        return written(number, form, self.national)
 
 
 @model
@@ -607,9 +637,12 @@ class OutboundLimits:
     _: KW_ONLY
     countries: Many[Prefix] = ()
     """How numbers must begin, such as ``+49``. Routes need at least one."""
-    denied: Many[Prefix] = PREMIUM
-    """How they must not begin, though their country is allowed. By default satellites, premium rate
-    and the islands within +1 (ITU-T E.164.1, libphonenumber 9.0.43)."""
+    denied: Many[Prefix] | None = None
+    """How they must not begin, though their country is allowed. Default: in ``countries`` premium
+    rate, British personal numbers (0 70), satellites, and the islands within +1, which are abroad
+    for everyone else in it, as Google's libphonenumber knows them. A range in which ordinary
+    numbers are as well is not among them, such as Ireland's 15 and America's 976: the carrier can
+    bar it."""
     calls: Annotated[int, Field(strict=True, ge=1, le=1000)] = 2
     """Calls outside at a time of one extension."""
     calls_per_hour: Annotated[int, Field(strict=True, ge=1, le=100_000)] = 60
@@ -623,19 +656,26 @@ class OutboundLimits:
     @model_validator(mode="after")
     def _check(self) -> Self:
         for index, country in enumerate(self.countries):
-            if (
-                denied := next((p for p in self.denied if country.startswith(p)), None)
-            ) is not None:
+            denied = self.barred if self.denied is not None else premium(country_of(country))
+            if (one := next((p for p in denied if country.startswith(p)), None)) is not None:
                 raise Problem(
                     f"countries[{index}]",
-                    f"{country} is denied by {denied}, so nothing of it can be called; give denied "
+                    f"{country} is denied by {one}, so nothing of it can be called; give denied "
                     "without that, or leave it out",
                 )
         return self
 
+    @cached_property
+    def barred(self) -> tuple[str, ...]:
+        """How numbers begin that are never called: ``denied``, or what that is by default."""
+        if self.denied is not None:
+            return tuple(self.denied)
+        found = {dear for one in self.countries for dear in premium(country_of(one))}
+        return tuple(sorted(found))
+
     def refused(self, number: str) -> str | None:
         """Why a number of E.164 may not be called, or None."""
-        if (denied := next((p for p in self.denied if number.startswith(p)), None)) is not None:
+        if (denied := next((p for p in self.barred if number.startswith(p)), None)) is not None:
             return f"outbound_limits.denied has {denied}"
         if not any(number.startswith(prefix) for prefix in self.countries):
             return "outbound_limits.countries has no beginning of it"

@@ -55,7 +55,7 @@ def problems(site: Site, switch: Switch, found: State, service: str = "freeswitc
     out += site.unsaid() + site.ungiven()
     out += other_family(site, switch) + out_of_reach(site, found.addresses)
     if service == "freeswitch":
-        out += site.misleads(switch)
+        out += site.misleads(switch) + site.behind_edge(switch)
     if switch.stun is not None and found.os == "debian" and "python3" not in found.packages:
         out.append("stun is asked by a program in Python: install python3 on it")
     if service == "freeswitch":
@@ -70,6 +70,8 @@ def problems(site: Site, switch: Switch, found: State, service: str = "freeswitc
         # The profile binds both, whatever the phones may use.
         ("network.sip_port", site.network.sip_port, switch.bind_address, ("udp", "tcp")),
     ]
+    if service == "freeswitch" and site.network.edge:
+        wanted.append(("network.sip_port", site.network.sip_port, switch.loopback, ("udp",)))
     if service == "freeswitch" and any(one.transport != "tls" for one in site.trunks):
         wanted.append(
             ("network.trunk_port", site.network.trunk_port, switch.bind_address, ("udp", "tcp"))
@@ -93,7 +95,11 @@ def problems(site: Site, switch: Switch, found: State, service: str = "freeswitc
                 and listener.protocol in protocols
                 and listener.address in (address, "0.0.0.0", "::", "*")
             )
-            if taken and listener.process != PROCESSES.get(field, service):
+            ours = {PROCESSES.get(field, service)}
+            if field == "network.sip_port" and found.edge:
+                # Of the edge that the Site puts before the switch, or no longer does.
+                ours.add("kamailio")
+            if taken and listener.process not in ours:
                 out.append(
                     f"port {port}/{listener.protocol} ({field}) is taken by {listener.process}; "
                     "stop that service, or choose another port in the Site"

@@ -50,6 +50,8 @@ class State:
     """Processes that are a FreeSWITCH."""
     filters: tuple[str, ...] = ()
     """Names of packet filters beside ours: ufw, firewalld."""
+    edge: bool = False
+    """True where a deploy has put Kamailio's configuration on the host."""
     root: bool = False
     systemd: bool = False
     realtime: bool = False
@@ -99,6 +101,7 @@ class HostState(FactBase[State]):
                 '. /etc/os-release; echo "os $ID ${VERSION_CODENAME:-unknown}"',
                 'echo "root $(id -u)"',
                 "[ -d /run/systemd/system ] && echo systemd",
+                f"[ -e {paths.KAMAILIO_CONFIG} ] && echo edge",
                 "chrt -r 1 true 2>/dev/null && echo realtime",
                 "ip -o addr show 2>/dev/null | "
                 "sed -n 's/.* inet6\\{0,1\\} \\([^/ ]*\\).*/address \\1/p'",
@@ -156,6 +159,7 @@ class HostState(FactBase[State]):
             architecture=values.get("architecture", ""),
             freeswitch=tuple(processes),
             filters=tuple(filters),
+            edge="edge" in values,
             root=values.get("root") == "0",
             systemd="systemd" in values,
             realtime="realtime" in values,

@@ -5,7 +5,8 @@ from __future__ import annotations
 from pyinfra import host, logger
 from pyinfra.api import deploy
 
-from callcenter import render
+from callcenter import paths, render
+from callcenter.render import Tree
 from callcenter.site import Site, Switch
 from roles import files
 from roles.host import State
@@ -13,7 +14,7 @@ from roles.host.operations import passed, refuse
 from roles.kamailio import operations
 from roles.kamailio.facts import KamailioState
 
-__all__ = ["KamailioState", "activate", "configure", "install", "operations", "preflight"]
+__all__ = ["KamailioState", "activate", "configure", "install", "operations", "preflight", "retire"]
 
 
 @deploy("Kamailio: preflight")
@@ -23,6 +24,11 @@ def preflight(site: Site, switches: int) -> None:
         wrong = ["edges in front of switches cannot be deployed yet; keep one of the two groups"]
     else:
         wrong = site.needs_switch()
+        if site.network.edge:
+            wrong.append(
+                "Site.network.edge: puts an edge before each switch, and the inventory has edges "
+                "only; leave it out"
+            )
     for line in wrong:
         logger.error(f"{host.print_prefix}{line}")
     refuse(name="The site needs no switch", problems=wrong)
@@ -43,6 +49,19 @@ def configure(site: Site, switch: Switch) -> None:
         group="kamailio",
         wanted=render.kamailio.configuration(site, switch),
     )
+
+
+@deploy("Kamailio: retire")
+def retire(found: State) -> None:
+    """Remove an edge from a host that shall have none; FreeSWITCH takes its port afterwards."""
+    if found.edge:
+        operations.absent(name="No edge", installed=found.packages)
+        files.tree(
+            name="No configuration",
+            group="kamailio",
+            wanted=Tree([]),
+            after={paths.KAMAILIO_DROP_IN: "systemctl daemon-reload"},
+        )
 
 
 @deploy("Kamailio: activate")

@@ -9,10 +9,10 @@ from pyinfra.api import StringCommand, operation
 
 from callcenter import paths
 from callcenter.render import Tree
-from callcenter.render.kamailio import TABLES, watched
+from callcenter.render.kamailio import PACKAGES, TABLES, watched
 from roles.kamailio.facts import KamailioState
 
-__all__ = ["packages", "running"]
+__all__ = ["absent", "packages", "running"]
 
 
 @operation()
@@ -38,6 +38,20 @@ _GROUP = (
     + " ".join(f"{paths.KAMAILIO}/{name}" for name in TABLES.values())
     + " 2>/dev/null; fi; true"
 )
+
+
+@operation()
+def absent(installed: Mapping[str, str]) -> Generator[StringCommand, None, None]:
+    """Stop Kamailio, and remove its packages and where phones are."""
+    own = [name for name in PACKAGES if name.startswith("kamailio") and name in installed]
+    purge = (
+        "DEBIAN_FRONTEND=noninteractive apt-get -y -qq -o DPkg::Lock::Timeout=300 purge "
+        f"{' '.join(own)}"
+    )
+    yield StringCommand(
+        f"systemctl disable --now --quiet {paths.KAMAILIO_UNIT} 2>/dev/null; "
+        f"{purge if own else 'true'} && rm -f {paths.KAMAILIO_LOCATION}"
+    )
 
 
 @operation()

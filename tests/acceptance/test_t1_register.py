@@ -10,6 +10,7 @@ from callcenter.site import Site, Switch
 from tests.acceptance.support.given import Given
 from tests.acceptance.support.phones import Exchange, Phone, RegistrationRefused
 from tests.acceptance.support.uses import Uses, alone, uses
+from tests.acceptance.support.waiting import eventually
 
 WRONG = "not-the-password-of-anybody"
 
@@ -36,9 +37,12 @@ def test_registration_is_known(
     """The switch knows where a registered phone is, and forgets it when it leaves"""
     made = phone(numbers[0])
     question = f"sofia_contact */{numbers[0]}@{site.domain}"
-    assert f"sip:{numbers[0]}@" in fs_cli(question)
+    # Told by an edge, it knows a moment later.
+    eventually(
+        lambda: fs_cli(question), lambda said: f"sip:{numbers[0]}@" in said, "where the phone is"
+    )
     made.unregister()
-    assert "not_registered" in fs_cli(question)
+    eventually(lambda: fs_cli(question), lambda said: "not_registered" in said, "that it is gone")
 
 
 def test_wrong_password(numbers: list[str], phone: Callable[..., Phone]) -> None:

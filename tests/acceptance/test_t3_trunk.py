@@ -170,8 +170,14 @@ def test_trunks_are_up(site: Site, fs_cli: Callable[[str], str], exchange: Excha
 
 def test_strangers_call_nobody(site: Site, switch: Switch, exchange: Exchange) -> None:
     """Without a password nobody reaches a number, inside or outside"""
+    # An edge answers nobody who does not even know the domain.
     stranger = exchange.phone(
-        "stranger", domain=f"{switch.announced_address}:{site.network.sip_port}"
+        "stranger",
+        domain=site.domain
+        if site.network.edge
+        else f"{switch.announced_address}:{site.network.sip_port}",
+        server=switch.announced_address,
+        port=site.network.sip_port,
     )
     for number in ("030555123", "0030555123", "112", site.extensions[0].number):
         with pytest.raises(CallFailed) as refused:

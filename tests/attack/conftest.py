@@ -12,6 +12,7 @@ from dataclasses import dataclass
 
 import pytest
 
+from callcenter.site import LocalPackages
 from lab import network
 from tests.acceptance.support.waiting import PATIENCE
 from tests.attack.sip import Account, Message, Peer, Transport, sdp
@@ -31,6 +32,14 @@ EDGE_SITE = SITE.replace(
     'media=Media(mode="bypass", max_calls=100), features=FeatureCodes(echo=None, tone=None)',
     # The lab's addresses are strangers'.
 ).replace("Network(", 'Network(local_networks=["192.168.0.0/16"], ')
+
+BEFORE_SITE = SITE.replace(
+    "Network(", 'Network(edge=True, local_networks=["192.168.0.0/16"], '
+).replace(
+    # Raw phones leave calls behind.
+    "max_calls=100",
+    "max_calls=1000, calls_per_extension=900",
+)
 
 
 @dataclass(frozen=True)
@@ -78,6 +87,7 @@ class Edge:
     def __init__(self, operator: Operator, host: str, resources: ExitStack) -> None:
         self.operator, self.host, self._resources = operator, host, resources
         self.address = next(one.address for one in operator.lab.hosts if one.name == host)
+        self.is_before_switch = host != ALONE_HOST
 
     def new_address(self) -> str:
         """An address of the lab that nobody has used before."""
@@ -153,11 +163,23 @@ class Edge:
 _addresses = itertools.count()
 
 
-@pytest.fixture(scope="module")
-def edge_operator(operator_of: Callable[..., Operator]) -> Operator:  # noqa: F811
-    """Whoever deploys the edge that is attacked."""
-    made = operator_of("edge1")
-    made.describe(EDGE_SITE, group="edges")
+ALONE, BEFORE = "alone", "before a switch"
+ALONE_HOST = "edge1"
+
+
+@pytest.fixture(scope="module", params=[ALONE, BEFORE])
+def edge_operator(
+    operator_of: Callable[..., Operator],  # noqa: F811
+    request: pytest.FixtureRequest,
+) -> Operator:
+    """Whoever deploys the edge that is attacked: one alone, and one before a switch."""
+    if request.param == BEFORE and not LocalPackages().index.is_file():
+        pytest.skip("no FreeSWITCH packages for a switch behind the edge")
+    made = operator_of(ALONE_HOST if request.param == ALONE else "way1")
+    if request.param == ALONE:
+        made.describe(EDGE_SITE, group="edges")
+    else:
+        made.describe(BEFORE_SITE)
     made.succeed()
     return made
 
@@ -166,4 +188,4 @@ def edge_operator(operator_of: Callable[..., Operator]) -> Operator:  # noqa: F8
 def edge(edge_operator: Operator) -> Iterator[Edge]:
     """The edge under attack."""
     with ExitStack() as resources:
-        yield Edge(edge_operator, "edge1", resources)
+        yield Edge(edge_operator, edge_operator.hosts[0], resources)

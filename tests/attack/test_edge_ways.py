@@ -160,7 +160,8 @@ def test_no_phone_asks_another_for_its_password(edge: Edge, status: str) -> None
     assert bye is not None
     dialog.callee.reply(bye, status, headers=headers)
     (message,) = heard(dialog.caller, 1)
-    assert message.status == 480
+    # FreeSWITCH ends each of its two calls by itself.
+    assert message.status == (200 if edge.is_before_switch else 480)
     assert "mine" not in message.text
 
 
@@ -342,6 +343,8 @@ FOREIGN = ["REFER", "INFO", "NOTIFY", "PUBLISH", "SUBSCRIBE", "UPDATE", "PRACK",
 @pytest.mark.parametrize("method", FOREIGN)
 def test_methods_outside_of_a_call(edge: Edge, method: str) -> None:
     """Gain: a row in a table, a crash, or an order to a phone, for each that is not foreseen."""
+    if method == "SUBSCRIBE" and edge.is_before_switch:
+        pytest.skip("FreeSWITCH tells of lamps, to whoever has a password")
     callee, stranger, phone = edge.phone("1001"), edge.peer(), edge.phone("1000")
     uri = f"sip:1001@{DOMAIN}"
     extra = [("Event", "presence"), ("Refer-To", f"<sip:1002@{DOMAIN}>"), ("Expires", "60")]
@@ -466,6 +469,9 @@ def test_no_header_of_an_intruder_arrives(edge: Edge) -> None:
     assert invite is not None
     allowed = {"via", "from", "to", "call-id", "cseq", "contact", "max-forwards", "allow"}
     allowed |= {"content-type", "content-length", "record-route"}
+    if edge.is_before_switch:
+        allowed.add("supported")
+        assert invite.header("supported") == "replaces"
     assert {name for name, _ in invite.headers} <= allowed
     assert CODE not in invite.text
     assert "10.0.0.1" not in invite.header("record-route")
@@ -581,6 +587,8 @@ def test_a_transfer_leads_to_a_number_of_the_site(edge: Edge, target: str) -> No
 
 def test_an_honest_transfer_passes(edge: Edge) -> None:
     """The other way round: what a phone needs for a blind transfer arrives."""
+    if edge.is_before_switch:
+        pytest.skip("FreeSWITCH transfers, and no phone is asked to: tests/acceptance")
     dialog: Dialog = edge.dialog()
     extra = [("Refer-To", f"<sip:1002@{DOMAIN}>"), ("Referred-By", "<sip:boss@example.net>")]
     dialog.caller.send(dialog.request("REFER", dialog.caller, extra=extra))

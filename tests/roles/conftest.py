@@ -20,7 +20,6 @@ import lab as lab_package
 from callcenter import paths, render
 from callcenter.site import LocalPackages, Site
 from lab import network
-from lab.groups import Group
 from lab.image import RELEASES
 from lab.lab import Lab
 from lab.prepared import HOST, prepared
@@ -185,11 +184,9 @@ def with_options(ssh: list[str], *options: str) -> list[str]:
 class Operator:
     """Whoever types ``pyinfra inventories/NAME deploy/callcenter.py``."""
 
-    def __init__(
-        self, folder: Path, lab: Lab, hosts: tuple[str, ...], pyinfra: Pyinfra | None
-    ) -> None:
+    def __init__(self, folder: Path, lab: Lab, hosts: tuple[str, ...], pyinfra: Pyinfra) -> None:
         self.folder, self.lab, self.hosts = folder, lab, hosts
-        self.pyinfra = pyinfra or Pyinfra(forks=False)
+        self.pyinfra = pyinfra
         self.secrets = folder / "secrets.json"
         self.repository = ROOT
         self.inventory = folder / "site"
@@ -336,8 +333,8 @@ def operator_of(
     request: pytest.FixtureRequest,
 ) -> Iterator[Callable[..., Operator]]:
     """Boot fresh hosts and give them an operator: on which the packages of ``SITE`` are installed,
-    or bare ones, whose operator starts pyinfra anew for each run. They go with the module: a kernel
-    has inotify instances for some twelve hosts only (fs.inotify.max_user_instances)."""
+    or bare ones. They go with the module: a kernel has inotify instances for some twelve hosts only
+    (fs.inotify.max_user_instances)."""
 
     made = []
 
@@ -345,13 +342,12 @@ def operator_of(
         lab.up(hosts, prepared=None if bare else plain_switch)
         spent["hosts"] += len(hosts)
         folder = tmp_path_factory.mktemp("operator")
-        made.append(Operator(folder, lab, hosts, None if bare else pyinfra))
+        made.append(Operator(folder, lab, hosts, pyinfra))
         return made[-1]
 
     yield make
     for operator in made:
         operator.close()
-    spent["processor"] += Group(f"hosts/{lab.name}").processor_seconds
     if not kept(request.session):
         lab.halt()
 

@@ -216,13 +216,19 @@ def refusing(side: Side, codec: int) -> Iterator[None]:
 
 @contextmanager
 def calling(
-    operator: Operator, side: Side, to: str, *codecs: int, user: str = ""
+    operator: Operator,
+    side: Side,
+    to: str,
+    *codecs: int,
+    user: str = "",
+    caller: str = "+49405550000",
+    headers: str = "",
 ) -> Iterator[None]:
     """Somebody calls a number, offers these codecs, and has an answer: an extension, or a carrier
-    whom the switch knows by its address. The switch ends the call."""
+    whom the switch knows by its address, with headers of its own. The switch ends the call."""
     switch = next(one.address for one in operator.lab.hosts if one.name == operator.hosts[0])
-    common = {"to": to, "domain": DOMAIN, "user": user or "+49405550000"}
-    text = _HEAD.format(method="INVITE", cseq=1, login="", **common) + side.sdp(*codecs)
+    common = {"to": to, "domain": DOMAIN, "user": user or caller}
+    text = _HEAD.format(method="INVITE", cseq=1, login=headers, **common) + side.sdp(*codecs)
     text += '<recv response="100" optional="true"/>\n'
     if user:
         password = json.loads(operator.secrets.read_text())[f"extension/{user}"]

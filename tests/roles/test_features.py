@@ -68,10 +68,10 @@ SERVICES = {
         "0301234",
     ),
     "recordings": ("recording=Recording(keep_days=7)", "1020"),
-    "call detail records": ("cdr=Cdr()", "1020"),
+    "call detail records": ("cdr=Cdr()", "1022"),
     "billing": (
         'database=LocalPostgres(), billing=Billing(currency="EUR", rates=[Rate("+49", 1)])',
-        "1020",
+        "1023",
     ),
 }
 OWN = {
@@ -102,13 +102,33 @@ OWN = {
 """The module and the file that are there for it alone."""
 RANGE = "*Extension.range(1000, 1009, ring_seconds=5)"
 EXTENSIONS = {
-    "pickup": 'Extension(1000, pickup_groups=["a"]), *Extension.range(1001, 1009, ring_seconds=5)',
-    "voicemail": f"{RANGE}, Extension(1020, voicemail=True)",
-    "recordings": f"{RANGE}, Extension(1020, record=True)",
-    "call detail records": f"{RANGE}, Extension(1020)",
-    "billing": f'{RANGE}, Extension(1020, account="family")',
+    "voicemail": "Extension(1021, voicemail=True)",
+    "recordings": "Extension(1020, record=True)",
+    "call detail records": "Extension(1022)",
+    "billing": 'Extension(1023, account="family")',
 }
 """Where the service is one of extensions."""
+PICKUP = 'Extension(1000, pickup_groups=["a"]), *Extension.range(1001, 1009, ring_seconds=5)'
+
+GROUPS = (
+    (
+        "applications",
+        "HTTP applications",
+        "scripts",
+        "conferences",
+        "parking",
+        "forward",
+        "ring groups",
+        "notices",
+        "trunks",
+        "recordings",
+    ),
+    ("pickup", "hours", "IVR", "voicemail", "call detail records"),
+    ("do not disturb", "faxes", "users of the Event Socket", "billing"),
+    ("intercom", "speed dials", "queues"),
+)
+"""Services that are deployed together: none brings a module or a file that another one needs, so
+each has to bring all of its own."""
 
 
 @pytest.fixture(scope="module")
@@ -118,13 +138,13 @@ def operator(operator_of: Callable[..., Operator]) -> Operator:
     return made
 
 
-def described(service: str | None) -> str:
-    """The Site with one service, or without any."""
-    if service is None:
-        return SITE
-    text, _ = SERVICES[service]
-    site = SITE.replace("media=", f"{text},\n    media=")
-    return site.replace(RANGE, EXTENSIONS.get(service, RANGE))
+def described(*services: str) -> str:
+    """The Site with some services."""
+    fields = [SERVICES[one][0] for one in services]
+    people = [PICKUP if "pickup" in services else RANGE]
+    people += [EXTENSIONS[one] for one in services if one in EXTENSIONS]
+    site = SITE.replace("media=", ",\n    ".join([*fields, "media="]))
+    return site.replace(RANGE, ", ".join(people))
 
 
 def rendered(operator: Operator, text: str) -> tuple[set[str], set[str]]:
@@ -152,37 +172,86 @@ def ports(operator: Operator) -> str:
     )
 
 
-@pytest.mark.parametrize("service", SERVICES)
-def test_on_and_off(operator: Operator, exchange: Exchange, service: str) -> None:
-    _, number = SERVICES[service]
-    before = ports(operator)
-    operator.describe(described(service))
-    operator.succeed()
-    modules, files = rendered(operator, described(service))
-    module, file = OWN[service]
-    assert {module} - {None} <= modules
-    assert {file} - {None} <= files
-    until(lambda: present(operator), lambda found: modules <= found[0] and files == found[1])
-    caller = phone_of(operator, HOST, exchange, "1000")
-    call = caller.call(number)
-    # Nobody has registered 1001: 480 is an answer of the service, and 404 would be none.
-    exchange._wait(lambda: call.established or call.ended, PATIENCE, "an answer")
-    assert not (call.ended and call.wait_ended().code == 404)
-    call.hangup()
+class Turn:
+    """The host, with the services of one group on, or off again."""
 
-    operator.describe(described(None))
+    def __init__(self, operator: Operator) -> None:
+        self.operator = operator
+        self.plain_ports = ports(operator)
+        self._off: tuple[str, ...] = ()
+
+    def on(self, group: tuple[str, ...]) -> None:
+        """Deploy the group's services, unless they are what was deployed last."""
+        self._deploy(described(*group))
+
+    def off(self, group: tuple[str, ...]) -> None:
+        """Deploy the plain Site where they were on, unless nothing else was on since."""
+        if self._off != group:
+            self.on(group)
+        self._deploy(SITE)
+        self._off = group
+
+    def _deploy(self, site: str) -> None:
+        data = self.operator.inventory.parent / "group_data/site.py"
+        if data.read_text() != site.replace("{secrets}", str(self.operator.secrets)):
+            self.operator.describe(site)
+            self.operator.succeed()
+
+
+@pytest.fixture(scope="module")
+def turn(operator: Operator) -> Turn:
+    operator.describe()
     operator.succeed()
-    plain_modules, plain_files = rendered(operator, described(None))
-    off = {module} | (modules - plain_modules)
-    until(
-        lambda: present(operator),
-        lambda found: not off & found[0] and found[1] == plain_files,
-    )
-    assert file not in plain_files
-    # FreeSWITCH closes the port of a profile in the background, after it has said that it is gone.
-    until(lambda: ports(operator), before)
-    caller.register()
-    assert caller.call(number).wait_ended().code == 404
+    return Turn(operator)
+
+
+def test_services_that_are_deployed_together_share_nothing(operator: Operator) -> None:
+    """Else one could lack what another one brings, and nobody would notice."""
+    assert sorted(one for group in GROUPS for one in group) == sorted(SERVICES)
+    plain = rendered(operator, SITE)
+    for group in GROUPS:
+        for kind in (0, 1):
+            brought = [rendered(operator, described(one))[kind] - plain[kind] for one in group]
+            assert sum(map(len, brought)) == len(set().union(*brought)), group
+
+
+@pytest.mark.parametrize(
+    ("service", "state"),
+    [(service, state) for group in GROUPS for state in ("on", "off") for service in group],
+)
+def test_on_and_off(turn: Turn, exchange: Exchange, service: str, state: str) -> None:
+    operator = turn.operator
+    _, number = SERVICES[service]
+    module, file = OWN[service]
+    modules, files = rendered(operator, described(service))
+    plain_modules, plain_files = rendered(operator, SITE)
+    (group,) = (group for group in GROUPS if service in group)
+    if state == "on":
+        turn.on(group)
+        assert {module} - {None} <= modules
+        assert {file} - {None} <= files
+        all_files = rendered(operator, described(*group))[1]
+        assert files <= all_files
+        until(
+            lambda: present(operator), lambda found: modules <= found[0] and all_files == found[1]
+        )
+        call = phone_of(operator, HOST, exchange, "1000").call(number)
+        # Nobody has registered 1001: 480 is an answer of the service, and 404 would be none.
+        exchange._wait(lambda: call.established or call.ended, PATIENCE, "an answer")
+        assert not (call.ended and call.wait_ended().code == 404)
+        call.hangup()
+    else:
+        turn.off(group)
+        gone = {module} | (modules - plain_modules)
+        until(
+            lambda: present(operator),
+            lambda found: not gone & found[0] and found[1] == plain_files,
+        )
+        assert file not in plain_files
+        # FreeSWITCH closes the port of a profile in the background, after it has said that it is
+        # gone.
+        until(lambda: ports(operator), turn.plain_ports)
+        assert phone_of(operator, HOST, exchange, "1000").call(number).wait_ended().code == 404
 
 
 KEPT = 'features=FeatureCodes(forward="*72", forward_off="*73", do_not_disturb="*78", '

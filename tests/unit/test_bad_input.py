@@ -71,6 +71,19 @@ def prepaid(**fields: object) -> Site:
     return outside(**{**given, **fields})
 
 
+def sent_outside(number: str, by: int | None = 1000, **fields: object) -> Site:
+    """A Site whose group sends on to a number outside."""
+    given = {
+        "extensions": [m.Extension(1000, routes=["r"]), m.Extension(1001)],
+        "outbound": [route()],
+        "inbound": [m.Did("+4930123456", to=m.extension(1000))],
+        "emergency": [m.Emergency(112, trunks=["a"])],
+        "trunks": [m.Trunk("a", host="192.0.2.1", caller_id="+4930123456")],
+        "ring_groups": [m.RingGroup("g", [1001], otherwise=m.outside(number, by=by))],
+    }
+    return outside(**{**given, **fields})
+
+
 # What is described, the path of the field, and words of what is wrong and what would be right.
 PYTHON: list[tuple[str, Described, str, list[str]]] = [
     ("an empty Site", lambda: m.Site(), "Site.domain", ["is missing", "give it a value"]),
@@ -104,6 +117,60 @@ PYTHON: list[tuple[str, Described, str, list[str]]] = [
     ("a DID to a fax that is not there", lambda: outside(inbound=[
         m.Did("+4930123456", to=m.fax("a"))]),
      "Site.inbound[0].to.fax", ["'a' is not in the Site's faxes"]),
+    ("a number outside in words", lambda: m.outside("my mobile"), "ToOutside.outside",
+     ["no number that leads outside", "'0170123456'"]),
+    ("a number outside with a code", lambda: m.outside("*72017012345"), "ToOutside.outside",
+     ["no number that leads outside"]),
+    ("a number outside that is too long", lambda: m.outside("0" * 21), "ToOutside.outside",
+     ["no number that leads outside"]),
+    ("a number outside in the name of a word", lambda: m.outside("017012345", by="ann"),
+     "ToOutside.by", ["cannot be dialled"]),
+    ("a number outside in nobody's name", lambda: sent_outside("017012345", None),
+     "Site.ring_groups[0].otherwise.by", ["is missing", "by=1000"]),
+    ("a number outside in the name of nobody's extension", lambda: sent_outside("017012345", 1009),
+     "Site.ring_groups[0].otherwise.by", ["1009 is no extension of the Site"]),
+    ("a number outside that its extension may not call", lambda: sent_outside("017012345", 1001),
+     "Site.ring_groups[0].otherwise.outside",
+     ["fits the route 'r', which extension 1001 has not", "its routes"]),
+    ("a number outside that no route leads to", lambda: sent_outside("7017012345"),
+     "Site.ring_groups[0].otherwise.outside", ["fits no route of outbound", "as extension 1000"]),
+    ("a number outside where nothing leads outside",
+     lambda: site(ivrs=[
+         m.Ivr("i", m.say("Hello."), options={"1": m.outside("017012345", by=1000)})]),
+     "Site.ivrs[0].options['1'].outside", ["fits no route of outbound"]),
+    ("an emergency number as a destination", lambda: sent_outside("112"),
+     "Site.ring_groups[0].otherwise.outside", ["is an emergency number", "give another"]),
+    ("a number outside that is an extension", lambda: sent_outside("1001"),
+     "Site.ring_groups[0].otherwise.outside", ["1001 is an extension", "use extension(1001)"]),
+    ("a number outside that is a code", lambda: sent_outside("9196"),
+     "Site.ring_groups[0].otherwise.outside", ["9196 is inside (features.echo)"]),
+    ("a number outside that is the Site's own", lambda: sent_outside("030123456"),
+     "Site.ring_groups[0].otherwise.outside",
+     ["becomes +4930123456, which is the Site's own (inbound[0])"]),
+    ("a number outside that costs too much", lambda: sent_outside("0900123456"),
+     "Site.ring_groups[0].otherwise.outside",
+     ["becomes +49900123456, and outbound_limits.denied has +49900"]),
+    ("a number outside in a country that nobody calls",
+     lambda: sent_outside("031234567", outbound=[route(prefix="+3")]),
+     "Site.ring_groups[0].otherwise.outside", ["outbound_limits.countries has no beginning of it"]),
+    ("an extension that leads where it may not call",
+     lambda: sent_outside("017012345", extensions=[
+         m.Extension(1000, routes=["r"]), m.Extension(1001, no_answer=m.outside("017012345"))]),
+     "Site.extensions[1].no_answer.outside", ["which extension 1001 has not"]),
+    ("a number outside that nobody could pay",
+     lambda: prepaid(inbound=[m.Did("+4930123456", to=m.outside("017012345", by=1000))],
+                     billing=m.Billing(currency="EUR", rates=[m.Rate("+4930", "0.02")])),
+     "Site.inbound[0].to.outside", ["+4917012345 has no price", "account 'family'"]),
+    ("a speed dial to a number outside that nobody may call",
+     lambda: sent_outside("017012345", 1000, speed_dials={"*01": "017012345"}, ring_groups=[],
+                          extensions=[m.Extension(1000, caller_id="+4930123456")]),
+     "Site.speed_dials['*01']", ["fits the route 'r', which no extension has"]),
+    ("a speed dial to a number that costs too much",
+     lambda: sent_outside("017012345", speed_dials={"*01": "0900123456"}),
+     "Site.speed_dials['*01']", ["outbound_limits.denied has +49900"]),
+    ("a speed dial to the Site's own number",
+     lambda: sent_outside("017012345", speed_dials={"*01": "030123456"}),
+     "Site.speed_dials['*01']", ["is the Site's own (inbound[0])"]),
     ("a voicemail number that is an extension",
      lambda: site(extensions=[m.Extension(1000, voicemail=True)],
                   voicemail=m.Voicemail(check=1000)),

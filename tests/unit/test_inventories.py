@@ -124,6 +124,28 @@ class TestCheck:
         assert line.endswith(f"has no site; write one in {folder / 'group_data' / 'other'}.py")
 
 
+@pytest.mark.parametrize(
+    ("named", "words"),
+    [
+        ("inventories/prdo", "inventories/prdo is not there; inventories/prod is"),
+        ("prod", "prod is not there; inventories/prod is"),
+        ("inventories", "inventories is a folder; name a file of it, such as inventories/prod"),
+        ("nohost.invalid", "is neither an inventory nor a host; there are inventories/lab, "),
+        ("site.yaml", "site.yaml is no inventory; name the one whose hosts it describes"),
+    ],
+)
+def test_a_deploy_that_looks_at_no_host_fails(
+    named: str, words: str, operators_folder: Path
+) -> None:
+    """pyinfra alone would end well, or run YAML as Python"""
+    shutil.copy(ROOT / "config.py", operators_folder)
+    done = pyinfra(operators_folder, "-y", named, "deploy/callcenter.py")
+    assert done.returncode == 1
+    lines = (done.stdout + done.stderr).splitlines()
+    assert lines[:-1] == ["--> Loading config..."]
+    assert words in lines[-1]
+
+
 @pytest.mark.skipif(not shutil.which("ssh"), reason="ssh is not installed")
 def test_the_address_that_only_a_host_knows_is_asked_of_it(
     operators_folder: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]

@@ -31,8 +31,14 @@ SIGN = re.compile(r"\[ \((?:\)\.\\-)?\]\*")
 """Signs between digits, which are passed over."""
 
 
+PARAMETERS = "(?:;[A-Za-z0-9=+.-]{1,60}){1,8}"
+"""What stands behind a carrier's number, which is passed over."""
+
+
 def captures_words(expression: str) -> bool:
-    """Tell whether an expression matches words and signs between them, and takes the words."""
+    """Tell whether an expression matches words, signs between them and parameters, and takes the
+    words."""
+    expression = expression.replace(PARAMETERS, "")
     rest, depth = "", 0
     for part in re.split(r"(?<!\\)([()])(?![^\[]*\])", expression):
         depth += {"(": 1, ")": -1}.get(part, 0)
@@ -205,6 +211,7 @@ def described(pick: Any) -> Site:
             account="a" if prepaid and outside and number == 1000 else None,
             caller_id="+4930123401" if outside and number == 1000 else None,
             pickup_groups=["g"] if picks_up else [],
+            no_answer=m.outside("017012345") if outside and number == 1003 else None,
             voicemail=m.Mailbox(
                 pin=Secret(literal=f"83719{number}"),
                 email="a@example.net" if mail else None,
@@ -224,9 +231,14 @@ def described(pick: Any) -> Site:
                         caller_id_format=pick("cid-format", ["+", "00", "digits", "national"]),
                         national=pick("national", ["+49", "+1"]),
                         number_prefix=pick("prefix", ["", "99*"]),
+                        shows_callers=pick("shows", [False, True]),
                         calls_per_hour=pick("hour", [None, 9]), record=record),
                 m.Trunk("b", host="192.0.2.2", national="+49"),
             ],
+            "callers": pick("callers", [None, m.Callers(
+                national="+49", number_format="national", number_prefix="0",
+                rules=[m.CallerRule("bad", prefixes=["+4990"], anonymous=True, to=m.hang_up()),
+                       m.CallerRule("vip", numbers=["+4930555100"], shown_as="Ann")])]),
             "outbound": [
                 m.Route("r", pattern=r"^0\d{6,11}$", strip=1, prefix="+49", trunks=["a", "b"],
                         weights=pick("weights", [None, [1, 2]])),
@@ -270,7 +282,7 @@ def described(pick: Any) -> Site:
         faxes=[m.Fax("office", number="3200")] if is_default else [],
         applications=[m.Application("own", port=8084, number="6300")],
         notices=[m.Notice("storm", m.say("Stay at home."), number="6200")],
-        speed_dials={"*01": "1000"},
+        speed_dials={"*01": "1000", **({"*02": "017012345"} if outside else {})},
         cdr=m.Cdr("json"),
         **more,
     )  # fmt: skip
@@ -308,7 +320,7 @@ def test_callers_are_closed_where_they_come_in() -> None:
             assert [data for data in done if not re.fullmatch(NUMBER, data)] == [], one.get("name")
 
 
-NUMBER = r"destination_number=(?:\$\d)+"
+NUMBER = r"(?:destination|caller_id)_number=(?:\$\d)+"
 
 
 @pytest.mark.parametrize(
@@ -337,6 +349,9 @@ BAD = {
         '<action application="set" data="a=$1"/></condition>', "anything"),
     "a capture of a sign among words": (
         '<condition field="destination_number" expression="^(\\d*[ ().\\-]*)\\z">'
+        '<action application="set" data="a=$1"/></condition>', "anything"),
+    "a capture of parameters": (
+        '<condition field="caller_id_number" expression="^(\\d*;[a-z=]*)\\z">'
         '<action application="set" data="a=$1"/></condition>', "anything"),
     "what has signs in it": (
         '<condition field="caller_id_number" expression="^[ (]*+(\\d*)\\z">'

@@ -2,15 +2,46 @@
 
 from __future__ import annotations
 
+import phonenumbers
 import pytest
+from phonenumbers import PhoneNumberType
 
-from callcenter.site.trunks import PREMIUM, OutboundLimits
+from callcenter.site.countries import premium
+from callcenter.site.trunks import OutboundLimits
+
+EVERYWHERE = [f"+{code}" for code in sorted(phonenumbers.COUNTRY_CODE_TO_REGION_CODE)]
 
 
 def test_none_is_part_of_another() -> None:
-    assert len(set(PREMIUM)) == len(PREMIUM)
-    for one in PREMIUM:
-        assert [other for other in PREMIUM if one.startswith(other)] == [one]
+    found = [dear for country in EVERYWHERE for dear in premium(country)]
+    assert len(found) > 200
+    for one in found:
+        assert [other for other in found if one.startswith(other)] == [one]
+
+
+@pytest.mark.parametrize("kind", ["FIXED_LINE", "MOBILE", "TOLL_FREE", "PREMIUM_RATE"])
+def test_libphonenumbers_own_examples(kind: str) -> None:
+    """No ordinary number of any country is denied, and premium rate is, but where both begin so."""
+    allowed = []
+    for region in sorted(phonenumbers.SUPPORTED_REGIONS):
+        example = phonenumbers.example_number_for_type(region, getattr(PhoneNumberType, kind))
+        if example is None:
+            continue
+        number = phonenumbers.format_number(example, phonenumbers.PhoneNumberFormat.E164)
+        country = f"+{example.country_code}"
+        if OutboundLimits(countries=[country]).refused(number) is None:
+            allowed.append(region)
+        elif kind != "PREMIUM_RATE":
+            # All of an island within +1, and nothing else.
+            assert country == "+1", number
+    if kind == "PREMIUM_RATE":
+        assert len(allowed) < 25, allowed
+
+
+def test_a_list_of_ones_own_is_all() -> None:
+    limits = OutboundLimits(countries=["+49"], denied=["+49180"])
+    assert limits.refused("+499001234567") is None
+    assert limits.refused("+491801234567") == "outbound_limits.denied has +49180"
 
 
 @pytest.mark.parametrize(

@@ -140,7 +140,7 @@ def test_a_code_that_takes_a_number(dialled: str, then: str, tmp_path: Path) -> 
     assert second == then
 
 
-@pytest.mark.parametrize("dialled", ["*721", "*72*73", "*80a", "*73100", "*72" + "1" * 16])
+@pytest.mark.parametrize("dialled", ["*721", "*72*73", "*80a", "*73100", "*72" + "1" * 21])
 def test_a_code_without_its_number_is_nothing(dialled: str, tmp_path: Path) -> None:
     with pytest.raises(SiteError, match="nothing that can be dialled"):
         explained(tmp_path, dialled)
@@ -302,3 +302,52 @@ def test_the_expression_of_a_range_is_the_range(seed: int) -> None:
     found = re.compile(expression(did, []))
     matched = [n for n in range(10**width) if found.fullmatch(f"{head}{n:0{width}}")]
     assert matched == list(range(first, last + 1))
+
+
+SENT_OUTSIDE = """
+domain: cc.example.net
+extensions:
+  - {number: 1000, routes: [national], no_answer: {outside: "01701234567"}}
+  - 1001
+features: {forward: "*72", forward_off: "*73"}
+trunks: [{name: a, host: 192.0.2.1, caller_id: "+4930123456"}]
+inbound:
+  - {number: "+4930123456", to: {outside: "01701234567", by: 1000}}
+  - {number: "+4930123457", to: {extension: 1000}}
+outbound: [{name: national, pattern: '^0[1-9]\\d{5,11}$', strip: 1, prefix: "+49", trunks: [a]}]
+outbound_limits: {countries: ["+49"]}
+emergency: [{number: 112, trunks: [a]}]
+speed_dials: {"*01": "01701234567"}
+"""
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (("1000",), ["else outside 01701234567:",
+                     "01701234567 is called outside as if extension 1000 called it",
+                     "+491701234567 is called over a (192.0.2.1)"]),
+        (("+4930123456", "--trunk", "a"), ["+491701234567 is called over a (192.0.2.1)"]),
+        (("*01",), ["*01 is 01701234567 (speed_dials['*01'])",
+                    "+491701234567 is called over a (192.0.2.1)"]),
+        (("*01", "--from", "1001"), ["the call is refused (403): extension 1001 has not the route "
+                                     "national"]),
+        (("*7201701234567",), ["calls to 1000 go outside to 01701234567 from then on, as if 1000 "
+                               "called it:", "+491701234567 is called over a (192.0.2.1)"]),
+        (("*721001",), ["calls to 1000 go to 1001 from then on"]),
+        (("*72030123457",), ["1000 is told that its calls cannot be forwarded to 030123457"]),
+        (("*720900123456",), ["1000 is told that its calls cannot be forwarded to 0900123456"]),
+        (("*72112",), ["1000 is told that its calls cannot be forwarded to 112"]),
+        (("*7201701234567", "--from", "1001"),
+         ["1001 is told that its calls cannot be forwarded to 01701234567"]),
+    ],
+)  # fmt: skip
+def test_numbers_outside_as_destinations(
+    words: tuple[str, ...], said: list[str], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    file = tmp_path / "site.yaml"
+    file.write_text(SENT_OUTSIDE)
+    number, *options = words
+    assert main(["route", "2026-11-23T10:00", number, str(file), *options]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert [line for line in lines if line in said] == said

@@ -21,6 +21,8 @@ from callcenter.site import (
     AgentCodes,
     Application,
     Billing,
+    CallerRule,
+    Callers,
     Cdr,
     Conference,
     Did,
@@ -142,6 +144,13 @@ trunks:
 inbound:
   - {number: "+861012345678", to: {extension: 2000}, trunk: carrier-a}
   - {number: "+861012345600", last: "+861012345609", to: {fax: office}}
+callers:
+  national: "+86"
+  number_format: national
+  number_prefix: "0"
+  rules:
+    - {name: pests, prefixes: ["+86168"], numbers: ["+8613800138000"], anonymous: true,
+       called: ["+861012345678"], to: {hang_up: CALL_REJECTED}, shown_as: Pest}
 outbound:
   - {name: national, pattern: '^0\\d{9,11}$', trunks: [carrier-a, carrier-b], strip: 1,
      weights: [3, 1], prefix: "+86", failover: [NORMAL_TEMPORARY_FAILURE], ring_seconds: 40,
@@ -338,6 +347,22 @@ def twin() -> Site:
             Did("+861012345678", to=extension(2000), trunk="carrier-a"),
             Did("+861012345600", last="+861012345609", to=fax("office")),
         ],
+        callers=Callers(
+            national="+86",
+            number_format="national",
+            number_prefix="0",
+            rules=[
+                CallerRule(
+                    "pests",
+                    prefixes=["+86168"],
+                    numbers=["+8613800138000"],
+                    anonymous=True,
+                    called=["+861012345678"],
+                    to=hang_up("CALL_REJECTED"),
+                    shown_as="Pest",
+                )
+            ],
+        ),
         outbound=[
             Route(
                 "national",

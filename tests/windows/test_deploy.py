@@ -166,7 +166,9 @@ def test_an_edit_on_the_host_is_shown_and_put_right(machine: Machine) -> None:
     assert not machine.exists(paths.CONFIG + "\\dialplan\\stray.xml")
 
 
+@ONE_DOOR
 def test_an_upgrade_keeps_the_configuration(machine: Machine) -> None:
+    """Its parts go through both doors elsewhere: to uninstall, to install, to configure."""
     if len(machine.versions) < 2:
         pytest.skip("CALLCENTER_WINDOWS_MSI names one version only")
     # Whatever a test before has changed.

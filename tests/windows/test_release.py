@@ -61,8 +61,8 @@ def test_the_acceptance_tests_prove_the_windows_host(machine: Machine, tmp_path:
     done = subprocess.run(
         [
             *(sys.executable, "-m", "pytest", "tests/acceptance", "-q", "--tb=short"),
-            *("--inventory", machine.inventory(), "--phones", "all", "-p", "no:cacheprovider"),
-            *("--junitxml", str(junit)),
+            *("--inventory", machine.inventory(), "--phones", "all", "--calls-at-once", "12"),
+            *("-p", "no:cacheprovider", "--junitxml", str(junit)),
         ],
         cwd=ROOT,
         stdin=subprocess.DEVNULL,

@@ -14,6 +14,7 @@ from callcenter.render._files import File
 from callcenter.render.services import (
     applications,
     billing,
+    callers,
     cdrs,
     codecs,
     conferences,
@@ -31,6 +32,7 @@ from callcenter.render.services import (
     relays,
     ring_groups,
     scripts,
+    sent_outside,
     trunks,
     voicemails,
 )
@@ -73,6 +75,7 @@ class Service(Protocol):
 SERVICES: Final[tuple[Service, ...]] = (
     applications,
     billing,
+    callers,
     cdrs,
     codecs,
     conferences,
@@ -90,6 +93,7 @@ SERVICES: Final[tuple[Service, ...]] = (
     relays,
     ring_groups,
     scripts,
+    sent_outside,
     trunks,
     voicemails,
 )

@@ -12,9 +12,9 @@ from markupsafe import Markup
 from callcenter.render import sounds
 from callcenter.render._files import File
 from callcenter.render._templates import xml, xml_escape
-from callcenter.site import Announcement, Destination, OpenDuring, Say, Site, ToQueue
+from callcenter.site import Announcement, Destination, OpenDuring, Say, Site, ToOutside, ToQueue
 from callcenter.site.destinations import target_of
-from callcenter.site.features import WITH_NUMBER
+from callcenter.site.features import DIGITS, WITH_NUMBER
 
 __all__ = [
     "CONTEXT",
@@ -53,6 +53,8 @@ def name_of(destination: Destination) -> str:
         return f"during-{target}-{ways[:8]}"
     if isinstance(destination, ToQueue) and destination.priority:
         return f"queue-{target}-priority-{destination.priority}"
+    if isinstance(destination, ToOutside):
+        return f"outside-{destination.by}-{target}"
     return f"{field.replace('_', '-')}-{target}"
 
 
@@ -112,7 +114,8 @@ def codes(site: Site) -> Iterator[tuple[str, str, str]]:
         *("pickup", "intercom"),
     ):
         if (code := getattr(site.features, name)) is not None:
-            yield name.replace("_", "-"), code, r"(\d{2,15})" if name in WITH_NUMBER else ""
+            after = rf"(\d{{2,{DIGITS}}})" if name in WITH_NUMBER else ""
+            yield name.replace("_", "-"), code, after
 
 
 def config(path: str, site: Site, **values: object) -> File:

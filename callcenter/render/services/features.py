@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 from callcenter import paths
 from callcenter.render._files import File
 from callcenter.render._templates import plain
+from callcenter.render.services import trunks
 from callcenter.render.services._way import config, records
 from callcenter.site import Site
 from callcenter.site._plan import services
@@ -38,7 +39,13 @@ def files(site: Site) -> Iterator[File]:
         site,
         records=records(site),
         targets=[number for number in services(site) if number.isdigit()],
+        barred="|".join([*_digits(site.outbound_limits.barred), *trunks.spans(site.inbound)]),
+        countries="|".join(_digits(site.outbound_limits.countries)),
         pickup_script=f"{paths.CURRENT}/{PICKUP_SCRIPT}",
     )
     if site.features.pickup is not None:
         yield File(PICKUP_SCRIPT, plain(f"freeswitch/{PICKUP_SCRIPT}.j2", site=site), 0o640)
+
+
+def _digits(prefixes: Sequence[str]) -> list[str]:
+    return [prefix[1:] for prefix in prefixes]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Literal
 
@@ -12,6 +13,7 @@ from callcenter.render._files import File
 from callcenter.render._templates import xml
 from callcenter.render.services._way import config, records
 from callcenter.site import PASSED, Did, Site, Trunk
+from callcenter.site.countries import dialling
 from callcenter.site.trunks import NumberFormat
 
 __all__ = [
@@ -21,8 +23,10 @@ __all__ = [
     "files",
     "identity",
     "modules",
+    "own_numbers",
     "profile",
     "profiles",
+    "spans",
     "told",
 ]
 
@@ -81,11 +85,11 @@ def files(site: Site) -> Iterator[File]:
         used=tuple(used.values()),
         records=records(site),
         passed=PASSED,
-        denied=_beginnings(site.outbound_limits.denied),
+        denied=_beginnings(site.outbound_limits.barred),
         countries=_beginnings(site.outbound_limits.countries),
         identity=identity,
         sent=lambda trunk: trunk.number_prefix + _written(trunk, trunk.number_format, "$1"),
-        shown_of=lambda trunk: _written(trunk, trunk.caller_id_format, "${outside_number:1}"),
+        shown_of=lambda trunk, number: _written(trunk, trunk.caller_id_format, f"${{{number}:1}}"),
     )
 
 
@@ -105,10 +109,12 @@ def _written(trunk: Trunk, form: NumberFormat, digits: str) -> str:
     wants it: what the trunk's own methods do where the number is known."""
     if form != "national" or trunk.national is None:
         return {"+": "+", "00": "00"}.get(form, "") + digits
-    own, abroad = trunk.dialled
-    country = trunk.national[1:]
+    known, country = dialling(trunk.national), trunk.national[1:]
+    out = known.abroad + digits
     # Where the expression does not match, regex returns what it was given.
-    return rf"${{regex({abroad}{digits}|^{abroad}{country}(\d+)\z|{own}%1)}}"
+    if known.own and known.bare:
+        out = rf"${{regex({out}|^{known.abroad}{country}({known.bare})\z|%1)}}"
+    return rf"${{regex({out}|^{known.abroad}{country}(\d+)\z|{known.own}%1)}}"
 
 
 def late(trunk: Trunk) -> str:
@@ -186,10 +192,30 @@ def expression(did: Did, trunks: Sequence[Trunk]) -> str:
         if trunk.national and did.trunk in (None, trunk.name):
             country = trunk.national[1:]
             if first.startswith(country) and last.startswith(country):
-                spelling = trunk.dialled[0] + _span(first[len(country) :], last[len(country) :])
+                known = dialling(trunk.national)
+                within = _span(first[len(country) :], last[len(country) :])
+                # China's mobiles are sent with a 0, and without.
+                optional = (
+                    known.own and known.bare and re.fullmatch(known.bare, last[len(country) :])
+                )
+                spelling = (f"{known.own}?" if optional else known.own) + within
                 if spelling not in spellings:
                     spellings.append(spelling)
     return f"(?:{'|'.join(spellings)})"
+
+
+def own_numbers(dids: Sequence[Did]) -> str:
+    """Return an expression that finds one of the Site's own numbers in a header."""
+    return rf"\b(?:{'|'.join(_span(*ends) for ends in map(_ends, dids))})\b"
+
+
+def spans(dids: Sequence[Did]) -> list[str]:
+    """Return expressions of the Site's own numbers without their plus, each whole."""
+    return [rf"{_span(*ends)}\z" for ends in map(_ends, dids)]
+
+
+def _ends(did: Did) -> tuple[str, str]:
+    return did.number[1:], (did.last or did.number)[1:]
 
 
 def _span(first: str, last: str) -> str:

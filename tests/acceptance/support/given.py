@@ -16,6 +16,7 @@ from callcenter.site import (
     SiteError,
     ToExtension,
     ToHangUp,
+    ToOutside,
     ToVoicemail,
 )
 from callcenter.site.destinations import destinations_in, target_of
@@ -113,6 +114,9 @@ class Given:
                     follow(to.closed)
                 case ToVoicemail():
                     add(self.extension(to.voicemail))
+                case ToOutside():
+                    # Whom it calls is known by the extension's routes alone.
+                    add(self.extension(str(to.by)))
                 case ToExtension():
                     called = self.site.extension_by_number[to.extension]
                     add(self.extension(called.number), called.unanswered)

@@ -120,7 +120,7 @@ def lamp(
     process = subprocess.Popen(
         [
             *(*within, program, "-sf", str(scenario), "-m", "1", "-i", address, "-nostdin"),
-            *("-cid_str", f"{call}-%u", "-trace_msg"),
+            *("-cid_str", f"{call}-%u", "-trace_msg", "-auth_uri", f"{watched}@{domain}"),
             *("-message_file", str(messages), "-message_overwrite", "false"),
             server,
         ],

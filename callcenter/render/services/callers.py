@@ -1,0 +1,91 @@
+"""Callers from outside: their numbers as phones show them, their names, and rules about them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from callcenter.render._files import File
+from callcenter.render.services._way import config
+from callcenter.site import CallerRule, Callers, Site
+from callcenter.site.callers import Caller
+from callcenter.site.countries import dialling
+from callcenter.site.trunks import spellings
+
+__all__ = ["files", "modules", "pages", "shown", "spelled"]
+
+
+@dataclass(frozen=True)
+class Spelling:
+    """A way in which some trunks write a caller's number."""
+
+    trunks: str
+    """Their names, as an expression."""
+    expression: str
+    """What is sent, with the group that is kept."""
+    before: str
+    """What stands in front of it in E.164."""
+
+
+def modules(site: Site) -> tuple[str, ...]:
+    """FreeSWITCH's base is enough."""
+    return ()
+
+
+def files(site: Site) -> Iterator[File]:
+    """The contexts that know names and rules: a call runs through a hundredth of the names."""
+    if site.callers is None or not (site.callers.book or site.callers.rules):
+        return
+    yield config(
+        "dialplan/callers.xml",
+        site,
+        pages=pages(site.callers),
+        rules=[(rule, _fits(rule)) for rule in site.callers.rules],
+    )
+
+
+def pages(callers: Callers) -> dict[str, list[Caller]]:
+    """Return the address book by the last two digits of the numbers."""
+    out: dict[str, list[Caller]] = {}
+    for one in callers.book:
+        out.setdefault(one.number[-2:], []).append(one)
+    return dict(sorted(out.items()))
+
+
+def spelled(site: Site) -> list[Spelling]:
+    """Return how the carriers write callers' numbers, in the order in which it is looked at."""
+    if site.callers is None:
+        return []
+    countries: dict[str | None, list[str]] = {}
+    for trunk in site.trunks:
+        countries.setdefault(site.callers.country_of(trunk), []).append(trunk.name)
+    return [
+        Spelling("|".join(names), expression, before)
+        for country, names in countries.items()
+        for expression, before in spellings(country)
+    ]
+
+
+def shown(callers: Callers) -> list[tuple[str, str]]:
+    """Return how phones show numbers of E.164, in the order in which it is looked at: the
+    expression of some, and what stands before its first group."""
+    before, country = callers.number_prefix, callers.national
+    if callers.number_format != "national" or country is None:
+        sign = {"+": "+", "00": "00"}.get(callers.number_format, "")
+        return [(r"\+(\d+)", before + sign)]
+    known, code = dialling(country), country.removeprefix("+")
+    out = [(rf"\+{code}({known.bare})", before)] if known.bare else []
+    if known.own or not known.bare:
+        out.append((rf"\+{code}(\d+)", before + known.own))
+    return [*out, (rf"\+(?!{code})(\d+)", before + known.abroad)]
+
+
+def _fits(rule: CallerRule) -> str:
+    """Return the expression of a caller's number, its group between spaces, that a rule fits."""
+    if rule.unlisted:
+        return "(?:anonymous|\\+\\d+|) "
+    ways = [f"\\+{one[1:]} [a-z0-9-]*" for one in rule.numbers]
+    ways += [f"\\+{one[1:]}\\d* [a-z0-9-]*" for one in rule.prefixes]
+    ways += [rf"\+\d+ {group}" for group in rule.groups]
+    ways += ["anonymous "] if rule.anonymous else []
+    return f"(?:{'|'.join(ways)})"

@@ -1,0 +1,25 @@
+"""Calls that the Site itself sends outside, in an extension's name."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from callcenter.render._files import File
+from callcenter.render.services._way import config
+from callcenter.render.services.trunks import own_numbers
+from callcenter.site import Site
+
+__all__ = ["files", "modules"]
+
+
+def modules(site: Site) -> tuple[str, ...]:
+    """FreeSWITCH's base is enough."""
+    return ()
+
+
+def files(site: Site) -> Iterator[File]:
+    """The dialplan that leads from a destination to an extension's routes."""
+    if site.outbound:
+        yield config(
+            "dialplan/services/sent_outside.xml", site, own_numbers=own_numbers(site.inbound)
+        )

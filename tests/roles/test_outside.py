@@ -1,0 +1,252 @@
+"""Numbers outside as destinations: called as if an extension had dialled them."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Callable, Iterator
+
+import pytest
+
+from lab.lab import Lab
+from tests.acceptance.support.phones import Call, CallFailed, Exchange
+from tests.roles.conftest import SITE, Operator
+from tests.roles.support import phone_of, until
+from tests.roles.test_carriers import invite_of
+from tests.roles.test_trunks import talk
+
+HOST = "outside1"
+CARRIER = 5066
+MOBILE, DIALLED = "+491701234567", "01701234567"
+OWN = 'routes=["national"]'
+
+SERVICES = f"""
+    trunks=[
+        Trunk("showing", host="GATEWAY", port={CARRIER}, caller_id="+4930123400",
+              shows_callers=True, ping_seconds=None),
+        Trunk("plain", host="GATEWAY", port={CARRIER}, caller_id="+4930123499",
+              number_format="00", ping_seconds=None),
+        Trunk("back", host="ADDRESS", port=5080, number_prefix="49", number_format="digits",
+              caller_id="+4930123401", ping_seconds=None),
+    ],
+    inbound=[
+        Did("+4930123401", to=extension(1001)),
+        Did("+4930123402", to=extension(1002)),
+        Did("+4930123403", to=outside("{DIALLED}", by=1001)),
+        Did("+4930123404", to=ivr("menu")),
+        Did("+4930123405", to=queue("nobody")),
+        Did("+4930123406", to=open_during("always", outside("{DIALLED}", by=1001),
+                                          otherwise=extension(1001))),
+        Did("+4930123407", to=extension(1003)),
+        Did("+4930123408", to=extension(1004)),
+    ],
+    outbound=[
+        Route("national", pattern=r"^0[1-9]\\d{{5,11}}$", strip=1, prefix="+49",
+              trunks=["showing"]),
+        Route("plain", pattern=r"^7\\d{{8,11}}$", strip=1, prefix="+49", trunks=["plain"]),
+        Route("back", pattern=r"^8\\d{{8}}$", strip=1, prefix="+", trunks=["back"]),
+        Route("abroad", pattern=r"^00[1-9]\\d{{6,12}}$", strip=2, prefix="+", trunks=["plain"]),
+    ],
+    emergency=[Emergency("112", trunks=["showing"])],
+    outbound_limits=OutboundLimits(countries=["+49", "+30"], calls=2, calls_per_hour=1000),
+    ivrs=[Ivr("menu", say("Press one."), options={{"1": outside("{DIALLED}", by=1001)}})],
+    hours=[Hours("always", ["Mon-Sun 00:00-24:00"])],
+    queues=[Queue("nobody", max_wait=2, otherwise=outside("{DIALLED}", by=1001)),
+            Queue("mobile", number=7000)],
+    agents=[Agent(1005, skills={{"nobody": 1, "mobile": 1}})],
+    speed_dials={{"*01": "{DIALLED}"}},
+    features=FeatureCodes(forward="*72", forward_off="*73"),
+    cdr=Cdr("json"),
+    media="""
+EXTENSIONS = f"""
+        Extension(1000, caller_id="+4930123410", routes=["national"], ring_seconds=5),
+        Extension(1001, caller_id="+4930123401", ring_seconds=5,
+                  routes=["national", "plain", "abroad"]),
+        Extension(1002, ring_seconds=5, routes=["national"],
+                  no_answer=outside("{DIALLED}")),
+        Extension(1003, ring_seconds=5, routes=["plain"], no_answer=outside("71701234567")),
+        Extension(1004, ring_seconds=5, caller_id="+4930123408", routes=["back"],
+                  no_answer=outside("830123408")),
+        *Extension.range(1005, 1009, ring_seconds=5),"""
+ALLOWED = "*Extension.range(1000, 1009, ring_seconds=5)"
+
+
+def address_of(operator: Operator) -> str:
+    return next(one.address for one in operator.lab.hosts if one.name == HOST)
+
+
+def described(operator: Operator) -> str:
+    """The Site with trunks to this machine, and one that leads back to the switch itself."""
+    text = SITE.replace(ALLOWED, EXTENSIONS).replace("media=", SERVICES, 1)
+    return text.replace("GATEWAY", operator.lab.gateway).replace("ADDRESS", address_of(operator))
+
+
+@pytest.fixture(scope="module")
+def operator(operator_of: Callable[..., Operator], lab: Lab) -> Operator:
+    made = operator_of(HOST)
+    made.describe(described(made))
+    made.succeed()
+    assert made.succeed().changes == 0
+    return made
+
+
+@pytest.fixture
+def exchange(lab: Lab) -> Iterator[Exchange]:
+    """The phones of extensions, and the world behind the carrier."""
+    with Exchange(lab.gateway, port=CARRIER) as made:
+        yield made
+
+
+def world_of(operator: Operator, exchange: Exchange, number: str = "+431555000") -> object:
+    return exchange.phone(number, domain=f"{address_of(operator)}:5080")
+
+
+def refused(call: Call) -> int | None:
+    with pytest.raises(CallFailed) as why:
+        call.wait_established(20)
+    return why.value.code
+
+
+def diversion(invite: object) -> str:
+    return invite.header("diversion")  # type: ignore[attr-defined, no-any-return]
+
+
+def talked(call: Call, answered: Call) -> None:
+    talk(call, answered)
+    call.hangup()
+    answered.wait_ended()
+
+
+def test_nobody_answers(operator: Operator, exchange: Exchange) -> None:
+    """A caller from outside is shown to whom its call is sent on, and who has sent it on"""
+    mobile = exchange.phone(MOBILE)
+    phone = phone_of(operator, HOST, exchange, "1002")
+    call = world_of(operator, exchange).call("+4930123402")  # type: ignore[attr-defined]
+    phone.incoming()
+    answered = mobile.incoming(timeout=20).answer()
+    assert answered.number.startswith("+431555000")
+    gateway = operator.lab.gateway
+    assert diversion(invite_of(answered)) == f"<sip:+4930123400@{gateway}>;reason=no-answer"
+    talked(call, answered)
+
+
+def test_busy(operator: Operator, exchange: Exchange) -> None:
+    mobile = exchange.phone(MOBILE)
+    phone = phone_of(operator, HOST, exchange, "1002")
+    call = world_of(operator, exchange).call("+4930123402")  # type: ignore[attr-defined]
+    phone.incoming().reject()
+    answered = mobile.incoming().answer()
+    assert diversion(invite_of(answered)).endswith(">;reason=user-busy")
+    talked(call, answered)
+
+
+def test_a_carrier_that_shows_nobody_else(operator: Operator, exchange: Exchange) -> None:
+    """Nobody is registered"""
+    mobile = exchange.phone("00491701234567")
+    call = world_of(operator, exchange).call("+4930123407")  # type: ignore[attr-defined]
+    answered = mobile.incoming().answer()
+    assert answered.number.startswith("+4930123499")
+    talked(call, answered)
+
+
+def test_an_extension_calls_one_that_leads_outside(operator: Operator, exchange: Exchange) -> None:
+    """The caller's own number is shown, and its missing permission does not count"""
+    mobile = exchange.phone(MOBILE)
+    call = phone_of(operator, HOST, exchange, "1000").call("1002")
+    answered = mobile.incoming().answer()
+    assert answered.number.startswith("+4930123410")
+    talked(call, answered)
+    other = exchange.phone("+491701234568")
+    assert other is not None
+    call = phone_of(operator, HOST, exchange, "1005").call("1002")
+    answered = mobile.incoming().answer()
+    assert answered.number.startswith("+4930123400")
+    talked(call, answered)
+
+
+@pytest.mark.parametrize(
+    ("did", "keys"),
+    [("3", ""), ("4", "1"), ("5", ""), ("6", "")],
+    ids=["DID", "IVR", "queue", "hours"],
+)
+def test_each_place(operator: Operator, exchange: Exchange, did: str, keys: str) -> None:
+    mobile = exchange.phone(MOBILE)
+    call = world_of(operator, exchange).call(f"+493012340{did}")  # type: ignore[attr-defined]
+    if keys:
+        call.wait_established()
+        call.send_dtmf(keys)
+    answered = mobile.incoming(timeout=20).answer()
+    assert answered.number.startswith("+431555000")
+    assert "sip:+4930123401@" in diversion(invite_of(answered))
+    talked(call, answered)
+
+
+def test_speed_dial(operator: Operator, exchange: Exchange) -> None:
+    """It is the call of whoever dials it"""
+    mobile = exchange.phone(MOBILE)
+    call = phone_of(operator, HOST, exchange, "1000").call("*01")
+    answered = mobile.incoming().answer()
+    assert answered.number.startswith("+4930123410")
+    assert diversion(invite_of(answered)) == ""
+    talked(call, answered)
+    assert refused(phone_of(operator, HOST, exchange, "1005").call("*01")) == 403
+
+
+def test_forwarded_by_the_phone(operator: Operator, exchange: Exchange) -> None:
+    mobile = exchange.phone(MOBILE)
+    phone = phone_of(operator, HOST, exchange, "1001")
+    stored = "fs_cli -x 'db select/forward/1001'"
+    # A number of the Site's own, one abroad, one for help, and one that it may not call.
+    for number in ("030123403", "0033123456789", "112", "830123408"):
+        phone.call(f"*72{number}").wait_ended(timeout=15)
+        assert operator.ssh(HOST, stored).strip() == "-ERR no reply", number
+    assert phone.call(f"*72{DIALLED}").wait_ended(timeout=15).by == "them"
+    assert operator.ssh(HOST, stored).strip() == f"outside-{DIALLED}"
+    call = world_of(operator, exchange).call("+4930123401")  # type: ignore[attr-defined]
+    answered = mobile.incoming().answer()
+    assert answered.number.startswith("+431555000")
+    assert diversion(invite_of(answered)).startswith("<sip:+4930123401@")
+    assert diversion(invite_of(answered)).endswith(">;reason=unconditional")
+    talked(call, answered)
+    phone.call("*73").wait_ended(timeout=15)
+    call = phone_of(operator, HOST, exchange, "1000").call("1001")
+    talked(call, phone.incoming().answer())
+
+
+def test_the_limits_of_whose_forward_it_is(operator: Operator, exchange: Exchange) -> None:
+    mobile = exchange.phone(MOBILE)
+    world = world_of(operator, exchange)
+    calls = []
+    for _ in range(2):
+        call = world.call("+4930123403")  # type: ignore[attr-defined]
+        calls.append((call, mobile.incoming().answer()))
+        call.wait_established()
+    used = "fs_cli -x 'limit_usage hash calls 1001'"
+    assert operator.ssh(HOST, used).strip() == "2"
+    assert refused(world.call("+4930123403")) == 403  # type: ignore[attr-defined]
+    log = operator.ssh(HOST, "tail -n 80 /var/log/freeswitch/freeswitch.log")
+    assert f"Outbound limit (calls) of 1001 hit by a call to {MOBILE}" in log
+    for call, answered in calls:
+        talked(call, answered)
+
+
+def test_a_circle_ends(operator: Operator, exchange: Exchange) -> None:
+    """Out by a trunk and in by a DID: the second time nothing is sent outside"""
+    call = world_of(operator, exchange).call("+4930123408")  # type: ignore[attr-defined]
+    assert refused(call) is not None
+    log = operator.ssh(HOST, "cat /var/log/freeswitch/freeswitch.log")
+    assert len(re.findall(r"WARNING\].*A call that 1004 sends outside has come back", log)) == 1
+    until(lambda: operator.ssh(HOST, "fs_cli -x 'show channels count'").strip(), "0 total.")
+
+
+def test_it_is_in_the_records(operator: Operator, exchange: Exchange) -> None:
+    mobile = exchange.phone(MOBILE)
+    call = world_of(operator, exchange, "+431555777").call("+4930123403")  # type: ignore[attr-defined]
+    talked(call, mobile.incoming().answer())
+    read = "cat /var/lib/callcenter/calls/20*.jsonl"
+    lines = until(
+        lambda: re.findall(r".*\+431555777.*", operator.ssh(HOST, read)), lambda found: bool(found)
+    )
+    record = json.loads(lines[0])
+    assert (record["caller"], record["dialled"]) == ("+431555777", "+4930123403")
+    assert record["answered_by"] == MOBILE
