@@ -244,7 +244,9 @@ def event_of(headers: Mapping[str, str]) -> Failure | Login | None:
     if name == "sofia::register" and _PORT.fullmatch(port := headers.get("network-port", "")):
         return Login(headers.get("network-ip", ""), int(port))
     if name == "callcenter::pin":
-        address, user = headers.get("Caller-Network-Addr", ""), headers.get("variable_acting", "")
+        # Behind an edge all calls come from the edge's address; the dialplan keeps the phone's.
+        address = headers.get("variable_phone_address") or headers.get("Caller-Network-Addr", "")
+        user = headers.get("variable_acting", "")
         return Failure(address, _user(user), "PIN", PIN_FAILURES)
     return None
 

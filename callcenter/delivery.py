@@ -18,6 +18,7 @@ from dataclasses import astuple, dataclass, fields
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any, Protocol
+from urllib.parse import unquote
 
 __all__ = ["TABLE", "Database", "Files", "Record", "Unreachable", "deliver", "main", "record_of"]
 
@@ -48,6 +49,7 @@ class Record:
     talk_seconds: int
     cause: str
     recording: str | None
+    forwarded_by: str | None
 
 
 NAMES = tuple(field.name for field in fields(Record))
@@ -70,14 +72,20 @@ CREATE TABLE calls (
     seconds integer NOT NULL,
     talk_seconds integer NOT NULL,
     cause text NOT NULL,
-    recording text
+    recording text,
+    forwarded_by text
 );
 CREATE INDEX calls_started ON calls (started);
 CREATE INDEX calls_ended ON calls (ended);
 """
 
+COLUMN = "ALTER TABLE calls ADD COLUMN IF NOT EXISTS forwarded_by text"
+"""A column that tables of an earlier release lack."""
+
 _TRUNK = re.compile(r"\{\^\^;trunk=([a-z0-9-]+);")
 """How the dialplan begins a call to a carrier."""
+_ASKED = re.compile(r"asked-([0-9]{2,15})-(\+?[0-9]{2,20})")
+"""What the dialplan calls a number outside that rings among others: by whom, and the number."""
 
 
 def record_of(leg: Mapping[str, Any]) -> Record | None:
@@ -94,6 +102,11 @@ def record_of(leg: Mapping[str, Any]) -> Record | None:
     if not routed and "notification" not in said:
         return None
     first = routed[-1] if routed else flow[-1]["caller_profile"]
+    caller = said.get("sip_auth_username") or first.get("caller_id_number") or ""
+    dialled = first["destination_number"]
+    if asked := _ASKED.fullmatch(dialled):
+        # One of those that rang for somebody's call: it is a call of its own.
+        caller, dialled = asked.groups()
     direction, trunk = "internal", said.get("trunk")
     if trunk is not None:
         direction = "in"
@@ -106,8 +119,8 @@ def record_of(leg: Mapping[str, Any]) -> Record | None:
         id=said["uuid"],
         switch=leg["switchname"],
         direction=direction,
-        caller=said.get("sip_auth_username") or first.get("caller_id_number") or "",
-        dialled=first["destination_number"],
+        caller=caller,
+        dialled=dialled,
         answered_by=_answered_by(said, flow),
         trunk=trunk,
         queue=said.get("cc_queue"),
@@ -120,6 +133,7 @@ def record_of(leg: Mapping[str, Any]) -> Record | None:
         talk_seconds=int(said["billsec"]),
         cause=said["hangup_cause"],
         recording=said.get("recording") or said.get("cc_record_filename"),
+        forwarded_by=_number(said.get("forwarded_by", "")),
     )
 
 
@@ -134,6 +148,12 @@ def _answered_by(said: Mapping[str, str], flow: Sequence[Mapping[str, Any]]) -> 
             return called if _NUMBER.fullmatch(called) else str(one["caller_id_number"])
     # A pick-up: each side is told the other's number.
     return str(flow[0]["caller_profile"]["caller_id_number"])
+
+
+def _number(encoded: str) -> str | None:
+    """Return the number that mod_json_cdr has written, a plus as %2B."""
+    number = unquote(encoded)
+    return number if _NUMBER.fullmatch(number) else None
 
 
 _ORIGINATEES = "originatee_caller_profiles"
@@ -217,6 +237,9 @@ class Database:
             cursor.execute("SELECT to_regclass('calls')")
             if cursor.fetchone()[0] is None:
                 cursor.execute(TABLE)
+            cursor.execute("SELECT * FROM calls LIMIT 0")
+            if NAMES[-1] not in (column[0] for column in cursor.description):
+                cursor.execute(COLUMN)
         return made
 
 

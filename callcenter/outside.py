@@ -11,6 +11,7 @@ from callcenter.site import CallerRule, Did, Emergency, Fax, Rate, Route, Site, 
 from callcenter.site._outside import route_of
 from callcenter.site.callers import ANONYMOUS
 from callcenter.site.dialled import cleaned, without_parameters
+from callcenter.site.trunks import rewritten
 
 __all__ = ["Call", "Met", "arrives", "arriving", "leaving", "met", "sending"]
 
@@ -48,6 +49,7 @@ class Met:
 def met(site: Site, trunk: str, sent: str, did: Did | None) -> Met:
     """What the Site makes of a caller that a carrier sends, who calls a DID."""
     carrier, sent = _trunk(site, trunk), without_parameters(sent)
+    sent = rewritten(carrier.caller_in, sent) or sent
     sent = sent if re.fullmatch(r"\+?[0-9]{3,20}", sent) else ANONYMOUS
     callers = site.callers
     number = callers.number(carrier, sent) if callers else None
@@ -89,8 +91,8 @@ def sending(site: Site, fax: Fax, number: str) -> Call:
 def _by_route(site: Site, number: str, routes: Sequence[str], who: str) -> Call:
     if (route := route_of(site, number, routes)) is not None:
         called = route.called(number)
-        why = site.outbound_limits.refused(called)
-        if why is None and not re.fullmatch(r"\+[0-9]{6,15}", called):
+        why = None if route.short else site.outbound_limits.refused(called)
+        if not route.short and why is None and not re.fullmatch(r"\+[0-9]{6,15}", called):
             why = f"{called} is no number of E.164"
         return Call(route, called, why, trunks=_trunks(site, route.trunks))
     if fitting := [route for route in site.outbound if route.matches(number)]:
@@ -106,8 +108,8 @@ def arrives(site: Site, number: str) -> bool:
 
 def arriving(site: Site, trunk: str, number: str) -> Did | None:
     """The DID that a trunk's call to a number comes to, or None: it is refused."""
-    _trunk(site, trunk)
     number = without_parameters(number)
+    number = rewritten(_trunk(site, trunk).called_in, number) or number
     return next(
         (
             did

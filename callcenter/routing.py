@@ -251,6 +251,8 @@ def _leaving(site: Site, caller: str, number: str) -> Iterator[str]:
         spread += " (the others where one fails)"
     rest = [f"{one.name} ({one.host})" for one in call.trunks if one.name not in shares]
     yield f"{call.number} is called over {', then '.join([spread, *rest] if spread else rest)}"
+    if isinstance(call.by, Route):
+        yield from _rewritten(site, caller, call.by, call.number, call.trunks)
     if isinstance(call.by, Emergency):
         own = site.extension_by_number[caller].called_back_at
         shown = dict.fromkeys(own or str(one.caller_id) for one in call.trunks)
@@ -265,6 +267,18 @@ def _leaving(site: Site, caller: str, number: str) -> Iterator[str]:
             f"a minute costs account {account} {call.rate.price} {site.billing.currency} "
             f"(rate {call.rate.prefix}), as long as its balance is above zero"
         )
+
+
+def _rewritten(
+    site: Site, caller: str, route: Route, number: str, trunks: Sequence[Trunk]
+) -> Iterator[str]:
+    """How trunks with rules of their own write both numbers."""
+    for trunk in trunks:
+        if trunk.called_out and not route.short:
+            yield f"{trunk.name} is sent {trunk.sent(number)}"
+        own = site.extension_by_number[caller].caller_id or trunk.caller_id
+        if trunk.caller_out and own is not None:
+            yield f"{trunk.name} is shown {trunk.shown(own)}"
 
 
 def _limits(limits: OutboundLimits, trunks: Sequence[Trunk]) -> Iterator[str]:
@@ -311,8 +325,11 @@ def _onward(
             after = called.unanswered
         case ToRingGroup():
             group: RingGroup = site.named("ring_groups", here.ring_group)
-            members = ", ".join(group.members)
+            members = ", ".join([*group.members, *(one.outside for one in group.outside)])
             yield f"ring group {group.name} rings {members} {group.strategy.replace('-', ' ')}"
+            for one in group.outside:
+                yield f"{one.outside} is called as if extension {one.by} called it, and presses 1:"
+                yield from _leaving(site, str(one.by), one.outside)
             after = group.otherwise
         case ToIvr():
             menu = site.named("ivrs", here.ivr)

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from typing import Final
 
-__all__ = ["BANS", "FAX", "FILTER", "FREESWITCH", "HTTP", "MAIL", "OURS"]
+__all__ = ["BANS", "FAX", "FILTER", "FREESWITCH", "HTTP", "KAMAILIO", "MAIL", "OURS"]
 
 FREESWITCH: Final = "freeswitch"
 """Made by FreeSWITCH's package."""
+KAMAILIO: Final = "kamailio"
+"""Made by Kamailio's package."""
 MAIL: Final = "callcenter-mail"
 """Mails, and may read the mail server's password."""
 FAX: Final = "callcenter-fax"

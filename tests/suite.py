@@ -156,7 +156,7 @@ TIERS: dict[str, Tier] = {
             "share/rubygems-integration/all/gems/vagrant-libvirt-*": "vagrant-libvirt",
         },
         cores=2,
-        seconds=60,
+        seconds=90,
     ),
     "smoke": Tier(
         "of acceptance the tiers T0 to T2, on one switch, or without packages on an edge",
@@ -186,7 +186,7 @@ TIERS: dict[str, Tier] = {
         ("pytest tests/lab -n 2 --dist loadfile",),
         root=True,
         packages={**HOSTS, **DOCKER, "sbin/nft": "nftables", "bin/pgrep": "procps"},
-        cores=1.2,
+        cores=1.1,
         hosts=6,
         report="lab-tests",
         seconds=100,
@@ -269,7 +269,7 @@ TIERS: dict[str, Tier] = {
         freeswitch=True,
         cores=0.5,
         hosts=1,
-        seconds=240,
+        seconds=140,
     ),
     "acceptance-edges": Tier(
         "what operators prove, without a switch: phones at Kamailio",

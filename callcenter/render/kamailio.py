@@ -6,7 +6,7 @@ import hashlib
 import ipaddress
 from collections.abc import Iterable, Iterator
 
-from callcenter import paths
+from callcenter import paths, users
 from callcenter.render._files import File, Tree
 from callcenter.render._templates import plain
 from callcenter.render.freeswitch import a1_hash
@@ -17,7 +17,7 @@ __all__ = ["GROUP", "PACKAGES", "TABLES", "configuration", "watched"]
 
 PACKAGES = ("kamailio", "kamailio-sqlite-modules", "netbase", "sqlite3")
 """Debian's own."""
-GROUP = "kamailio"
+GROUP = users.KAMAILIO
 TABLES = {"ha1": "ha1", "ring": "ring", "secrets": "secrets"}
 """Kamailio's tables: a1-hash and milliseconds of ringing by number, and keys by use."""
 SCHEMA = [f"/usr/share/kamailio/db_sqlite/{name}-create.sql" for name in ("standard", "usrloc")]

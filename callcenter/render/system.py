@@ -347,6 +347,8 @@ def _bans(site: Site) -> Iterator[File]:
         sip_port=site.network.sip_port,
         rtp=site.network.rtp_ports,
         strangers=packet_filter.strangers(site),
+        # An edge counts failures of SIP itself, and FreeSWITCH's 403 is none.
+        sip=not site.network.edge,
     )
     yield File(paths.BANS_RULES, rules)
     values = {
@@ -466,6 +468,7 @@ def firewall(
         "table": paths.FIREWALL_TABLE,
         "ssh_ports": sorted(set(ssh_ports)),
         "rtp": rtp,
+        "users": users,
         "outgoing": outgoing,
         "further": packet_filter.further(site),
         "matches": packet_filter.matches,

@@ -60,7 +60,7 @@ from callcenter.site.site import Site
 from callcenter.site.smtp import Smtp
 from callcenter.site.sounds import Announcement, Language, Say, Sound, Speech, say
 from callcenter.site.switch import Switch, hosts
-from callcenter.site.trunks import Did, Emergency, OutboundLimits, Route, Trunk
+from callcenter.site.trunks import Did, Emergency, OutboundLimits, Rewrite, Route, Trunk
 from callcenter.site.voicemails import Mailbox, Voicemail
 
 __all__ = [
@@ -109,6 +109,7 @@ __all__ = [
     "Rate",
     "Recording",
     "RemotePostgres",
+    "Rewrite",
     "RingGroup",
     "Route",
     "Say",

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Collection
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from callcenter.site._model import Problem
@@ -14,10 +14,10 @@ if TYPE_CHECKING:
     from callcenter.site.site import Site
     from callcenter.site.trunks import Route
 
-__all__ = ["check_sent_outside", "is_outside", "route_of"]
+__all__ = ["asks", "check_sent_outside", "is_outside", "route_of"]
 
 
-def route_of(site: Site, number: str, routes: Collection[str]) -> Route | None:
+def route_of(site: Site, number: str, routes: Sequence[str]) -> Route | None:
     """Return the first route of a number that is dialled, of those that somebody has."""
     return next((one for one in site.outbound if one.name in routes and one.matches(number)), None)
 
@@ -35,9 +35,28 @@ def check_sent_outside(site: Site) -> None:
             )
         check_member(site, "extensions", f"{path}.by", to.by)
         _check_called(site, f"{path}.outside", to.by, to.outside)
+    for index, agent in enumerate(site.agents):
+        if agent.outside is not None:
+            path = f"agents[{index}].outside"
+            _check_called(site, path, agent.extension, agent.outside)
+            _check_asked(site, path, agent.extension, agent.outside)
+    for index, group in enumerate(site.ring_groups):
+        for place, to in enumerate(group.outside):
+            path = f"ring_groups[{index}].outside[{place}]"
+            if to in group.outside[:place]:
+                raise Problem(path, f"{to.outside} is listed twice; list it once")
+            _check_asked(site, path, str(to.by), to.outside)
     for code, target in site.speed_dials.items():
         if is_outside(site, target):
             _check_speed_dial(site, f"speed_dials[{code!r}]", target)
+
+
+def asks(site: Site) -> bool:
+    """Return True where a number outside rings among others, and whoever answers is asked for a
+    key."""
+    return any(group.outside for group in site.ring_groups) or any(
+        agent.outside is not None for agent in site.agents
+    )
 
 
 def is_outside(site: Site, number: str) -> bool:
@@ -70,6 +89,17 @@ def _check_called(site: Site, path: str, by: str, number: str) -> None:
             path,
             f"{called} has no price in billing.rates, and account {extension.account!r} of "
             f"extension {by} pays for it; give it a rate",
+        )
+
+
+def _check_asked(site: Site, path: str, by: str, number: str) -> None:
+    """Whoever answers is asked for a key, which the switch hears in voice of its own alone."""
+    route = route_of(site, number, site.extension_by_number[by].routes)
+    mode = (route.media if route is not None else None) or site.media.mode
+    if site.media.mode != "default" or mode != "default":
+        raise Problem(
+            path,
+            f"is asked to press a key, which nobody hears with media {mode!r}; use 'default'",
         )
 
 

@@ -223,6 +223,12 @@ def check_outside(site: Site) -> None:
                 f"trunks[{index}].codecs",
                 f"has {PASSED}, which no phone is offered; add it to media.codecs, or drop it",
             )
+        if (needing := trunk.needs_media) is not None and site.media.mode != "default":
+            raise Problem(
+                f"trunks[{index}].{needing}",
+                f"needs the switch in the voice's way, and media.mode is {site.media.mode!r}; use "
+                "'default'",
+            )
         if trunk.srtp and site.media.mode != "default":
             raise Problem(
                 f"trunks[{index}].srtp",
@@ -244,8 +250,10 @@ def check_outside(site: Site) -> None:
                     f"outbound[{index}].pattern",
                     f"matches {number}, which is {what} ({path}); make it narrower",
                 )
-        if not route.prefix.startswith("+") and not (
-            route.prefix == "" and route.strip == 0 and route.pattern.startswith(r"^\+")
+        if (
+            not route.short
+            and not route.prefix.startswith("+")
+            and not (route.prefix == "" and route.strip == 0 and route.pattern.startswith(r"^\+"))
         ):
             raise Problem(
                 f"outbound[{index}].prefix",
@@ -324,6 +332,12 @@ def check_billing(site: Site) -> None:
         for place, name in enumerate(extension.routes):
             route: Route = site.named("outbound", name)
             path = f"extensions[{index}].routes[{place}]"
+            if route.short:
+                raise Problem(
+                    path,
+                    f"{name!r} is for short numbers, which no rate is for; give prepaid extensions "
+                    "other routes",
+                )
             if not site.billing.may_have_rate(route.prefix or "+"):
                 raise Problem(
                     path,
@@ -377,6 +391,12 @@ def _check_recorded(site: Site, index: int, route: Route) -> None:
         return
     for name in route.trunks:
         trunk = site.named("trunks", name)
+        if (needing := trunk.needs_media) is not None:
+            raise Problem(
+                f"outbound[{index}].media",
+                f"with {mode!r} nothing could be done for {needing} of trunk {name!r}; use "
+                "'default', or leave that out",
+            )
         if trunk.srtp:
             raise Problem(
                 f"outbound[{index}].media",

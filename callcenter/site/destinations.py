@@ -14,6 +14,7 @@ from callcenter.site._types import Name, Number, dialled
 
 __all__ = [
     "Destination",
+    "DialledOutside",
     "OpenDuring",
     "ToApplication",
     "ToConference",

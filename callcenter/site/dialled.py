@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from callcenter.site.site import Site
 
 __all__ = [
+    "FORWARDERS",
     "GROUPS",
     "HASH",
     "PARAMETERS",
@@ -32,6 +33,13 @@ HASH = r"^(\+?[0-9*#]{1,31})#\z"
 
 PARAMETERS = r"^(\+?[0-9]{1,32})(?:;[A-Za-z0-9=+.-]{1,60}){1,8}\z"
 """A number with parameters behind it, such as those of number portability (RFC 4694)."""
+
+FORWARDERS = {
+    "sip_history_info": r"^(?:.*,)?[^<,]*<(?:sip|sips|tel):(\+?[0-9]{3,20})[@;>][^,]*,[^,]*\z",
+    "sip_h_Diversion": r"^[^<]*<(?:sip|sips|tel):(\+?[0-9]{3,20})[@;>].*\z",
+}
+"""Variables of FreeSWITCH in which a carrier says who has sent a call on, and how: the last but one
+of History-Info's, and the first of a Diversion's. A number is taken, and nothing else."""
 
 
 def without_parameters(text: str) -> str:

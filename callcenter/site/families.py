@@ -1,4 +1,5 @@
-"""Address families: a switch binds one address, so it speaks IPv4 or IPv6, and never both."""
+"""Address families: a switch binds one address for phones, so they speak IPv4 or IPv6, and never
+both; so do carriers."""
 
 from __future__ import annotations
 
@@ -38,6 +39,9 @@ def other_family(site: Site, switch: Switch, login: str | None = None) -> list[s
             f"Site.network.sip_from: has no network of IPv{own}, {words}, so no phone could reach "
             f"it; name networks of IPv{own} ({ONE})"
         )
+    if switch.trunk_address is not None:
+        own = family_of(switch.trunk_address)
+        words = f"and the switch's trunk_address {switch.trunk_address} is of IPv{own}"
     for index, trunk in enumerate(site.trunks):
         path = f"Site.trunks[{index}]"
         if not trunk.is_named and family_of(trunk.proxy) != own:

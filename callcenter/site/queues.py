@@ -9,7 +9,7 @@ from pydantic import Field, model_validator
 
 from callcenter.site._model import Problem, model
 from callcenter.site._types import Map, Name, Number, no_entries
-from callcenter.site.destinations import Destination
+from callcenter.site.destinations import Destination, DialledOutside
 from callcenter.site.sounds import Announcement
 
 __all__ = ["Agent", "AgentCodes", "Queue", "Strategy"]
@@ -73,6 +73,10 @@ class Agent:
     extension: Number
     """The number of the extension whose phone rings."""
     _: KW_ONLY
+    outside: DialledOutside | None = None
+    """A number outside, such as a mobile, that rings instead of the extension's phone, called as if
+    the extension had dialled it. The agent presses 1 to take the call: a mailbox that answers does
+    not have it. Default: the phone rings."""
     skills: Annotated[Map[Name, Level], Field(min_length=1)] = Field(
         default_factory=no_entries, kw_only=True
     )

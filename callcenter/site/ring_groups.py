@@ -9,7 +9,7 @@ from pydantic import Field
 
 from callcenter.site._model import model
 from callcenter.site._types import Many, Name, Number
-from callcenter.site.destinations import Destination
+from callcenter.site.destinations import Destination, ToOutside
 
 __all__ = ["RingGroup"]
 
@@ -23,6 +23,9 @@ class RingGroup:
     members: Annotated[Many[Number], Field(min_length=1)]
     """Extensions, in the order in which they ring."""
     _: KW_ONLY
+    outside: Many[ToOutside] = ()
+    """Numbers outside, such as mobiles, that ring with the members, or after them in turn. Whoever
+    answers is asked to press 1: a mailbox that answers does not have the call."""
     number: Number | None = None
     """What extensions dial for it. Default: it is reached by other parts of the Site alone."""
     strategy: Literal["together", "in-turn"] = "together"

@@ -56,6 +56,9 @@ class Switch:
     """What phones outside the local networks are told. Never a private address."""
     address: Address | None = None
     """The address on the host's own interface. Default: public_ip, for a host that holds it."""
+    trunk_address: Address | None = None
+    """Another address of the host, such as one in a carrier's VLAN, at which carriers call and are
+    called. They are told it as it stands. Default: carriers are served at ``address``."""
     stun: StunServer | None = None
     """A STUN server, as ``host`` or ``host:port`` (default: 3478), which the host asks each minute
     for the public address of its router, instead of ``public_ip``. Needs ``address``, of IPv4.
@@ -100,7 +103,24 @@ class Switch:
                 "address",
                 f"{self.bind_address} cannot be announced to phones; give the interface's address",
             )
+        if self.trunk_address is not None:
+            self._check_trunk_address(self.trunk_address)
         return self
+
+    def _check_trunk_address(self, text: str) -> None:
+        if text == self.bind_address:
+            raise Problem("trunk_address", f"{text} is where phones are served; leave it out")
+        own = ipaddress.ip_address(text)
+        if stun.is_no_host(own) or own.is_loopback:
+            raise Problem(
+                "trunk_address",
+                f"{text} cannot be announced to carriers; give the interface's address",
+            )
+        if own.version == 6 and own.is_link_local:
+            raise Problem(
+                "trunk_address",
+                f"{text} is link-local, which needs a zone to be reached; give a global address",
+            )
 
     def _check_stun(self) -> None:
         if self.is_windows:
@@ -136,6 +156,11 @@ class Switch:
         return "::1" if ipaddress.ip_address(self.bind_address).version == 6 else "127.0.0.1"
 
     @property
+    def trunk_bind_address(self) -> str:
+        """What SIP and RTP of carriers bind to."""
+        return self.trunk_address or self.bind_address
+
+    @property
     def is_behind_nat(self) -> bool:
         """Whether phones outside the local networks are told another address."""
         return self.stun is not None or self.announced_address != self.bind_address
@@ -162,6 +187,7 @@ class Switch:
             name,
             public_ip=data.get("public_ip"),
             address=data.get("address"),
+            trunk_address=data.get("trunk_address"),
             stun=data.get("stun"),
         )
 
@@ -172,8 +198,8 @@ def hosts(
     """An inventory's group of hosts, refused before a connection is opened where it is wrong.
 
     Each is a name and pyinfra's host data (``ssh_user``, ``ssh_port``, …) with ``public_ip``,
-    ``address`` and ``stun``. ``group`` is the name of the inventory's variable: ``switches`` or
-    ``edges``.
+    ``address``, ``trunk_address`` and ``stun``. ``group`` is the name of the inventory's variable:
+    ``switches`` or ``edges``.
     """
     if not members:
         raise SiteError([f"{group}: is empty; an inventory needs at least one host"])
@@ -205,8 +231,13 @@ def hosts(
                 f"{group}[{name!r}].stun: is for FreeSWITCH, and Kamailio is on edges; give "
                 "public_ip instead"
             )
+        if switch.trunk_address is not None and group == "edges":
+            problems.append(
+                f"{group}[{name!r}].trunk_address: is for carriers, whom FreeSWITCH serves, and "
+                "Kamailio is on edges; leave it out"
+            )
         announced = switch.bind_address if switch.stun is not None else switch.announced_address
-        for address in {switch.bind_address, announced}:
+        for address in {switch.bind_address, announced, switch.trunk_bind_address}:
             if address in taken:
                 problems.append(
                     f"{group}[{name!r}]: {address} belongs to {taken[address]!r}; "

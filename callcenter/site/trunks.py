@@ -4,24 +4,28 @@ from __future__ import annotations
 
 import ipaddress
 import re
+from collections.abc import Mapping, Sequence
 from dataclasses import KW_ONLY
 from functools import cached_property
 from pathlib import Path
-from typing import Annotated, Literal, Self
+from typing import Annotated, Any, Literal, Self
 
 from pydantic import AfterValidator, Field, model_validator
+from pydantic_core import ArgsKwargs
 
 from callcenter.secrets import GivenSecret, Secret
 from callcenter.site._model import Problem, SiteError, model
 from callcenter.site._types import (
     Email,
     Many,
+    Map,
     Name,
     Networks,
     Number,
     Port,
     domain_name,
     mapped,
+    no_entries,
 )
 from callcenter.site.certificates import check_certificates
 from callcenter.site.countries import (
@@ -35,6 +39,7 @@ from callcenter.site.countries import (
 from callcenter.site.destinations import Destination, ToExtension, ToHangUp
 from callcenter.site.media import Codec, MediaMode, check_codecs, spoken
 from callcenter.site.network import Network
+from callcenter.site.presets import PRESETS, Preset
 
 __all__ = [
     "FAILOVER",
@@ -43,6 +48,7 @@ __all__ = [
     "NumberFormat",
     "OutboundLimits",
     "Outside",
+    "Rewrite",
     "Route",
     "Trunk",
 ]
@@ -193,12 +199,138 @@ def _pattern(text: str) -> str:
             raise ValueError("has alternatives outside brackets; write '^(?:112|110)$'")
     if compiled.match(""):
         raise ValueError("matches an empty number; name the digits")
+    _check_cost(text)
     return text
+
+
+REPEATS = 4
+"""Parts of a pattern at most that may be longer or shorter: each could be tried with each."""
+
+
+def _check_cost(text: str) -> None:
+    """Refuse what a number could keep busy: repetitions within repetitions, and many of them."""
+    parsed: Any = re._parser.parse(text)  # type: ignore[attr-defined]
+    varying = 0
+    waiting = [(part, False) for part in parsed]
+    while waiting:
+        (kind, given), is_repeated = waiting.pop()
+        name = str(kind)
+        if name == "MAX_REPEAT":
+            least, most, what = given
+            if is_repeated and (least, most) != (0, 1):
+                raise ValueError(
+                    r"repeats what is repeated already; write each once, such as \d{2,9}"
+                )
+            varying += most > max(least, 1)
+            waiting += [(part, is_repeated or most > 1) for part in what]
+        elif name == "SUBPATTERN":
+            waiting += [(part, is_repeated) for part in given[3]]
+        elif name == "BRANCH":
+            if is_repeated:
+                raise ValueError("repeats alternatives; write them out, or use [0-9]")
+            waiting += [(part, is_repeated) for branch in given[1] for part in branch]
+    if varying > REPEATS:
+        raise ValueError(f"has {varying} parts of any length; use {REPEATS} at most")
 
 
 Pattern = Annotated[str, AfterValidator(_pattern)]
 """A regular expression of what is dialled, from ``^`` to ``$``, in the part of the language that
 Python and FreeSWITCH read alike."""
+
+
+def _replacement(text: str) -> str:
+    if re.search(r"\$[1-9][0-9]", text):
+        raise ValueError("has a digit right after such as $1, which would be read as one number")
+    if not re.fullmatch(r"\+?(?:[0-9*]|\$[1-9])+", text):
+        raise ValueError(
+            "holds what no number does; use digits, *, a + in front, and $1 for what stood between "
+            "the first brackets"
+        )
+    return text
+
+
+_REFERENCE = re.compile(r"\$([1-9])")
+
+
+Tone = Literal["us", "gb", "de", "fr", "cn", "au", "jp"]
+
+TONES: Mapping[Tone, str] = {
+    "us": "%(2000,4000,440,480)",
+    "gb": "%(400,200,400,450);%(400,2000,400,450)",
+    "de": "%(1000,4000,425)",
+    "fr": "%(1500,3500,440)",
+    "cn": "%(1000,4000,450)",
+    "au": "%(400,200,400,425);%(400,2000,400,425)",
+    "jp": "%(1000,2000,384,416)",
+}
+"""Ringing tones (ITU-T E.180) in FreeSWITCH's words: milliseconds on and off, and hertz."""
+
+
+def _header_name(text: str) -> str:
+    if not re.fullmatch(r"[XP]-[A-Za-z0-9-]{1,60}", text):
+        raise ValueError("is no header of your own; use a name that begins with X- or P-")
+    if text.lower() in ("p-asserted-identity", "p-preferred-identity"):
+        raise ValueError(f"{text} holds the caller's number; use caller_id_in")
+    return text
+
+
+HeaderName = Annotated[str, AfterValidator(_header_name)]
+"""A SIP header's name."""
+
+
+def _header_value(text: str) -> str:
+    if not re.fullmatch(r"[A-Za-z0-9 ._:/@+=<>-]{1,120}", text):
+        raise ValueError(
+            "holds what a call's beginning cannot carry; use letters, digits, spaces and "
+            ". _ : / @ + = < > -, 120 at most"
+        )
+    return text
+
+
+HeaderValue = Annotated[str, AfterValidator(_header_value)]
+"""A SIP header's text."""
+
+PACKED = ("PCMA", "PCMU", "G722")
+"""Codecs of which a packet holds as many milliseconds as one likes."""
+
+
+@model
+class Rewrite:
+    """A number that is written in another way."""
+
+    pattern: Pattern
+    """What is rewritten, from ``^`` to ``$``, with brackets around what stays."""
+    replacement: Annotated[str, AfterValidator(_replacement)]
+    """What is written instead: digits, ``*``, a ``+`` in front, and ``$1`` for what stood between
+    the first brackets. No digit follows such a sign."""
+
+    @model_validator(mode="after")
+    def _check(self) -> Self:
+        groups = self._compiled.groups
+        for number in _REFERENCE.findall(self.replacement):
+            if int(number) > groups:
+                raise Problem(
+                    "replacement",
+                    f"has ${number}, and pattern has {groups} pairs of brackets; add one, or "
+                    "write (?:…) around what is dropped",
+                )
+        return self
+
+    @cached_property
+    def _compiled(self) -> re.Pattern[str]:
+        return re.compile(self.pattern, re.ASCII)
+
+    def of(self, number: str) -> str | None:
+        """Return a number as it is rewritten, or None: it is another."""
+        found = self._compiled.fullmatch(number)
+        if found is None:
+            return None
+        return _REFERENCE.sub(lambda sign: found[int(sign[1])] or "", self.replacement)
+
+
+def rewritten(rules: Sequence[Rewrite], number: str) -> str | None:
+    """Return a number by the first rule that is about it, or None."""
+    return next((made for one in rules if (made := one.of(number)) is not None), None)
 
 
 Silence = Annotated[int, Field(strict=True, ge=1, le=32)]
@@ -246,6 +378,12 @@ def heard(number: str, country: str | None) -> str | None:
     return None
 
 
+def _word(given: Mapping[Any, Any]) -> Any:
+    """Return the preset of what is given, if that is one."""
+    word = given.get("preset")
+    return word if isinstance(word, str) else None
+
+
 @model
 class Trunk:
     """A way to and from the telephone network: FreeSWITCH's gateway."""
@@ -253,8 +391,12 @@ class Trunk:
     name: Name
     """What routes and DIDs call it."""
     _: KW_ONLY
-    host: Host
-    """The carrier's SIP domain, by name or address. It stands behind the @ of what is called."""
+    preset: Preset | None = None
+    """The carrier, where its public page says what it asks for (docs/carriers.md): fields that are
+    not given are set as it says. Default: fields have the defaults below."""
+    host: Host = ""
+    """The carrier's SIP domain, by name or address. It stands behind the @ of what is called. It
+    must be given, unless the preset has it."""
     outbound_proxy: Host | None = None
     """The proxy that all SIP is sent to, by name or address, where it is not ``host``."""
     registrar: Host | None = None
@@ -314,12 +456,38 @@ class Trunk:
     number_prefix: Annotated[str, Field(pattern=r"^[0-9*]{0,12}$")] = ""
     """The digits that the carrier wants in front of each number, such as a technical prefix.
     Emergency numbers are sent without."""
+    called_out: Many[Rewrite] = ()
+    """Rules for numbers that are called, as E.164 with a plus: the first that is about one says how
+    the carrier is sent it, without ``number_prefix``. Default: as ``number_format`` says."""
+    caller_out: Many[Rewrite] = ()
+    """Rules for the caller's number in calls out, as E.164 with a plus. Default: as
+    ``caller_id_format`` says."""
+    called_in: Many[Rewrite] = ()
+    """Rules for called numbers as the carrier sends them, which make those of ``inbound``."""
+    caller_in: Many[Rewrite] = ()
+    """Rules for callers' numbers as the carrier sends them, before anything looks at them."""
     national: Country | None = None
     """The country whose numbers the carrier sends as one dials them there: with a 0 instead of the
     country, or what is dialled there for it, and in the North American plan (+1) with ten digits.
     Default: it sends the country."""
     early_media: Annotated[bool, Field(strict=True)] = True
     """Sound of the carrier's before the answer, which callers hear. False: they hear ringing."""
+    ringback: Tone | None = None
+    """The country whose ringing tone callers hear from the switch until the carrier's side answers,
+    instead of the carrier's own sound. Default: what the carrier sends, or the phone's own tone."""
+    dtmf: Literal["rfc2833", "info", "in-band"] = "rfc2833"
+    """The way of keys that are pressed in a call: beside the voice (RFC 2833, now RFC 4733), by
+    INFO, or as tones in the voice, which the switch makes and hears. Phones keep RFC 2833."""
+    packet_ms: Literal[10, 20, 30, 40, 60] | None = None
+    """Milliseconds of voice in a packet (ptime). It needs ``codecs``, of PCMA, PCMU and G722.
+    Default: 20."""
+    session_seconds: Annotated[int, Field(strict=True, ge=90, le=86_400)] | None = 1800
+    """Seconds after which a call that nobody confirms ends (RFC 4028). None: the switch asks for no
+    such timer, and agrees to none, for carriers that end calls by it."""
+    longest_call: Annotated[int, Field(strict=True, ge=5, le=86_400)] | None = None
+    """Seconds after the answer at which a call by it ends, in and out. Default: it may last."""
+    headers: Map[HeaderName, HeaderValue] = Field(default_factory=no_entries, kw_only=True)
+    """Headers of your own in calls out, such as ``{"X-Account": "42"}``."""
     codecs: Annotated[Many[Codec], Field(min_length=1)] | None = None
     """Offered to the carrier, best first. ``G729`` only in calls from phones that offer it, and
     where media has it. Default: those of media."""
@@ -345,8 +513,31 @@ class Trunk:
     record: Annotated[bool, Field(strict=True)] = False
     """Whether calls that come by it, and calls of routes that name it, are recorded."""
 
+    @model_validator(mode="before")
+    @classmethod
+    def _preset(cls, given: Any) -> Any:
+        """Fill in what the preset says of fields that are not given."""
+        if isinstance(given, ArgsKwargs):
+            fields = dict(given.kwargs or {})
+            return ArgsKwargs(given.args, {**PRESETS.get(_word(fields), {}), **fields})
+        if isinstance(given, Mapping):
+            return {**PRESETS.get(_word(given), {}), **given}
+        return given
+
     @model_validator(mode="after")
     def _check(self) -> Self:
+        if not self.host:
+            raise Problem("host", "is missing; give it a value")
+        if self.preset is not None and self.preset != "flowroute" and self.username is None:
+            raise Problem("username", f"is missing for {self.preset}; give the account")
+        if self.preset == "flowroute" and not self.number_prefix:
+            raise Problem(
+                "number_prefix", "is missing for flowroute; give its prefix, such as '12345678*'"
+            )
+        if self.preset == "twilio" and not self.host.endswith(".twilio.com"):
+            raise Problem(
+                "host", "is no trunk of twilio; give its name, such as 'acme.pstn.twilio.com'"
+            )
         if (self.username is None) != (self.password is None):
             lacking, there = ("password", "username") if self.username else ("username", "password")
             raise Problem(lacking, f"is missing beside {there}; give both, or none")
@@ -357,6 +548,22 @@ class Trunk:
                     raise Problem("national", f"is missing beside {field}; name the country")
         if self.codecs is not None:
             check_codecs(self.codecs)
+        if self.packet_ms is not None:
+            if self.codecs is None:
+                raise Problem("codecs", "is missing beside packet_ms; name them, such as PCMA")
+            if (one := next((c for c in self.codecs if c not in PACKED), None)) is not None:
+                raise Problem(
+                    "packet_ms", f"is not for {one}; use {', '.join(PACKED)}, or leave it out"
+                )
+        if self.ringback is not None and not self.early_media:
+            raise Problem("early_media", "is not heard beside ringback anyway; leave it out")
+        if self.shows_callers and self.caller_out:
+            raise Problem(
+                "shows_callers",
+                "has no use beside caller_out, which is for own numbers; leave it out",
+            )
+        if len({name.lower() for name in self.headers}) < len(self.headers):
+            raise Problem("headers", "has one twice, written in two ways; keep one of them")
         self._check_tls()
         if "0.0.0.0/0" in self.networks or "::/0" in self.networks:
             raise Problem("networks", "lets anybody in; name the carrier's own networks")
@@ -440,6 +647,19 @@ class Trunk:
         return spoken(self.codecs or ())
 
     @property
+    def offered(self) -> str:
+        """Its own codecs in FreeSWITCH's words, but that which the switch cannot speak."""
+        packet = f"@{self.packet_ms}i" if self.packet_ms is not None else ""
+        return ",".join(f"{codec}{packet}" for codec in self.spoken)
+
+    @property
+    def needs_media(self) -> str | None:
+        """The field that needs the switch in the voice's way, or None."""
+        if self.dtmf != "rfc2833":
+            return "dtmf"
+        return next((one for one in ("packet_ms", "ringback") if getattr(self, one)), None)
+
+    @property
     def proxy_port(self) -> int:
         """The port that SIP is sent to, where DNS says no other."""
         return self.port or (5061 if self.transport == "tls" else 5060)
@@ -480,11 +700,14 @@ class Trunk:
 
     def sent(self, number: str) -> str:
         """Return a number of E.164 as the carrier wants what is called."""
+        if (made := rewritten(self.called_out, number)) is not None:
+            return made
         return self.number_prefix + self._written(number, self.number_format)
 
     def shown(self, number: str) -> str:
         """Return a number of E.164 as the carrier wants the caller's."""
-        return self._written(number, self.caller_id_format)
+        made = rewritten(self.caller_out, number)
+        return made if made is not None else self._written(number, self.caller_id_format)
 
     def _written(self, number: str, form: NumberFormat) -> str:
         return written(number, form, self.national)
@@ -562,6 +785,9 @@ class Route:
     """A share for each trunk: with 3 and 1 three calls of four begin at the first. Where one fails,
     the others are tried, each once. Those of 0 come last, in their order. Default: all in their
     order."""
+    short: Annotated[bool, Field(strict=True)] = False
+    """Numbers that are none of E.164, such as 10086 and 95588: the carrier is sent what ``strip``
+    and ``prefix`` leave, 3 to 8 digits, and ``outbound_limits`` ask no country of it."""
     strip: Annotated[int, Field(strict=True, ge=0, le=15)] = 0
     """How many digits are taken away in front."""
     prefix: Annotated[str, Field(pattern=r"^\+?[0-9]{0,14}$")] = ""
@@ -580,6 +806,8 @@ class Route:
 
     @model_validator(mode="after")
     def _check(self) -> Self:
+        if self.short:
+            self._check_short()
         if self.weights is None:
             return self
         if len(self.weights) != len(self.trunks):
@@ -590,6 +818,17 @@ class Route:
         if not any(self.weights):
             raise Problem("weights", "is 0 for all, so none would begin; leave it out")
         return self
+
+    def _check_short(self) -> None:
+        if self.prefix.startswith("+"):
+            raise Problem("prefix", "makes a number of E.164, which is not short; leave it out")
+        parsed: Any = re._parser.parse(self.pattern)  # type: ignore[attr-defined]
+        least, most = (int(one) - self.strip + len(self.prefix) for one in parsed.getwidth())
+        if least < 3 or most > 8:
+            raise Problem(
+                "pattern",
+                f"leaves {least} to {most} digits, and short numbers have 3 to 8; make it narrower",
+            )
 
     @property
     def shares(self) -> dict[str, int]:

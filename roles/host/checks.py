@@ -52,6 +52,11 @@ def problems(site: Site, switch: Switch, found: State, service: str = "freeswitc
         else:
             has = ", ".join(own) or "none"
             out.append(f"address {switch.bind_address} is on no interface; it has {has}")
+    if service == "freeswitch" and switch.trunk_bind_address not in {
+        switch.bind_address,
+        *found.addresses,
+    }:
+        out.append(f"trunk_address {switch.trunk_address} is on no interface; put it on one")
     out += site.unsaid() + site.ungiven()
     out += other_family(site, switch) + out_of_reach(site, found.addresses)
     if service == "freeswitch":
@@ -66,6 +71,7 @@ def problems(site: Site, switch: Switch, found: State, service: str = "freeswitc
         f"it, set firewall.enabled to False, and let it open {', '.join(_open(site, service))}"
         for name in (found.filters if site.firewall.enabled else ())
     ]
+    at = switch.trunk_bind_address
     wanted: list[tuple[str, int, str, tuple[str, ...]]] = [
         # The profile binds both, whatever the phones may use.
         ("network.sip_port", site.network.sip_port, switch.bind_address, ("udp", "tcp")),
@@ -73,12 +79,10 @@ def problems(site: Site, switch: Switch, found: State, service: str = "freeswitc
     if service == "freeswitch" and site.network.edge:
         wanted.append(("network.sip_port", site.network.sip_port, switch.loopback, ("udp",)))
     if service == "freeswitch" and any(one.transport != "tls" for one in site.trunks):
-        wanted.append(
-            ("network.trunk_port", site.network.trunk_port, switch.bind_address, ("udp", "tcp"))
-        )
+        wanted.append(("network.trunk_port", site.network.trunk_port, at, ("udp", "tcp")))
     if service == "freeswitch":
         wanted += [
-            (f"trunks[{index}].tls_port", one.tls_port, switch.bind_address, ("tcp",))
+            (f"trunks[{index}].tls_port", one.tls_port, at, ("tcp",))
             for index, one in enumerate(site.trunks)
             if one.transport == "tls"
         ]

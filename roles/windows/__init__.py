@@ -188,6 +188,8 @@ def problems(site: Site, switch: Switch, found: Found) -> list[str]:
         own = sorted(a for a in look.addresses if not ipaddress.ip_address(a).is_loopback)
         has = ", ".join(own) or "none"
         out.append(f"address {switch.bind_address} is on no interface; it has {has}")
+    if switch.trunk_bind_address not in {switch.bind_address, *look.addresses}:
+        out.append(f"trunk_address {switch.trunk_address} is on no interface; put it on one")
     wanted = [
         ("network.sip_port", site.network.sip_port, switch.bind_address, ("udp", "tcp")),
         ("event_socket.port", site.event_socket.port, "127.0.0.1", ("tcp",)),

@@ -190,9 +190,9 @@ def test_listeners(host: Any, site: Site, switch: Switch) -> None:
         bracketed = f"[{switch.loopback}]" if ":" in switch.loopback else switch.loopback
         wanted = {("udp", f"{bracketed}:{site.network.sip_port}")}
     wanted |= {
-        ("tcp", f"{switch.bind_address}:{trunk.tls_port}")
+        ("tcp", f"{switch.trunk_bind_address}:{trunk.tls_port}")
         if trunk.transport == "tls"
-        else (trunk.transport, f"{switch.bind_address}:{site.network.trunk_port}")
+        else (trunk.transport, f"{switch.trunk_bind_address}:{site.network.trunk_port}")
         for trunk in site.trunks
     }
     wanted.add(("tcp", f"127.0.0.1:{site.event_socket.port}"))

@@ -153,7 +153,7 @@ def world(exchange: Exchange, switch: Switch, site: Site, trunk: Trunk, granted:
     """Somebody who calls from outside over the trunk: somebody else in each channel."""
     [channel] = granted.names("channel")
     number = WORLD + channel.rpartition(" ")[2]
-    return exchange.phone(number, domain=f"{switch.bind_address}:{site.network.trunk_port}")
+    return exchange.phone(number, domain=f"{switch.trunk_bind_address}:{site.network.trunk_port}")
 
 
 def test_trunks_are_up(site: Site, fs_cli: Callable[[str], str], exchange: Exchange) -> None:

@@ -12,6 +12,7 @@ from callcenter.site import (
     Destination,
     Ivr,
     OpenDuring,
+    RingGroup,
     Site,
     ToExtension,
     ToHangUp,
@@ -55,7 +56,8 @@ def rung(site: Site, closed: list[str]) -> Rung:
             case ToExtension(extension=number):
                 return [number]
             case ToRingGroup(ring_group=name):
-                return list(site.named("ring_groups", name).members)
+                group = site.named("ring_groups", name)
+                return None if group.outside else list(group.members)
             case ToHangUp(hang_up=cause):
                 return cause
             case _:
@@ -327,9 +329,14 @@ def toggle(caller: Phone, code: str) -> None:
     call.wait_ended()
 
 
+def groups_inside(site: Site) -> list[tuple[RingGroup, str]]:
+    """List the ring groups that can be dialled, with their numbers: a test rings nobody outside."""
+    return [(one, one.number) for one in site.ring_groups if one.number and not one.outside]
+
+
 def all_groups(given: Given) -> Uses:
     """Everybody in a ring group."""
-    groups = [group.name for group in given.site.ring_groups if group.number]
+    groups = [group.name for group, _ in groups_inside(given.site)]
     return leads(given, *map(ToRingGroup, groups))
 
 
@@ -338,9 +345,9 @@ def test_ring_groups(
     site: Site, at: At, caller: Callable[..., Phone], free: Collection[str]
 ) -> None:
     """All members ring together, or one after the other, and the first to answer talks"""
-    groups = [(group, group.number) for group in site.ring_groups if group.number]
+    groups = groups_inside(site)
     if not groups:
-        pytest.skip("the Site has no ring group with a number")
+        pytest.skip("the Site has no ring group with a number, and with extensions alone")
     all_free(free, [number for group, _ in groups for number in group.members])
     for group, number in groups:
         members = [at(member) for member in group.members[:2]]

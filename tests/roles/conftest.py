@@ -57,15 +57,22 @@ KEYS = (
 """Shell line that makes the keys that FreeSWITCH makes at its first start, in two seconds."""
 
 FIRST = (
-    "features",
-    "deploy",
-    "firewall",
     "billing",
-    "fax",
-    "cdr",
-    "queues",
+    "firewall",
+    "deploy",
     "molecule",
+    "features",
+    "ci_examples",
+    "preflight",
+    "gates",
+    "edges",
+    "fax",
     "voicemail",
+    "sources",
+    "trunks",
+    "queues",
+    "logins",
+    "cdr",
 )
 """The files that take longest, so that no worker begins one when the others have done."""
 

@@ -46,8 +46,8 @@ __all__ = [
 
 T = TypeVar("T")
 
-ADDRESS, SERVICE = 1, 33
-"""Kinds of records: A, and SRV."""
+ADDRESS, SERVICE, POINTER = 1, 33, 35
+"""Kinds of records: A, SRV, and NAPTR."""
 
 
 def state_of(operator: Operator, host: str) -> str:
@@ -226,10 +226,17 @@ def still_talking(call: Call, answered: Call) -> None:
 
 @contextmanager
 def name_server(
-    at: str, known: Mapping[str, str], services: Mapping[str, tuple[int, str]] | None = None
+    at: str,
+    known: Mapping[str, str],
+    services: Mapping[str, tuple[int, str]] | None = None,
+    pointers: Mapping[str, tuple[str, str]] | None = None,
 ) -> Iterator[None]:
-    """Answer for these addresses, and for services by port and name (RFC 1035, RFC 2782), and know
-    nothing else: sofia-sip does not read /etc/hosts."""
+    """Answer for these addresses, for services by port and name (RFC 1035, RFC 2782), for pointers
+    by their kind and where they lead (RFC 3403), and know nothing else: sofia-sip does not read
+    /etc/hosts."""
+
+    def labels(name: str) -> bytes:
+        return b"".join(bytes([len(one)]) + one.encode() for one in name.split(".")) + b"\0"
 
     class Answers(socketserver.BaseRequestHandler):
         def handle(self) -> None:
@@ -242,8 +249,12 @@ def name_server(
                 data = socket.inet_aton(known[asked])
             elif kind == SERVICE and services is not None and asked in services:
                 port, target = services[asked]
-                labels = b"".join(bytes([len(one)]) + one.encode() for one in target.split("."))
-                data = struct.pack(">3H", 0, 0, port) + labels + b"\0"
+                data = struct.pack(">3H", 0, 0, port) + labels(target)
+            elif kind == POINTER and pointers is not None and asked in pointers:
+                service, target = pointers[asked]
+                texts = [b"s", service.encode(), b""]
+                data = struct.pack(">2H", 10, 10) + b"".join(bytes([len(t)]) + t for t in texts)
+                data += labels(target)
             answer = b""
             if data:
                 answer = b"\xc0\x0c" + struct.pack(">2HIH", kind, 1, 60, len(data)) + data

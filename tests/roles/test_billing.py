@@ -47,6 +47,7 @@ BILLED = f"""
               weights=[1, 1]),
         Route("abroad", pattern=r"^00[1-9]\\d{{6,12}}$", strip=2, prefix="+", trunks=["good"]),
     ],
+    inbound=[Did("+4930123455", to=outside("0405551234", by=1000))],
     emergency=[Emergency("112", trunks=["good"])],
     outbound_limits=OutboundLimits(countries=["+49", "+43"], calls=10, calls_per_hour=1000),
     database=LocalPostgres(),
@@ -202,6 +203,28 @@ def test_a_call_is_charged_while_it_lasts_and_ended_at_zero(
     assert spent
     assert Decimal("1.1") < -Decimal(spent[1]) < Decimal("1.2") - BELOW, said
     assert total == f"family: balance {left} EUR"
+
+
+def test_who_sends_calls_outside_pays_for_them(operator: Operator, exchange: Exchange) -> None:
+    """And where the money is used up, none is sent"""
+    make_it(operator, "1.20")
+    world = exchange.phone("+49405551234")
+    address = next(one.address for one in operator.lab.hosts if one.name == HOST)
+    caller = exchange.phone("+431555000", domain=f"{address}:5080")
+    call = caller.call("+4930123455")
+    answered = world.incoming().answer()
+    call.wait_established()
+    call.play(CALLER_HZ)
+    answered.play(CALLEE_HZ)
+    still_talking(call, answered)
+    until(lambda: booked(operator), lambda left: left < Decimal("1.20"))
+    call.hangup()
+    answered.wait_ended()
+    assert "1000 called +49405551234" in billing(operator, "statement", "family")[1]
+    make_it(operator, "0")
+    call = caller.call("+4930123455")
+    assert refused(call) == 403
+    assert not world._ringing
 
 
 def test_no_call_without_money_but_for_help_and_inside(

@@ -21,7 +21,7 @@ from tests.roles.test_trunks import talk
 from tests.sipp import wait_bound
 
 HOST = "carriers1"
-PROXY, REGISTRAR, PEOPLE, LOOKED_UP = 5091, 5060, 5066, 5093
+PROXY, REGISTRAR, PEOPLE, LOOKED_UP, POINTED = 5091, 5060, 5066, 5093, 5095
 ANNOUNCING = 5097
 """Port of a carrier that plays something before the answer."""
 DOMAIN = "ims.carrier.test"
@@ -47,6 +47,8 @@ TRUNKS = f"""
               caller_id="+12125550100", ping_seconds=None),
         Trunk("announcing", host="GATEWAY", port={ANNOUNCING}, ping_seconds=None),
         Trunk("ringing", host="GATEWAY", port={ANNOUNCING}, ping_seconds=None, early_media=False),
+        Trunk("pointed", host="pointed.test", networks=["GATEWAY"], ping_seconds=None,
+              caller_id="+4930555998"),
         Trunk("looked-up", host="carrier.test", networks=["GATEWAY"], ping_seconds=None,
               number_format="00", caller_id_format="digits", caller_id="+4930555999"),
     ],
@@ -60,13 +62,15 @@ TRUNKS = f"""
         Route("texas", pattern=r"^3\\d{{6,14}}$", strip=1, prefix="+", trunks=["texas"]),
         Route("announcing", pattern=r"^5\\d{{6,14}}$", strip=1, prefix="+", trunks=["announcing"]),
         Route("ringing", pattern=r"^6\\d{{6,14}}$", strip=1, prefix="+", trunks=["ringing"]),
+        Route("pointed", pattern=r"^7\\d{{6,14}}$", strip=1, prefix="+", trunks=["pointed"]),
         Route("looked-up", pattern=r"^4\\d{{6,14}}$", strip=1, prefix="+", trunks=["looked-up"]),
     ],
     outbound_limits=OutboundLimits(countries=["+49", "+43", "+1"], calls_per_hour=1000),
     media="""
 ALLOWED = "*Extension.range(1000, 1009, ring_seconds=5)"
 EXTENSIONS = (
-    'Extension(1000, routes=["one", "two", "texas", "looked-up", "announcing", "ringing"]), '
+    'Extension(1000, routes=["one", "two", "texas", "looked-up", "announcing", "ringing", '
+    '"pointed"]), '
     "*Extension.range(1001, 1009, ring_seconds=5)"
 )
 
@@ -113,7 +117,13 @@ def operator(operator_of: Callable[..., Operator], lab: Lab, carrier: None) -> I
     with name_server(
         lab.gateway,
         {"sip.carrier.test": lab.gateway},
-        {"sip.udp.carrier.test": (LOOKED_UP, "sip.carrier.test")},
+        {
+            "sip.udp.carrier.test": (LOOKED_UP, "sip.carrier.test"),
+            "sip.udp.elsewhere.test": (POINTED, "sip.carrier.test"),
+            # Where nothing pointed, this would be asked for.
+            "sip.udp.pointed.test": (LOOKED_UP, "sip.carrier.test"),
+        },
+        {"pointed.test": ("SIP+D2U", "_sip._udp.elsewhere.test")},
     ):
         made.succeed()
         assert made.succeed().changes == 0
@@ -199,6 +209,14 @@ def test_a_port_that_dns_names(operator: Operator, lab: Lab) -> None:
     with Exchange(lab.gateway, port=LOOKED_UP) as exchange:
         invite = called(operator, exchange, "44930111222", "004930111222")
     assert "sip:4930555999@" in invite.header("from")
+
+
+def test_a_service_that_dns_points_at(operator: Operator, lab: Lab) -> None:
+    """NAPTR leads to another service than the name's own."""
+    with Exchange(lab.gateway, port=POINTED) as exchange:
+        invite = called(operator, exchange, "74930111222", "+4930111222")
+    assert "sip:+4930555998@" in invite.header("from")
+    assert invite.text.startswith("INVITE sip:+4930111222@pointed.test")
 
 
 announcer = side(ANNOUNCING)

@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterator
 import pytest
 
 from lab.lab import Lab
+from tests.acceptance.support.audio import assert_speech
 from tests.acceptance.support.phones import Call, CallFailed, Exchange
 from tests.roles.conftest import SITE, Operator
 from tests.roles.support import phone_of, until
@@ -53,7 +54,14 @@ SERVICES = f"""
     hours=[Hours("always", ["Mon-Sun 00:00-24:00"])],
     queues=[Queue("nobody", max_wait=2, otherwise=outside("{DIALLED}", by=1001)),
             Queue("mobile", number=7000)],
-    agents=[Agent(1005, skills={{"nobody": 1, "mobile": 1}})],
+    agents=[Agent(1005, skills={{"nobody": 1}}),
+            Agent(1000, outside="{DIALLED}", skills={{"mobile": 1}}, ring_seconds=20)],
+    ring_groups=[
+        RingGroup("all", [1006], outside=[outside("{DIALLED}", by=1001)], number=6100,
+                  ring_seconds=15, otherwise=voicemail(1009)),
+        RingGroup("turn", [1006], outside=[outside("{DIALLED}", by=1001)], number=6101,
+                  strategy="in-turn", ring_seconds=10),
+    ],
     speed_dials={{"*01": "{DIALLED}"}},
     features=FeatureCodes(forward="*72", forward_off="*73"),
     cdr=Cdr("json"),
@@ -67,7 +75,7 @@ EXTENSIONS = f"""
         Extension(1003, ring_seconds=5, routes=["plain"], no_answer=outside("71701234567")),
         Extension(1004, ring_seconds=5, caller_id="+4930123408", routes=["back"],
                   no_answer=outside("830123408")),
-        *Extension.range(1005, 1009, ring_seconds=5),"""
+        *Extension.range(1005, 1008, ring_seconds=5), Extension(1009, voicemail=True),"""
 ALLOWED = "*Extension.range(1000, 1009, ring_seconds=5)"
 
 
@@ -247,6 +255,108 @@ def test_it_is_in_the_records(operator: Operator, exchange: Exchange) -> None:
     lines = until(
         lambda: re.findall(r".*\+431555777.*", operator.ssh(HOST, read)), lambda found: bool(found)
     )
-    record = json.loads(lines[0])
+    [record] = map(json.loads, lines)
+    assert record["direction"] == "in"
     assert (record["caller"], record["dialled"]) == ("+431555777", "+4930123403")
     assert record["answered_by"] == MOBILE
+
+
+def accepted(call: Call, answered: Call) -> None:
+    """The call is had by who presses 1, and not before"""
+    assert_speech(answered, 0.5)
+    answered.send_dtmf("2")
+    answered.forget()
+    assert_speech(answered, 0.5)
+    assert not call.established
+    answered.send_dtmf("1")
+    talk(call, answered)
+
+
+@pytest.mark.parametrize("group", ["6100", "6101"], ids=["together", "in turn"])
+def test_a_mobile_in_a_ring_group(operator: Operator, exchange: Exchange, group: str) -> None:
+    mobile = exchange.phone(MOBILE)
+    call = phone_of(operator, HOST, exchange, "1000").call(group)
+    answered = mobile.incoming(timeout=20).answer()
+    assert answered.number.startswith("+4930123410")
+    accepted(call, answered)
+    call.hangup()
+    answered.wait_ended()
+
+
+def test_a_phone_answers_before_the_mobile(operator: Operator, exchange: Exchange) -> None:
+    mobile = exchange.phone(MOBILE)
+    phone = phone_of(operator, HOST, exchange, "1006")
+    call = phone_of(operator, HOST, exchange, "1000").call("6100")
+    # It has answered, and has pressed nothing.
+    mobiles = mobile.incoming().answer()
+    talk(call, phone.incoming().answer())
+    assert mobiles.wait_ended().by == "them"
+    call.hangup()
+
+
+def test_a_mailbox_of_the_mobiles_has_no_call(operator: Operator, exchange: Exchange) -> None:
+    """Nobody presses a key, so the call goes on to the mailbox of the Site's own"""
+    mobile = exchange.phone(MOBILE)
+    call = phone_of(operator, HOST, exchange, "1000").call("6100")
+    swallowed = mobile.incoming().answer()
+    swallowed.play(1400)
+    assert swallowed.wait_ended(25).by == "them"
+    call.wait_established()
+    found = operator.ssh(HOST, "fs_cli -x 'show channels'")
+    assert "voicemail" in found
+    call.hangup()
+
+
+def test_an_agent_at_a_mobile(operator: Operator, exchange: Exchange) -> None:
+    mobile = exchange.phone(MOBILE)
+    phone_of(operator, HOST, exchange, "1000").call("*22").wait_ended(timeout=15)
+    call = phone_of(operator, HOST, exchange, "1007").call("7000")
+    call.wait_established()
+    answered = mobile.incoming().answer()
+    assert_speech(answered, 0.5)
+    state = "fs_cli -x 'callcenter_config queue list members mobile'"
+    assert "|Trying|" in operator.ssh(HOST, state)
+    answered.send_dtmf("1")
+    talk(call, answered)
+    call.hangup()
+    answered.wait_ended()
+    until(lambda: operator.ssh(HOST, "fs_cli -x 'show channels count'").strip(), "0 total.")
+
+
+def test_a_mobile_that_rang_among_others_is_in_the_records(
+    operator: Operator, exchange: Exchange
+) -> None:
+    """As a call of the extension in whose name it was rung"""
+    mobile = exchange.phone(MOBILE)
+    read = "cat /var/lib/callcenter/calls/20*.jsonl"
+    own = re.compile(rf'.*"caller": "1001".*"dialled": "{DIALLED}".*')
+    before = len(own.findall(operator.ssh(HOST, read)))
+    call = phone_of(operator, HOST, exchange, "1007").call("6100")
+    accepted(call, mobile.incoming().answer())
+    call.hangup()
+    lines = until(lambda: own.findall(operator.ssh(HOST, read)), lambda found: len(found) > before)
+    record = json.loads(lines[-1])
+    assert (record["direction"], record["trunk"]) == ("out", "showing")
+    assert record["answered_by"] == MOBILE
+
+
+def test_a_forward_that_is_allowed_no_more(operator: Operator, exchange: Exchange) -> None:
+    """What was stored does not count against what the Site says now"""
+    caller = phone_of(operator, HOST, exchange, "1007")
+    for stored, code in (("outside-112", 403), ("outside-0900123456", 403)):
+        said = operator.ssh(HOST, f"fs_cli -x 'db insert/forward/1006/{stored}'")
+        assert "+OK" in said
+        assert refused(caller.call("1006")) == code, stored
+    operator.ssh(HOST, "fs_cli -x 'db delete/forward/1006'")
+
+
+def test_off(operator: Operator, exchange: Exchange) -> None:
+    """Nothing of it is left"""
+    loaded = "fs_cli -x 'module_exists mod_loopback'"
+    assert operator.ssh(HOST, loaded).strip() == "true"
+    operator.describe(SITE)
+    operator.succeed()
+    assert operator.ssh(HOST, loaded).strip() == "false"
+    folder = "ls /etc/freeswitch/current/dialplan/services/"
+    assert "sent_outside" not in operator.ssh(HOST, folder)
+    assert operator.succeed().changes == 0

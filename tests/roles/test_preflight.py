@@ -104,11 +104,9 @@ def test_clock_that_is_wrong(operator: Operator) -> None:
         run = refused(operator)
     finally:
         operator.ssh(BAD, "rm /usr/local/bin/date")
-    line = said(run, "its clock is ")
-    ahead = re.search(r"is (\d+) s ahead of this machine's", line)
-    assert ahead
-    # A busy machine reads the two clocks some time apart.
-    assert 3500 < int(ahead[1]) < 3700
+    # Less what its answer took.
+    line = said(run, "its clock is 3")
+    assert re.search(r"is 3[56]\d\d s ahead of this machine's", line)
     assert "timedatectl" in line
     good_host_is_told(run)
 

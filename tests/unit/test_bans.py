@@ -177,6 +177,11 @@ def test_events() -> None:
     assert event_of(login) == Login(A, 5060)
     assert event_of({**login, "network-port": "x"}) is None
     assert event_of({"Event-Subclass": "sofia::unregister"}) is None
+    pin = {"Event-Subclass": "callcenter::pin", "variable_acting": "1000"}
+    assert event_of({**pin, "Caller-Network-Addr": A}) == Failure(A, "1000", "PIN", 3)
+    # Behind an edge, whose address all calls come from.
+    behind = {**pin, "Caller-Network-Addr": "192.0.2.1", "variable_phone_address": A}
+    assert event_of(behind) == Failure(A, "1000", "PIN", 3)
 
 
 NEVER = [ipaddress.ip_network("198.51.100.0/24")]

@@ -76,6 +76,22 @@ def test_a_call_between_extensions() -> None:
     assert (made.seconds, made.talk_seconds, made.recording) == (20, 18, "/a.wav")
 
 
+def test_a_mobile_that_rang_among_others() -> None:
+    """It is a call of the extension in whose name it was rung"""
+    made = record(
+        step("route-national-+491701234567", "+431555000", "+491701234567"),
+        step("01701234567", "+431555000"),
+        step("asked-1001-01701234567", "+431555000"),
+        ran=["{^^;trunk=a;x=y}sofia/gateway/a/+491701234567"],
+    )
+    assert (made.direction, made.caller, made.dialled, made.trunk) == (
+        "out",
+        "1001",
+        "01701234567",
+        "a",
+    )
+
+
 def test_a_caller_is_who_proved_it_and_not_who_says_so() -> None:
     assert record(step("1001", "1009"), sip_auth_username="1000").caller == "1000"
 

@@ -13,7 +13,7 @@ import pytest
 
 from callcenter import paths
 from callcenter.__main__ import check
-from callcenter.render import Tree, kamailio, system
+from callcenter.render import Tree, freeswitch, kamailio, system
 from callcenter.secrets import Secret
 from callcenter.site import (
     Billing,
@@ -113,6 +113,30 @@ def test_kamailio_reads_it(tmp_path: Path, transports: Any) -> None:
     config = tmp_path / "kamailio.cfg"
     config.write_text(config.read_text().replace("t_relay()", "t_relay_it()"))
     assert said().returncode != 0
+
+
+def test_before_a_switch(tmp_path: Path) -> None:
+    """FreeSWITCH binds loopback, tells phones the edge's address, and speaks with nobody else."""
+    network = Network(sip_from="anywhere", edge=True, transports=("tcp",))
+    behind = site(network=network, media=Media(), features=FeatureCodes())
+    switch = Switch("cc1", address="192.0.2.7")
+    tree = freeswitch.configuration(behind, switch)
+    profile = tree["sip_profiles/internal.xml"].text
+    params = dict(re.findall(r'<param name="([^"]+)" value="([^"]*)"', profile))
+    assert params["sip-ip"] == "127.0.0.1"
+    assert params["rtp-ip"] == params["ext-sip-ip"] == "192.0.2.7"
+    assert params["outbound-proxy"] == "sip:192.0.2.7:5060"
+    assert params["apply-inbound-acl"] == "edge"
+    assert '<node type="allow" cidr="192.0.2.7/32"/>' in tree["autoload_configs/acl.conf.xml"].text
+    config = text(kamailio.configuration(behind, switch), paths.KAMAILIO_CONFIG)
+    # UDP is FreeSWITCH's alone here: the packet filter does not open it.
+    assert re.findall(r"^listen=(.*)$", config, re.MULTILINE) == [
+        "tcp:192.0.2.7:5060",
+        "udp:192.0.2.7:5060",
+    ]
+    rules = text(system.firewall(behind, [22]), paths.FIREWALL_RULES)
+    assert "udp dport 5060 accept" not in rules
+    assert "udp sport 5060 accept" not in rules
 
 
 def test_no_port_is_open_for_voice() -> None:

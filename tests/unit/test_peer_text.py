@@ -5,6 +5,7 @@ from __future__ import annotations
 import random
 import re
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -35,9 +36,18 @@ PARAMETERS = "(?:;[A-Za-z0-9=+.-]{1,60}){1,8}"
 """What stands behind a carrier's number, which is passed over."""
 
 
+FORWARDERS = {
+    r"^(?:.*,)?[^<,]*<(?:sip|sips|tel):(\+?[0-9]{3,20})[@;>][^,]*,[^,]*\z",
+    r"^[^<]*<(?:sip|sips|tel):(\+?[0-9]{3,20})[@;>].*\z",
+}
+"""Expressions of headers of which a number is taken, and nothing else."""
+
+
 def captures_words(expression: str) -> bool:
     """Tell whether an expression matches words, signs between them and parameters, and takes the
     words."""
+    if expression in FORWARDERS:
+        return True
     expression = expression.replace(PARAMETERS, "")
     rest, depth = "", 0
     for part in re.split(r"(?<!\\)([()])(?![^\[]*\])", expression):
@@ -48,6 +58,9 @@ def captures_words(expression: str) -> bool:
 
 LIST = re.compile(r"\^\[[A-Za-z0-9_.@,-]*\]\*\\z")
 """An expression of a list of codecs: a value for another variable, and for nothing else."""
+
+ADDRESS = r"^([0-9a-f.:]{2,45})\z"
+"""The expression of an address, of whose signs none separates, quotes or expands."""
 
 _CONTACT = "[A-Za-z0-9_.~!*&=+;?/%@-]*"
 CONTACTS = (
@@ -137,7 +150,8 @@ def wrong_in_extension(extension: etree._Element, own: set[str], known: set[str]
             data = action.get("data", "")
             may = here if action.tag == "action" else known
             out += wrong_in(data, own, may | lists if action.get("application") == "set" else may)
-            if re.search(r"\$\d", data) and peers and not captures_words(expression):
+            closed = captures_words(expression) or expression == ADDRESS
+            if re.search(r"\$\d", data) and peers and not closed:
                 out.append(f"{data}: {name} is a peer's, and {expression} lets anything pass")
             if action.get("application") in ("system", "bgsystem", "eval", "python", "perl"):
                 out.append(f"{action.get('application')}: runs what it is given")
@@ -201,6 +215,7 @@ def described(pick: Any) -> Site:
     codecs = pick("codecs", [("OPUS", "PCMA"), ("PCMA", "G729"), ("G722", "PCMU")])
     routes = ["r"] if outside else []
     picks_up = pick("features", [False, True])
+    asks = outside and is_default and pick("asks", [False, True])
     extensions = [
         m.Extension(
             number,
@@ -232,7 +247,15 @@ def described(pick: Any) -> Site:
                         national=pick("national", ["+49", "+1"]),
                         number_prefix=pick("prefix", ["", "99*"]),
                         shows_callers=pick("shows", [False, True]),
-                        calls_per_hour=pick("hour", [None, 9]), record=record),
+                        calls_per_hour=pick("hour", [None, 9]), record=record,
+                        dtmf=pick("dtmf", ["rfc2833", "info", "in-band"])
+                        if is_default else "rfc2833",
+                        session_seconds=pick("session", [1800, None, 600]),
+                        longest_call=pick("longest", [None, 3600]),
+                        headers=pick("headers", [{}, {"X-A": "<sip:1@a.example> b"}]),
+                        called_out=pick("called", [[], [m.Rewrite(r"^\+49(\d+)$", "0$1")]]),
+                        caller_in=pick("caller", [[], [m.Rewrite(r"^9(\d{3,9})$", "$1")]]),
+                        ringback=pick("ringback", [None, "de"]) if is_default else None),
                 m.Trunk("b", host="192.0.2.2", national="+49"),
             ],
             "callers": pick("callers", [None, m.Callers(
@@ -276,8 +299,10 @@ def described(pick: Any) -> Site:
                     direct_dial=pick("direct", [True, False]))],
         hours=[m.Hours("office", ["Mon-Fri 09:00-18:00"], night="*280")],
         queues=[m.Queue("sales", number="7000", announce_position=True, record=record)],
-        agents=[m.Agent("1002", skills={"sales": 1})],
+        agents=[m.Agent("1002", skills={"sales": 1},
+                        outside="017012345" if asks else None)],
         ring_groups=[m.RingGroup("g", ["1000", "1001"], number="6100",
+                                 outside=[m.outside("017012345", by=1000)] if asks else [],
                                  strategy=pick("ring", ["together", "in-turn"]))],
         faxes=[m.Fax("office", number="3200")] if is_default else [],
         applications=[m.Application("own", port=8084, number="6300")],
@@ -299,6 +324,16 @@ def test_no_rendered_line_expands_what_a_peer_fills(seed: int) -> None:
 def test_the_least_and_the_most(last: int) -> None:
     site = described(lambda _, of: of[last])
     assert lint(freeswitch.configuration(site, SWITCH)) == LEFT
+
+
+@pytest.mark.parametrize("seed", range(8))
+def test_behind_an_edge_nothing_is_left(seed: int) -> None:
+    """No phone's Contact comes to FreeSWITCH any more."""
+    draw = random.Random(seed)
+    site = replace(
+        described(lambda _, of: draw.choice(of)), network=m.Network(edge=True, sip_from="anywhere")
+    )
+    assert lint(freeswitch.configuration(site, SWITCH)) == []
 
 
 def test_callers_are_closed_where_they_come_in() -> None:

@@ -25,6 +25,7 @@ __all__ = [
     "name_of",
     "numbers",
     "records",
+    "rung_outside",
     "way",
 ]
 
@@ -56,6 +57,12 @@ def name_of(destination: Destination) -> str:
     if isinstance(destination, ToOutside):
         return f"outside-{destination.by}-{target}"
     return f"{field.replace('_', '-')}-{target}"
+
+
+def rung_outside(number: str, by: str | None) -> str:
+    """Return what rings a number outside among others: it goes through the dialplan in a leg of its
+    own, which is answered once whoever answers has pressed a key."""
+    return f"[loopback_bowout=false]loopback/asked-{by}-{number}/{CONTEXT}/XML"
 
 
 def way(destination: Destination | None) -> tuple[str, str]:

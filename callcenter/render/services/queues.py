@@ -8,7 +8,7 @@ from callcenter import paths
 from callcenter.render import sounds
 from callcenter.render._files import File
 from callcenter.render._templates import plain
-from callcenter.render.services._way import config
+from callcenter.render.services._way import config, rung_outside
 from callcenter.site import Agent, Language, Queue, Say, Site
 
 __all__ = ["POSITION_SCRIPT", "files", "modules", "tiers"]
@@ -36,6 +36,7 @@ def files(site: Site) -> Iterator[File]:
         "autoload_configs/callcenter.conf.xml",
         site,
         tiers=tuple(tiers(site)),
+        contact=contact,
         music=music,
         recordings=paths.RECORDINGS,
     )
@@ -65,6 +66,14 @@ def tiers(site: Site) -> Iterator[tuple[str, Agent, int, int]]:
         members = [agent for agent in site.agents if queue.name in agent.skills]
         for position, agent in enumerate(members, 1):
             yield queue.name, agent, agent.skills[queue.name], position
+
+
+def contact(site: Site, agent: Agent) -> str:
+    """What a queue rings for an agent."""
+    to = f"user/{agent.extension}@{site.domain}"
+    if agent.outside is not None:
+        to = rung_outside(agent.outside, agent.extension)
+    return f"[leg_timeout={agent.ring_seconds}]{to}".replace("][", ",")
 
 
 def music(site: Site, queue: Queue) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from callcenter.render._files import File
-from callcenter.render.services._way import config, records
+from callcenter.render.services._way import config, records, rung_outside
 from callcenter.site import Site
 
 __all__ = ["files", "modules"]
@@ -24,6 +24,7 @@ def files(site: Site) -> Iterator[File]:
             "dialplan/services/ring_groups.xml",
             site,
             records=records(site),
+            rung_outside=rung_outside,
             agents=frozenset(agent.extension for agent in site.agents),
             recorded={
                 group.name

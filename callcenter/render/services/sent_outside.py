@@ -8,13 +8,14 @@ from callcenter.render._files import File
 from callcenter.render.services._way import config
 from callcenter.render.services.trunks import own_numbers
 from callcenter.site import Site
+from callcenter.site._outside import asks
 
 __all__ = ["files", "modules"]
 
 
 def modules(site: Site) -> tuple[str, ...]:
-    """FreeSWITCH's base is enough."""
-    return ()
+    """The module by which a number that rings among others goes through the dialplan."""
+    return ("mod_loopback",) if asks(site) else ()
 
 
 def files(site: Site) -> Iterator[File]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Literal
 
 from cryptography import x509
@@ -12,13 +13,15 @@ from cryptography.hazmat.primitives import serialization
 from callcenter.render._files import File
 from callcenter.render._templates import xml
 from callcenter.render.services._way import config, records
-from callcenter.site import PASSED, Did, Site, Trunk
+from callcenter.site import PASSED, Did, Route, Site, Trunk
+from callcenter.site._outside import asks
 from callcenter.site.countries import dialling
-from callcenter.site.trunks import NumberFormat
+from callcenter.site.trunks import TONES, NumberFormat
 
 __all__ = [
     "PROFILE",
     "dids",
+    "during",
     "expression",
     "files",
     "identity",
@@ -27,6 +30,7 @@ __all__ = [
     "profile",
     "profiles",
     "spans",
+    "timers",
     "told",
 ]
 
@@ -88,9 +92,62 @@ def files(site: Site) -> Iterator[File]:
         denied=_beginnings(site.outbound_limits.barred),
         countries=_beginnings(site.outbound_limits.countries),
         identity=identity,
-        sent=lambda trunk: trunk.number_prefix + _written(trunk, trunk.number_format, "$1"),
-        shown_of=lambda trunk, number: _written(trunk, trunk.caller_id_format, f"${{{number}:1}}"),
+        asks=asks(site),
+        sent=_sent,
+        shown_of=_shown_of,
+        rewrites=_rewrites(site),
+        during=during,
+        tones=TONES,
     )
+
+
+def _sent(trunk: Trunk, route: Route) -> str:
+    """Return the dialplan's words for a called number, whose digits are its first group, as the
+    carrier wants it."""
+    if route.short:
+        return "$1"
+    if trunk.called_out:
+        return "${called_sent}"
+    return trunk.number_prefix + _written(trunk, trunk.number_format, "$1")
+
+
+def _shown_of(trunk: Trunk, variable: str) -> str:
+    """Return the dialplan's words for the caller's number, which a variable holds."""
+    if trunk.caller_out:
+        return "${caller_sent}"
+    return _written(trunk, trunk.caller_id_format, f"${{{variable}:1}}")
+
+
+@dataclass(frozen=True)
+class _Rewritten:
+    """A rule of a trunk's as the dialplan has it."""
+
+    name: str
+    """The extension that is run."""
+    expression: str
+    """What it fits behind its name."""
+    variable: str
+    """The variable that is set."""
+    value: str
+    """Its value, of the expression's groups."""
+
+
+def _rewrites(site: Site) -> list[_Rewritten]:
+    """Return the rules of trunks for calls out, and after each trunk's what holds without."""
+    out = []
+    for trunk in site.trunks:
+        for kind, rules, form in (
+            ("called", trunk.called_out, trunk.number_format),
+            ("caller", trunk.caller_out, trunk.caller_id_format),
+        ):
+            if not rules:
+                continue
+            name, variable = f"{kind}-by-{trunk.name}", f"{kind}_sent"
+            out += [_Rewritten(name, one.pattern[1:-1], variable, one.replacement) for one in rules]
+            before = trunk.number_prefix if kind == "called" else ""
+            rest = before + _written(trunk, form, "$1")
+            out.append(_Rewritten(name, r"\+(\d{3,15})", variable, rest))
+    return out
 
 
 def identity(trunk: Trunk) -> dict[str, str]:
@@ -101,6 +158,33 @@ def identity(trunk: Trunk) -> dict[str, str]:
         domain = trunk.from_domain or trunk.host
         at = f"[{domain}]" if ":" in domain else domain
         out["sip_from_uri"] = f"sip:{trunk.from_user}@{at}"
+    out |= timers(trunk)
+    return out | {f"sip_h_{name}": text for name, text in trunk.headers.items()}
+
+
+USUAL_SESSION_SECONDS = 1800
+"""What the profile has."""
+
+
+def timers(trunk: Trunk) -> dict[str, str]:
+    """Return the variables of a call, in or out, that say what RFC 4028's timer is."""
+    if trunk.session_seconds == USUAL_SESSION_SECONDS:
+        return {}
+    return {"sofia_session_timeout": str(trunk.session_seconds or 0)}
+
+
+def during(trunk: Trunk, *, urgent: bool = False) -> dict[str, str]:
+    """Return the variables of a call, in or out, that say how keys travel and when it ends. One to
+    an emergency number (``urgent``) may last."""
+    out = {}
+    if trunk.dtmf == "info":
+        out["dtmf_type"] = "info"
+    if trunk.dtmf == "in-band":
+        out["dtmf_type"] = "none"
+        out["execute_on_answer_1"] = "start_dtmf"
+        out["execute_on_answer_2"] = "start_dtmf_generate write"
+    if trunk.longest_call is not None and not urgent:
+        out["execute_on_answer_3"] = f"sched_hangup +{trunk.longest_call} ALLOTTED_TIMEOUT"
     return out
 
 

@@ -106,7 +106,7 @@ class Given:
 
         def follow(to: Destination | None) -> None:
             match to:
-                case None | ToHangUp():
+                case None | ToHangUp() | ToOutside():
                     return
                 case OpenDuring():
                     hours.add(self.resource("hours", to.hours))

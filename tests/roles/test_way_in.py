@@ -1,0 +1,353 @@
+"""An edge before a switch, on its host: phones meet Kamailio, and FreeSWITCH hears nobody else."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
+
+import pytest
+
+from callcenter import paths
+from tests.acceptance.support.audio import assert_heard
+from tests.acceptance.support.phones import Exchange
+from tests.attack.sip import Account, Message, Peer, sdp
+from tests.roles.conftest import SITE, Operator
+from tests.roles.support import (
+    CALLEE_HZ,
+    CALLER_HZ,
+    connected,
+    phone_of,
+    refused,
+    sentence,
+    still_talking,
+    until,
+)
+
+HOST = "way1"
+DOMAIN = "roles.callcenter.test"
+BEHIND = SITE.replace("Network(", "Network(edge=True, ").replace(
+    "*Extension.range(1000, 1009, ring_seconds=5)",
+    "*Extension.range(1000, 1008, ring_seconds=10), "
+    "Extension(1009, ring_seconds=5, voicemail=True)",
+)
+
+
+@pytest.fixture(scope="module")
+def operator(operator_of: Callable[..., Operator]) -> Operator:
+    """A switch that was deployed without an edge, and then with one."""
+    made = operator_of(HOST)
+    made.describe(SITE)
+    made.succeed()
+    made.describe(BEHIND)
+    made.succeed()
+    return made
+
+
+@pytest.fixture
+def peers(operator: Operator) -> Iterator[Callable[..., Peer]]:
+    """Phones that do what a test says, each registered as an extension."""
+    server = next(one.address for one in operator.lab.hosts if one.name == HOST)
+    with ExitStack() as opened:
+
+        def peer(number: str) -> Peer:
+            made = opened.enter_context(Peer(operator.lab.gateway, (server, 5060)))
+            answer = made.login("REGISTER", f"sip:{DOMAIN}", account(operator, number))
+            assert answer is not None
+            assert answer.status == 200, answer.text
+            return made
+
+        yield peer
+
+
+def account(operator: Operator, number: str) -> Account:
+    """An extension and its password."""
+    return Account(number, DOMAIN, json.loads(operator.secrets.read_text())[f"extension/{number}"])
+
+
+def process(operator: Operator) -> str:
+    """FreeSWITCH's process id."""
+    return operator.ssh(HOST, f"systemctl show --value -p MainPID {paths.UNIT}").strip()
+
+
+def channels(operator: Operator) -> int:
+    """Channels that FreeSWITCH has."""
+    said = operator.ssh(HOST, "fs_cli -x 'show channels count'")
+    return int(said.split(" total")[0].split()[-1])
+
+
+def test_a_second_run_changes_nothing(operator: Operator) -> None:
+    again = operator.succeed()
+    assert again.changes == 0, again.output
+    assert again.commands <= 12
+
+
+def test_freeswitch_hears_loopback_alone(operator: Operator) -> None:
+    said = operator.ssh(HOST, "ss -Hlntup 'sport = :5060'")
+    owners = {(words[4], words[6].split('"')[1]) for words in map(str.split, said.splitlines())}
+    address = next(one.address for one in operator.lab.hosts if one.name == HOST)
+    assert owners == {(f"{address}:5060", "kamailio"), ("127.0.0.1:5060", "freeswitch")}
+
+
+def test_what_comes_from_elsewhere_is_refused(operator: Operator) -> None:
+    """Nobody else on the host speaks with FreeSWITCH, be it root, or stands in for it."""
+    for own, other in (("0", "5060"), ("5060", "5999")):
+        script = (
+            "import socket; s = socket.socket(socket.AF_INET, socket.SOCK_DGRAM); "
+            # As who takes the port while FreeSWITCH is away.
+            "s.setsockopt(socket.SOL_SOCKET, 15, 1); "
+            f's.bind(("127.0.0.1", {own})); s.sendto(b"x", ("127.0.0.1", {other}))'
+        )
+        if own != "0":
+            operator.ssh(HOST, f"systemctl stop {paths.UNIT}")
+        said = operator.ssh(HOST, f"python3 -c '{script}' 2>&1 | tail -n 1")
+        operator.ssh(HOST, f"systemctl start {paths.UNIT}")
+        assert "Operation not permitted" in said
+    until(
+        lambda: operator.ssh(HOST, "fs_cli -x 'sofia status profile internal' 2>&1; true"),
+        lambda text: "SIP-IP" in text,
+    )
+
+
+def test_two_phones_talk(operator: Operator, exchange: Exchange) -> None:
+    call, answered = connected(operator, HOST, exchange)
+    still_talking(call, answered)
+    call.hangup()
+    assert answered.wait_ended().by == "them"
+
+
+def test_a_dead_phone_holds_up_nobody(
+    operator: Operator, exchange: Exchange, peers: Callable[..., Peer]
+) -> None:
+    """All phones of an extension ring, though one of them is gone; the first that answers talks."""
+    dead, other = peers("1004"), peers("1004")
+    dead.close()
+    callee = phone_of(operator, HOST, exchange, "1004")
+    call = phone_of(operator, HOST, exchange, "1000").call("1004")
+    rung = next(one for one in other.messages(5) if one.method == "INVITE")
+    other.reply(rung, "180 Ringing", tag="other")
+    answered = callee.incoming().answer()
+    call.wait_established()
+    call.play(CALLER_HZ)
+    answered.play(CALLEE_HZ)
+    still_talking(call, answered)
+    assert "CANCEL" in [message.method for message in other.messages(2)]
+
+
+@pytest.mark.parametrize(
+    "restart",
+    [f"systemctl restart {paths.UNIT}", f"systemctl kill --signal=KILL {paths.UNIT}",
+     f"systemctl restart {paths.KAMAILIO_UNIT}"],
+    ids=["FreeSWITCH", "FreeSWITCH crashes", "Kamailio"],
+)  # fmt: skip
+def test_a_restart_forgets_no_phone(operator: Operator, exchange: Exchange, restart: str) -> None:
+    """No phone registers anew, and the next call rings."""
+    caller, callee = (phone_of(operator, HOST, exchange, number) for number in ("1000", "1001"))
+    for phone in (caller, callee):
+        contact = phone.wait_message(lambda one: one.sent and one.method == "REGISTER")
+        where = contact.header("contact").partition("<")[2].partition(">")[0]
+        asked = f'select count(*) from location where contact = \\"{where}\\"'
+        until(
+            lambda asked=asked: operator.ssh(  # type: ignore[misc]
+                HOST, f'sqlite3 {paths.KAMAILIO_LOCATION} "{asked}"'
+            ).strip(),
+            "1",
+        )
+    registered = [len(registrations(phone.messages)) for phone in (caller, callee)]
+    before = process(operator)
+    operator.ssh(HOST, restart)
+    until(
+        lambda: operator.ssh(HOST, "fs_cli -x 'sofia status profile internal' 2>&1; true"),
+        lambda said: "SIP-IP" in said,
+    )
+    assert (process(operator) != before) == (paths.UNIT in restart)
+    call = caller.call("1001")
+    answered = callee.incoming().answer()
+    call.wait_established()
+    call.play(CALLER_HZ)
+    assert_heard(answered, CALLER_HZ, 1)
+    call.hangup()
+    assert [len(registrations(phone.messages)) for phone in (caller, callee)] == registered
+
+
+def registrations(messages: object) -> list[object]:
+    """The REGISTER requests among messages."""
+    return [one for one in messages if one.method == "REGISTER"]  # type: ignore[attr-defined]
+
+
+def test_a_mailbox_shows_its_light_to_its_owner_alone(
+    operator: Operator, peers: Callable[..., Peer]
+) -> None:
+    event = [("Event", "message-summary"), ("Expires", "60")]
+    for number, wanted in (("1000", 403), ("1009", 202)):
+        answer = peers(number).login(
+            "SUBSCRIBE", f"sip:1009@{DOMAIN}", account(operator, number), to="1009", extra=event
+        )
+        assert answer is not None
+        assert answer.status == wanted
+
+
+def test_a_text_message_goes_from_phone_to_phone(
+    operator: Operator, peers: Callable[..., Peer]
+) -> None:
+    sender, receiver = peers("1005"), peers("1006")
+    sender.login(
+        "MESSAGE",
+        f"sip:1006@{DOMAIN}",
+        account(operator, "1005"),
+        to="1006",
+        body=b"lunch?",
+        content_type="text/plain",
+        timeout=0.5,
+    )
+    message = next(one for one in receiver.messages(5) if one.method == "MESSAGE")
+    assert message.body == b"lunch?"
+    receiver.reply(message, "200 OK", tag="a")
+
+
+def test_what_ended_freeswitch_ends_at_the_edge(
+    operator: Operator, peers: Callable[..., Peer]
+) -> None:
+    """PUBLISH with elements within elements, by a stranger and by a phone; a text message that is a
+    command; a registration that is a dial string."""
+    before = process(operator)
+    phone = peers("1000")
+    body = b"<a>" * 3000 + b"</a>" * 3000
+    told = {"to": "1000", "body": body, "content_type": "application/pidf+xml"}
+    extra = [("Event", "presence"), ("Expires", "60")]
+    phone.send(
+        phone.request("PUBLISH", f"sip:1000@{DOMAIN}", user="1000", domain=DOMAIN, extra=extra,
+                      **told)  # type: ignore[arg-type]
+    )  # fmt: skip
+    phone.login("PUBLISH", f"sip:1000@{DOMAIN}", account(operator, "1000"), extra=extra, **told)  # type: ignore[arg-type]
+    for to in ("api+system%20id>/tmp/owned", "1001"):
+        answer = phone.login(
+            "MESSAGE",
+            f"sip:{to}@{DOMAIN}",
+            account(operator, "1000"),
+            to=to,
+            body=b"${system(id >/tmp/owned)}",
+            content_type="text/plain",
+            timeout=0.5,
+        )
+        assert answer is None or answer.status in (400, 404, 480)
+    contact = f"<sip:x,sofia/internal/1001@{DOMAIN},y@{phone.contact}>"
+    answer = phone.login(
+        "REGISTER", f"sip:{DOMAIN}", account(operator, "1000"), changed={"Contact": contact}
+    )
+    assert answer is None or answer.status == 400
+    assert process(operator) == before
+    assert "No such file" in operator.ssh(HOST, "ls /tmp/owned")
+    assert "No such file" in operator.ssh(HOST, "ls /tmp/systemd-private-*-freeswitch*/tmp/owned")
+
+
+def test_a_router_is_kept_from_forgetting(peers: Callable[..., Peer]) -> None:
+    """A phone that has registered is sent a little, so that the way back to it stays open."""
+    phone = peers("1002")
+    phone.socket.settimeout(60)
+    assert phone.socket.recv(100) == bytes(4)
+
+
+def answered_by(peer: Peer) -> Message:
+    """Answer the call that a raw phone is rung by, and return its INVITE."""
+    invite = next(one for one in peer.messages(5) if one.method == "INVITE")
+    number = invite.header("to").partition("sip:")[2].partition("@")[0]
+    contact = [("Contact", f"<sip:{number}@{peer.contact}>"), ("Content-Type", "application/sdp")]
+    peer.reply(invite, "200 OK", tag="callee", headers=contact, body=sdp(peer.address))
+    return invite
+
+
+def within(peer: Peer, invite: Message, method: str, extra: list[tuple[str, str]]) -> int | None:
+    """Send a request within the call that a raw phone has answered; the final status."""
+    other = invite.header("contact").partition("<")[2].partition(">")[0]
+    told = peer.request(
+        method,
+        other,
+        call_id=invite.header("call-id"),
+        cseq=30,
+        changed={
+            "From": f"{invite.header('to')};tag=callee",
+            "To": invite.header("from"),
+            "Route": invite.header("record-route"),
+        },
+        extra=extra,
+    )
+    final = peer.ask(told, 2)
+    return final.status if final else None
+
+
+def test_a_phone_transfers_no_call_of_others(
+    operator: Operator, exchange: Exchange, peers: Callable[..., Peer]
+) -> None:
+    """Replaces in a REFER names a call of who asks, or the transfer is refused."""
+    call, answered = connected(operator, HOST, exchange)
+    theirs = next(one for one in call.messages if one.sent and one.method == "INVITE")
+    mine = peers("1007")
+    caller = phone_of(operator, HOST, exchange, "1002")
+    talk = caller.call("1007")
+    invite = answered_by(mine)
+    talk.wait_established()
+    for call_id in (theirs.header("call-id"), "unknown"):
+        replaces = f"{call_id.replace('@', '%40')}%3Bto-tag%3Da%3Bfrom-tag%3Db"
+        target = f"<sip:1001@{DOMAIN}?Replaces={replaces}>"
+        assert within(mine, invite, "REFER", [("Refer-To", target)]) == 400
+    still_talking(call, answered)
+
+
+def test_a_call_is_not_taken_by_replaces(
+    operator: Operator, exchange: Exchange, peers: Callable[..., Peer]
+) -> None:
+    """An INVITE with Replaces of a ringing or talking call is an ordinary call."""
+    call, answered = connected(operator, HOST, exchange)
+    theirs = next(one for one in call.messages if one.sent and one.method == "INVITE")
+    uuids = operator.ssh(HOST, "fs_cli -x 'show channels'").splitlines()[1:]
+    thief = peers("1003")
+    for call_id in (theirs.header("call-id"), uuids[0].partition(",")[0]):
+        thief.login(
+            "INVITE",
+            f"sip:1008@{DOMAIN}",
+            account(operator, "1003"),
+            to="1008",
+            body=sdp(thief.address),
+            extra=[("Replaces", f"{call_id};to-tag=a;from-tag=b")],
+            timeout=2,
+        )
+    still_talking(call, answered)
+
+
+@pytest.mark.parametrize(
+    ("host", "field", "said"),
+    [
+        (
+            {"address": "10.77.0.11", "public_ip": "203.0.113.10"},
+            "Site.network.edge",
+            "one address",
+        ),
+    ],
+)
+def test_what_it_cannot_do_yet_is_refused(
+    operator: Operator, host: dict[str, str], field: str, said: str
+) -> None:
+    address = next(one.address for one in operator.lab.hosts if one.name == HOST)
+    operator.describe(BEHIND, **{**host, "address": address})
+    try:
+        assert said in sentence(refused(operator), HOST, field)
+    finally:
+        operator.describe(BEHIND)
+
+
+def test_without_the_edge_it_is_gone(operator: Operator, exchange: Exchange) -> None:
+    """The other way round: the switch takes its port back, and nothing of the edge stays."""
+    operator.describe(SITE)
+    operator.succeed()
+    try:
+        assert (
+            operator.ssh(HOST, "command -v kamailio; ls /etc/kamailio/callcenter 2>/dev/null") == ""
+        )
+        call, answered = connected(operator, HOST, exchange)
+        still_talking(call, answered)
+        call.hangup()
+        again = operator.succeed()
+        assert again.changes == 0, again.output
+    finally:
+        operator.describe(BEHIND)
