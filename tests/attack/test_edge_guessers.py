@@ -98,7 +98,7 @@ def test_no_other_address_is_shut_out_by_a_forged_one(edge: Edge) -> None:
                 extra=[("Authorization", told)],
             )
         )
-    assert list(office.messages(0.5))
+    assert office.receive() is not None
     assert edge.register(office, "1002") == 200
 
 

@@ -360,9 +360,10 @@ def test_methods_outside_of_a_call(edge: Edge, method: str) -> None:
             body=body,
             content_type="application/pidf+xml" if body else None,
         )
-        final = sender.ask(told, 0.7)
+        final = sender.ask(told, 0.7 if answer is None else PATIENCE)
         assert (final and final.status) == answer
-    final = phone.login(method, uri, edge.account("1000"), to="1001", extra=extra, timeout=0.7)
+    account = edge.account("1000")
+    final = phone.login(method, uri, account, to="1001", extra=extra, timeout=PATIENCE)
     assert final is not None
     assert final.status == 405
     assert heard(callee) == []
@@ -579,7 +580,7 @@ def test_a_transfer_leads_to_a_number_of_the_site(edge: Edge, target: str) -> No
     """Gain: the other phone calls where the intruder wants, in its own name."""
     dialog = edge.dialog()
     told = dialog.request("REFER", dialog.caller, extra=[("Refer-To", target)])
-    final = dialog.caller.ask(told, 1)
+    final = dialog.caller.ask(told)
     assert final is not None
     assert final.status == 400
     assert heard(dialog.callee) == []
@@ -627,7 +628,7 @@ def test_what_is_said_in_a_call_has_one_form(
     dialog = edge.dialog()
     extra = [("Event", "refer"), ("Subscription-State", "active")] if method == "NOTIFY" else []
     told = dialog.request(method, dialog.caller, body=body, content_type=kind, extra=extra)
-    final = dialog.caller.ask(told, 1)
+    final = dialog.caller.ask(told)
     assert final is not None
     assert final.status == 400
     assert heard(dialog.callee) == []

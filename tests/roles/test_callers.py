@@ -14,6 +14,7 @@ from tests.acceptance.support.phones import Call, Exchange
 from tests.roles.conftest import SITE, Operator
 from tests.roles.sides import Side, calling, side
 from tests.roles.support import phone_of
+from tests.roles.test_carriers import invite_of
 from tests.roles.test_trunks import talk
 
 HOST = "callers1"
@@ -82,7 +83,7 @@ def at(operator: Operator) -> str:
 
 def shown_on(answered: Call) -> str:
     """What a phone shows of a caller: name and number."""
-    invite = next(one for one in answered.messages if one.method == "INVITE" and not one.sent)
+    invite = invite_of(answered)
     found = re.match(r'"?([^"<]*?)"? *<sip:([^@>]*)', invite.header("from"))
     assert found, invite.header("from")
     return f"{found[1]} {found[2]}"

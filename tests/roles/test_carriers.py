@@ -147,7 +147,12 @@ def registered(operator: Operator, trunk: str) -> None:
 
 def invite_of(answered: Call) -> Message:
     """The INVITE that a call came with."""
-    return next(one for one in answered.messages if one.method == "INVITE" and not one.sent)
+
+    def came() -> list[Message]:
+        return [one for one in answered.messages if one.method == "INVITE" and not one.sent]
+
+    # The trace is a moment behind the phones.
+    return until(came, bool)[0]
 
 
 def called(operator: Operator, exchange: Exchange, dialled: str, sent: str) -> Message:
@@ -224,8 +229,10 @@ def test_what_a_carrier_plays_before_the_answer(
     with answering(announcer, PCMU, early=True, announces=500):
         call = phone_of(operator, HOST, exchange, "1000").call(dialled)
         call.wait_established()
-        before = [m for m in call.messages if not m.sent and m.status and 100 < m.status < 200]
-        assert before
+        before = until(
+            lambda: [m for m in call.messages if not m.sent and m.status and 100 < m.status < 200],
+            bool,
+        )
         assert any(one.sdp for one in before) is early
         call.hangup()
 

@@ -111,7 +111,7 @@ def world_of(operator: Operator, exchange: Exchange, number: str = "+431555000")
 
 def refused(call: Call) -> int | None:
     with pytest.raises(CallFailed) as why:
-        call.wait_established(20)
+        call.wait_established()
     return why.value.code
 
 
@@ -131,7 +131,7 @@ def test_nobody_answers(operator: Operator, exchange: Exchange) -> None:
     phone = phone_of(operator, HOST, exchange, "1002")
     call = world_of(operator, exchange).call("+4930123402")  # type: ignore[attr-defined]
     phone.incoming()
-    answered = mobile.incoming(timeout=20).answer()
+    answered = mobile.incoming().answer()
     assert answered.number.startswith("+431555000")
     gateway = operator.lab.gateway
     assert diversion(invite_of(answered)) == f"<sip:+4930123400@{gateway}>;reason=no-answer"
@@ -183,7 +183,7 @@ def test_each_place(operator: Operator, exchange: Exchange, did: str, keys: str)
     if keys:
         call.wait_established()
         call.send_dtmf(keys)
-    answered = mobile.incoming(timeout=20).answer()
+    answered = mobile.incoming().answer()
     assert answered.number.startswith("+431555000")
     assert "sip:+4930123401@" in diversion(invite_of(answered))
     talked(call, answered)
@@ -206,9 +206,9 @@ def test_forwarded_by_the_phone(operator: Operator, exchange: Exchange) -> None:
     stored = "fs_cli -x 'db select/forward/1001'"
     # A number of the Site's own, one abroad, one for help, and one that it may not call.
     for number in ("030123403", "0033123456789", "112", "830123408"):
-        phone.call(f"*72{number}").wait_ended(timeout=15)
+        phone.call(f"*72{number}").wait_ended()
         assert operator.ssh(HOST, stored).strip() == "-ERR no reply", number
-    assert phone.call(f"*72{DIALLED}").wait_ended(timeout=15).by == "them"
+    assert phone.call(f"*72{DIALLED}").wait_ended().by == "them"
     assert operator.ssh(HOST, stored).strip() == f"outside-{DIALLED}"
     call = world_of(operator, exchange).call("+4930123401")  # type: ignore[attr-defined]
     answered = mobile.incoming().answer()
@@ -216,7 +216,7 @@ def test_forwarded_by_the_phone(operator: Operator, exchange: Exchange) -> None:
     assert diversion(invite_of(answered)).startswith("<sip:+4930123401@")
     assert diversion(invite_of(answered)).endswith(">;reason=unconditional")
     talked(call, answered)
-    phone.call("*73").wait_ended(timeout=15)
+    phone.call("*73").wait_ended()
     call = phone_of(operator, HOST, exchange, "1000").call("1001")
     talked(call, phone.incoming().answer())
 
