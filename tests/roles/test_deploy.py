@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import subprocess
 from collections.abc import Callable
 
 import pytest
@@ -11,6 +12,7 @@ from callcenter import paths
 from callcenter.render.freeswitch import a1_hash
 from callcenter.site import Extension, Site
 from tests.acceptance.support.phones import Exchange
+from tests.acceptance.support.waiting import PATIENCE, eventually
 from tests.roles.conftest import ROOT, SITE, Operator
 from tests.roles.support import connected, still_talking, until
 
@@ -33,9 +35,20 @@ def _as_described(operator: Operator) -> None:
     operator.succeed()
 
 
-def paused(operator: Operator, wanted: str) -> None:
-    """Wait until FreeSWITCH takes no new calls, or takes them again."""
-    until(lambda: operator.ssh(HOST, "fs_cli -x 'fsctl pause_check inbound'").strip(), wanted)
+def is_paused(operator: Operator) -> bool:
+    """Tell whether FreeSWITCH takes no new calls."""
+    return operator.ssh(HOST, "fs_cli -x 'fsctl pause_check inbound'").strip() == "true"
+
+
+def until_it_drains(operator: Operator, running: subprocess.Popen[str]) -> None:
+    """Wait until a deploy keeps new calls out. As long as it goes on, it may still come to that."""
+    eventually(
+        lambda: is_paused(operator) or running.poll() is not None,
+        bool,
+        "the deploy to keep new calls out",
+        seconds=10 * PATIENCE,
+    )
+    assert running.poll() is None, running.communicate()[0]
 
 
 def test_second_run_changes_nothing(operator: Operator) -> None:
@@ -170,7 +183,7 @@ def test_drain_waits_for_the_last_call_and_takes_no_new_one(
     call, answered = connected(operator, HOST, exchange)
     operator.describe(HARSH.replace('live_calls="stop"', 'live_calls="drain"'))
     running = operator.start("-y")
-    paused(operator, "true")
+    until_it_drains(operator, running)
     assert answered.phone.call("8888").wait_ended().code == 503
     still_talking(call, answered)
     call.hangup()
@@ -184,12 +197,12 @@ def test_killed_drain_does_not_keep_calls_out(operator: Operator, exchange: Exch
     patient = HARSH.replace('live_calls="stop"', 'live_calls="drain", drain_seconds=20')
     operator.describe(patient)
     running = operator.start("-y")
-    paused(operator, "true")
+    until_it_drains(operator, running)
     # The tool on the host is killed, so nothing of it can tidy up.
     operator.ssh(HOST, "pkill -KILL -f 'freeswitch-release apply'")
     running.communicate()
     assert running.returncode != 0
-    paused(operator, "false")
+    until(lambda: is_paused(operator), False)
     # Nobody has this number, and that is what the caller is told.
     assert answered.phone.call("8888").wait_ended().code == 404
     still_talking(call, answered)
