@@ -10,6 +10,7 @@ from collections.abc import Callable, Collection, Iterable
 
 import pytest
 
+from callcenter.outside import met
 from callcenter.site import Agent, Did, Route, Site, Switch, ToExtension, ToQueue, Trunk
 from tests.acceptance.conftest import all_free
 from tests.acceptance.support.given import Given
@@ -193,7 +194,7 @@ def test_in_to_an_extension(site: Site, trunk: Trunk, world: Phone, phone: MakeP
     called = phone(did.to.extension)
     call = world.call(did.number)
     answered = called.incoming().answer()
-    assert answered.number.startswith(world.user)
+    assert answered.number.startswith(met(site, trunk.name, world.user, did).shown)
     call.play(CALLER_HZ)
     answered.play(CALLEE_HZ)
     prove_both_ways(call, answered)
@@ -244,7 +245,8 @@ def test_out(
     world = exchange.phone(called)
     call = phone(may).call(dialled)
     answered = world.incoming().answer()
-    assert answered.number.startswith(may.caller_id or trunk.caller_id or "anonymous")
+    own = may.caller_id or trunk.caller_id
+    assert answered.number.startswith(trunk.shown(own) if own else "anonymous")
     call.play(CALLER_HZ)
     answered.play(CALLEE_HZ)
     prove_both_ways(call, answered)

@@ -86,6 +86,19 @@ def test_old_records_leave_the_database(operator: Operator) -> None:
     until(lambda: asked(operator, "SELECT count(*) FROM calls"), "100")
 
 
+def test_a_table_of_an_earlier_release_gets_the_new_column(
+    operator: Operator, exchange: Exchange
+) -> None:
+    asked(operator, "ALTER TABLE calls DROP COLUMN forwarded_by")
+    operator.ssh(HOST, f"systemctl restart {UNIT}")
+    made = phone_of(operator, HOST, exchange, "1000").call("9196")
+    made.wait_established()
+    made.hangup()
+    until(lambda: asked(operator, "SELECT count(*) FROM calls"), "101")
+    assert asked(operator, "DELETE FROM calls WHERE id = (SELECT id FROM calls ORDER BY started "
+                 "DESC LIMIT 1) RETURNING forwarded_by IS NULL") == "t"  # fmt: skip
+
+
 def test_off_it_is_gone_and_on_again_the_records_are_there(operator: Operator) -> None:
     operator.describe()
     operator.succeed()
