@@ -22,7 +22,7 @@ from tests.sipp import SIPP
 
 HOST = "bench3"
 DOMAIN = "roles.callcenter.test"
-ECHO = "*43"
+ECHO = "9196"
 
 _REQUEST = """<send{retrans}><![CDATA[
 {method} {uri} SIP/2.0

@@ -95,11 +95,11 @@ def problems(site: Site, switch: Switch, found: State, service: str = "freeswitc
                 and listener.protocol in protocols
                 and listener.address in (address, "0.0.0.0", "::", "*")
             )
-            own = {PROCESSES.get(field, service)}
+            owners = {PROCESSES.get(field, service)}
             if field == "network.sip_port" and found.edge:
                 # Of the edge that the Site puts before the switch, or no longer does.
-                own.add("kamailio")
-            if taken and listener.process not in own:
+                owners.add("kamailio")
+            if taken and listener.process not in owners:
                 out.append(
                     f"port {port}/{listener.protocol} ({field}) is taken by {listener.process}; "
                     "stop that service, or choose another port in the Site"
