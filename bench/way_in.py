@@ -22,13 +22,13 @@ from tests.sipp import SIPP
 
 HOST = "bench3"
 DOMAIN = "roles.callcenter.test"
-ECHO = "*43"
+ECHO = "9196"
 
 _REQUEST = """<send{retrans}><![CDATA[
 {method} {uri} SIP/2.0
-Via: SIP/2.0/UDP [local_ip]:[local_port];rport;branch=[branch]
+{via}
 {routes}From: <sip:1000@{domain}>;tag=[call_number]
-To: <sip:{to}@{domain}>{tag}
+{whom}
 Call-ID: [call_id]
 CSeq: {cseq} {method}
 Contact: <sip:1000@[local_ip]:[local_port]>
@@ -49,20 +49,23 @@ m=audio 45000 RTP/AVP 0
 
 def scenario(password: str) -> str:
     """SIPp's scenario of one call."""
-    to = {"domain": DOMAIN, "to": ECHO}
+    to = {
+        "domain": DOMAIN,
+        "via": "Via: SIP/2.0/UDP [local_ip]:[local_port];rport;branch=[branch]",
+    }
     first = {**to, "uri": f"sip:{ECHO}@{DOMAIN}", "routes": "", "retrans": ' retrans="500"'}
-    later = {**to, "uri": "[next_url]", "routes": "[routes]\n", "tag": "[peer_tag_param]"}
+    later = {**to, "uri": "[next_url]", "routes": "[routes]\n", "whom": "[last_To:]"}
     login = f"[authentication username=1000 password={password}]\n"
-    invite = {"method": "INVITE", "body": _SDP, "tag": ""}
+    invite = {"method": "INVITE", "body": _SDP, "whom": f"To: <sip:{ECHO}@{DOMAIN}>"}
     ending = {"method": "ACK", "login": "", "body": ""}
+    # Of the INVITE that it ends.
+    same = {"via": "[last_Via:]", "whom": "[last_To:]"}
     return "".join(
         [
             '<?xml version="1.0" encoding="us-ascii"?>\n<scenario name="calls">\n',
             _REQUEST.format(cseq=1, login="", **first, **invite),
             '<recv response="100" optional="true"/>\n<recv response="407" auth="true"/>\n',
-            _REQUEST.format(
-                cseq=1, **{**first, **ending, "retrans": "", "tag": "[peer_tag_param]"}
-            ),
+            _REQUEST.format(cseq=1, **{**first, **ending, "retrans": "", **same}),
             _REQUEST.format(cseq=2, login=login, **first, **invite),
             '<recv response="100" optional="true"/>\n<recv response="183" optional="true"/>\n'
             '<recv response="200" rrs="true"/>\n',

@@ -135,7 +135,8 @@ def test_before_a_switch(tmp_path: Path) -> None:
         "udp:192.0.2.7:5060",
     ]
     rules = text(system.firewall(behind, [22]), paths.FIREWALL_RULES)
-    assert "udp dport 5060 accept" not in rules
+    assert 'accept comment "sip tcp"' in rules
+    assert 'accept comment "sip udp"' not in rules
     assert "udp sport 5060 accept" not in rules
 
 
