@@ -171,15 +171,17 @@ def test_trunks_are_up(site: Site, fs_cli: Callable[[str], str], exchange: Excha
 
 def test_strangers_call_nobody(site: Site, switch: Switch, exchange: Exchange) -> None:
     """Without a password nobody reaches a number, inside or outside"""
-    # An edge answers nobody who does not even know the domain.
-    stranger = exchange.phone(
-        "stranger",
-        domain=site.domain
-        if site.network.edge
-        else f"{switch.announced_address}:{site.network.sip_port}",
-        server=switch.announced_address,
-        port=site.network.sip_port,
-    )
+    own = f"{switch.announced_address}:{site.network.sip_port}"
+    if site.network.edge:
+        # It answers nobody who does not even know the domain.
+        stranger = exchange.phone(
+            "stranger",
+            domain=site.domain,
+            server=switch.announced_address,
+            port=site.network.sip_port,
+        )
+    else:
+        stranger = exchange.phone("stranger", domain=own)
     for number in ("030555123", "0030555123", "112", site.extensions[0].number):
         with pytest.raises(CallFailed) as refused:
             stranger.call(number).wait_established()
