@@ -278,7 +278,7 @@ def test_keys_as_tones_and_the_longest_call(
     # Nobody hangs up.
     call.wait_ended()
     answered.wait_ended()
-    assert 4 < time.monotonic() - started < 15
+    assert time.monotonic() - started > 4
 
     phone = phone_of(operator, HOST, exchange, "1001")
     with calling(operator, carrier, "60000", PCMU):

@@ -11,6 +11,7 @@ import pytest
 from callcenter import paths
 from tests.acceptance.support.audio import assert_heard
 from tests.acceptance.support.phones import Exchange
+from tests.acceptance.support.waiting import PATIENCE
 from tests.attack.sip import Account, Message, Peer, sdp
 from tests.roles.conftest import SITE, Operator
 from tests.roles.support import (
@@ -199,8 +200,9 @@ def test_a_text_message_goes_from_phone_to_phone(
         body=b"lunch?",
         content_type="text/plain",
         timeout=0.5,
+        challenge=PATIENCE,
     )
-    message = next(one for one in receiver.messages(5) if one.method == "MESSAGE")
+    message = next(one for one in receiver.messages(PATIENCE) if one.method == "MESSAGE")
     assert message.body == b"lunch?"
     receiver.reply(message, "200 OK", tag="a")
 
@@ -229,6 +231,7 @@ def test_what_ended_freeswitch_ends_at_the_edge(
             body=b"${system(id >/tmp/owned)}",
             content_type="text/plain",
             timeout=0.5,
+            challenge=PATIENCE,
         )
         assert answer is None or answer.status in (400, 404, 480)
     contact = f"<sip:x,sofia/internal/1001@{DOMAIN},y@{phone.contact}>"
@@ -311,6 +314,7 @@ def test_a_call_is_not_taken_by_replaces(
             body=sdp(thief.address),
             extra=[("Replaces", f"{call_id};to-tag=a;from-tag=b")],
             timeout=2,
+            challenge=PATIENCE,
         )
     still_talking(call, answered)
 
