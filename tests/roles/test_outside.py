@@ -10,7 +10,8 @@ import pytest
 
 from lab.lab import Lab
 from tests.acceptance.support.audio import assert_speech
-from tests.acceptance.support.phones import Call, CallFailed, Exchange
+from tests.acceptance.support.ladder import Message
+from tests.acceptance.support.phones import Call, CallFailed, Exchange, Phone
 from tests.roles.conftest import SITE, Operator
 from tests.roles.support import logged, phone_of, until
 from tests.roles.test_carriers import invite_of
@@ -105,7 +106,7 @@ def exchange(lab: Lab) -> Iterator[Exchange]:
         yield made
 
 
-def world_of(operator: Operator, exchange: Exchange, number: str = "+431555000") -> object:
+def world_of(operator: Operator, exchange: Exchange, number: str = "+431555000") -> Phone:
     return exchange.phone(number, domain=f"{address_of(operator)}:5080")
 
 
@@ -115,8 +116,8 @@ def refused(call: Call) -> int | None:
     return why.value.code
 
 
-def diversion(invite: object) -> str:
-    return invite.header("diversion")  # type: ignore[attr-defined, no-any-return]
+def diversion(invite: Message) -> str:
+    return invite.header("diversion")
 
 
 def talked(call: Call, answered: Call) -> None:
@@ -129,7 +130,7 @@ def test_nobody_answers(operator: Operator, exchange: Exchange) -> None:
     """A caller from outside is shown to whom its call is sent on, and who has sent it on"""
     mobile = exchange.phone(MOBILE)
     phone = phone_of(operator, HOST, exchange, "1002")
-    call = world_of(operator, exchange).call("+4930123402")  # type: ignore[attr-defined]
+    call = world_of(operator, exchange).call("+4930123402")
     phone.incoming()
     answered = mobile.incoming().answer()
     assert answered.number.startswith("+431555000")
@@ -141,7 +142,7 @@ def test_nobody_answers(operator: Operator, exchange: Exchange) -> None:
 def test_busy(operator: Operator, exchange: Exchange) -> None:
     mobile = exchange.phone(MOBILE)
     phone = phone_of(operator, HOST, exchange, "1002")
-    call = world_of(operator, exchange).call("+4930123402")  # type: ignore[attr-defined]
+    call = world_of(operator, exchange).call("+4930123402")
     phone.incoming().reject()
     answered = mobile.incoming().answer()
     assert diversion(invite_of(answered)).endswith(">;reason=user-busy")
@@ -151,7 +152,7 @@ def test_busy(operator: Operator, exchange: Exchange) -> None:
 def test_a_carrier_that_shows_nobody_else(operator: Operator, exchange: Exchange) -> None:
     """Nobody is registered"""
     mobile = exchange.phone("00491701234567")
-    call = world_of(operator, exchange).call("+4930123407")  # type: ignore[attr-defined]
+    call = world_of(operator, exchange).call("+4930123407")
     answered = mobile.incoming().answer()
     assert answered.number.startswith("+4930123499")
     talked(call, answered)
@@ -179,7 +180,7 @@ def test_an_extension_calls_one_that_leads_outside(operator: Operator, exchange:
 )
 def test_each_place(operator: Operator, exchange: Exchange, did: str, keys: str) -> None:
     mobile = exchange.phone(MOBILE)
-    call = world_of(operator, exchange).call(f"+493012340{did}")  # type: ignore[attr-defined]
+    call = world_of(operator, exchange).call(f"+493012340{did}")
     if keys:
         call.wait_established()
         call.send_dtmf(keys)
@@ -210,7 +211,7 @@ def test_forwarded_by_the_phone(operator: Operator, exchange: Exchange) -> None:
         assert operator.ssh(HOST, stored).strip() == "-ERR no reply", number
     assert phone.call(f"*72{DIALLED}").wait_ended().by == "them"
     assert operator.ssh(HOST, stored).strip() == f"outside-{DIALLED}"
-    call = world_of(operator, exchange).call("+4930123401")  # type: ignore[attr-defined]
+    call = world_of(operator, exchange).call("+4930123401")
     answered = mobile.incoming().answer()
     assert answered.number.startswith("+431555000")
     assert diversion(invite_of(answered)).startswith("<sip:+4930123401@")
@@ -226,12 +227,12 @@ def test_the_limits_of_whose_forward_it_is(operator: Operator, exchange: Exchang
     world = world_of(operator, exchange)
     calls = []
     for _ in range(2):
-        call = world.call("+4930123403")  # type: ignore[attr-defined]
+        call = world.call("+4930123403")
         calls.append((call, mobile.incoming().answer()))
         call.wait_established()
     used = "fs_cli -x 'limit_usage hash calls 1001'"
     assert operator.ssh(HOST, used).strip() == "2"
-    assert refused(world.call("+4930123403")) == 403  # type: ignore[attr-defined]
+    assert refused(world.call("+4930123403")) == 403
     logged(operator, HOST, f"Outbound limit (calls) of 1001 hit by a call to {MOBILE}")
     for call, answered in calls:
         talked(call, answered)
@@ -239,7 +240,7 @@ def test_the_limits_of_whose_forward_it_is(operator: Operator, exchange: Exchang
 
 def test_a_circle_ends(operator: Operator, exchange: Exchange) -> None:
     """Out by a trunk and in by a DID: the second time nothing is sent outside"""
-    call = world_of(operator, exchange).call("+4930123408")  # type: ignore[attr-defined]
+    call = world_of(operator, exchange).call("+4930123408")
     assert refused(call) is not None
     until(lambda: operator.ssh(HOST, "fs_cli -x 'show channels count'").strip(), "0 total.")
     log = "cat /var/log/freeswitch/freeswitch.log"
@@ -249,7 +250,7 @@ def test_a_circle_ends(operator: Operator, exchange: Exchange) -> None:
 
 def test_it_is_in_the_records(operator: Operator, exchange: Exchange) -> None:
     mobile = exchange.phone(MOBILE)
-    call = world_of(operator, exchange, "+431555777").call("+4930123403")  # type: ignore[attr-defined]
+    call = world_of(operator, exchange, "+431555777").call("+4930123403")
     talked(call, mobile.incoming().answer())
     read = "cat /var/lib/callcenter/calls/20*.jsonl"
     lines = until(

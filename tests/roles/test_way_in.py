@@ -10,6 +10,7 @@ import pytest
 
 from callcenter import paths
 from tests.acceptance.support.audio import assert_heard
+from tests.acceptance.support.ladder import Message as Traced
 from tests.acceptance.support.phones import Exchange
 from tests.acceptance.support.waiting import PATIENCE
 from tests.attack.sip import Account, Message, Peer, sdp
@@ -23,6 +24,7 @@ from tests.roles.support import (
     sentence,
     still_talking,
     until,
+    until_on,
 )
 
 HOST = "way1"
@@ -147,13 +149,8 @@ def test_a_restart_forgets_no_phone(operator: Operator, exchange: Exchange, rest
     for phone in (caller, callee):
         contact = phone.wait_message(lambda one: one.sent and one.method == "REGISTER")
         where = contact.header("contact").partition("<")[2].partition(">")[0]
-        asked = f'select count(*) from location where contact = \\"{where}\\"'
-        until(
-            lambda asked=asked: operator.ssh(  # type: ignore[misc]
-                HOST, f'sqlite3 {paths.KAMAILIO_LOCATION} "{asked}"'
-            ).strip(),
-            "1",
-        )
+        asked = f"select count(*) from location where contact = '{where}'"
+        until_on(operator, HOST, f'[ "$(sqlite3 {paths.KAMAILIO_LOCATION} "{asked}")" = 1 ]')
     registered = [len(registrations(phone.messages)) for phone in (caller, callee)]
     before = process(operator)
     operator.ssh(HOST, restart)
@@ -171,9 +168,9 @@ def test_a_restart_forgets_no_phone(operator: Operator, exchange: Exchange, rest
     assert [len(registrations(phone.messages)) for phone in (caller, callee)] == registered
 
 
-def registrations(messages: object) -> list[object]:
+def registrations(messages: list[Traced]) -> list[Traced]:
     """The REGISTER requests among messages."""
-    return [one for one in messages if one.method == "REGISTER"]  # type: ignore[attr-defined]
+    return [one for one in messages if one.method == "REGISTER"]
 
 
 def test_a_mailbox_shows_its_light_to_its_owner_alone(

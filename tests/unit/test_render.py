@@ -166,6 +166,32 @@ def test_what_passes_voice_on_is_there_where_a_call_needs_it(
     assert (relay in route, past in route) == (of_route == "proxy", False)
 
 
+@pytest.mark.parametrize(
+    ("denied", "number", "fits"),
+    [
+        ((), "+491701234567", True),
+        (("+49900",), "+491701234567", True),
+        (("+49900",), "+49900123456", False),
+        ((), "+33123456789", False),
+    ],
+)
+def test_where_phones_may_forward_calls(denied: tuple[str, ...], number: str, fits: bool) -> None:
+    """To the Site's countries, but for what is denied; nothing may be."""
+    made = site(
+        features=FeatureCodes(forward="*72", forward_off="*73"),
+        trunks=[Trunk("a", host="192.0.2.1", caller_id="+4930123400")],
+        outbound=[Route("out", pattern=r"^0[1-9]\d{5,10}$", strip=1, prefix="+49", trunks=["a"])],
+        outbound_limits=OutboundLimits(countries=["+49"], denied=denied),
+    )
+    tree = freeswitch.configuration(made, SWITCH)
+    told = re.search(
+        r'<extension name="forward outside">\s*<condition [^>]* expression="([^"]*)"',
+        text(tree, "dialplan/services/features.xml"),
+    )
+    assert told
+    assert (re.search(told[1], number) is not None) == fits
+
+
 def test_a_service_that_is_off_is_not_there() -> None:
     tree = configuration(features=FeatureCodes(echo=None, tone=None))
     assert "mod_tone_stream" not in all_text(tree)
