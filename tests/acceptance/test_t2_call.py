@@ -22,12 +22,15 @@ MakePhone = Callable[..., Phone]
 
 
 def connect(caller: Phone, callee: Phone) -> tuple[Call, Call]:
-    """Call and answer; both sides begin to play their tone."""
+    """Call and answer; both sides play their tone, and begin to hear the other's."""
     call = caller.call(callee.user)
     answered = callee.incoming().answer()
     call.wait_established()
     call.play(CALLER_HZ)
     answered.play(CALLEE_HZ)
+    # Before that FreeSWITCH ends a call that is transferred, as nobody could by hand.
+    assert_heard(call, CALLEE_HZ, 0.2)
+    assert_heard(answered, CALLER_HZ, 0.2)
     return call, answered
 
 

@@ -74,6 +74,8 @@ def test_occupied_place(
     second = phone(plain[2]).call(callee.user)
     answered = callee.incoming().answer()
     second.wait_established()
+    second.play(CALLER_HZ)
+    assert_heard(answered, CALLER_HZ, 0.2)
     answered.transfer(parking.first)
     answered.wait_ended()
     if parking.otherwise is None:

@@ -320,8 +320,9 @@ def test_who_may_call_outside_may_send_calls_there(
         second = phone_of(operator, HOST, exchange, by)
         out = first.call(by)
         back = second.incoming().answer()
-        out.wait_established()
+        talk(out, back)
         sends, stays = (back, out) if by == "1001" else (out, back)
+        stays.forget()
         sends.transfer("0301234567")
         taken = far.incoming().answer()
         assert "+4930123402" in taken.number

@@ -214,13 +214,16 @@ def verify(operator: Operator, only: str, report: Path) -> subprocess.CompletedP
 
 
 def connected(operator: Operator, host: str, exchange: Exchange) -> tuple[Call, Call]:
-    """Two extensions of a host in a call, each playing a tone of its own."""
+    """Two extensions of a host in a call; each plays a tone of its own and hears the other's."""
     caller, callee = (phone_of(operator, host, exchange, number) for number in ("1000", "1001"))
     call = caller.call("1001")
     answered = callee.incoming().answer()
     call.wait_established()
     call.play(CALLER_HZ)
     answered.play(CALLEE_HZ)
+    # Before that FreeSWITCH ends a call that is transferred, as nobody could by hand.
+    assert_heard(call, CALLEE_HZ, 0.2)
+    assert_heard(answered, CALLER_HZ, 0.2)
     return call, answered
 
 

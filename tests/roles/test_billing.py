@@ -164,6 +164,7 @@ def outside(caller: Phone, world: Phone, number: str) -> tuple[Call, Call]:
     call.wait_established()
     call.play(CALLER_HZ)
     answered.play(CALLEE_HZ)
+    assert_heard(call, CALLEE_HZ, 0.2)
     return call, answered
 
 

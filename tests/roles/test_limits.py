@@ -338,6 +338,7 @@ def test_a_call_counts_until_the_carriers_leg_ends(
         answered = world.incoming().answer()
         call.wait_established()
         answered.play(CALLEE_HZ)
+        assert_heard(call, CALLEE_HZ, 0.2)
         if way == "blind":
             call.transfer("9196")
             answered.forget()
