@@ -83,10 +83,14 @@ def agent_of(operator: Operator, agent: str) -> dict[str, str]:
 
 
 def waiting(operator: Operator, agent: str) -> None:
-    """Wait until mod_callcenter offers an agent calls again: in the second after the last."""
+    """Wait until mod_callcenter offers an agent calls again: in the second after the last, by
+    FreeSWITCH's clock, which is behind."""
     eventually(
         lambda: agent_of(operator, agent),
-        lambda row: row["state"] == "Waiting" and int(row["last_bridge_end"]) + 1 < time.time(),
+        lambda row: (
+            (row["state"], row["external_calls_count"]) == ("Waiting", "0")
+            and int(row["last_bridge_end"]) + 2 < time.time()
+        ),
         f"agent {agent} to be offered calls again",
     )
 
