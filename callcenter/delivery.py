@@ -85,7 +85,7 @@ COLUMN = "ALTER TABLE calls ADD COLUMN IF NOT EXISTS forwarded_by text"
 _TRUNK = re.compile(r"\{\^\^;trunk=([a-z0-9-]+);")
 """How the dialplan begins a call to a carrier."""
 _ASKED = re.compile(r"asked-([0-9]{2,15})-(\+?[0-9]{2,20})")
-"""What the dialplan calls a number outside that rings among others: by whom, and the number."""
+"""Destination in the dialplan of a number outside that rings among others: for whom, and where."""
 
 
 def record_of(leg: Mapping[str, Any]) -> Record | None:

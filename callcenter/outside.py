@@ -47,7 +47,7 @@ class Met:
 
 
 def met(site: Site, trunk: str, sent: str, did: Did | None) -> Met:
-    """What the Site makes of a caller that a carrier sends, who calls a DID."""
+    """Treatment of a caller whom a carrier sends to a DID."""
     carrier, sent = _trunk(site, trunk), without_parameters(sent)
     sent = rewritten(carrier.caller_in, sent) or sent
     sent = sent if re.fullmatch(r"\+?[0-9]{3,20}", sent) else ANONYMOUS

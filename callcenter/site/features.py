@@ -28,7 +28,7 @@ class FeatureCodes:
     tone: Number | None = "9197"
     """A 1004 Hz tone: proves the voice from the switch to the phone."""
     forward: Number | None = None
-    """With another number dialled after it: calls to the extension go to that number, until it is
+    """Code after which a number is dialled: calls to the extension go to that number, until it is
     undone. One outside is called as if the extension had dialled it: by its routes, under its
     limits, and paid by its account. Ring groups and queues still ring the extension itself."""
     forward_off: Number | None = None

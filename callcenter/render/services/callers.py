@@ -20,11 +20,11 @@ class Spelling:
     """A way in which some trunks write a caller's number."""
 
     trunks: str
-    """Their names, as an expression."""
+    """Names of the trunks, as an expression."""
     expression: str
-    """What is sent, with the group that is kept."""
+    """Expression of the number as it is sent, with the group that is kept."""
     before: str
-    """What stands in front of it in E.164."""
+    """Beginning of the number in E.164, in front of that group."""
 
 
 def modules(site: Site) -> tuple[str, ...]:

@@ -69,7 +69,7 @@ def tiers(site: Site) -> Iterator[tuple[str, Agent, int, int]]:
 
 
 def contact(site: Site, agent: Agent) -> str:
-    """What a queue rings for an agent."""
+    """Return the dial string that a queue rings for an agent."""
     to = f"user/{agent.extension}@{site.domain}"
     if agent.outside is not None:
         to = rung_outside(agent.outside, agent.extension)

@@ -125,7 +125,7 @@ class _Rewritten:
     name: str
     """The extension that is run."""
     expression: str
-    """What it fits behind its name."""
+    """Expression of the number behind that name."""
     variable: str
     """The variable that is set."""
     value: str
@@ -163,7 +163,7 @@ def identity(trunk: Trunk) -> dict[str, str]:
 
 
 USUAL_SESSION_SECONDS = 1800
-"""What the profile has."""
+"""Seconds of the session timer (RFC 4028) in the profile."""
 
 
 def timers(trunk: Trunk) -> dict[str, str]:
