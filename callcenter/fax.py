@@ -15,6 +15,7 @@ from callcenter import paths
 from callcenter.event_socket import EventSocketClient, connect
 from callcenter.inventory import Inventory
 from callcenter.outside import sending
+from callcenter.render.services.faxes import JITTER_MS
 from callcenter.render.services.trunks import identity
 from callcenter.site import Fax, Route, Site, SiteError, Trunk
 from callcenter.site.dialled import cleaned
@@ -219,6 +220,7 @@ async def _try(
         "ignore_early_media": "true",
         # Other codecs bend the tones.
         "absolute_codec_string": "'PCMU,PCMA'",
+        "jitterbuffer_msec": str(JITTER_MS),
         # Who is called asks for T.38, as ITU-T T.38 has it.
         # T.38 cannot be encrypted.
         "fax_enable_t38": str(sender.t38 and "rtp_secure_media" not in way.variables).lower(),

@@ -14,6 +14,10 @@ __all__ = ["ARRIVED_SCRIPT", "files", "modules"]
 
 ARRIVED_SCRIPT = "scripts/fax-arrived.lua"
 """Tells a unit of the host that a fax has arrived."""
+JITTER_MS = 400
+"""Milliseconds by which a fax's tones may be late. Without a jitter buffer FreeSWITCH fills in
+silence for a packet that is late and then plays it as well: the tones slip, and the modem is lost.
+T.30 waits 3 s for an answer, so both ways together leave it time enough."""
 
 
 def modules(site: Site) -> tuple[str, ...]:
@@ -26,7 +30,13 @@ def files(site: Site) -> Iterator[File]:
     if site.faxes:
         yield config("autoload_configs/spandsp.conf.xml", site, folder=paths.FAXES)
         script = f"{paths.CURRENT}/{ARRIVED_SCRIPT}"
-        yield config("dialplan/services/faxes.xml", site, folder=paths.FAXES, script=script)
+        yield config(
+            "dialplan/services/faxes.xml",
+            site,
+            folder=paths.FAXES,
+            script=script,
+            jitter_ms=JITTER_MS,
+        )
         yield File(
             ARRIVED_SCRIPT, plain(f"freeswitch/{ARRIVED_SCRIPT}.j2", folder=paths.FAXES), 0o640
         )
