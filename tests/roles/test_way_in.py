@@ -122,18 +122,29 @@ def test_two_phones_talk(operator: Operator, exchange: Exchange) -> None:
 def test_a_dead_phone_holds_up_nobody(
     operator: Operator, exchange: Exchange, peers: Callable[..., Peer]
 ) -> None:
-    """All phones of an extension ring, though one of them is gone; the first that answers talks."""
-    dead, other = peers("1004"), peers("1004")
-    dead.close()
+    """A phone that is there rings and talks, though another of its extension is gone."""
+    peers("1004").close()
     callee = phone_of(operator, HOST, exchange, "1004")
     call = phone_of(operator, HOST, exchange, "1000").call("1004")
-    rung = next(one for one in other.messages(PATIENCE) if one.method == "INVITE")
-    other.reply(rung, "180 Ringing", tag="other")
     answered = callee.incoming().answer()
     call.wait_established()
     call.play(CALLER_HZ)
     answered.play(CALLEE_HZ)
     still_talking(call, answered)
+
+
+def test_who_answers_stops_the_others(
+    operator: Operator, exchange: Exchange, peers: Callable[..., Peer]
+) -> None:
+    """All phones of an extension ring, and the others stop when one of them answers."""
+    other, first = peers("1004"), peers("1004")
+    call = phone_of(operator, HOST, exchange, "1000").call("1004")
+    rung = next(one for one in other.messages(PATIENCE) if one.method == "INVITE")
+    other.reply(rung, "180 Ringing", tag="other")
+    # No other phone rings, so Kamailio has heard of this one before the answer comes.
+    call.wait_ringing()
+    answered_by(first)
+    call.wait_established()
     assert any(message.method == "CANCEL" for message in other.messages(PATIENCE))
 
 
