@@ -22,6 +22,7 @@ class _Names:
             word = "FAILED" if report.when == "call" else "ERROR"
             reporter.line("")  # below its letter
             reporter.write_line(f"{word} {report.nodeid}", red=True)
+            reporter.flush()  # it may be a file
 
 
 def pytest_configure(config: pytest.Config) -> None:
