@@ -14,6 +14,7 @@ pytest_plugins = [
     # Before those that import it, or pytest would not rewrite it.
     "tests.times",
     "tests.labs",
+    "tests.failures",
 ]
 
 

@@ -9,6 +9,7 @@ import fcntl
 import glob
 import os
 import pwd
+import re
 import shlex
 import shutil
 import signal
@@ -451,8 +452,7 @@ class Suite:
         log = self._log(name)
         done = threading.Event()
         with log.open("wb") as out, ThreadPoolExecutor(1) as pool:
-            if alone:
-                pool.submit(_follow, log, done)
+            pool.submit(_follow, log, done, _shown if alone else _Failures(name))
             try:
                 self._steps(tier, junit, out, outcome)
             finally:
@@ -622,13 +622,34 @@ def _last_line(log: Path) -> str:
     return lines[-1] if lines else "it could not be prepared"
 
 
-def _follow(log: Path, done: threading.Event) -> None:
-    """Print a log as it grows."""
+def _follow(log: Path, done: threading.Event, tell: Callable[[str], None]) -> None:
+    """Tell of a log as it grows."""
     with log.open(errors="replace") as text:
         ended = False
         while not ended:
             ended = done.wait(0.2)
-            print(text.read(), end="", flush=True)
+            tell(text.read())
+
+
+def _shown(text: str) -> None:
+    print(text, end="", flush=True)
+
+
+class _Failures:
+    """Names of a tier's failed tests, printed as they come in its log (see tests/failures.py)."""
+
+    def __init__(self, tier: str) -> None:
+        self._tier = tier
+        self._begun = ""
+        self._over = False
+
+    def __call__(self, text: str) -> None:
+        *lines, self._begun = (self._begun + text).split("\n")
+        for line in lines:
+            # What follows is pytest's own list, and what tests have printed.
+            self._over = self._over or bool(re.fullmatch("=+ (FAILURES|ERRORS) =+", line))
+            if not self._over and line.startswith(("FAILED ", "ERROR ")):
+                print(f"-- {self._tier}: {line}", flush=True)
 
 
 @contextmanager

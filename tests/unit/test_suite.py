@@ -231,17 +231,66 @@ PROGRAM = """
 import sys
 from pathlib import Path
 from tests.suite import Suite, Tier
-tier = Tier("", (sys.argv[1],))
-sys.exit(Suite({"one": tier, "two": tier}, reports=Path(sys.argv[2])).run())
+tiers = {name: Tier("", (line,)) for name, line in zip(("one", "two"), sys.argv[2:])}
+sys.exit(Suite(tiers, reports=Path(sys.argv[1])).run())
 """
 
 
-def until(pipe: int, word: bytes, times: int) -> None:
-    """Read until a word has come so many times."""
+def until(pipe: int, word: bytes, times: int) -> bytes:
+    """Read until a word has come so many times; what was read."""
     said = b""
     while said.count(word) < times:
         assert select.select([pipe], [], [], 60)[0], said
-        said += os.read(pipe, 100)
+        more = os.read(pipe, 100)
+        assert more, said
+        said += more
+    return said
+
+
+ONE_FAILS = """
+import pytest
+
+@pytest.fixture
+def broken():
+    yield
+    raise OSError
+def test_wrong():
+    print("ERROR this is no test's name")
+    assert not "FAILED nor is this"
+def test_left(broken): pass
+"""
+ONE_WAITS = """
+def test_waits(): open({fifo!r}).readline()
+"""
+
+
+@pytest.mark.parametrize("options", ["", " -n 2 --dist loadfile"])
+@pytest.mark.parametrize("beside", [[], ["true"]], ids=["alone", "beside another"])
+def test_a_failed_test_is_named_while_others_run(
+    tmp_path: Path, options: str, beside: list[str]
+) -> None:
+    os.mkfifo(fifo := tmp_path / "fifo")
+    held = os.open(fifo, os.O_RDWR)
+    (tmp_path / "pytest.ini").write_text(f"[pytest]\npythonpath = {ROOT}\n")
+    (tmp_path / "conftest.py").write_text('pytest_plugins = ["tests.failures"]\n')
+    (tmp_path / "test_a.py").write_text(ONE_FAILS)
+    (tmp_path / "test_b.py").write_text(ONE_WAITS.format(fifo=str(fifo)))
+    line = f"pytest -c {tmp_path}/pytest.ini {tmp_path}/test_*.py{options}"
+    command = [sys.executable, "-c", PROGRAM, str(tmp_path / "reports"), line, *beside]
+    with subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE) as process:
+        assert process.stdout is not None
+        try:
+            said = until(process.stdout.fileno(), b"test_a.py::test_left", 1)
+            os.write(held, b"go on\n")
+            said += process.stdout.read()
+        finally:
+            process.kill()
+            os.close(held)
+    names = [b"FAILED test_a.py::test_wrong", b"ERROR test_a.py::test_left"]
+    # The log as a whole follows, or pytest's own list.
+    before = said.partition(b"== one\n" if beside else b" ERRORS ")[0].splitlines()
+    begin = b"-- one: " if beside else b""
+    assert [line for line in before if b"::" in line] == [begin + name for name in names], said
 
 
 @pytest.mark.parametrize("by", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGKILL])
@@ -256,7 +305,8 @@ def test_tiers_are_told_when_the_run_is_ended(tmp_path: Path, by: signal.Signals
     )
     begun = os.open(tmp_path / "begun", os.O_RDWR)
     told = os.open(tmp_path / "told", os.O_RDWR)
-    command = [sys.executable, "-c", PROGRAM, f"sh {script}", str(tmp_path / "reports")]
+    reports = str(tmp_path / "reports")
+    command = [sys.executable, "-c", PROGRAM, reports, *[f"sh {script}"] * 2]
     running = 2 if suite.CORES >= 2 else 1
     with subprocess.Popen(command, cwd=ROOT, stdout=subprocess.DEVNULL) as process:
         try:
