@@ -7,7 +7,7 @@ import re
 import socket
 import subprocess
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -16,6 +16,7 @@ import pytest
 
 from lab.lab import Lab
 from tests.acceptance.support.waiting import PATIENCE, eventually
+from tests.attack.sip import Account, Peer, sdp
 from tests.roles.conftest import Operator
 from tests.sipp import AT_MOST, SIPP, wait_bound
 
@@ -24,6 +25,7 @@ __all__ = [
     "Side",
     "answering",
     "calling",
+    "in_turn",
     "pass_through",
     "refusing",
     "registered",
@@ -238,7 +240,8 @@ def calling(
         text += '<recv response="100" optional="true"/>\n'
     text += '<recv response="180" optional="true"/>\n<recv response="183" optional="true"/>\n'
     text += '<recv response="200"/>\n' + _ACK.format(cseq=2 if user else 1, **common) + _ENDS
-    process = side.start(text, f"{switch}:{5060 if user else 5080}")
+    digest = ["-auth_uri", f"{to}@{DOMAIN}"] if user else []
+    process = side.start(text, *digest, f"{switch}:{5060 if user else 5080}")
     try:
         try:
             yield
@@ -260,7 +263,33 @@ def registered(operator: Operator, side: Side, user: str) -> None:
     text += '<recv response="401" auth="true"/>\n'
     text += _HEAD.format(cseq=2, login=login + "Expires: 300\n", **common) + _EMPTY
     text += '<recv response="200"/>\n'
-    assert side.start(text, f"{switch}:5060").wait(PATIENCE) == 0
+    assert side.start(text, "-auth_uri", DOMAIN, f"{switch}:5060").wait(PATIENCE) == 0
+
+
+def in_turn(operator: Operator, user: str, numbers: Iterable[str]) -> list[str]:
+    """What an extension that calls numbers one after the other is told in the end."""
+    switch = next(one.address for one in operator.lab.hosts if one.name == operator.hosts[0])
+    password = json.loads(operator.secrets.read_text())[f"extension/{user}"]
+    account, out = Account(user, DOMAIN, password), []
+    with Peer(operator.lab.gateway, (switch, 5060)) as peer:
+        for number in numbers:
+            uri = f"sip:{number}@{DOMAIN}"
+            answer = peer.login(
+                *("INVITE", uri, account),
+                to=number,
+                body=sdp(peer.address),
+                timeout=PATIENCE,
+                challenge=PATIENCE,
+            )
+            # On a busy machine a challenge is repeated that has been answered.
+            while answer is not None and (answer.status or 0) in (*range(200), 407):
+                answer = peer.receive()
+            assert answer is not None, number
+            peer.acknowledge(answer, uri)
+            out.append(str(answer.status))
+            # FreeSWITCH takes thirty new sessions a second, and a call may try three carriers.
+            time.sleep(0.1)
+    return out
 
 
 def pass_through(one: Side, other: Side, codec: int) -> None:
