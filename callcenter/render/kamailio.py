@@ -51,7 +51,9 @@ def _files(site: Site, edge: Switch) -> Iterator[File]:
             host_port=host_port,
             folder=paths.KAMAILIO,
             location=paths.KAMAILIO_LOCATION,
+            calls=paths.KAMAILIO_CALLS,
             tables=TABLES,
+            announced=paths.KAMAILIO_ANNOUNCED.rpartition("/")[2],
         ),
     )
     yield File(
@@ -64,6 +66,8 @@ def _files(site: Site, edge: Switch) -> Iterator[File]:
             location=paths.KAMAILIO_LOCATION,
             schema=SCHEMA,
             low_port=site.network.sip_port < 1024,
+            asks=edge.stun is not None,
+            release_tool=paths.RELEASE_TOOL,
         ),
     )
     hashes = [(one.number, 0, a1_hash(site, one)) for one in site.extensions]
