@@ -39,8 +39,18 @@ def watched() -> list[str]:
 
 def _files(site: Site, edge: Switch) -> Iterator[File]:
     def host_port(address: str) -> str:
-        shown = f"[{address}]" if ipaddress.ip_address(address).version == 6 else address
+        shown = f"[{address}]" if ":" in address else address
         return f"{shown}:{site.network.sip_port}"
+
+    def written(address: str) -> str:
+        """The address as Kamailio writes it: of IPv6 all groups, none with zeros in front."""
+        parsed = ipaddress.ip_address(address)
+        groups = (f"{int(group, 16):x}" for group in parsed.exploded.split(":"))
+        return ":".join(groups) if parsed.version == 6 else address
+
+    def literal(text: str) -> str:
+        """The regular expression of an address."""
+        return "".join(f"[{sign}]" if sign in ".[]" else sign for sign in text)
 
     yield File(
         paths.KAMAILIO_CONFIG,
@@ -49,6 +59,8 @@ def _files(site: Site, edge: Switch) -> Iterator[File]:
             site=site,
             switch=edge,
             host_port=host_port,
+            literal=literal,
+            loopback=written(edge.loopback),
             folder=paths.KAMAILIO,
             location=paths.KAMAILIO_LOCATION,
             calls=paths.KAMAILIO_CALLS,

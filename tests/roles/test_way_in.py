@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import json
+import subprocess
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 
 import pytest
 
 from callcenter import paths
+from lab import network
 from tests.acceptance.support.audio import assert_heard
 from tests.acceptance.support.ladder import Message as Traced
 from tests.acceptance.support.phones import Exchange
@@ -247,12 +250,13 @@ def test_a_router_is_kept_from_forgetting(peers: Callable[..., Peer]) -> None:
     assert phone.socket.recv(100) == bytes(4)
 
 
-def answered_by(peer: Peer) -> Message:
+def answered_by(peer: Peer, voice: bytes | None = None) -> Message:
     """Answer the call that a raw phone is rung by, and return its INVITE."""
     invite = next(one for one in peer.messages(5) if one.method == "INVITE")
     number = invite.header("to").partition("sip:")[2].partition("@")[0]
     contact = [("Contact", f"<sip:{number}@{peer.contact}>"), ("Content-Type", "application/sdp")]
-    peer.reply(invite, "200 OK", tag="callee", headers=contact, body=sdp(peer.address))
+    body = sdp(peer.address) if voice is None else voice
+    peer.reply(invite, "200 OK", tag="callee", headers=contact, body=body)
     return invite
 
 
@@ -417,6 +421,50 @@ def test_a_call_is_not_taken_by_replaces(
             challenge=PATIENCE,
         )
     still_talking(call, answered)
+
+
+@pytest.fixture
+def six(operator: Operator) -> Iterator[str]:
+    """An IPv6 address beside the switch, which serves its phones at one."""
+    ours, theirs = "fd00:77::1", "fd00:77::11"
+    link = ["ip", "address", "add", f"{ours}/64", "dev", network.BRIDGE, "nodad"]
+    subprocess.run(link, check=True)
+    assert operator.ssh(HOST, f"ip address add {theirs}/64 dev host0 nodad") == ""
+    operator.describe(BEHIND, address=theirs)
+    operator.succeed()
+    yield ours
+    operator.describe(BEHIND)
+    operator.succeed()
+    assert operator.ssh(HOST, f"ip address del {theirs}/64 dev host0") == ""
+    subprocess.run([*link[:2], "del", *link[3:6]], check=True)
+
+
+def test_phones_call_each_other_by_ipv6(operator: Operator, six: str) -> None:
+    """They register, are rung, and are told where FreeSWITCH takes their voice."""
+    server = ("fd00:77::11", 5060)
+    with Peer(six, server) as caller, Peer(six, server) as callee, ThreadPoolExecutor(1) as thread:
+        for phone, number in ((caller, "1002"), (callee, "1003")):
+            answer = phone.login("REGISTER", f"sip:{DOMAIN}", account(operator, number))
+            assert answer is not None
+            assert answer.status == 200
+        voice = sdp(six).replace(b"IP4", b"IP6")
+        rung = thread.submit(answered_by, callee, voice)
+        answer = caller.login(
+            *("INVITE", f"sip:1003@{DOMAIN}", account(operator, "1002")),
+            to="1003",
+            body=voice,
+            timeout=PATIENCE,
+        )
+        assert answer is not None
+        assert answer.status == 200
+        for message in (rung.result(), answer):
+            assert f"c=IN IP6 {server[0]}\r\n".encode() in message.body
+            assert f"[{server[0]}]:5060" in message.header("contact")
+        caller.send(following(caller, answer, "ACK", 2, []))
+        ended = caller.ask(following(caller, answer, "BYE", 3, []))
+        assert ended is not None
+        assert ended.status == 200
+        assert any(message.method == "BYE" for message in callee.messages(PATIENCE))
 
 
 def test_without_the_edge_it_is_gone(operator: Operator, exchange: Exchange) -> None:
