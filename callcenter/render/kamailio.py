@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import ipaddress
 from collections.abc import Iterable, Iterator
 
 from callcenter import paths, users
@@ -42,12 +41,6 @@ def _files(site: Site, edge: Switch) -> Iterator[File]:
         shown = f"[{address}]" if ":" in address else address
         return f"{shown}:{site.network.sip_port}"
 
-    def written(address: str) -> str:
-        """The address as Kamailio writes it: of IPv6 all groups, none with zeros in front."""
-        parsed = ipaddress.ip_address(address)
-        groups = (f"{int(group, 16):x}" for group in parsed.exploded.split(":"))
-        return ":".join(groups) if parsed.version == 6 else address
-
     def literal(text: str) -> str:
         """The regular expression of an address."""
         return "".join(f"[{sign}]" if sign in ".[]" else sign for sign in text)
@@ -60,7 +53,6 @@ def _files(site: Site, edge: Switch) -> Iterator[File]:
             switch=edge,
             host_port=host_port,
             literal=literal,
-            loopback=written(edge.loopback),
             folder=paths.KAMAILIO,
             location=paths.KAMAILIO_LOCATION,
             calls=paths.KAMAILIO_CALLS,
