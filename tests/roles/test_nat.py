@@ -357,8 +357,8 @@ def test_lights_outside(
         call.hangup()
         watched.wait("terminated")
         # FreeSWITCH's own Via is behind that of an edge, which answers come back to.
-        behind = re.compile(r"SIP/2\.0/UDP \S+;received=127\.0\.0\.1\S*")
-        assert private(operator) not in behind.sub("", watched.messages)
+        inner = re.compile(r"SIP/2\.0/UDP \S+;received=127\.0\.0\.1\S*")
+        assert private(operator) not in inner.sub("", watched.messages)
 
         box = f"1002@{DOMAIN}"
         sound = "$(find /etc/freeswitch/current/sounds/ -name '*.wav' | head -n 1)"
