@@ -201,7 +201,7 @@ def contacts(call: Call) -> set[str]:
 def forget_phones(operator: Operator, host: str, number: str) -> None:
     """Have a host forget where an extension's phones are."""
     known = f"fs_cli -x 'sofia profile internal flush_inbound_reg {number}@roles.callcenter.test'"
-    operator.ssh(host, f"kamcmd ul.rm location {number}" if EDGE else known)
+    operator.ssh(host, f"kamcmd ul.rm location s:{number}" if EDGE else known)
 
 
 def verify(operator: Operator, only: str, report: Path) -> subprocess.CompletedProcess[str]:
