@@ -57,7 +57,9 @@ __all__ = [
     "HTTP_GUARD_TOOL",
     "HTTP_GUARD_UNIT",
     "KAMAILIO",
+    "KAMAILIO_ANNOUNCED",
     "KAMAILIO_APPLIED",
+    "KAMAILIO_CALLS",
     "KAMAILIO_CONFIG",
     "KAMAILIO_DROP_IN",
     "KAMAILIO_LOCATION",
@@ -212,10 +214,15 @@ LOCAL_REPOSITORY: Final = "/var/lib/callcenter/packages"
 
 KAMAILIO: Final = "/etc/kamailio/callcenter"
 KAMAILIO_CONFIG: Final = f"{KAMAILIO}/kamailio.cfg"
+KAMAILIO_ANNOUNCED: Final = f"{KAMAILIO}/announced"
+"""Kamailio's table of the public address, where a STUN server is asked for it. No deploy writes
+it."""
 KAMAILIO_UNIT: Final = "kamailio.service"
 KAMAILIO_DROP_IN: Final = f"/etc/systemd/system/{KAMAILIO_UNIT}.d/callcenter.conf"
 KAMAILIO_LOCATION: Final = "/var/lib/kamailio/location.db"
 """Database of the addresses at which the phones last registered."""
+KAMAILIO_CALLS: Final = "/var/lib/kamailio/calls.db"
+"""Database of whose a call is that is up."""
 KAMAILIO_APPLIED: Final = "/run/kamailio/applied"
 """Digests of what the running Kamailio has read."""
 

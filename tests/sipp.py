@@ -139,7 +139,8 @@ def sipp(
     numbers: Sequence[str] = (),
 ) -> Iterator[Sipp]:
     """At an address and port of this machine: answer every call with a status line, or call a
-    number ``count`` times at once, or ``numbers`` one after the other, and take what comes."""
+    number ``count`` times at once, or ``numbers`` one after the other and without a password, and
+    take what comes."""
     assert SIPP
     scenario, messages = folder / "scenario.xml", folder / "messages.log"
     # The password is in no command line.
@@ -172,6 +173,8 @@ def sipp(
             str(count),
             "-timeout",
             f"{AT_MOST}",
+            # Else the digest is that of an address, and an edge wants that of the request.
+            *("-auth_uri", f"{to}@{domain}"),
             calls,
         ]
         if numbers:

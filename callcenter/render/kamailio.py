@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import ipaddress
 from collections.abc import Iterable, Iterator
 
 from callcenter import paths, users
@@ -39,8 +38,12 @@ def watched() -> list[str]:
 
 def _files(site: Site, edge: Switch) -> Iterator[File]:
     def host_port(address: str) -> str:
-        shown = f"[{address}]" if ipaddress.ip_address(address).version == 6 else address
+        shown = f"[{address}]" if ":" in address else address
         return f"{shown}:{site.network.sip_port}"
+
+    def literal(text: str) -> str:
+        """The regular expression of an address."""
+        return "".join(f"[{sign}]" if sign in ".[]" else sign for sign in text)
 
     yield File(
         paths.KAMAILIO_CONFIG,
@@ -49,9 +52,12 @@ def _files(site: Site, edge: Switch) -> Iterator[File]:
             site=site,
             switch=edge,
             host_port=host_port,
+            literal=literal,
             folder=paths.KAMAILIO,
             location=paths.KAMAILIO_LOCATION,
+            calls=paths.KAMAILIO_CALLS,
             tables=TABLES,
+            announced=paths.KAMAILIO_ANNOUNCED.rpartition("/")[2],
         ),
     )
     yield File(
@@ -64,6 +70,8 @@ def _files(site: Site, edge: Switch) -> Iterator[File]:
             location=paths.KAMAILIO_LOCATION,
             schema=SCHEMA,
             low_port=site.network.sip_port < 1024,
+            asks=edge.stun is not None,
+            release_tool=paths.RELEASE_TOOL,
         ),
     )
     hashes = [(one.number, 0, a1_hash(site, one)) for one in site.extensions]

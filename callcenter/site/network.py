@@ -42,7 +42,7 @@ class Network:
     """Over what phones may register. Neither FreeSWITCH nor the firewall opens any other."""
     edge: Annotated[bool, Field(strict=True)] = False
     """Kamailio on each switch's own host, between all phones and FreeSWITCH (docs/way-in.md). Needs
-    Linux switches that are behind no NAT."""
+    Linux switches."""
     trunk_port: Port = 5080
     """SIP for carriers, where the Site has trunks. Only they may reach it."""
     http_port: Port = 8089

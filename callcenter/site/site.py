@@ -495,11 +495,6 @@ class Site:
                 "Site.network.edge: is Kamailio's, which does not run on Windows; leave it out, or "
                 "give Windows hosts a site of their own"
             )
-        if self.network.edge and switch.is_behind_nat:
-            out.append(
-                "Site.network.edge: tells all phones one address, and the switch has two; give "
-                "public_ip alone, or leave edge out"
-            )
         return out
 
     def misleads(self, switch: Switch) -> list[str]:

@@ -281,7 +281,9 @@ def no_answer(known: Known | None) -> Generator[StringCommand, None, None]:
     + known: the last answer that the host has kept
     """
     if known is not None:
-        yield StringCommand(f"rm -f {paths.STUN_ANSWER} {paths.ANNOUNCED}")
+        yield StringCommand(
+            f"rm -f {paths.STUN_ANSWER} {paths.ANNOUNCED} {paths.KAMAILIO_ANNOUNCED}"
+        )
 
 
 def service(path: str, reads: Sequence[str]) -> dict[str, str]:

@@ -50,7 +50,8 @@ def absent(installed: Mapping[str, str]) -> Generator[StringCommand, None, None]
     )
     yield StringCommand(
         f"systemctl disable --now --quiet {paths.KAMAILIO_UNIT} 2>/dev/null; "
-        f"{purge if own else 'true'} && rm -f {paths.KAMAILIO_LOCATION}"
+        f"{purge if own else 'true'} && "
+        f"rm -f {paths.KAMAILIO_LOCATION} {paths.KAMAILIO_CALLS} {paths.KAMAILIO_ANNOUNCED}"
     )
 
 

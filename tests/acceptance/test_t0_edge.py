@@ -35,16 +35,17 @@ def test_listeners(host: Any, site: Site, switch: Switch) -> None:
     found = {
         (words[0], words[4]) for line in lines if '"kamailio"' in line and (words := line.split())
     }
-    sip = f"{switch.bind_address}:{site.network.sip_port}"
+    own = switch.bind_address
+    sip = f"{f'[{own}]' if ':' in own else own}:{site.network.sip_port}"
     # FreeSWITCH speaks UDP with it, whatever phones may use.
     transports = {*site.network.transports, *(["udp"] if site.network.edge else [])}
     assert found == {(transport, sip) for transport in transports}
 
 
-def test_no_drift(host: Any, site: Site, switch: Switch) -> None:
+def test_no_drift(host: Any, site: Site, node: Host) -> None:
     """Configuration and extensions are the Site's to the byte, and what runs has read them"""
     applied = host.check_output(f"cat {paths.KAMAILIO_APPLIED}")
-    for file in render.kamailio.configuration(site, switch):
+    for file in render.kamailio.configuration(site, node.switch):
         assert host.file(file.path).sha256sum == file.digest, f"{file.path} differs"
         assert f"{file.digest}  {file.path}" in applied, f"{file.path} was not applied"
 

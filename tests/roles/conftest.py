@@ -33,17 +33,20 @@ from tests.times import spent
 ROOT = Path(__file__).resolve().parents[2]
 INSTALL = ROOT / "tests/roles/install.py"
 
-SITE = """
+EDGE = "edge=True, " if os.environ.get("CALLCENTER_TEST_EDGE") else ""
+"""Kamailio before each switch of these tests, where the environment asks for it."""
+
+SITE = f"""
 from callcenter.site import *
 
 site = Site(
     domain="roles.callcenter.test",
     extensions=[*Extension.range(1000, 1009, ring_seconds=5)],
-    network=Network(sip_from="anywhere"),
+    network=Network({EDGE}sip_from="anywhere"),
     firewall=Firewall(ssh_from="anywhere"),
     media=Media(max_calls=100),
     maintenance=Maintenance(live_calls="stop"),
-    secret_file="{secrets}",
+    secret_file="{{secrets}}",
 )
 """
 

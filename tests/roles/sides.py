@@ -7,7 +7,7 @@ import re
 import socket
 import subprocess
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -16,7 +16,8 @@ import pytest
 
 from lab.lab import Lab
 from tests.acceptance.support.waiting import PATIENCE, eventually
-from tests.roles.conftest import Operator
+from tests.attack.sip import Account, Peer, sdp
+from tests.roles.conftest import EDGE, Operator
 from tests.sipp import AT_MOST, SIPP, wait_bound
 
 __all__ = [
@@ -24,6 +25,7 @@ __all__ = [
     "Side",
     "answering",
     "calling",
+    "in_turn",
     "pass_through",
     "refusing",
     "registered",
@@ -45,7 +47,7 @@ m=audio {port} RTP/AVP {codecs}
 """
 
 _HEAD = """<send retrans="500"><![CDATA[
-{method} sip:{to}@{domain} SIP/2.0
+{method} sip:{uri} SIP/2.0
 Via: SIP/2.0/UDP [local_ip]:[local_port];branch=[branch]
 From: <sip:{user}@{domain}>;tag=[call_number]
 To: <sip:{to}@{domain}>
@@ -74,7 +76,22 @@ SIP/2.0 {status}
 [last_To:];tag=[call_number]
 [last_Call-ID:]
 [last_CSeq:]
+[last_Record-Route:]
 Contact: <sip:[local_ip]:[local_port]>
+"""
+
+_ESTABLISHED = """<send><![CDATA[
+ACK [next_url] SIP/2.0
+Via: SIP/2.0/UDP [local_ip]:[local_port];branch=[branch]
+[routes]
+[last_From:]
+[last_To:]
+[last_Call-ID:]
+CSeq: {cseq} ACK
+Max-Forwards: 70
+Content-Length: 0
+
+]]></send>
 """
 
 _EMPTY = "Content-Length: 0\n\n]]></send>\n"
@@ -227,7 +244,7 @@ def calling(
     """Somebody calls a number, offers these codecs, and has an answer: an extension, or a carrier
     whom the switch knows by its address, with headers of its own. The switch ends the call."""
     switch = next(one.address for one in operator.lab.hosts if one.name == operator.hosts[0])
-    common = {"to": to, "domain": DOMAIN, "user": user or caller}
+    common = {"to": to, "domain": DOMAIN, "user": user or caller, "uri": f"{to}@{DOMAIN}"}
     text = _HEAD.format(method="INVITE", cseq=1, login=headers, **common) + side.sdp(*codecs)
     text += '<recv response="100" optional="true"/>\n'
     if user:
@@ -237,8 +254,14 @@ def calling(
         text += _HEAD.format(method="INVITE", cseq=2, login=login, **common) + side.sdp(*codecs)
         text += '<recv response="100" optional="true"/>\n'
     text += '<recv response="180" optional="true"/>\n<recv response="183" optional="true"/>\n'
-    text += '<recv response="200"/>\n' + _ACK.format(cseq=2 if user else 1, **common) + _ENDS
-    process = side.start(text, f"{switch}:{5060 if user else 5080}")
+    if user and EDGE:
+        # What follows goes by the way that Kamailio has recorded.
+        text += '<recv response="200" rrs="true"/>\n' + _ESTABLISHED.format(cseq=2)
+    else:
+        text += '<recv response="200"/>\n' + _ACK.format(cseq=2 if user else 1, **common)
+    text += _ENDS
+    digest = ["-auth_uri", f"{to}@{DOMAIN}"] if user else []
+    process = side.start(text, *digest, f"{switch}:{5060 if user else 5080}")
     try:
         try:
             yield
@@ -254,13 +277,39 @@ def registered(operator: Operator, side: Side, user: str) -> None:
     """An extension's phone registers, and will be called at the side's port."""
     switch = next(one.address for one in operator.lab.hosts if one.name == operator.hosts[0])
     password = json.loads(operator.secrets.read_text())[f"extension/{user}"]
-    common = {"to": user, "domain": DOMAIN, "user": user, "method": "REGISTER"}
+    common = {"to": user, "domain": DOMAIN, "user": user, "method": "REGISTER", "uri": DOMAIN}
     login = f"[authentication username={user} password={password}]\n"
     text = _HEAD.format(cseq=1, login="Expires: 300\n", **common) + _EMPTY
     text += '<recv response="401" auth="true"/>\n'
     text += _HEAD.format(cseq=2, login=login + "Expires: 300\n", **common) + _EMPTY
     text += '<recv response="200"/>\n'
-    assert side.start(text, f"{switch}:5060").wait(PATIENCE) == 0
+    assert side.start(text, "-auth_uri", DOMAIN, f"{switch}:5060").wait(PATIENCE) == 0
+
+
+def in_turn(operator: Operator, user: str, numbers: Iterable[str]) -> list[str]:
+    """What an extension that calls numbers one after the other is told in the end."""
+    switch = next(one.address for one in operator.lab.hosts if one.name == operator.hosts[0])
+    password = json.loads(operator.secrets.read_text())[f"extension/{user}"]
+    account, out = Account(user, DOMAIN, password), []
+    with Peer(operator.lab.gateway, (switch, 5060)) as peer:
+        for number in numbers:
+            uri = f"sip:{number}@{DOMAIN}"
+            answer = peer.login(
+                *("INVITE", uri, account),
+                to=number,
+                body=sdp(peer.address),
+                timeout=PATIENCE,
+                challenge=PATIENCE,
+            )
+            # On a busy machine a challenge is repeated that has been answered.
+            while answer is not None and (answer.status or 0) in (*range(200), 407):
+                answer = peer.receive()
+            assert answer is not None, number
+            peer.acknowledge(answer, uri)
+            out.append(str(answer.status))
+            # FreeSWITCH takes thirty new sessions a second, and a call may try three carriers.
+            time.sleep(0.1)
+    return out
 
 
 def pass_through(one: Side, other: Side, codec: int) -> None:

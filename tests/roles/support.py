@@ -22,7 +22,7 @@ from lab import nat, network
 from tests.acceptance.support.audio import assert_heard
 from tests.acceptance.support.phones import Call, Codec, Exchange, Phone, Transport
 from tests.acceptance.support.waiting import eventually
-from tests.roles.conftest import ROOT, Operator, Run
+from tests.roles.conftest import EDGE, ROOT, Operator, Run
 
 __all__ = [
     "AT",
@@ -30,6 +30,7 @@ __all__ = [
     "CALLER_HZ",
     "connected",
     "contacts",
+    "forget_phones",
     "listening",
     "logged",
     "name_server",
@@ -195,6 +196,12 @@ def contacts(call: Call) -> set[str]:
     """Where the switch says that it is reached."""
     said = [message.header("contact") for message in call.messages if not message.sent]
     return {one.partition("@")[2].partition(":")[0] for one in said if "@" in one}
+
+
+def forget_phones(operator: Operator, host: str, number: str) -> None:
+    """Have a host forget where an extension's phones are."""
+    known = f"fs_cli -x 'sofia profile internal flush_inbound_reg {number}@roles.callcenter.test'"
+    operator.ssh(host, f"kamcmd ul.rm location s:{number}" if EDGE else known)
 
 
 def verify(operator: Operator, only: str, report: Path) -> subprocess.CompletedProcess[str]:

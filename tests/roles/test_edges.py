@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
@@ -17,6 +18,7 @@ from tests.roles.support import connected, phone_of, refused, sentence, still_ta
 pytestmark = pytest.mark.switchless
 
 HOST = "edge1"
+DOMAIN = "roles.callcenter.test"
 SWITCHLESS = SITE.replace(
     "media=Media(max_calls=100)",
     'media=Media(mode="bypass", max_calls=100), features=FeatureCodes(echo=None, tone=None)',
@@ -152,6 +154,40 @@ def test_all_phones_of_an_extension_ring(operator: Operator, exchange: Exchange)
     call.wait_established()
     assert "CANCEL" in (message.method for message in phones[0].messages(PATIENCE))
     for phone in phones:
+        phone.close()
+
+
+@pytest.mark.parametrize(
+    ("said", "arrives"),
+    [("1800;refresher=uas", "1800;refresher=uas"), ("1800;refresher=${system(id)}", "")],
+    ids=["a timer", "no timer"],
+)
+def test_phones_agree_how_long_a_session_lasts(operator: Operator, said: str, arrives: str) -> None:
+    caller, callee = raw_phone(operator, "1006"), raw_phone(operator, "1007")
+    told = [("Session-Expires", said), ("Min-SE", "90"), ("Supported", "timer")]
+    password = json.loads(operator.secrets.read_text())["extension/1006"]
+
+    def answered() -> Message:
+        invite = rung(callee)
+        there = [("Contact", f"<sip:1007@{callee.contact}>"), ("Content-Type", "application/sdp")]
+        callee.reply(invite, "200 OK", tag="a", headers=[*there, *told], body=sdp(callee.address))
+        return invite
+
+    with ThreadPoolExecutor(1) as thread:
+        asked = thread.submit(answered)
+        answer = caller.login(
+            *("INVITE", f"sip:1007@{DOMAIN}", Account("1006", DOMAIN, password)),
+            to="1007",
+            body=sdp(caller.address),
+            extra=told,
+            timeout=PATIENCE,
+        )
+    assert answer is not None
+    assert answer.status == 200
+    for message in (asked.result(), answer):
+        found = {name: message.header(name) for name in ("session-expires", "min-se", "supported")}
+        assert found == {"session-expires": arrives, "min-se": "90", "supported": "timer"}
+    for phone in (caller, callee):
         phone.close()
 
 

@@ -8,7 +8,8 @@ import pytest
 
 from lab.lab import Lab
 from tests.roles.conftest import SITE, Operator
-from tests.roles.sides import DOMAIN, Side, answering, calling, pass_through, registered, side
+from tests.roles.sides import Side, answering, calling, pass_through, registered, side
+from tests.roles.support import forget_phones
 from tests.sipp import SIPP
 
 HOST = "g729"
@@ -137,7 +138,7 @@ def test_a_call_that_leads_on_to_who_is_recorded(
 ) -> None:
     registered(operator, callee, "1003")
     # 1001's phone is not there any more.
-    operator.ssh(HOST, f"fs_cli -x 'sofia profile internal flush_inbound_reg 1001@{DOMAIN}'")
+    forget_phones(operator, HOST, "1001")
     with answering(callee, PCMA), calling(operator, caller, "1001", G729, PCMA, user="1000"):
         assert G729 not in offered(callee)
         assert spoken(caller) == [PCMA]

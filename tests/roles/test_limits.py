@@ -24,6 +24,7 @@ from tests.acceptance.support.audio import assert_heard
 from tests.acceptance.support.phones import Exchange, Phone
 from tests.acceptance.support.waiting import PATIENCE
 from tests.roles.conftest import SITE, Operator
+from tests.roles.sides import in_turn
 from tests.roles.support import (
     CALLEE_HZ,
     CALLER_HZ,
@@ -180,8 +181,7 @@ def test_a_trunks_hour_holds_when_twenty_call_at_once(
         sipp(folder_in(tmp_path, "next"), lab.gateway, NEXT, answers=busy) as following,
     ):
         # Not counted, though it goes first.
-        with calls(operator, folder_in(tmp_path, "help"), "1001", numbers=["112"]) as made:
-            assert final(made) == ["486"]
+        assert in_turn(operator, "1001", ["112"]) == ["486"]
         message = mails.get(timeout=PATIENCE)
         assert message["Subject"] == f"Emergency call on {HOST}: extension 1001"
         assert text_of(message)[0] == f"On {HOST} extension 1001 has called 112."
@@ -194,8 +194,7 @@ def test_a_trunks_hour_holds_when_twenty_call_at_once(
         assert used(operator, "trunk hourly") == used(operator, "trunk next") == "0"
         full = "(trunk-hour) of trunk hourly hit by a call of 1000 to"
         until(lambda: hits(operator, full), over)
-        with calls(operator, folder_in(tmp_path, "again"), "1001", numbers=["112"]) as made:
-            assert final(made) == ["486"]
+        assert in_turn(operator, "1001", ["112"]) == ["486"]
         assert hourly.called[-1] == "112"
         # Again at once, though the last such mail is of the same minute; the limit's waits for
         # five seconds, so either may be the first.
@@ -213,10 +212,7 @@ def test_a_trunks_hour_holds_when_twenty_call_at_once(
             "Call:  of 1000 to +494711111111"
         ]
         # What comes within the hour is counted, and not mailed when another limit is.
-        with calls(
-            operator, folder_in(tmp_path, "later"), "1002", numbers=["711111112", "0033123456789"]
-        ) as made:
-            assert final(made) == ["486", "403"]
+        assert in_turn(operator, "1002", ["711111112", "0033123456789"]) == ["486", "403"]
         assert mails.get(timeout=PATIENCE)["Subject"].endswith("country of extension 1002")
         assert mails.empty()
     # It is written down once the mail has gone.
@@ -267,17 +263,14 @@ def call_refused(caller: Phone, number: str, status: int) -> None:
     assert refused(caller.call(number)) == status
 
 
-@needs_sipp
-def test_what_cannot_be_mailed_is_kept(operator: Operator, lab: Lab, tmp_path: Path) -> None:
+def test_what_cannot_be_mailed_is_kept(operator: Operator, lab: Lab) -> None:
     """Nothing is lost: not while the mail server is down, nor by a restart of either program"""
     called = ["0033123456789", "0033123456788"]
-    with calls(operator, folder_in(tmp_path, "down"), "1003", numbers=called[:1]) as made:
-        assert final(made) == ["403"]
+    assert in_turn(operator, "1003", called[:1]) == ["403"]
     until_on(operator, HOST, f"grep -q 'extension 1003' {paths.ALARM}/state.json")
     until_on(operator, HOST, f"{JOURNAL} | grep -q 'cannot be mailed now: msmtp: .*; it is kept'")
     operator.ssh(HOST, "systemctl stop callcenter-alarm")
-    with calls(operator, folder_in(tmp_path, "stopped"), "1003", numbers=called[1:]) as made:
-        assert final(made) == ["403"]
+    assert in_turn(operator, "1003", called[1:]) == ["403"]
     operator.ssh(HOST, f"systemctl restart {paths.UNIT}")
     until_on(operator, HOST, "fs_cli -x 'sofia status' | grep -q 'internal.*RUNNING'")
     with mail_server(lab) as mails:
@@ -290,23 +283,16 @@ def test_what_cannot_be_mailed_is_kept(operator: Operator, lab: Lab, tmp_path: P
     assert told[-4:-2] == ["Call:  to +33123456789", "Call:  to +33123456788"]
 
 
-@needs_sipp
-def test_a_mail_server_that_hangs_holds_no_call(
-    operator: Operator, lab: Lab, tmp_path: Path
-) -> None:
+def test_a_mail_server_that_hangs_holds_no_call(operator: Operator, lab: Lab) -> None:
     with socket.create_server((lab.gateway, MAIL)) as deaf:
-        with calls(
-            operator, folder_in(tmp_path, "first"), "1004", numbers=["0033123456789"]
-        ) as one:
-            assert final(one) == ["403"]
+        assert in_turn(operator, "1004", ["0033123456789"]) == ["403"]
         deaf.settimeout(PATIENCE)
         connection, _ = deaf.accept()
         with connection:
             hangs = operator.ssh(HOST, "pidof msmtp").strip()
             assert hangs.isdigit()
             numbers = [f"00331234567{n}" for n in range(10, 40)]
-            with calls(operator, folder_in(tmp_path, "then"), "1005", numbers=numbers) as made:
-                assert final(made) == ["403"] * 30
+            assert in_turn(operator, "1005", numbers) == ["403"] * 30
             # One after the other, and all while the same mail hangs.
             assert operator.ssh(HOST, "pidof msmtp").strip() == hangs
     until_on(
@@ -384,9 +370,8 @@ def test_a_call_that_a_carrier_refuses_is_the_same_call_for_the_next(
         sipp(
             folder_in(tmp_path, "next"), lab.gateway, NEXT, answers="SIP/2.0 486 Busy Here"
         ) as following,
-        calls(operator, folder_in(tmp_path, "calls"), "1003", numbers=numbers) as made,
     ):
-        assert final(made) == ["486"] * 30
+        assert in_turn(operator, "1003", numbers) == ["486"] * 30
         assert down.called == following.called == [f"+4946{one[1:]}" for one in numbers]
     assert used(operator, "calls 1003") == used(operator, "trunk next") == "0"
 

@@ -26,7 +26,7 @@ from tests.acceptance.support.phones import Exchange, Transport
 from tests.acceptance.support.waiting import PATIENCE
 from tests.acceptance.test_t3_voicemail import light
 from tests.certificates import Authority
-from tests.roles.conftest import SITE, Operator
+from tests.roles.conftest import EDGE, SITE, Operator
 from tests.roles.far import (
     ECHO_HZ,
     Caller,
@@ -44,6 +44,7 @@ from tests.roles.support import (
     phone_of,
     phones_at,
     still_talking,
+    until,
     until_on,
 )
 
@@ -198,7 +199,10 @@ def test_phone_behind_nat_is_kept_reachable(operator: Operator, behind: None) ->
             asked = not message.sent and message.status is None and message.method == "OPTIONS"
             return asked and message.at > registered + 45
 
-        for phone in there.values():
+        if EDGE:
+            # Kamailio's are no messages.
+            until(lambda: time.monotonic() > registered + 45, True)
+        for phone in () if EDGE else there.values():
             phone.wait_message(late, timeout=90)
         for number, phone in there.items():
             # From the switch: a call of the phone's neighbour would open the way anew.
@@ -352,7 +356,9 @@ def test_lights_outside(
         watched.wait("confirmed")
         call.hangup()
         watched.wait("terminated")
-        assert private(operator) not in watched.messages
+        # FreeSWITCH's own Via is behind that of an edge, which answers come back to.
+        inner = re.compile(r"SIP/2\.0/UDP \S+;received=127\.0\.0\.1\S*")
+        assert private(operator) not in inner.sub("", watched.messages)
 
         box = f"1002@{DOMAIN}"
         sound = "$(find /etc/freeswitch/current/sounds/ -name '*.wav' | head -n 1)"

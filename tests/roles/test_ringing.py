@@ -12,7 +12,7 @@ from lab.lab import Lab
 from tests.acceptance.support.phones import Call, Exchange
 from tests.acceptance.support.waiting import PATIENCE
 from tests.attack.sip import Account, Message, Peer
-from tests.roles.conftest import SITE, Operator
+from tests.roles.conftest import EDGE, SITE, Operator
 from tests.roles.support import CALLEE_HZ, CALLER_HZ, phone_of, still_talking
 
 HOST = "ringing1"
@@ -67,20 +67,23 @@ class Desk:
         password = json.loads(self._operator.secrets.read_text())[f"extension/{number}"]
         named = contact or f"<sip:{number}@{peer.contact}>"
 
-        def register(seconds: int) -> None:
+        def register(seconds: int, patience: float = PATIENCE) -> int | None:
             said = peer.login(
                 "REGISTER",
                 f"sip:{DOMAIN}",
                 Account(number, DOMAIN, password),
                 changed={"Contact": named},
                 extra=[("Expires", str(seconds))],
-                timeout=PATIENCE,
+                timeout=patience,
             )
-            assert said is not None
-            assert said.status == 200
+            return said.status if said is not None else None
 
-        register(600)
-        self._open.callback(register, 0)
+        if EDGE and contact is not None:
+            # Whoever calls itself so is not registered at all, and nobody tells it.
+            assert register(600, 1) is None
+            return peer
+        assert register(600) == 200
+        self._open.callback(lambda: register(0))
         return peer
 
 

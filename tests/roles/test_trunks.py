@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import random
 import re
 import socket
@@ -21,6 +20,7 @@ from lab.lab import Lab
 from tests.acceptance.support.audio import assert_heard
 from tests.acceptance.support.phones import Call, CallFailed, Codec, Exchange
 from tests.roles.conftest import SITE, Operator
+from tests.roles.sides import in_turn
 from tests.roles.support import CALLEE_HZ, CALLER_HZ, logged, phone_of, still_talking, until
 from tests.sipp import SIPP, sipp
 
@@ -215,6 +215,7 @@ def told_to_intruders(
                         5100 + index,
                         calls=f"{address_of(operator)}:{port}",
                         to=number,
+                        domain="roles.callcenter.test",
                     )
                 )
                 for index, (number, port) in enumerate(INTRUDERS_CALL)
@@ -392,20 +393,9 @@ def test_calls_are_spread_by_weight(
 ) -> None:
     """3 to 1; where one fails the others take its calls, and it is asked once a call."""
     busy, down = "SIP/2.0 486 Busy Here", "SIP/2.0 503 Service Unavailable"
-    password = json.loads(operator.secrets.read_text())["extension/1001"]
 
     def call(numbers: list[str]) -> list[str]:
-        with sipp(
-            folder_in(tmp_path, f"calls-{numbers[0]}"),
-            lab.gateway,
-            5098,
-            calls=f"{address_of(operator)}:5060",
-            numbers=numbers,
-            user="1001",
-            password=password,
-            domain="roles.callcenter.test",
-        ) as calls:
-            return [status for status in calls.statuses() if status != "407"]
+        return in_turn(operator, "1001", numbers)
 
     with (
         sipp(folder_in(tmp_path, "heavy"), lab.gateway, HEAVY, answers=busy) as heavy,
@@ -505,7 +495,6 @@ def test_route_tells_what_freeswitch_does(
     scope: dict[str, Any] = {}
     exec(text.replace("{secrets}", str(operator.secrets)), scope)
     site: Site = scope["site"]
-    secrets = json.loads(operator.secrets.read_text())
     server = address_of(operator)
     with sipp(
         folder_in(tmp_path, "carrier"), lab.gateway, 5073, answers="SIP/2.0 486 Busy Here"
@@ -527,19 +516,7 @@ def test_route_tells_what_freeswitch_does(
                         call.number if isinstance(call.by, Emergency) else call.number[1:]
                     )
             before = len(carrier.called)
-            folder = folder_in(tmp_path, caller)
-            with sipp(
-                folder,
-                lab.gateway,
-                5098,
-                calls=f"{server}:5060",
-                numbers=[quote(number, safe="()*+") for number in cases],
-                user=caller,
-                password=secrets[f"extension/{caller}"],
-                domain="roles.callcenter.test",
-            ) as calls:
-                statuses = calls.statuses()
-            got = [status for status in statuses if status != "407"]
+            got = in_turn(operator, caller, [quote(number, safe="()*+") for number in cases])
             assert dict(zip(cases, got, strict=True)) == dict(zip(cases, expected, strict=True))
             assert carrier.called[before:] == called
             assert len(set(expected)) > 1

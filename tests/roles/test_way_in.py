@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import json
+import subprocess
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 
 import pytest
 
 from callcenter import paths
+from lab import network
 from tests.acceptance.support.audio import assert_heard
 from tests.acceptance.support.ladder import Message as Traced
 from tests.acceptance.support.phones import Exchange
@@ -20,8 +23,6 @@ from tests.roles.support import (
     CALLER_HZ,
     connected,
     phone_of,
-    refused,
-    sentence,
     still_talking,
     until,
     until_on,
@@ -29,6 +30,7 @@ from tests.roles.support import (
 
 HOST = "way1"
 DOMAIN = "roles.callcenter.test"
+ECHO, MAILBOX = "9196", "*97"
 BEHIND = SITE.replace("Network(", "Network(edge=True, ").replace(
     "*Extension.range(1000, 1009, ring_seconds=5)",
     "*Extension.range(1000, 1008, ring_seconds=10), "
@@ -259,12 +261,13 @@ def test_a_router_is_kept_from_forgetting(peers: Callable[..., Peer]) -> None:
     assert phone.socket.recv(100) == bytes(4)
 
 
-def answered_by(peer: Peer) -> Message:
+def answered_by(peer: Peer, voice: bytes | None = None) -> Message:
     """Answer the call that a raw phone is rung by, and return its INVITE."""
     invite = next(one for one in peer.messages(5) if one.method == "INVITE")
     number = invite.header("to").partition("sip:")[2].partition("@")[0]
     contact = [("Contact", f"<sip:{number}@{peer.contact}>"), ("Content-Type", "application/sdp")]
-    peer.reply(invite, "200 OK", tag="callee", headers=contact, body=sdp(peer.address))
+    body = sdp(peer.address) if voice is None else voice
+    peer.reply(invite, "200 OK", tag="callee", headers=contact, body=body)
     return invite
 
 
@@ -287,6 +290,82 @@ def within(peer: Peer, invite: Message, method: str, extra: list[tuple[str, str]
     return final.status if final else None
 
 
+def following(
+    peer: Peer, answer: Message, method: str, cseq: int, extra: list[tuple[str, str]]
+) -> bytes:
+    """A request within the call that a raw phone has made."""
+    return peer.request(
+        method,
+        answer.header("contact").partition("<")[2].partition(">")[0],
+        call_id=answer.header("call-id"),
+        cseq=cseq,
+        changed={
+            "From": answer.header("from"),
+            "To": answer.header("to"),
+            "Route": answer.header("record-route"),
+        },
+        extra=extra,
+    )
+
+
+def test_a_call_of_a_code_is_hung_up(operator: Operator, peers: Callable[..., Peer]) -> None:
+    """FreeSWITCH calls itself what was dialled, in Contact, and phones answer to that."""
+    phone = peers("1009")
+    answer = phone.login(
+        *("INVITE", f"sip:{MAILBOX}@{DOMAIN}", account(operator, "1009")),
+        to=MAILBOX,
+        body=sdp(phone.address),
+        timeout=PATIENCE,
+    )
+    assert answer is not None
+    assert answer.status == 200
+    phone.send(following(phone, answer, "ACK", 2, []))
+    # Before the mailbox ends it, where nobody gives a PIN.
+    ended = phone.ask(following(phone, answer, "BYE", 3, []), 5)
+    assert ended is not None
+    assert ended.status == 200
+
+
+def test_a_session_lasts_as_long_as_the_phone_says(
+    operator: Operator, peers: Callable[..., Peer]
+) -> None:
+    """Its interval arrives, and so does FreeSWITCH's refresh in half that time (RFC 4028)."""
+    phone = peers("1000")
+    uri = f"sip:{ECHO}@{DOMAIN}"
+
+    def call(interval: str) -> Message:
+        answer = phone.login(
+            *("INVITE", uri, account(operator, "1000")),
+            to=ECHO,
+            body=sdp(phone.address),
+            extra=[("Session-Expires", interval), ("Supported", "timer, 100rel")],
+            timeout=PATIENCE,
+        )
+        assert answer is not None
+        return answer
+
+    short = call("60;refresher=uas")
+    phone.acknowledge(short, uri)
+    assert (short.status, short.header("min-se")) == (422, "120")
+    interval = "120;refresher=uas"
+    answer = call(interval)
+    phone.send(following(phone, answer, "ACK", 2, []))
+    assert answer.header("session-expires") == interval
+    assert "timer" in answer.header("supported")
+    assert "UPDATE" in answer.header("allow")
+    timer = [("Session-Expires", interval), ("Supported", "timer")]
+    updated = phone.ask(following(phone, answer, "UPDATE", 3, timer))
+    assert updated is not None
+    assert (updated.status, updated.header("session-expires")) == (200, interval)
+    refresh = next(one for one in phone.messages(90) if one.method in ("INVITE", "UPDATE"))
+    assert refresh.header("session-expires").endswith(";refresher=uac")
+    contact = [("Contact", f"<sip:1000@{phone.contact}>"), ("Content-Type", "application/sdp")]
+    phone.reply(refresh, "200 OK", headers=contact, body=sdp(phone.address))
+    ended = phone.ask(following(phone, answer, "BYE", 4, []))
+    assert ended is not None
+    assert ended.status == 200
+
+
 def test_a_phone_transfers_no_call_of_others(
     operator: Operator, exchange: Exchange, peers: Callable[..., Peer]
 ) -> None:
@@ -303,6 +382,34 @@ def test_a_phone_transfers_no_call_of_others(
         target = f"<sip:1001@{DOMAIN}?Replaces={replaces}>"
         assert within(mine, invite, "REFER", [("Refer-To", target)]) == 400
     still_talking(call, answered)
+
+
+@pytest.mark.parametrize("end", ["restart", "kill --signal=KILL"], ids=["restart", "crash"])
+def test_a_restart_forgets_no_call(
+    operator: Operator, exchange: Exchange, peers: Callable[..., Peer], end: str
+) -> None:
+    """Who is in two calls connects the others, though Kamailio is another than when they began."""
+    mine = peers("1007")
+    calls, invites = [], []
+    for number in ("1002", "1003"):
+        calls.append(phone_of(operator, HOST, exchange, number).call("1007"))
+        invites.append(answered_by(mine))
+        calls[-1].wait_established()
+        asked = f"select count(*) from legs where id = '{invites[-1].header('call-id')}'"
+        until_on(operator, HOST, f'[ "$(sqlite3 {paths.KAMAILIO_CALLS} "{asked}")" = 1 ]')
+    pid = operator.ssh(HOST, "cat /run/kamailio/kamailio.pid").strip()
+    operator.ssh(HOST, f"systemctl {end} {paths.KAMAILIO_UNIT}")
+    again = f"[ $(cat /run/kamailio/kamailio.pid) != {pid} ] && kamcmd core.uptime"
+    until_on(operator, HOST, f"{again} >/dev/null")
+    other = invites[1]
+    tag = other.header("from").partition(";tag=")[2]
+    replaces = f"{other.header('call-id')}%3Bto-tag%3D{tag}%3Bfrom-tag%3Dcallee"
+    target = f"<sip:1003@{DOMAIN}?Replaces={replaces}>"
+    assert within(mine, invites[0], "REFER", [("Refer-To", target)]) == 202
+    calls[0].play(CALLER_HZ)
+    assert_heard(calls[1], CALLER_HZ, 1)
+    calls[0].hangup()
+    calls[1].wait_ended()
 
 
 def test_a_call_is_not_taken_by_replaces(
@@ -327,25 +434,48 @@ def test_a_call_is_not_taken_by_replaces(
     still_talking(call, answered)
 
 
-@pytest.mark.parametrize(
-    ("host", "field", "said"),
-    [
-        (
-            {"address": "10.77.0.11", "public_ip": "203.0.113.10"},
-            "Site.network.edge",
-            "one address",
-        ),
-    ],
-)
-def test_what_it_cannot_do_yet_is_refused(
-    operator: Operator, host: dict[str, str], field: str, said: str
-) -> None:
-    address = next(one.address for one in operator.lab.hosts if one.name == HOST)
-    operator.describe(BEHIND, **{**host, "address": address})
-    try:
-        assert said in sentence(refused(operator), HOST, field)
-    finally:
-        operator.describe(BEHIND)
+@pytest.fixture
+def six(operator: Operator) -> Iterator[str]:
+    """An IPv6 address beside the switch, which serves its phones at one."""
+    ours, theirs = "fd00:77::1", "fd00:77::11"
+    link = ["ip", "address", "add", f"{ours}/64", "dev", network.BRIDGE, "nodad"]
+    subprocess.run(link, check=True)
+    assert operator.ssh(HOST, f"ip address add {theirs}/64 dev host0 nodad") == ""
+    operator.describe(BEHIND, address=theirs)
+    operator.succeed()
+    yield ours
+    operator.describe(BEHIND)
+    operator.succeed()
+    assert operator.ssh(HOST, f"ip address del {theirs}/64 dev host0") == ""
+    subprocess.run([*link[:2], "del", *link[3:6]], check=True)
+
+
+def test_phones_call_each_other_by_ipv6(operator: Operator, six: str) -> None:
+    """They register, are rung, and are told where FreeSWITCH takes their voice."""
+    server = ("fd00:77::11", 5060)
+    with Peer(six, server) as caller, Peer(six, server) as callee, ThreadPoolExecutor(1) as thread:
+        for phone, number in ((caller, "1002"), (callee, "1003")):
+            answer = phone.login("REGISTER", f"sip:{DOMAIN}", account(operator, number))
+            assert answer is not None
+            assert answer.status == 200
+        voice = sdp(six).replace(b"IP4", b"IP6")
+        rung = thread.submit(answered_by, callee, voice)
+        answer = caller.login(
+            *("INVITE", f"sip:1003@{DOMAIN}", account(operator, "1002")),
+            to="1003",
+            body=voice,
+            timeout=PATIENCE,
+        )
+        assert answer is not None
+        assert answer.status == 200
+        for message in (rung.result(), answer):
+            assert f"c=IN IP6 {server[0]}\r\n".encode() in message.body
+            assert f"[{server[0]}]:5060" in message.header("contact")
+        caller.send(following(caller, answer, "ACK", 2, []))
+        ended = caller.ask(following(caller, answer, "BYE", 3, []))
+        assert ended is not None
+        assert ended.status == 200
+        assert any(message.method == "BYE" for message in callee.messages(PATIENCE))
 
 
 def test_without_the_edge_it_is_gone(operator: Operator, exchange: Exchange) -> None:
