@@ -7,6 +7,7 @@ import ipaddress
 from collections.abc import Iterable, Iterator
 
 from callcenter import paths, users
+from callcenter.render import packet_filter
 from callcenter.render._files import File, Tree
 from callcenter.render._templates import plain
 from callcenter.render.freeswitch import a1_hash
@@ -52,6 +53,7 @@ def _files(site: Site, edge: Switch) -> Iterator[File]:
             folder=paths.KAMAILIO,
             location=paths.KAMAILIO_LOCATION,
             tables=TABLES,
+            own=packet_filter.own(site),
         ),
     )
     yield File(
