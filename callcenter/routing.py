@@ -332,7 +332,7 @@ def _capped(
         most.append(f"{cap.minutes} minutes")
     if cap.money is not None and site.billing is not None:
         most.append(f"{Decimal(cap.money):f} {site.billing.currency}")
-    line = f"cap {cap.name}: {whose} has {' or '.join(most)} within {_SPANS[cap.per]}"
+    line = f"cap {cap.name}: {whose} are at most {' or '.join(most)} within {_SPANS[cap.per]}"
     if cap.hours is None:
         return line
     holds = f"while hours {cap.hours} are {cap.when}"

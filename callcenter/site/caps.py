@@ -84,9 +84,17 @@ class Cap:
         )
 
     def whose(self, caller: str, account: str | None) -> str:
-        """Return whose calls are counted together with one: ``extension 1000``, or the site's."""
-        own = {"account": f"account {account}", "extension": f"extension {caller}"}
-        return own.get(self.each, "the site")
+        """Return whose calls are counted together with one of a caller's, in words."""
+        if self.each == "extension":
+            return f"calls of extension {caller}"
+        if self.each == "account":
+            return f"calls of account {account}"
+        of = [
+            f"{field} {', '.join(given)}"
+            for field in ("extensions", "accounts", "routes", "prefixes")
+            if (given := getattr(self, field))
+        ]
+        return f"all calls of {' and '.join(of)}" if of else "all calls"
 
 
 def check_caps(site: Site) -> None:
