@@ -254,6 +254,9 @@ async def _try(
         f"bgapi originate {{{variables}}}{way.dial} &txfax({document})\nJob-UUID: {job}"
     )
     async for event in client.events():
+        if "Event-Name" not in event:
+            # FreeSWITCH tells all listeners of what it gives a hook at a call's end.
+            continue
         if event["Event-Name"] == "BACKGROUND_JOB":
             said = event["_body"].strip()
             if event["Job-UUID"] == job and not said.startswith("+OK"):

@@ -14,15 +14,24 @@ from tests.acceptance.support.audio import assert_heard
 from tests.acceptance.support.phones import Call, Exchange
 from tests.acceptance.support.waiting import PATIENCE
 from tests.roles.conftest import SITE, Operator
-from tests.roles.support import CALLEE_HZ, CALLER_HZ, phone_of, still_talking, until, until_on
+from tests.roles.support import (
+    CALLEE_HZ,
+    CALLER_HZ,
+    logged,
+    phone_of,
+    still_talking,
+    until,
+    until_on,
+)
 from tests.roles.test_billing import tone
+from tests.roles.test_fax import PAGES, send, tiff
 from tests.roles.test_limits import MAIL_SERVER, NOC, calls, mail_server, text_of
 from tests.roles.test_limits import final as statuses
 from tests.roles.test_trunks import ALLOWED, folder_in, refused
 from tests.sipp import SIPP, sipp
 
 HOST = "limits1"
-CARRIER, BUSY, MAIL = 5084, 5085, 2527
+CARRIER, BUSY, DOWN, MAIL = 5084, 5085, 5086, 2527
 """Ports of this machine."""
 CAPPED_HZ = 1900
 BURST = 5
@@ -35,6 +44,7 @@ CAPPED = f"""
               ping_seconds=None),
         Trunk("good", host="GATEWAY", port={CARRIER}, channels=100, caller_id="+4930123401",
               ping_seconds=None),
+        Trunk("down", host="GATEWAY", port={DOWN}, ping_seconds=None),
     ],
     inbound=[Did("+4930123455", to=outside("711111111", by=1002))],
     outbound=[
@@ -43,8 +53,10 @@ CAPPED = f"""
         Route("talk", pattern=r"^5\\d{{8}}$", strip=1, prefix="+4946", trunks=["good"]),
         Route("open", pattern=r"^40\\d{{7}}$", strip=1, prefix="+494", trunks=["busy"]),
         Route("closed", pattern=r"^41\\d{{7}}$", strip=1, prefix="+494", trunks=["busy"]),
-        Route("own", pattern=r"^3\\d{{8}}$", strip=1, prefix="+4943", trunks=["busy"]),
+        Route("own", pattern=r"^3\\d{{8}}$", strip=1, prefix="+4943",
+              trunks=["down", "busy"]),
     ],
+    faxes=[Fax("inbox", routes=["own"])],
     emergency=[Emergency("112", trunks=["busy"])],
     outbound_limits=OutboundLimits(
         countries=["+49"], calls=100, calls_per_hour=1000, alarm="{NOC}"
@@ -179,7 +191,9 @@ def test_time_is_reserved_before_it_is_talked(operator: Operator, exchange: Exch
 
 @pytest.mark.skipif(SIPP is None, reason="sipp is not installed (Debian's sip-tester)")
 def test_hours_and_extensions(operator: Operator, lab: Lab, tmp_path: Path) -> None:
-    """A cap of closed hours counts nothing while they are open, and each extension has its own."""
+    """A cap of closed hours counts nothing while they are open, and each extension has its own, as
+    has a fax. A call that is tried over two trunks is one."""
+    (document := tmp_path / "page.tif").write_bytes(tiff(PAGES))
     with sipp(
         folder_in(tmp_path, "busy"), lab.gateway, BUSY, answers="SIP/2.0 486 Busy Here"
     ) as carrier:
@@ -188,7 +202,15 @@ def test_hours_and_extensions(operator: Operator, lab: Lab, tmp_path: Path) -> N
             assert statuses(made) == ["403", "486", "486", "403"]
         with calls(operator, folder_in(tmp_path, "two"), "1001", numbers=numbers[2:3]) as made:
             assert statuses(made) == ["486"]
-        assert carrier.called == ["+4941" + "0" * 7, "+494310000000", "+494310000000"]
+        assert send(operator, "310000000", document) == (1, "0 of 2 pages sent: USER_BUSY")
+        barred = "0 of 2 pages sent: OUTGOING_CALL_BARRED"
+        assert send(operator, "310000000", document) == (1, barred)
+        logged(
+            operator,
+            HOST,
+            "(cap) of cap own of fax inbox hit by a call of fax-inbox to +494310000000",
+        )
+        assert carrier.called == ["+4941" + "0" * 7] + ["+494310000000"] * 3
 
 
 @pytest.mark.skipif(SIPP is None, reason="sipp is not installed (Debian's sip-tester)")
