@@ -36,7 +36,7 @@ CARRIER, BUSY, DOWN, MAIL = 5084, 5085, 5086, 2527
 CAPPED_HZ = 1900
 BURST = 5
 
-ROUTES = '["burst", "paid", "talk", "open", "closed", "own"]'
+ROUTES = '["burst", "paid", "talk", "crash", "open", "closed", "own"]'
 EXTENSIONS = f"*[Extension(1000 + n, ring_seconds=5, routes={ROUTES}) for n in range(10)]"
 CAPPED = f"""
     trunks=[
@@ -51,6 +51,7 @@ CAPPED = f"""
         Route("burst", pattern=r"^7\\d{{8}}$", strip=1, prefix="+4947", trunks=["busy", "good"]),
         Route("paid", pattern=r"^6\\d{{8}}$", strip=1, prefix="+4948", trunks=["good"]),
         Route("talk", pattern=r"^5\\d{{8}}$", strip=1, prefix="+4946", trunks=["good"]),
+        Route("crash", pattern=r"^2\\d{{8}}$", strip=1, prefix="+4943", trunks=["good"]),
         Route("open", pattern=r"^40\\d{{7}}$", strip=1, prefix="+494", trunks=["busy"]),
         Route("closed", pattern=r"^41\\d{{7}}$", strip=1, prefix="+494", trunks=["busy"]),
         Route("own", pattern=r"^3\\d{{8}}$", strip=1, prefix="+4943",
@@ -70,6 +71,7 @@ CAPPED = f"""
         Cap("paid", per="day", money="0.80", routes=["paid"],
             announcement=Sound("FOLDER/capped.wav")),
         Cap("talk", per="day", minutes=1, routes=["talk"]),
+        Cap("crash", per="day", minutes=1, routes=["crash"]),
         Cap("open", per="hour", calls=0, routes=["open"], hours="always", when="open"),
         Cap("closed", per="hour", calls=0, routes=["closed"], hours="always"),
         Cap("own", per="hour", calls=1, routes=["own"], each="extension"),
@@ -187,6 +189,17 @@ def test_time_is_reserved_before_it_is_talked(operator: Operator, exchange: Exch
     call.hangup()
     second[0].hangup()
     answered.wait_ended()
+
+
+def test_a_crash_gives_nothing_back(operator: Operator, lab: Lab) -> None:
+    """Who makes FreeSWITCH fall has not made calls free."""
+    with Exchange(lab.gateway, port=CARRIER) as exchange:
+        for number, by in enumerate(("1000", "1001")):
+            outside(operator, exchange, by, f"20000000{number}", f"+49430000000{number}")
+        operator.ssh(HOST, f"systemctl kill -s KILL {paths.UNIT}")
+        until_on(operator, HOST, "fs_cli -x 'sofia status' 2>&1 | grep -q 'internal.*RUNNING'")
+    with Exchange(lab.gateway, port=CARRIER) as exchange:
+        assert refused(phone_of(operator, HOST, exchange, "1002").call("200000002")) == 403
 
 
 @pytest.mark.skipif(SIPP is None, reason="sipp is not installed (Debian's sip-tester)")
