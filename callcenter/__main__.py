@@ -100,7 +100,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     billing.arguments(commands.add_parser("billing", help="prepaid accounts"))
     banned = commands.add_parser("bans", help="addresses that are shut out for guessing")
     banned.add_argument("path", type=Path, help="inventories/prod")
-    banned.add_argument("host", nargs="?", help="one of its switches (default: all)")
+    banned.add_argument("host", nargs="?", help="one of its hosts (default: all)")
     banned.add_argument("--lift", metavar="ADDRESS", help="let it in again")
     given = parser.parse_args(arguments)
     if given.command == "reference":

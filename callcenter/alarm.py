@@ -39,6 +39,8 @@ LIMITS = {
     "calls": "calls outside at a time (outbound_limits.calls)",
     "hour": "calls outside within an hour (outbound_limits.calls_per_hour)",
     "rate": "numbers that have a price (billing.rates)",
+    "cap": "a cap of calls, minutes or money (caps)",
+    "caps": "the counts of caps, which cannot be read (see FreeSWITCH's log)",
     "trunk-calls": "the trunk's calls at a time (channels)",
     "trunk-hour": "the trunk's calls out within an hour (calls_per_hour)",
 }
@@ -49,7 +51,9 @@ GUESSES = "guesses"
 _LINE = re.compile(
     r"(?P<at>\d{4}-\d\d-\d\d \d\d:\d\d:\d\d)\.\d+ (?:\S+ )?\[WARNING\] \S+ "
     rf"(?:Out|In)bound limit \((?P<limit>{'|'.join((*LIMITS, GUESSES))})\) of "
-    r"(?P<kind>(?:fax |trunk )?)(?P<name>[a-z0-9-]{1,32}) hit(?: by a call (?P<call>.*))?"
+    r"(?P<kind>(?:fax |trunk |cap )?)"
+    r"(?P<name>[a-z0-9-]{1,32}(?: of (?:account|extension|fax) [a-z0-9-]{1,32})?) "
+    r"hit(?: by a call (?P<call>.*))?"
 )
 _HELP = re.compile(
     r"(?P<at>\d{4}-\d\d-\d\d \d\d:\d\d:\d\d)\.\d+ (?:\S+ )?\[WARNING\] \S+ "
@@ -230,6 +234,8 @@ def letter(alarm: Alarm, switch: str, sender: str, to: str, zone: str) -> EmailM
         "",
         "A call out that a trunk's limit refused was tried over the route's next trunk, if any."
         if alarm.whose.startswith("trunk ")
+        else "The calls were refused, and one that was up was ended."
+        if alarm.limit == "cap"
         else "The calls were refused.",
         f"The next mail about this limit of {alarm.whose} comes in an hour, if it is hit again.",
     ]

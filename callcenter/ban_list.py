@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import inspect
 import json
 import shlex
 from collections.abc import Iterator
 from pathlib import Path
 
+import callcenter.bans
 from callcenter import paths
 from callcenter.bans import source_of
 from callcenter.inventory import Host, load
@@ -23,13 +25,13 @@ def bans(path: Path, host: str | None, lift: str | None) -> Iterator[str]:
         raise SiteError(["Site.guessers: is switched off, so nobody is shut out"])
     if lift is not None and source_of(lift) is None:
         raise SiteError([f"--lift: {lift!r} is no address; give one such as 203.0.113.7"])
-    switches = [one for one in inventory.hosts if not one.is_edge and not one.switch.is_windows]
-    if not switches:
-        raise SiteError([f"{path}: has no Linux switch, and no other host has a list of bans"])
-    hosts = [one for one in switches if host in (None, one.name)]
+    kept = [one for one in inventory.hosts if one.is_edge or not one.switch.is_windows]
+    if not kept:
+        raise SiteError([f"{path}: has no Linux host, and no other one has a list of bans"])
+    hosts = [one for one in kept if host in (None, one.name)]
     if not hosts:
-        names = ", ".join(one.name for one in switches)
-        raise SiteError([f"{path}: {host} is no Linux switch of it; use one of {names}"])
+        names = ", ".join(one.name for one in kept)
+        raise SiteError([f"{path}: {host} is no Linux host of it; use one of {names}"])
     lifted = False
     refusals: list[str] = []
     for one in hosts:
@@ -49,8 +51,11 @@ def bans(path: Path, host: str | None, lift: str | None) -> Iterator[str]:
 
 
 def _run(host: Host, what: str) -> str:
+    # An edge has no program of ours: it is given.
+    given = inspect.getsource(callcenter.bans).encode() if host.is_edge else b""
+    tool = "-" if host.is_edge else paths.BANS_TOOL
     with login(host) as way:
-        done = way.run(f"python3 -I {paths.BANS_TOOL} {what}")
+        done = way.run(f"python3 -I {tool} {what}", given)
     if done.returncode:
         said = done.stderr.decode(errors="replace").strip()
         raise SiteError([f"{host.name}: {said or 'ssh failed'}"])

@@ -3,7 +3,10 @@
 This file alone travels to the host, and needs Python 3.11. It runs there as three programs:
 ``bans watch SETTINGS`` reads what FreeSWITCH and sshd say and decides, without any privilege;
 ``bans filter SETTINGS`` puts what the first has decided into the packet filter, and can do nothing
-else that it is asked for; ``bans list`` and ``bans lift ADDRESS`` are the operator's.
+else that it is asked for; ``bans list`` and ``bans lift ADDRESS`` are the operator's, also
+for an edge.
+Where Kamailio stands before FreeSWITCH, it decides itself whose SIP it does not answer, since it
+knows the user; what it says is read for guessing from many addresses, and for who has logged in.
 """
 
 from __future__ import annotations
@@ -35,6 +38,7 @@ __all__ = [
     "applied",
     "event_of",
     "main",
+    "said_by_kamailio",
     "said_by_sshd",
     "source_of",
 ]
@@ -102,6 +106,7 @@ class Failure:
     user: str
     kind: str
     weight: int = 1
+    """Failures that it counts as. 0: whoever tells of it shuts out by itself."""
 
 
 @dataclass(frozen=True)
@@ -281,6 +286,25 @@ def said_by_sshd(message: str) -> Failure | Login | None:
     return None
 
 
+# What stands before it is Kamailio's own: the level, and for what a script says its mark.
+_KAMAILIO = re.compile(
+    r"(?:[A-Z]{4,8}: )?(?:\{[^{}]{0,40}\} )?(?:<script>: )?callcenter: (?:"
+    r"refused (?P<refused>\S{2,47}): wrong password or user, as (?P<user>.{0,64})"
+    r"|login (?P<login>\S{2,47}) (?P<port>[0-9]{1,5}))"
+)
+
+
+def said_by_kamailio(message: str) -> Failure | Login | None:
+    """Read a line of Kamailio's."""
+    found = _KAMAILIO.fullmatch(message.strip())
+    if found is None:
+        return None
+    address = (found["refused"] or found["login"]).strip("[]")
+    if found["login"]:
+        return Login(address, int(found["port"]))
+    return Failure(address, _user(found["user"]), "REGISTER", 0)
+
+
 _ASKED = re.compile(
     rb"(?:ban (?P<source>[0-9a-f.:]{2,45})|login (?P<phone>[0-9a-f.:]{2,45}) (?P<port>[0-9]{1,5}))"
     rb" (?P<seconds>[0-9]{1,6})"
@@ -444,7 +468,7 @@ class Watch:
         elif found is not None:
             if found.kind == "PIN":
                 print(f"<5>a call of {found.user} was ended for wrong PINs", file=sys.stderr)
-            ban = self._guessers.failed(found, now)
+            ban = self._guessers.failed(found, now) if found.weight else None
             if ban is not None:
                 self._ask(f"ban {ban.source} {ban.seconds}")
                 print(f"<5>banned {ban.source} for {ban.seconds} s: {ban.why}", file=sys.stderr)
@@ -485,14 +509,16 @@ class Watch:
 
     def run(self) -> None:
         """Go on until the service is stopped; an end of the journal ends it."""
-        # What root's processes of that name say on this machine, and nobody else's.
-        of_sshd = ["_UID=0", f"_MACHINE_ID={Path('/etc/machine-id').read_text().strip()}"]
+        # What root's processes of sshd's name, and those of Kamailio's unit, say on this machine.
+        here = f"_MACHINE_ID={Path('/etc/machine-id').read_text().strip()}"
+        of_sshd = ["_UID=0", here]
         journal = subprocess.Popen(
             [
                 # Without --merge it would ask for the boot's id, which a unit does not see.
                 *("/usr/bin/journalctl", "--merge", "-f", "-n", "0", "-o", "json"),
-                *("--output-fields=MESSAGE", *of_sshd, "_COMM=sshd"),
+                *("--output-fields=MESSAGE,_COMM", *of_sshd, "_COMM=sshd"),
                 *("+", *of_sshd, "_COMM=sshd-session"),
+                *("+", here, f"_SYSTEMD_UNIT={KAMAILIO}.service", "_COMM=kamailio"),
             ],
             stdout=subprocess.PIPE,
             stdin=subprocess.DEVNULL,
@@ -528,18 +554,56 @@ class Watch:
 
 def _journal(line: bytes) -> Failure | Login | None:
     try:
-        message = json.loads(line)["MESSAGE"]
+        said = json.loads(line)
+        message, program = said["MESSAGE"], said["_COMM"]
     except (ValueError, KeyError, TypeError):
         return None
-    return said_by_sshd(message) if isinstance(message, str) else None
+    if not isinstance(message, str):
+        return None
+    return said_by_kamailio(message) if program == KAMAILIO else said_by_sshd(message)
+
+
+KAMAILIO = "kamailio"
+"""Name of the program, of its unit and of its user."""
+
+
+def _kamailio(*words: str) -> str | None:
+    """Ask a Kamailio of this host; None where there is none, or it does not answer."""
+    asked = ["/usr/sbin/kamcmd", "-s", f"unixs:/run/{KAMAILIO}/kamailio_ctl", *words]
+    try:
+        done = subprocess.run(asked, capture_output=True, text=True, check=False, timeout=10)
+    except (OSError, subprocess.TimeoutExpired):
+        return None
+    return done.stdout if done.returncode == 0 else None
+
+
+_ITEM = re.compile(r"name: (?P<who>[A-Za-z0-9._*#+@:-]{2,110})\s+value: (?P<until>[0-9]{1,12})")
+
+
+def _by_kamailio() -> dict[str, int]:
+    """What Kamailio does not answer, an address or a user there, and for how many seconds more."""
+    told = _kamailio("htable.dump", "banned") or ""
+    now = int(time.time())
+    return {one["who"]: max(int(one["until"]) - now, 0) for one in _ITEM.finditer(told)}
 
 
 def shown() -> dict[str, int]:
-    """The addresses that are shut out, and for how many seconds more."""
+    """The addresses that are shut out, or a user there, and for how many seconds more."""
+    out = _by_kamailio()
+    for address, seconds in _by_filter().items():
+        out[address] = max(seconds, out.get(address, 0))
+    return out
+
+
+def _by_filter() -> dict[str, int]:
+    """The addresses that the packet filter shuts out, and for how many seconds more."""
     out: dict[str, int] = {}
     for version in (4, 6):
         done = _nft("-j", "list", "set", "inet", TABLE, f"banned{version}")
         if done.returncode:
+            if _kamailio("core.version") is not None:
+                # An edge without a switch has no such list.
+                return out
             raise SystemExit(f"the packet filter has no list of bans: {done.stderr.strip()[:200]}")
         for item in json.loads(done.stdout)["nftables"]:
             for one in item.get("set", {}).get("elem", ()):
@@ -548,10 +612,15 @@ def shown() -> dict[str, int]:
 
 
 def lift(text: str) -> None:
-    """Let an address in again; refuse one that is not shut out."""
+    """Let an address in again, with all users there; refuse one that is not shut out."""
     found = source_of(text)
-    if found is None or found[0] not in shown():
-        raise SystemExit(f"{text} is not shut out")
+    kept = [one for one in _by_kamailio() if found and one.rpartition("@")[2] == str(found[1])]
+    for one in kept:
+        _kamailio("htable.delete", "banned", f"s:{one}")
+    if found is None or found[0] not in _by_filter():
+        if not kept:
+            raise SystemExit(f"{text} is not shut out")
+        return
     element = f"inet {TABLE} banned{found[1].version} {{ {found[0]} }}"
     done = _nft("-f", "-", text=f"delete element {element}\n")
     if done.returncode:

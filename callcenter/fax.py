@@ -8,6 +8,7 @@ import random
 import uuid
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from pathlib import Path
 from urllib.parse import quote
 
@@ -15,6 +16,7 @@ from callcenter import paths
 from callcenter.event_socket import EventSocketClient, connect
 from callcenter.inventory import Inventory
 from callcenter.outside import sending
+from callcenter.render.services import caps
 from callcenter.render.services.faxes import JITTER_MS
 from callcenter.render.services.trunks import identity
 from callcenter.site import Fax, Route, Site, SiteError, Trunk
@@ -65,6 +67,8 @@ class Limit:
     @property
     def counted(self) -> str:
         """The channel variable that is there once it has counted."""
+        if self.name == "cap":
+            return "cap_free"
         realm, resource, many = self.resource.split()
         return f"limit_{'rate' if '/' in many else 'usage'}_{realm}_{resource}"
 
@@ -102,16 +106,24 @@ def ways(site: Site, sender: Fax, number: str) -> list[Way]:
     at_a_time = Limit("calls", f"calls {own} {limits.calls}", OVER, whose)
     an_hour = Limit("hour", f"hour {own} {limits.calls_per_hour}/3600", OVER, whose)
     out: list[Way] = []
+    attempt = ""
     for trunk in _by_weight(call.trunks, call.by.shares):
         ours = sender.caller_id or trunk.caller_id
         caller = trunk.shown(ours) if ours else "anonymous"
         counted = [at_a_time, *_limits(trunk)]
         if not out:
             counted.insert(0, an_hour)
-        # The last also runs for a call that has ended: its event tells what has counted.
-        run = [f"limit hash {one.resource} !{one.cause}" for one in counted] + [
-            f"event Event-Name={COUNTED}"
-        ]
+        run = [f"limit hash {one.resource} !{one.cause}" for one in counted]
+        if call.caps:
+            attempt = attempt or str(uuid.uuid4())
+            route, now = call.by.name, _hours(site)
+            run += [
+                f"{caps.asked(own, call.number, route, attempt, now)}",
+                "execute_extension caps-asked XML services",
+            ]
+            counted.append(Limit("cap", "", caps.OVER, whose))
+        # It also runs for a call that has ended: its event tells what has counted.
+        run.append(f"event Event-Name={COUNTED}")
         variables = {
             "trunk": trunk.name,
             # Else the count ends when the call begins to be routed, after it was made.
@@ -127,6 +139,13 @@ def ways(site: Site, sender: Fax, number: str) -> list[Way]:
         dial = f"sofia/gateway/{trunk.name}/{trunk.sent(call.number)}"
         out.append(Way(dial, variables, call.by.failover, call.number, counted))
     return out
+
+
+def _hours(site: Site) -> str:
+    """Return the state of the opening hours that caps ask, as the dialplan has it."""
+    now = datetime.now(UTC)
+    states = {one.name: one.why(now, site.timezone)[0] for one in caps.asked_hours(site)}
+    return "/".join(["-", *(f"{n}:{'open' if s else 'closed'}" for n, s in states.items())])
 
 
 def _limits(trunk: Trunk) -> Iterator[Limit]:
@@ -198,7 +217,9 @@ async def _send(
 
 
 async def _tell(client: EventSocketClient, sender: Fax, way: Way, over: Limit) -> None:
-    """What the dialplan does when a limit is hit."""
+    """What the dialplan does when a limit is hit. Caps tell of themselves."""
+    if over.cause == caps.OVER:
+        return
     by = f"of fax {sender.name} to" if over.cause == FULL else "to"
     line = f"Outbound limit ({over.name}) of {over.whose} hit by a call {by} {way.number}"
     await client.send(f"api log WARNING {line}")
@@ -235,10 +256,14 @@ async def _try(
         f"bgapi originate {{{variables}}}{way.dial} &txfax({document})\nJob-UUID: {job}"
     )
     async for event in client.events():
+        if "Event-Name" not in event:
+            # FreeSWITCH tells all listeners of what it gives a hook at a call's end.
+            continue
         if event["Event-Name"] == "BACKGROUND_JOB":
             said = event["_body"].strip()
             if event["Job-UUID"] == job and not said.startswith("+OK"):
                 why = said.removeprefix("-ERR ").strip()
+                why = OVER if why == caps.OVER else why
                 return Sent(0, pages, "", why, success=False), over
         elif event["Event-Name"] == COUNTED:
             if event["Unique-ID"] == call:

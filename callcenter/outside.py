@@ -7,7 +7,18 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from callcenter.render.services.trunks import expression
-from callcenter.site import CallerRule, Did, Emergency, Fax, Rate, Route, Site, SiteError, Trunk
+from callcenter.site import (
+    CallerRule,
+    Cap,
+    Did,
+    Emergency,
+    Fax,
+    Rate,
+    Route,
+    Site,
+    SiteError,
+    Trunk,
+)
 from callcenter.site._outside import route_of
 from callcenter.site.callers import ANONYMOUS
 from callcenter.site.dialled import cleaned, without_parameters
@@ -30,6 +41,8 @@ class Call:
     """What it costs the account of whoever calls, where there is one."""
     trunks: tuple[Trunk, ...] = ()
     """In the order in which they are tried."""
+    caps: tuple[Cap, ...] = ()
+    """Those that count it, in the order in which they are asked."""
 
 
 @dataclass(frozen=True)
@@ -76,6 +89,7 @@ def leaving(site: Site, caller: str, number: str) -> Call:
         if one.number == number:
             return Call(one, one.sent or number, trunks=_trunks(site, one.trunks))
     call = _by_route(site, number, extension.routes, f"extension {caller}")
+    call = _capped(site, call, caller, extension.account)
     if extension.account is None or call.refused is not None or site.billing is None:
         return call
     if (rate := site.billing.rate(call.number)) is None:
@@ -85,7 +99,23 @@ def leaving(site: Site, caller: str, number: str) -> Call:
 
 def sending(site: Site, fax: Fax, number: str) -> Call:
     """What a fax to a number outside becomes."""
-    return _by_route(site, number, fax.routes, f"fax {fax.name}")
+    call = _by_route(site, number, fax.routes, f"fax {fax.name}")
+    return _capped(site, call, f"fax-{fax.name}", None)
+
+
+def _capped(site: Site, call: Call, caller: str, account: str | None) -> Call:
+    """Return a call with the caps that count it; one whose price they do not know is refused."""
+    if not isinstance(call.by, Route) or call.refused is not None:
+        return call
+    route = call.by
+    caps = tuple(one for one in site.caps if one.fits(caller, account, route, call.number))
+    priced = next((one for one in caps if one.money is not None), None)
+    if priced is None or route.short or site.billing is None:
+        return replace(call, caps=caps)
+    if site.billing.rate(call.number) is None:
+        why = f"billing.rates has no beginning of {call.number}, which cap {priced.name} counts"
+        return replace(call, refused=why)
+    return replace(call, caps=caps)
 
 
 def _by_route(site: Site, number: str, routes: Sequence[str], who: str) -> Call:

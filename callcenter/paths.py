@@ -37,6 +37,7 @@ __all__ = [
     "CALLS_SPOOL",
     "CALLS_TOOL",
     "CALLS_UNIT",
+    "CAPS_DATABASE",
     "CONFIG",
     "CURRENT",
     "EVENT_SOCKET_CERTIFICATE",
@@ -151,6 +152,8 @@ CALLS_UNIT: Final = "/etc/systemd/system/callcenter-calls.service"
 CALLS_CONFIG: Final = "/etc/callcenter/calls.json"
 CALLS_PASSWORD: Final = "/etc/callcenter/calls-password"
 CALLS_CA: Final = "/etc/callcenter/calls-ca.pem"
+CAPS_DATABASE: Final = "/var/lib/freeswitch/db/caps.db"
+"""Calls that caps count. No deploy deletes any."""
 BILLING_TOOL: Final = "/usr/lib/callcenter/ledger"
 BILLING_UNIT: Final = "/etc/systemd/system/callcenter-billing.service"
 BILLING_POOL: Final = "/etc/callcenter/billing-pool.ini"

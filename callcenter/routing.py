@@ -6,10 +6,12 @@ import datetime
 import re
 import zoneinfo
 from collections.abc import Callable, Collection, Iterator, Sequence
+from decimal import Decimal
 from typing import Any
 
 from callcenter.outside import Met, arrives, arriving, leaving, met
 from callcenter.site import (
+    Cap,
     Destination,
     Emergency,
     OpenDuring,
@@ -63,13 +65,18 @@ def resolve(
 def _branch(
     site: Site, during: OpenDuring, when: datetime.datetime, closed: Collection[str]
 ) -> tuple[Destination, str]:
-    hours = site.named("hours", during.hours)
-    if during.hours in closed:
-        is_open, why = False, "the night switch"
-    else:
-        is_open, why = hours.why(when, site.timezone)
-    word = "open" if is_open else "closed"
-    return (during.open if is_open else during.closed), f"hours {during.hours}: {word} by {why}"
+    is_open, why = _is_open(site, during.hours, when, closed)
+    return (during.open if is_open else during.closed), f"hours {during.hours}: {why}"
+
+
+def _is_open(
+    site: Site, name: str, when: datetime.datetime, closed: Collection[str]
+) -> tuple[bool, str]:
+    """Return the state of opening hours at a moment, and what they have it by."""
+    if name in closed:
+        return False, "closed by the night switch"
+    is_open, why = site.named("hours", name).why(when, site.timezone)
+    return is_open, f"{'open' if is_open else 'closed'} by {why}"
 
 
 def service_of(site: Site, number: str) -> tuple[str, Destination | None]:
@@ -126,11 +133,14 @@ def explain(
     if number not in site.extension_by_number and number not in _taken(site):
         caller = caller or site.extensions[0].number
         code = _code_with_number(site, number)
-        yield from _by_code(site, caller, *code) if code else _leaving(site, caller, number)
+        if code:
+            yield from _by_code(site, caller, *code, when, closed)
+        else:
+            yield from _leaving(site, caller, number, when, closed)
         return
     if (target := site.speed_dials.get(number, "")) and is_outside(site, target):
         yield f"{number} is {target} (speed_dials[{number!r}])"
-        yield from _leaving(site, caller or site.extensions[0].number, target)
+        yield from _leaving(site, caller or site.extensions[0].number, target, when, closed)
         return
     path, destination = service_of(site, number)
     if destination is None:
@@ -156,7 +166,14 @@ def _code_with_number(site: Site, dialled: str) -> tuple[str, str] | None:
     return None
 
 
-def _by_code(site: Site, caller: str, name: str, number: str) -> Iterator[str]:
+def _by_code(
+    site: Site,
+    caller: str,
+    name: str,
+    number: str,
+    when: datetime.datetime,
+    closed: Collection[str],
+) -> Iterator[str]:
     code = getattr(site.features, name)
     yield f"{code}{number} is features.{name} with {number}"
     known = number in site.extension_by_number
@@ -167,21 +184,23 @@ def _by_code(site: Site, caller: str, name: str, number: str) -> Iterator[str]:
             else f"the call is refused (404): {number} is no extension"
         )
     elif number != caller and not (known or number in services(site)):
-        yield from _forwarded_outside(site, caller, number)
+        yield from _forwarded_outside(site, caller, number, when, closed)
     elif number == caller:
         yield f"{caller} is told that its calls cannot be forwarded to {number}"
     else:
         yield f"calls to {caller} go to {number} from then on"
 
 
-def _forwarded_outside(site: Site, caller: str, number: str) -> Iterator[str]:
+def _forwarded_outside(
+    site: Site, caller: str, number: str, when: datetime.datetime, closed: Collection[str]
+) -> Iterator[str]:
     route = route_of(site, number, site.extension_by_number[caller].routes)
     called = route.called(number) if route is not None else ""
     if route is None or site.outbound_limits.refused(called) or arrives(site, called):
         yield f"{caller} is told that its calls cannot be forwarded to {number}"
         return
     yield f"calls to {caller} go outside to {number} from then on, as if {caller} called it:"
-    yield from _leaving(site, caller, number)
+    yield from _leaving(site, caller, number, when, closed)
 
 
 def _taken(site: Site) -> set[str]:
@@ -224,7 +243,13 @@ def _met(site: Site, trunk: str, outsider: str, seen: Met) -> Iterator[str]:
         yield f"caller {outsider} is of rule {seen.rule.name} (callers.rules[{index}])"
 
 
-def _leaving(site: Site, caller: str, number: str) -> Iterator[str]:
+def _leaving(
+    site: Site,
+    caller: str,
+    number: str,
+    when: datetime.datetime,
+    closed: Collection[str],
+) -> Iterator[str]:
     call = leaving(site, caller, number)
     if call.by is None:
         raise SiteError(
@@ -261,6 +286,9 @@ def _leaving(site: Site, caller: str, number: str) -> Iterator[str]:
             yield f"extensions {', '.join(call.by.notify)} ring and tell of it"
     if isinstance(call.by, Route):
         yield from _limits(site.outbound_limits, call.trunks)
+        account = site.extension_by_number[caller].account
+        for cap in call.caps:
+            yield _capped(site, cap, cap.whose(caller, account), when, closed)
     if call.rate is not None and site.billing is not None:
         account = site.extension_by_number[caller].account
         yield (
@@ -293,6 +321,29 @@ def _limits(limits: OutboundLimits, trunks: Sequence[Trunk]) -> Iterator[str]:
         yield f"{trunk.name} is passed over where it has {trunk.channels} calls{also}"
 
 
+def _capped(
+    site: Site, cap: Cap, whose: str, when: datetime.datetime, closed: Collection[str]
+) -> str:
+    """What a cap allows, and whether it does at a moment."""
+    most = []
+    if cap.calls is not None:
+        most.append(f"{cap.calls} calls")
+    if cap.minutes is not None:
+        most.append(f"{cap.minutes} minutes")
+    if cap.money is not None and site.billing is not None:
+        most.append(f"{Decimal(cap.money):f} {site.billing.currency}")
+    line = f"cap {cap.name}: {whose} are at most {' or '.join(most)} within {_SPANS[cap.per]}"
+    if cap.hours is None:
+        return line
+    holds = f"while hours {cap.hours} are {cap.when}"
+    is_open, why = _is_open(site, cap.hours, when, closed)
+    does = "counts" if is_open == (cap.when == "open") else "does not count"
+    return f"{line}, {holds}: it {does} this call ({why})"
+
+
+_SPANS = {"hour": "60 minutes", "day": "24 hours"}
+
+
 def _words(field: str) -> str:
     return field.replace("_", " ")
 
@@ -308,7 +359,7 @@ def _onward(
     match here:
         case ToOutside():
             yield f"{here.outside} is called outside as if extension {here.by} called it"
-            yield from _leaving(site, str(here.by), here.outside)
+            yield from _leaving(site, str(here.by), here.outside, when, closed)
             return
         case ToHangUp():
             yield f"the call ends ({here.hang_up})"
@@ -329,7 +380,7 @@ def _onward(
             yield f"ring group {group.name} rings {members} {group.strategy.replace('-', ' ')}"
             for one in group.outside:
                 yield f"{one.outside} is called as if extension {one.by} called it, and presses 1:"
-                yield from _leaving(site, str(one.by), one.outside)
+                yield from _leaving(site, str(one.by), one.outside, when, closed)
             after = group.otherwise
         case ToIvr():
             menu = site.named("ivrs", here.ivr)

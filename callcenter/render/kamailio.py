@@ -6,6 +6,7 @@ import hashlib
 from collections.abc import Iterable, Iterator
 
 from callcenter import paths, users
+from callcenter.render import packet_filter
 from callcenter.render._files import File, Tree
 from callcenter.render._templates import plain
 from callcenter.render.freeswitch import a1_hash
@@ -58,6 +59,7 @@ def _files(site: Site, edge: Switch) -> Iterator[File]:
             calls=paths.KAMAILIO_CALLS,
             tables=TABLES,
             announced=paths.KAMAILIO_ANNOUNCED.rpartition("/")[2],
+            own=packet_filter.own(site),
         ),
     )
     yield File(

@@ -433,7 +433,7 @@ def postgresql(site: Site) -> Tree:
 
 def billing(site: Site) -> Tree:
     """What the accounts of prepaid calls are reached by, where the Site has any."""
-    if site.billing is None or (database := site.database) is None:
+    if site.prepaid is None or (database := site.database) is None:
         return Tree([])
     values: dict[str, Any] = {"paths": paths, "database": database, "ca": AUTHORITIES}
     files = []

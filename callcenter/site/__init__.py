@@ -5,6 +5,7 @@ from callcenter.site._model import SiteError
 from callcenter.site.applications import Application
 from callcenter.site.billing import Billing, Rate
 from callcenter.site.callers import CallerRule, Callers
+from callcenter.site.caps import Cap
 from callcenter.site.cdrs import Cdr, LocalPostgres, RemotePostgres
 from callcenter.site.conferences import Conference
 from callcenter.site.destinations import (
@@ -74,6 +75,7 @@ __all__ = [
     "Billing",
     "CallerRule",
     "Callers",
+    "Cap",
     "Cdr",
     "Conference",
     "Destination",

@@ -318,9 +318,11 @@ def callers_lost(site: Site) -> list[str]:
 
 def check_billing(site: Site) -> None:
     """Who is prepaid has prices, and no route that could never be paid or heard."""
-    if site.billing is not None and not site.accounts:
+    capped = any(cap.money is not None for cap in site.caps)
+    if site.billing is not None and not site.accounts and not capped:
         raise Problem(
-            "billing", "charges nobody; give an extension an account, such as account='family'"
+            "billing",
+            "charges nobody; give an extension an account, such as account='family', or caps money",
         )
     for index, extension in enumerate(site.extensions):
         if extension.account is None:

@@ -38,6 +38,7 @@ from callcenter.site.applications import Application
 from callcenter.site.billing import Billing
 from callcenter.site.blocks import unfolded
 from callcenter.site.callers import Callers
+from callcenter.site.caps import Cap, check_caps
 from callcenter.site.cdrs import Cdr, LocalPostgres, RemotePostgres
 from callcenter.site.certificates import check_certificates, fits
 from callcenter.site.conferences import Conference
@@ -223,6 +224,8 @@ class Site:
     """Numbers that every extension reaches."""
     outbound_limits: OutboundLimits = Field(default_factory=OutboundLimits, kw_only=True)
     """What calls outside may cost at most."""
+    caps: Many[Cap] = ()
+    """Most calls, minutes or money of calls outside within an hour or a day."""
     database: Annotated[LocalPostgres | RemotePostgres, Field(discriminator="source")] | None = None
     """Where what is counted is kept. Default: there is none."""
     cdr: Cdr | None = None
@@ -246,6 +249,7 @@ class Site:
         check_outside(self)
         check_callers(self)
         check_billing(self)
+        check_caps(self)
         check_sent_outside(self)
         self._check_ports()
         self._check_mail()
@@ -300,9 +304,9 @@ class Site:
                 "cdr.to",
                 "'database' needs one; give database=LocalPostgres(), or use 'json' or 'csv'",
             )
-        if self.billing is not None and self.database is None:
+        if self.prepaid is not None and self.database is None:
             raise Problem("billing", "needs a database; give database=LocalPostgres()")
-        if self.database is not None and not wanted and self.billing is None:
+        if self.database is not None and not wanted and self.prepaid is None:
             raise Problem(
                 "database",
                 'is used by nothing; give cdr=Cdr("database") or billing=Billing(…), or leave it '
@@ -471,7 +475,7 @@ class Site:
         ]
         out += [
             f"Site.{field}: needs a switch, and the inventory has edges only; leave it out"
-            for field in ("parking", "speed_dials", "callers", "cdr", "billing")
+            for field in ("parking", "speed_dials", "callers", "cdr", "billing", "caps")
             if getattr(self, field)
         ]
         out += [
@@ -594,7 +598,9 @@ class Site:
             out.append(
                 "Site.cdr: needs a Linux host, where a service delivers the records; leave it out"
             )
-        if self.billing is not None:
+        if self.caps:
+            out.append("Site.caps: needs a Linux host, where calls are counted; leave it out")
+        if self.prepaid is not None:
             out.append(
                 "Site.billing: needs a Linux host, where a pool of connections answers for the "
                 "database; leave it out, and account of extensions with it"
@@ -628,6 +634,11 @@ class Site:
         return {extension.number: extension for extension in self.extensions}
 
     @property
+    def prepaid(self) -> Billing | None:
+        """Prices of accounts, or None where no extension has one."""
+        return self.billing if self.accounts else None
+
+    @property
     def shuts_out(self) -> bool:
         """True where addresses that guess are shut out of Linux switches."""
         return self.guessers.enabled and self.firewall.enabled
@@ -639,7 +650,7 @@ class Site:
 
     def one_ledger(self, switches: int) -> list[str]:
         """Why so many switches cannot bill, a line each, or nothing: an account is in one place."""
-        if self.billing is None or switches < 2 or not isinstance(self.database, LocalPostgres):
+        if self.prepaid is None or switches < 2 or not isinstance(self.database, LocalPostgres):
             return []
         return [
             f"Site.database: each of the {switches} switches would have balances of its own, and "

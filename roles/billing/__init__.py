@@ -36,7 +36,7 @@ def preflight(site: Site, switches: int) -> None:
 @deploy("Billing: install")
 def install(site: Site, found: State) -> None:
     """The pool runs before FreeSWITCH asks for it."""
-    if site.billing is None:
+    if site.prepaid is None:
         return
     operations.package(name="Package", wanted=PACKAGE, installed=found.packages)
     _tree(site)
@@ -47,7 +47,7 @@ def activate(site: Site, found: State) -> None:
     """Where nothing is billed any more, take away what FreeSWITCH has let go of. The accounts stay
     in the database."""
     # It never comes without its package, and asking for its files would cost each run a command.
-    if site.billing is not None or PACKAGE not in found.packages:
+    if site.prepaid is not None or PACKAGE not in found.packages:
         return
     _tree(site)
     operations.no_package(name="No package", unwanted=PACKAGE, installed=found.packages)

@@ -9,6 +9,7 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 
 from callcenter import paths
+from callcenter.__main__ import main
 from tests.acceptance.support.phones import Exchange, RegistrationRefused
 from tests.acceptance.support.waiting import PATIENCE
 from tests.attack.sip import Account, Message, Peer, sdp
@@ -208,3 +209,24 @@ def test_what_needs_a_switch_is_refused(described: Operator) -> None:
     for field in ("Site.features.echo", "Site.features.tone", "Site.media.mode"):
         line = sentence(run, HOST, field)
         assert "needs a switch" in line
+
+
+def test_an_operator_sees_and_lifts_who_is_shut_out(
+    operator: Operator, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """No program of ours is on an edge; the command brings its own."""
+    server = next(one.address for one in operator.lab.hosts if one.name == HOST)
+    secret = json.loads(operator.secrets.read_text())["extension/1008"]
+    with Peer(operator.lab.gateway, (server, 5060)) as guesser:
+        uri, statuses = "sip:roles.callcenter.test", []
+        for password in [*(f"guess-Number-{n}" for n in range(5)), secret]:
+            tried = Account("1008", "roles.callcenter.test", password)
+            answer = guesser.login("REGISTER", uri, tried, timeout=2)
+            statuses.append(answer.status if answer else 0)
+        assert statuses == [403] * 5 + [0]
+        assert main(["bans", str(operator.inventory)]) == 0
+        assert f"{HOST}  1008@{guesser.address}  for " in capsys.readouterr().out
+        assert main(["bans", str(operator.inventory), "--lift", guesser.address]) == 0
+        answer = guesser.login("REGISTER", uri, Account("1008", "roles.callcenter.test", secret))
+        assert answer is not None
+        assert answer.status == 200

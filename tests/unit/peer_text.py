@@ -80,15 +80,17 @@ INTERNAL = frozenset(
         "sip_auth_username",
         # The name of a gateway that FreeSWITCH has found (mod_sofia/sofia.c:11325).
         "sip_gateway",
+        # Said by scripts/caps.lua: true, and what refuses a call.
+        "cap_free", "capped",
     }
 )  # fmt: skip
 """Variables whose text is FreeSWITCH's own, or an extension's number."""
 
 APIS = frozenset(
     {
-        "acl", "bgapi", "callcenter_config", "cond", "db", "distributor", "limit_interval_reset",
-        "limit_usage", "luarun", "md5", "regex", "strftime", "user_data", "user_exists",
-        "uuid_getvar", "uuid_media", "uuid_setvar", "valet_info",
+        "acl", "bgapi", "callcenter_config", "cond", "create_uuid", "db", "distributor",
+        "limit_interval_reset", "limit_usage", "luarun", "md5", "regex", "strftime", "user_data",
+        "user_exists", "uuid_getvar", "uuid_kill", "uuid_media", "uuid_setvar", "valet_info",
     }
 )  # fmt: skip
 """Commands whose answers are FreeSWITCH's own, the directory's, or what our dialplan has stored."""

@@ -258,7 +258,8 @@ def test_every_limit_of_the_dialplan_is_known() -> None:
     made = configured(site(), "dialplan/services/outbound.xml")
     for limit in ("trunk-calls", "trunk-hour"):
         assert f"Limit={limit}," in made
-    assert set(LIMITS) == {"country", "calls", "hour", "rate", "trunk-calls", "trunk-hour"}
+    trunks = {"trunk-calls", "trunk-hour"}
+    assert set(LIMITS) == {"country", "calls", "hour", "rate", "cap", "caps", *trunks}
 
 
 def test_a_trunk_without_an_hour_counts_none() -> None:

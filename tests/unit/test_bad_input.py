@@ -71,6 +71,12 @@ def prepaid(**fields: object) -> Site:
     return outside(**{**given, **fields})
 
 
+def capped(**fields: object) -> Site:
+    """A Site with a route to Germany, its price, and a cap."""
+    given = {"per": "day", "money": "20", **fields}
+    return prepaid(caps=[{"name": "c", **given}])
+
+
 def sent_outside(number: str, by: int | None = 1000, **fields: object) -> Site:
     """A Site whose group sends on to a number outside."""
     given = {
@@ -257,6 +263,42 @@ PYTHON: list[tuple[str, Described, str, list[str]]] = [
      ["needs a database", "LocalPostgres()"]),
     ("billing of nobody", lambda: prepaid(extensions=[1000]), "Site.billing",
      ["charges nobody", "account='family'"]),
+    ("a cap of nothing", lambda: m.Cap("c", per="day"), "Cap.calls",
+     ["as are minutes and money", "give one of them"]),
+    ("a cap of no money", lambda: m.Cap("c", per="day", money=0), "Cap.money",
+     ["is 0", "use calls=0"]),
+    ("a cap of a week", lambda: m.Cap("c", per="week", calls=1), "Cap.per", ["'hour'", "'day'"]),
+    ("a cap of minus one", lambda: m.Cap("c", per="day", calls=-1), "Cap.calls", ["0 or more"]),
+    ("a cap of open hours that are none", lambda: m.Cap("c", per="day", calls=1, when="open"),
+     "Cap.when", ["none are given", "give hours"]),
+    ("a cap that lists a route twice",
+     lambda: m.Cap("c", per="day", calls=1, routes=["r", "r"]), "Cap.routes[1]",
+     ["listed twice"]),
+    ("a cap of an unknown extension", lambda: capped(extensions=[1009]),
+     "Site.caps[0].extensions[0]", ["1009 is no extension"]),
+    ("a cap of an unknown account", lambda: capped(accounts=["friends"]),
+     "Site.caps[0].accounts[0]", ["no extension's account"]),
+    ("a cap of an unknown route", lambda: capped(routes=["q"]), "Site.caps[0].routes[0]",
+     ["is not in the Site's outbound", "use 'r'"]),
+    ("a cap of unknown hours", lambda: capped(hours="office"), "Site.caps[0].hours",
+     ["is not in the Site's hours"]),
+    ("a cap of a country that nobody may call", lambda: capped(prefixes=["+43"]),
+     "Site.caps[0].prefixes[0]", ["not in outbound_limits.countries", "leave it out"]),
+    ("a cap of each account where there is none",
+     lambda: outside(outbound=[route()], caps=[m.Cap("c", per="day", calls=1, each="account")]),
+     "Site.caps[0].each", ["no extension has one", "use 'extension'"]),
+    ("a cap of money without prices",
+     lambda: outside(outbound=[route()], caps=[m.Cap("c", per="day", money=1)]),
+     "Site.caps[0].money", ["needs prices", "billing=Billing(…)"]),
+    ("a cap of money for a route without a price",
+     lambda: outside(outbound=[route()], caps=[m.Cap("c", per="day", money=1)],
+                     billing=m.Billing(currency="EUR", rates=[m.Rate("+43", 1)])),
+     "Site.caps[0].money", ["'r' calls numbers of +49", "give them a rate"]),
+    ("a cap where nobody calls outside", lambda: site(caps=[m.Cap("c", per="day", calls=1)]),
+     "Site.caps[0]", ["caps nothing", "leave it out"]),
+    ("two caps of one name",
+     lambda: outside(outbound=[route()], caps=[m.Cap("c", per="day", calls=1)] * 2),
+     "Site.caps[1].name", ["given twice"]),
     ("an account without prices", lambda: prepaid(billing=None, database=None),
      "Site.extensions[0].account", ["needs prices", "billing=Billing(…)"]),
     ("a prepaid route without a price",

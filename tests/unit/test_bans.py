@@ -25,6 +25,7 @@ from callcenter.bans import (
     Login,
     applied,
     event_of,
+    said_by_kamailio,
     said_by_sshd,
 )
 
@@ -230,3 +231,27 @@ def test_whatever_a_stranger_writes(user: str, address: str) -> None:
     said_by_sshd(f"Invalid user {user} from {address} port 5060")
     text = applied(f"ban {address} 60".encode(), NEVER)
     assert text == "" or ipaddress.ip_address(text.split("{ ")[1].split(" ")[0])
+
+
+@pytest.mark.parametrize(
+    "before", ["", "NOTICE: <script>: ", "NOTICE: {1 2 REGISTER a} <script>: "]
+)
+def test_what_kamailio_says(before: str) -> None:
+    refused = f"{before}callcenter: refused {A}: wrong password or user, as 1000"
+    assert said_by_kamailio(refused) == Failure(A, "1000", "REGISTER", 0)
+    assert said_by_kamailio(f"{before}callcenter: login {A} 5062") == Login(A, 5062)
+    assert said_by_kamailio(f"{before}callcenter: login [2001:db8::7] 5062") == Login(
+        "2001:db8::7", 5062
+    )
+    for other in (
+        f"callcenter: banned {A} for 60 s",
+        f"x callcenter: login {A} 1",
+        refused + "\n\nx",
+    ):
+        assert said_by_kamailio(f"{before}{other}") is None
+
+
+@given(st.text(max_size=60))
+def test_a_name_makes_no_other_line(name: str) -> None:
+    found = said_by_kamailio(f"callcenter: refused {A}: wrong password or user, as {name}")
+    assert found is None or (isinstance(found, Failure) and found.address == A)

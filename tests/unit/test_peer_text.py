@@ -267,6 +267,8 @@ def described(pick: Any) -> Site:
                         weights=pick("weights", [None, [1, 2]])),
             ],
             "outbound_limits": m.OutboundLimits(countries=["+49"]),
+            "caps": pick("caps", [[], [m.Cap("night", per="hour", calls=0, hours="office"),
+                                       m.Cap("day", per="day", minutes=9, each="extension")]]),
             "inbound": [m.Did("+4930123401", last="+4930123450", to=m.extension(1001))],
             "emergency": pick("emergency", [[], [m.Emergency("112", trunks=["a"],
                                                              notify=["1002"])]]),

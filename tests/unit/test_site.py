@@ -23,6 +23,7 @@ from callcenter.site import (
     Billing,
     CallerRule,
     Callers,
+    Cap,
     Cdr,
     Conference,
     Did,
@@ -133,6 +134,10 @@ billing:
   low_announcement: {say: Low.}
   used_up_announcement: {say: None left.}
   unavailable_announcement: {say: Later.}
+caps:
+  - {name: day, per: day, money: 20.5, each: account, accounts: [family]}
+  - {name: night, per: hour, calls: 0, minutes: 5, routes: [national], prefixes: ["+86"],
+     hours: office, when: closed, announcement: {say: Tomorrow.}}
 trunks:
   - {name: carrier-a, host: sip.carrier.example, port: 5070, transport: tcp, username: acct,
      password: {secret: carrier-a}, networks: [198.51.100.0/24], channels: 10,
@@ -314,6 +319,20 @@ def twin() -> Site:
             used_up_announcement=say("None left."),
             unavailable_announcement=say("Later."),
         ),
+        caps=[
+            Cap("day", per="day", money="20.5", each="account", accounts=["family"]),
+            Cap(
+                "night",
+                per="hour",
+                calls=0,
+                minutes=5,
+                routes=["national"],
+                prefixes=["+86"],
+                hours="office",
+                when="closed",
+                announcement=say("Tomorrow."),
+            ),
+        ],
         trunks=[
             Trunk(
                 "carrier-a",

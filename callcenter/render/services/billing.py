@@ -15,12 +15,12 @@ __all__ = ["files", "modules"]
 
 def modules(site: Site) -> tuple[str, ...]:
     """What charges, and what speaks PostgreSQL for it."""
-    return ("mod_nibblebill", "mod_pgsql") if site.billing is not None else ()
+    return ("mod_nibblebill", "mod_pgsql") if site.prepaid is not None else ()
 
 
 def files(site: Site) -> Iterator[File]:
     """How calls are charged, and the dialplan that asks for the balance and knows the prices."""
-    if (billing := site.billing) is None:
+    if (billing := site.prepaid) is None:
         return
     yield config(
         "autoload_configs/nibblebill.conf.xml",

@@ -12,6 +12,7 @@ from cryptography.hazmat.primitives import serialization
 
 from callcenter.render._files import File
 from callcenter.render._templates import xml
+from callcenter.render.services import caps
 from callcenter.render.services._way import config, records
 from callcenter.site import PASSED, Did, Route, Site, Trunk
 from callcenter.site._outside import asks
@@ -98,6 +99,9 @@ def files(site: Site) -> Iterator[File]:
         rewrites=_rewrites(site),
         during=during,
         tones=TONES,
+        cap_over=caps.OVER,
+        cap_hours=caps.asked_hours(site),
+        cap_asked=caps.asked,
     )
 
 

@@ -1,0 +1,65 @@
+"""Caps of calls outside: a script that each leg to a carrier asks, and the words of one that is
+hit."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from decimal import Decimal
+
+from callcenter import paths
+from callcenter.render._files import File
+from callcenter.render._templates import plain
+from callcenter.render.services._way import config
+from callcenter.render.services.hours import rules
+from callcenter.site import Hours, Site
+
+__all__ = ["OVER", "SCRIPT", "asked", "asked_hours", "files", "modules"]
+
+_PATH = "scripts/caps.lua"
+SCRIPT = f"{paths.CURRENT}/{_PATH}"
+"""The script that counts."""
+OVER = "MANAGER_REQUEST"
+"""Cause by which a leg ends that a cap refuses: no call to a carrier ends with it."""
+UNITS = 10_000
+"""Parts of a unit of money in which the script counts, as small as a price can be."""
+
+
+def modules(site: Site) -> tuple[str, ...]:
+    """Name the module that runs the script."""
+    return ("mod_lua",) if site.caps else ()
+
+
+def files(site: Site) -> Iterator[File]:
+    """The script with the Site's caps and prices, and the dialplan of calls that one refuses."""
+    if not site.caps:
+        return
+    priced = any(cap.money is not None for cap in site.caps) and site.billing is not None
+    rates = site.billing.rates if priced and site.billing is not None else ()
+    made = plain(
+        f"freeswitch/{_PATH}.j2",
+        site=site,
+        rates=[(rate.prefix, _units(Decimal(rate.minute))) for rate in rates],
+        units=lambda money: _units(Decimal(money)),
+        over=OVER,
+        database=paths.CAPS_DATABASE,
+        script=SCRIPT,
+    )
+    yield File(_PATH, made, 0o640)
+    yield config(
+        "dialplan/services/caps.xml", site, hours=asked_hours(site), rules=rules, over=OVER
+    )
+
+
+def asked_hours(site: Site) -> tuple[Hours, ...]:
+    """Return the opening hours that caps ask."""
+    named = {cap.hours for cap in site.caps}
+    return tuple(one for one in site.hours if one.name in named)
+
+
+def asked(caller: str, number: str, route: str, attempt: str, hours: str) -> str:
+    """Return the application by which a leg to a carrier asks all caps, before it is sent."""
+    return f"lua {SCRIPT} begin {caller} {number} {route} {attempt} {hours}"
+
+
+def _units(money: Decimal) -> int:
+    return int(money * UNITS)

@@ -1,0 +1,246 @@
+"""Caps of calls outside on a real switch: calls, minutes and money within an hour or a day."""
+
+from __future__ import annotations
+
+import shlex
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from callcenter import paths
+from lab.lab import Lab
+from tests.acceptance.support.audio import assert_heard
+from tests.acceptance.support.phones import Call, Exchange
+from tests.acceptance.support.waiting import PATIENCE
+from tests.roles.conftest import SITE, Operator
+from tests.roles.support import (
+    CALLEE_HZ,
+    CALLER_HZ,
+    logged,
+    phone_of,
+    still_talking,
+    until,
+    until_on,
+)
+from tests.roles.test_billing import tone
+from tests.roles.test_fax import PAGES, send, tiff
+from tests.roles.test_limits import MAIL_SERVER, NOC, calls, mail_server, text_of
+from tests.roles.test_limits import final as statuses
+from tests.roles.test_trunks import ALLOWED, folder_in, refused
+from tests.sipp import SIPP, sipp
+
+HOST = "limits1"
+CARRIER, BUSY, DOWN, MAIL = 5084, 5085, 5086, 2527
+"""Ports of this machine."""
+CAPPED_HZ = 1900
+BURST = 5
+
+ROUTES = '["burst", "paid", "talk", "crash", "open", "closed", "own"]'
+EXTENSIONS = f"*[Extension(1000 + n, ring_seconds=5, routes={ROUTES}) for n in range(10)]"
+CAPPED = f"""
+    trunks=[
+        Trunk("busy", host="GATEWAY", port={BUSY}, channels=100, caller_id="+4930123401",
+              ping_seconds=None),
+        Trunk("good", host="GATEWAY", port={CARRIER}, channels=100, caller_id="+4930123401",
+              ping_seconds=None),
+        Trunk("down", host="GATEWAY", port={DOWN}, ping_seconds=None),
+    ],
+    inbound=[Did("+4930123455", to=outside("711111111", by=1002))],
+    outbound=[
+        Route("burst", pattern=r"^7\\d{{8}}$", strip=1, prefix="+4947", trunks=["busy", "good"]),
+        Route("paid", pattern=r"^6\\d{{8}}$", strip=1, prefix="+4948", trunks=["good"]),
+        Route("talk", pattern=r"^5\\d{{8}}$", strip=1, prefix="+4946", trunks=["good"]),
+        Route("crash", pattern=r"^2\\d{{8}}$", strip=1, prefix="+4943", trunks=["good"]),
+        Route("open", pattern=r"^40\\d{{7}}$", strip=1, prefix="+494", trunks=["busy"]),
+        Route("closed", pattern=r"^41\\d{{7}}$", strip=1, prefix="+494", trunks=["busy"]),
+        Route("own", pattern=r"^3\\d{{8}}$", strip=1, prefix="+4943",
+              trunks=["down", "busy"]),
+    ],
+    faxes=[Fax("inbox", routes=["own"])],
+    emergency=[Emergency("112", trunks=["busy"])],
+    outbound_limits=OutboundLimits(
+        countries=["+49"], calls=100, calls_per_hour=1000, alarm="{NOC}"
+    ),
+    smtp=Smtp("{MAIL_SERVER}", port={MAIL}, tls="none", sender="pbx@callcenter.test"),
+    hours=[Hours("always", ["Mon-Sun 00:00-24:00"])],
+    billing=Billing(currency="EUR", rates=[Rate("+49", "6.00"), Rate("+49482", "0.60")]),
+    caps=[
+        Cap("burst", per="hour", calls={BURST}, prefixes=["+4947"],
+            announcement=Sound("FOLDER/capped.wav")),
+        Cap("paid", per="day", money="0.80", routes=["paid"],
+            announcement=Sound("FOLDER/capped.wav")),
+        Cap("talk", per="day", minutes=1, routes=["talk"]),
+        Cap("crash", per="day", minutes=1, routes=["crash"]),
+        Cap("open", per="hour", calls=0, routes=["open"], hours="always", when="open"),
+        Cap("closed", per="hour", calls=0, routes=["closed"], hours="always"),
+        Cap("own", per="hour", calls=1, routes=["own"], each="extension"),
+    ],
+    media="""
+
+
+def described(lab: Lab, folder: Path) -> str:
+    tone(folder / "capped.wav", CAPPED_HZ)
+    text = SITE.replace(ALLOWED, EXTENSIONS).replace("media=", CAPPED, 1)
+    text = text.replace(
+        "max_calls=100", "max_calls=100, calls_per_extension=100, max_calls_per_second=1000"
+    )
+    return text.replace("GATEWAY", lab.gateway).replace("FOLDER", str(folder))
+
+
+@pytest.fixture(scope="module")
+def operator(operator_of: Callable[..., Operator], lab: Lab) -> Operator:
+    made = operator_of(HOST)
+    made.describe(described(lab, made.folder))
+    made.succeed()
+    assert made.succeed().changes == 0
+    assert made.ssh(HOST, f"echo '{lab.gateway} {MAIL_SERVER}' >>/etc/hosts") == ""
+    return made
+
+
+@pytest.fixture
+def exchange(lab: Lab) -> Iterator[Exchange]:
+    """The phones of extensions, and those that are the world behind the good carrier."""
+    with Exchange(lab.gateway, port=CARRIER) as made:
+        yield made
+
+
+def counted(operator: Operator, cap: str, what: str) -> str:
+    """What the switch has counted of a cap."""
+    asked = f"SELECT {what} FROM counted WHERE cap = '{cap}'"
+    script = (
+        f"import sqlite3; file = sqlite3.connect('file:{paths.CAPS_DATABASE}?mode=ro', uri=True); "
+        f'print(file.execute("{asked}").fetchone()[0])'
+    )
+    return operator.ssh(HOST, f"python3 -c {shlex.quote(script)}").strip()
+
+
+def outside(
+    operator: Operator, exchange: Exchange, by: str, number: str, called: str
+) -> tuple[Call, Call]:
+    """A call that somebody outside has answered."""
+    world = exchange.phone(called)
+    call = phone_of(operator, HOST, exchange, by).call(number)
+    answered = world.incoming().answer()
+    call.wait_established()
+    call.play(CALLER_HZ)
+    answered.play(CALLEE_HZ)
+    assert_heard(call, CALLEE_HZ, 0.2)
+    return call, answered
+
+
+@pytest.mark.skipif(SIPP is None, reason="sipp is not installed (Debian's sip-tester)")
+def test_twenty_at_once_do_not_pass_a_cap(operator: Operator, lab: Lab, tmp_path: Path) -> None:
+    """Nor does a restart, nor a call that is forwarded; one mail tells of all of them."""
+    busy = "SIP/2.0 486 Busy Here"
+    address = next(one.address for one in operator.lab.hosts if one.name == HOST)
+    with (
+        mail_server(lab) as mails,
+        sipp(folder_in(tmp_path, "busy"), lab.gateway, BUSY, answers=busy) as carrier,
+    ):
+        with calls(operator, folder_in(tmp_path, "many"), "1000", to="711111111", count=20) as made:
+            assert sorted(statuses(made)) == ["403"] * (20 - BURST) + ["486"] * BURST
+        assert carrier.called == ["+494711111111"] * BURST
+        message = mails.get(timeout=PATIENCE)
+        assert message["Subject"] == f"Limit hit on {HOST}: cap of cap burst"
+        told = text_of(message)
+        assert told[0] == f"On {HOST} a limit of cap burst was hit {20 - BURST} times."
+        assert "Call:  of 1000 to +494711111111" in told
+        operator.ssh(HOST, f"systemctl restart {paths.UNIT}")
+        until_on(operator, HOST, "fs_cli -x 'sofia status' | grep -q 'internal.*RUNNING'")
+        with Exchange(lab.gateway, port=CARRIER) as exchange:
+            caller = phone_of(operator, HOST, exchange, "1001")
+            call = caller.call("711111112")
+            assert_heard(call, CAPPED_HZ, 1)
+            assert refused(call) == 403
+            # Somebody outside whose call an extension's number would send on.
+            stranger = exchange.phone("+49405550000", domain=f"{address}:5080")
+            assert refused(stranger.call("+4930123455")) == 403
+        with calls(operator, folder_in(tmp_path, "help"), "1001", numbers=["112"]) as made:
+            assert statuses(made) == ["486"]
+        assert carrier.called == ["+494711111111"] * BURST + ["112"]
+        assert mails.get(timeout=PATIENCE)["Subject"].startswith("Emergency call")
+        assert mails.empty()
+
+
+def test_a_call_ends_when_the_money_does(operator: Operator, exchange: Exchange) -> None:
+    """After eight seconds at ten cents each, to the caller's ears; then nobody calls."""
+    call, answered = outside(operator, exchange, "1000", "600000000", "+494800000000")
+    answered.wait_ended()
+    assert_heard(call, CAPPED_HZ, 1)
+    call.wait_ended()
+    until(lambda: counted(operator, "paid", "max(ended) > 0"), "1")
+    assert 8 <= int(counted(operator, "paid", "sum(reserved)")) <= 10
+    assert refused(phone_of(operator, HOST, exchange, "1001").call("600000001")) == 403
+
+
+def test_time_is_reserved_before_it_is_talked(operator: Operator, exchange: Exchange) -> None:
+    """Two calls have the whole minute between them; who hangs up gives back what is left of it."""
+    first = outside(operator, exchange, "1000", "500000000", "+494600000000")
+    second = outside(operator, exchange, "1001", "500000001", "+494600000001")
+    third = phone_of(operator, HOST, exchange, "1002")
+    assert refused(third.call("500000002")) == 403
+    still_talking(*first)
+    first[0].hangup()
+    first[1].wait_ended()
+    until(lambda: counted(operator, "talk", "count(ended)"), "1")
+    call, answered = outside(operator, exchange, "1003", "500000003", "+494600000003")
+    still_talking(*second)
+    call.hangup()
+    second[0].hangup()
+    answered.wait_ended()
+
+
+def test_a_crash_gives_nothing_back(operator: Operator, lab: Lab) -> None:
+    """Who makes FreeSWITCH fall has not made calls free."""
+    with Exchange(lab.gateway, port=CARRIER) as exchange:
+        for number, by in enumerate(("1000", "1001")):
+            outside(operator, exchange, by, f"20000000{number}", f"+49430000000{number}")
+        operator.ssh(HOST, f"systemctl kill -s KILL {paths.UNIT}")
+        until_on(operator, HOST, "fs_cli -x 'sofia status' 2>&1 | grep -q 'internal.*RUNNING'")
+    with Exchange(lab.gateway, port=CARRIER) as exchange:
+        assert refused(phone_of(operator, HOST, exchange, "1002").call("200000002")) == 403
+
+
+@pytest.mark.skipif(SIPP is None, reason="sipp is not installed (Debian's sip-tester)")
+def test_hours_and_extensions(operator: Operator, lab: Lab, tmp_path: Path) -> None:
+    """A cap of closed hours counts nothing while they are open, and each extension has its own, as
+    has a fax. A call that is tried over two trunks is one."""
+    (document := tmp_path / "page.tif").write_bytes(tiff(PAGES))
+    with sipp(
+        folder_in(tmp_path, "busy"), lab.gateway, BUSY, answers="SIP/2.0 486 Busy Here"
+    ) as carrier:
+        numbers = ["400000000", "410000000", "310000000", "310000000"]
+        with calls(operator, folder_in(tmp_path, "one"), "1000", numbers=numbers) as made:
+            assert statuses(made) == ["403", "486", "486", "403"]
+        with calls(operator, folder_in(tmp_path, "two"), "1001", numbers=numbers[2:3]) as made:
+            assert statuses(made) == ["486"]
+        assert send(operator, "310000000", document) == (1, "0 of 2 pages sent: USER_BUSY")
+        barred = "0 of 2 pages sent: OUTGOING_CALL_BARRED"
+        assert send(operator, "310000000", document) == (1, barred)
+        logged(
+            operator,
+            HOST,
+            "(cap) of cap own of fax inbox hit by a call of fax-inbox to +494310000000",
+        )
+        assert carrier.called == ["+4941" + "0" * 7] + ["+494310000000"] * 3
+
+
+@pytest.mark.skipif(SIPP is None, reason="sipp is not installed (Debian's sip-tester)")
+@pytest.mark.parametrize("broken", ["counts", "script"])
+def test_what_cannot_be_counted_is_not_called(
+    operator: Operator, lab: Lab, tmp_path: Path, broken: str
+) -> None:
+    """Help is."""
+    file = {"counts": paths.CAPS_DATABASE, "script": f"{paths.CURRENT}/scripts/caps.lua"}[broken]
+    operator.ssh(HOST, f"cp -p {file} {file}.kept && echo broken >{file}")
+    try:
+        with sipp(
+            folder_in(tmp_path, "busy"), lab.gateway, BUSY, answers="SIP/2.0 486 Busy Here"
+        ) as carrier:
+            called = ["410000000", "112"]
+            with calls(operator, folder_in(tmp_path, "calls"), "1003", numbers=called) as made:
+                assert statuses(made) == ["503", "486"]
+            assert carrier.called == ["112"]
+    finally:
+        operator.ssh(HOST, f"cat {file}.kept >{file} && rm {file}.kept")

@@ -1,0 +1,112 @@
+"""Caps of calls outside, without a host: what they count, and what `route` says of them."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+
+import pytest
+
+from callcenter.fax import ways
+from callcenter.outside import leaving
+from callcenter.render.freeswitch import configuration, modules
+from callcenter.routing import explain
+from callcenter.site import (
+    Billing,
+    Cap,
+    Extension,
+    Fax,
+    Firewall,
+    Hours,
+    Network,
+    OutboundLimits,
+    Rate,
+    Route,
+    Site,
+    Switch,
+    Trunk,
+)
+
+DAY, NIGHT = datetime(2026, 11, 23, 10, tzinfo=UTC), datetime(2026, 11, 23, 22, tzinfo=UTC)
+CAPS = (
+    Cap("site", per="day", money="20", routes=["mobile"]),
+    Cap("own", per="hour", calls=9, each="extension"),
+    Cap("night", per="hour", calls=0, hours="office"),
+    Cap("boss", per="day", minutes=90, extensions=["1001"]),
+)
+
+
+def described(*caps: Cap) -> Site:
+    return Site(
+        "cc.example.net",
+        extensions=[Extension(n, routes=["mobile", "short"]) for n in (1000, 1001)],
+        network=Network(sip_from="anywhere"),
+        firewall=Firewall(ssh_from="anywhere"),
+        trunks=[Trunk("a", host="192.0.2.1", caller_id="+4930123400")],
+        outbound=[
+            Route("mobile", pattern=r"^01\d{9}$", strip=1, prefix="+49", trunks=["a"]),
+            Route("short", pattern=r"^100\d\d$", short=True, trunks=["a"]),
+        ],
+        outbound_limits=OutboundLimits(countries=["+49"]),
+        hours=[Hours("office", ["Mon-Fri 09:00-18:00"])],
+        faxes=[Fax("inbox", routes=["mobile"])],
+        billing=Billing(currency="EUR", rates=[Rate("+4917", "0.09")])
+        if any(cap.money for cap in caps)
+        else None,
+        caps=caps,
+    )
+
+
+def test_route_tells_what_counts_a_call() -> None:
+    by_day = list(explain(described(*CAPS), "01701234567", DAY, caller="1000"))
+    by_night = list(explain(described(*CAPS), "01701234567", NIGHT, caller="1001"))
+    assert [line for line in by_day if line.startswith("cap ")] == [
+        "cap site: all calls of routes mobile are at most 20 EUR within 24 hours",
+        "cap own: calls of extension 1000 are at most 9 calls within 60 minutes",
+        "cap night: all calls are at most 0 calls within 60 minutes, while hours office "
+        "are closed: it does not count this call (open by the week's Mon)",
+    ]
+    assert [line for line in by_night if line.startswith("cap ")][1:] == [
+        "cap own: calls of extension 1001 are at most 9 calls within 60 minutes",
+        "cap night: all calls are at most 0 calls within 60 minutes, while hours office "
+        "are closed: it counts this call (closed by the week's Mon)",
+        "cap boss: all calls of extensions 1001 are at most 90 minutes within 24 hours",
+    ]
+
+
+def test_a_number_without_a_price_is_refused_where_money_is_capped() -> None:
+    call = leaving(described(*CAPS), "1000", "01511234567")
+    assert call.refused is not None
+    assert "billing.rates has no beginning of +491511234567" in call.refused
+    assert leaving(described(*CAPS[1:]), "1000", "01511234567").refused is None
+
+
+def test_a_short_number_costs_nothing() -> None:
+    call = leaving(described(Cap("all", per="day", money=1)), "1000", "10086")
+    assert call.refused is None
+    assert [cap.name for cap in call.caps] == ["all"]
+
+
+def test_a_fax_is_counted_like_an_extension() -> None:
+    site = described(*CAPS)
+    [way] = ways(site, site.faxes[0], "01701234567")
+    run = [value for name, value in way.variables.items() if name.startswith("execute_on")]
+    begins = [place for place, one in enumerate(run) if "caps.lua begin fax-inbox +491701" in one]
+    asked = [place for place, one in enumerate(run) if "caps-asked" in one]
+    assert [one + 1 for one in begins] == asked
+    assert asked != []
+
+
+def test_prices_alone_need_no_database() -> None:
+    """And what charges accounts is not there."""
+    site = described(*CAPS)
+    assert site.prepaid is None
+    assert "mod_nibblebill" not in modules(site)
+    assert "mod_lua" in modules(site)
+
+
+@pytest.mark.parametrize("capped", [True, False])
+def test_nothing_of_it_is_there_where_nothing_is_capped(capped: bool) -> None:
+    switch = Switch("cc1.example.net", public_ip="203.0.113.9")
+    files = {one.path: one for one in configuration(described(*CAPS * capped), switch)}
+    assert ("scripts/caps.lua" in files) == ("dialplan/services/caps.xml" in files) == capped
+    assert ("caps" in files["dialplan/services/outbound.xml"].text) == capped
