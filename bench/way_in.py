@@ -18,65 +18,11 @@ from pathlib import Path
 import lab as lab_package
 from lab.lab import find
 from tests.roles.conftest import SITE, Operator
-from tests.sipp import SIPP
+from tests.sipp import SIPP, complete_calls
 
 HOST = "bench3"
 DOMAIN = "roles.callcenter.test"
 ECHO = "9196"
-
-_REQUEST = """<send{retrans}><![CDATA[
-{method} {uri} SIP/2.0
-{via}
-{routes}From: <sip:1000@{domain}>;tag=[call_number]
-{whom}
-Call-ID: [call_id]
-CSeq: {cseq} {method}
-Contact: <sip:1000@[local_ip]:[local_port]>
-{login}Max-Forwards: 70
-Content-Type: application/sdp
-Content-Length: [len]
-
-{body}]]></send>
-"""
-_SDP = """v=0
-o=- 1 1 IN IP4 [local_ip]
-s=-
-c=IN IP4 [local_ip]
-t=0 0
-m=audio 45000 RTP/AVP 0
-"""
-
-
-def scenario(password: str) -> str:
-    """SIPp's scenario of one call."""
-    to = {
-        "domain": DOMAIN,
-        "via": "Via: SIP/2.0/UDP [local_ip]:[local_port];rport;branch=[branch]",
-    }
-    first = {**to, "uri": f"sip:{ECHO}@{DOMAIN}", "routes": "", "retrans": ' retrans="500"'}
-    later = {**to, "uri": "[next_url]", "routes": "[routes]\n", "whom": "[last_To:]"}
-    login = f"[authentication username=1000 password={password}]\n"
-    invite = {"method": "INVITE", "body": _SDP, "whom": f"To: <sip:{ECHO}@{DOMAIN}>"}
-    ending = {"method": "ACK", "login": "", "body": ""}
-    # Of the INVITE that it ends.
-    same = {"via": "[last_Via:]", "whom": "[last_To:]"}
-    return "".join(
-        [
-            '<?xml version="1.0" encoding="us-ascii"?>\n<scenario name="calls">\n',
-            _REQUEST.format(cseq=1, login="", **first, **invite),
-            '<recv response="100" optional="true"/>\n<recv response="407" auth="true"/>\n',
-            _REQUEST.format(cseq=1, **{**first, **ending, "retrans": "", **same}),
-            _REQUEST.format(cseq=2, login=login, **first, **invite),
-            '<recv response="100" optional="true"/>\n<recv response="183" optional="true"/>\n'
-            '<recv response="200" rrs="true"/>\n',
-            _REQUEST.format(cseq=2, retrans="", **later, **ending),
-            '<pause milliseconds="500"/>\n',
-            _REQUEST.format(
-                cseq=3, retrans=' retrans="500"', **later, **{**ending, "method": "BYE"}
-            ),
-            '<recv response="200"/>\n</scenario>\n',
-        ]
-    )
 
 
 def used(operator: Operator) -> float:
@@ -95,7 +41,7 @@ def measure(operator: Operator, folder: Path, calls: int, rate: int) -> float:
     server = next(one.address for one in operator.lab.hosts if one.name == HOST)
     file = folder / "calls.xml"
     file.touch(0o600)
-    file.write_text(scenario(password))
+    file.write_text(complete_calls("1000", password, ECHO, DOMAIN, 0.5))
     command = [str(SIPP), "-sf", str(file), "-i", operator.lab.gateway, "-nostdin"]
     command += ["-auth_uri", f"{ECHO}@{DOMAIN}", "-r", str(rate), f"{server}:5060", "-m"]
     quiet = {"cwd": folder, "stdin": subprocess.DEVNULL, "stdout": subprocess.DEVNULL}

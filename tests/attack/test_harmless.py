@@ -15,7 +15,7 @@ from pathlib import Path
 import pytest
 
 from callcenter.inventory import load
-from tests.attack.conftest import EDGE_SITE
+from tests.attack.conftest import EDGE_SITE, known_open
 from tests.attack.sip import Message, Peer, Transport, render, sdp
 from tests.roles.conftest import Operator
 
@@ -172,12 +172,6 @@ def test_a_request_of_no_call(
         "PUBLISH": [("Event", "presence"), ("Expires", "0")],
     }.get(method, [])
     assert refused(asked(target, peer(), method, target.number, extra=extra))
-
-
-def known_open(request: pytest.FixtureRequest, why: str) -> None:
-    """Skip what is known to be open, unless whoever runs the attacks wants to see it."""
-    if not request.config.pluginmanager.hasplugin("tests.attack.lines"):
-        pytest.skip(why)
 
 
 @pytest.mark.parametrize("method", ["OPTIONS", "MESSAGE", "INVITE", "BYE"])
