@@ -12,7 +12,7 @@ from pathlib import Path
 
 from tests.acceptance.support.waiting import PATIENCE
 
-__all__ = ["SIPP", "Sipp", "complete_calls", "completed", "sipp", "wait_bound"]
+__all__ = ["SIPP", "Sipp", "answered_calls", "complete_calls", "completed", "sipp", "wait_bound"]
 
 SIPP = shutil.which("sipp")
 
@@ -137,6 +137,33 @@ def complete_calls(user: str, password: str, to: str, domain: str, seconds: floa
             ),
             '<recv response="200"/>\n</scenario>\n',
         ]
+    )
+
+
+_RESPONSE = """<send{retrans}><![CDATA[
+SIP/2.0 {status}
+[last_Via:]
+{record}[last_From:]
+[last_To:]{tag}
+[last_Call-ID:]
+[last_CSeq:]
+Contact: <sip:{user}@[local_ip]:[local_port]>
+{body}]]></send>
+"""
+
+
+def answered_calls(user: str) -> str:
+    """SIPp's scenario of a phone that rings, answers at once, and is hung up on."""
+    of_invite = {"user": user, "record": "[last_Record-Route:]\n", "tag": ";tag=[call_number]"}
+    nothing = "Content-Length: 0\n\n"
+    answer = f"Content-Type: application/sdp\nContent-Length: [len]\n\n{_SDP}"
+    ringing = _RESPONSE.format(retrans="", status="180 Ringing", body=nothing, **of_invite)
+    taken = _RESPONSE.format(retrans=' retrans="500"', status="200 OK", body=answer, **of_invite)
+    over = _RESPONSE.format(retrans="", status="200 OK", body=nothing, user=user, record="", tag="")
+    return (
+        '<?xml version="1.0" encoding="us-ascii"?>\n<scenario name="answers">\n'
+        f'<recv request="INVITE"/>\n{ringing}{taken}<recv request="ACK"/>\n'
+        f'<recv request="BYE"/>\n{over}</scenario>\n'
     )
 
 
