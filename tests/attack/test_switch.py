@@ -20,6 +20,7 @@ from lab.lab import Lab
 from tests.acceptance.support.audio import assert_heard, assert_speech
 from tests.acceptance.support.phones import Call, CallFailed, Exchange
 from tests.acceptance.support.waiting import PATIENCE
+from tests.attack import vanilla
 from tests.attack.malformed import send_malformed
 from tests.attack.sip import Account, Message, Peer, Transport, render, sdp
 from tests.roles.conftest import Operator
@@ -74,8 +75,13 @@ site = Site(
 
 
 @pytest.fixture(scope="module")
-def operator(operator_of: Callable[..., Operator], lab: Lab) -> Operator:
+def operator(
+    operator_of: Callable[..., Operator], lab: Lab, request: pytest.FixtureRequest
+) -> Operator:
     made = operator_of(HOST)
+    if request.config.getoption("--vanilla"):
+        vanilla.configure(made, lab, HOST, DOMAIN, f"{lab.gateway}:{CARRIER}", PIN, BOX_PIN)
+        return made
     made.describe(SITE.replace("GATEWAY", lab.gateway))
     made.succeed()
     return made
