@@ -25,13 +25,17 @@ __all__ = ["configure"]
 
 _INTO = "/etc/freeswitch"
 _CONFIGURATION = "/usr/share/freeswitch/conf/vanilla"
-_GATEWAY = """<include><gateway name="carrier">
+# A line with the tag of an include is dropped whole.
+_GATEWAY = """<include>
+<gateway name="carrier">
 <param name="username" value="x"/><param name="password" value="x"/>
 <param name="proxy" value="{carrier}"/><param name="realm" value="{carrier}"/>
 <param name="register" value="false"/><param name="caller-id-in-from" value="true"/>
-</gateway></include>
+</gateway>
+</include>
 """
-_ROUTE = """<include><extension name="out">
+_ROUTE = """<include>
+<extension name="out">
 <condition field="${toll_allow}" expression="domestic"/>
 <condition field="destination_number" expression="^0([1-9]\\d{5,10})$">
 <action application="set" data="effective_caller_id_number=${outbound_caller_id_number}"/>
@@ -39,14 +43,18 @@ _ROUTE = """<include><extension name="out">
 </condition></extension>
 <extension name="emergency"><condition field="destination_number" expression="^112$">
 <action application="bridge" data="sofia/gateway/carrier/112"/>
-</condition></extension></include>
+</condition></extension>
+</include>
 """
-_DID = """<include><extension name="did">
+_DID = """<include>
+<extension name="did">
 <condition field="destination_number" expression="^\\+4930123400$">
 <action application="set" data="domain_name=$${domain}"/>
 <action application="transfer" data="1002 XML default"/>
-</condition></extension></include>
+</condition></extension>
+</include>
 """
+_OWN = '"set" data="external_{}_ip=$${{local_ip_v4}}"'
 _MEETING = """<extension name="weekly">
 <condition field="destination_number" expression="^3000$">
 <action application="answer"/><action application="conference" data="weekly@default+{pin}"/>
@@ -75,14 +83,20 @@ def configure(
     )
     assert said == "", said
     read = operator.ssh(host, f"cat {_INTO}/vars.xml")
-    changed = read.replace("default_password=1234", f"default_password={password}").replace(
-        "domain=$${local_ip_v4}", f"domain={domain}", 1
-    )
+    for wanted, told in (
+        ("default_password=1234", f"default_password={password}"),
+        ("domain=$${local_ip_v4}", f"domain={domain}"),
+        # No STUN server answers in the lab.
+        ('"stun-set" data="external_rtp_ip=stun:stun.freeswitch.org"', _OWN.format("rtp")),
+        ('"stun-set" data="external_sip_ip=stun:stun.freeswitch.org"', _OWN.format("sip")),
+    ):
+        assert wanted in read, wanted
+        read = read.replace(wanted, told, 1)
     dialplan = operator.ssh(host, f"cat {_INTO}/dialplan/default.xml")
     begin = '<context name="default">'
     assert begin in dialplan
     files = {
-        "vars.xml": changed,
+        "vars.xml": read,
         "dialplan/default.xml": dialplan.replace(begin, begin + _MEETING.format(pin=pin), 1),
         "dialplan/default/00_out.xml": _ROUTE,
         "dialplan/public/00_did.xml": _DID,
