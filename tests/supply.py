@@ -2,8 +2,8 @@
 
     python -m tests.supply FOLDER
 
-Writes FOLDER/status, as dpkg would have it on that host, for debsecan. Nothing is installed; apt has
-to know this release's archive and its security archive.
+Writes FOLDER/status, as dpkg would have it on that host, for debsecan. Nothing is installed.
+apt has to know this release's archive and its security archive.
 """
 
 from __future__ import annotations
