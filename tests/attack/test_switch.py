@@ -21,15 +21,13 @@ from tests.acceptance.support.audio import assert_heard, assert_speech
 from tests.acceptance.support.phones import Call, CallFailed, Exchange
 from tests.acceptance.support.waiting import PATIENCE
 from tests.attack import vanilla
-from tests.attack.malformed import send_malformed
-from tests.attack.sip import Account, Message, Peer, Transport, render, sdp
+from tests.attack.sip import Account, Message, Peer, render, sdp
 from tests.roles.conftest import Operator
 from tests.roles.support import (
     CALLEE_HZ,
     CALLER_HZ,
     connected,
     phone_of,
-    still_talking,
     until,
 )
 
@@ -582,33 +580,6 @@ def test_a_strangers_voice_is_not_believed(operator: Operator, lab: Lab, switch:
         to = (switch, int(port[1]))
         assert not speaks(stranger, to, 60), "a stranger hears the call"
         assert speaks(own, to, 100), "the phone hears nothing"
-
-
-@pytest.mark.parametrize("transport", ["udp", "tcp"])
-def test_malformed_messages_end_no_call(
-    operator: Operator, exchange: Exchange, lab: Lab, switch: str, transport: Transport
-) -> None:
-    """Gain: the end of everybody's calls, by a message that FreeSWITCH cannot read."""
-    own, other = account(operator, "1004"), account(operator, "1005")
-
-    def new_peer() -> Peer:
-        return Peer(lab.gateway, (switch, 5060), transport)
-
-    calls = connected(operator, HOST, exchange)
-    with new_peer() as honest:
-
-        def status() -> int | None:
-            answer = honest.login("REGISTER", f"sip:{DOMAIN}", other)
-            return None if answer is None else answer.status
-
-        for _ in send_malformed(new_peer, own, f"switch {transport}", 250):
-            # What was sent before is read by then. A datagram may be lost in the crowd.
-            until(status, 200)
-        gone = [("Expires", "0")]
-        honest.login("REGISTER", f"sip:{DOMAIN}", other, extra=gone)
-    still_talking(*calls)
-    calls[0].hangup()
-    calls[1].wait_ended()
 
 
 def test_an_ordinary_call_is_still_possible(operator: Operator, exchange: Exchange) -> None:

@@ -28,7 +28,7 @@ from tests.acceptance.support.phones import Exchange
 from tests.attack.conftest import DOMAIN, Edge, known_open
 from tests.attack.flood import Kind, client_hello, flood
 from tests.attack.malformed import MESSAGES, mutated, send_malformed
-from tests.attack.sip import Peer
+from tests.attack.sip import Peer, Transport
 from tests.certificates import Authority
 from tests.roles.conftest import SITE, Operator
 from tests.roles.support import connected, phone_of, still_talking, until
@@ -240,6 +240,27 @@ def test_a_flood_of_tls_silences_nobody(
 ) -> None:
     """Gain: nobody telephones as long as a carrier, or who has a program's place, wants it."""
     flooded(edge, tmp_path, "TLS", lab.gateway, port)
+
+
+@pytest.mark.parametrize("transport", ["udp", "tcp"])
+def test_malformed_messages_end_no_call(
+    edge: Edge, unharmed: None, lab: Lab, transport: Transport
+) -> None:
+    """Gain: the end of everybody's calls, by a message that cannot be read."""
+
+    def new_peer() -> Peer:
+        return Peer(lab.gateway, (edge.address, 5060), transport)
+
+    other = edge.account("1005")
+    with new_peer() as honest:
+
+        def status() -> int | None:
+            answer = honest.login("REGISTER", f"sip:{DOMAIN}", other)
+            return None if answer is None else answer.status
+
+        for _ in send_malformed(new_peer, edge.account("1006"), f"switch {transport}", 250):
+            # What was sent before is read by then. A datagram may be lost in the crowd.
+            until(status, 200)
 
 
 @pytest.mark.parametrize("is_behind", [True], indirect=True, ids=[BEHIND], scope="module")
