@@ -26,7 +26,6 @@ from tests.roles.conftest import Operator
 from tests.roles.support import (
     CALLEE_HZ,
     CALLER_HZ,
-    connected,
     phone_of,
     until,
 )
