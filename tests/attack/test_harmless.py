@@ -118,6 +118,7 @@ def test_the_product_and_its_version(target: Target, peer: Callable[..., Peer]) 
         answer = asked(target, peer(), method, target.number)
         told = "" if answer is None else answer.header("server") + answer.header("user-agent")
         assert "kamailio" not in told.lower()
+        assert "freeswitch" not in told.lower()
         assert not any(sign.isdigit() for sign in told), told
 
 

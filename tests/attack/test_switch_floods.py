@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+import re
 import shutil
 import ssl
 import subprocess
@@ -326,15 +327,18 @@ def test_what_answers_is_what_the_site_says(operator: Operator, lab: Lab) -> Non
     # Else whoever knocks at twenty closed ports is shut out, and sees none of them.
     operator.ssh(HOST, f"nft flush chain inet {paths.FIREWALL_TABLE} closed")
     listed = operator.ssh(HOST, "ss -Hlnu").splitlines()
-    udp = {int(line.split()[3].rpartition(":")[2]) for line in listed}
-    found = {("tcp", port) for port in scanned(address)}
+    ports = {int(line.split()[3].rpartition(":")[2]) for line in listed}
+    udp: set[tuple[Transport, int]] = {("udp", port) for port in ports}
+    found: set[tuple[Transport, int]] = {("tcp", port) for port in scanned(address)}
     assert found == {one for one in wanted if one[0] == "tcp"}
     answering = set()
-    for port in udp:
-        with Peer(lab.gateway, (address, port)) as peer:
+    for transport, port in (*udp, *found):
+        with Peer(lab.gateway, (address, port), transport) as peer, contextlib.suppress(OSError):
             answer = peer.ask(peer.request("OPTIONS", f"sip:{DOMAIN}", domain=DOMAIN), 1)
             if answer is not None:
-                answering.add(("udp", port))
+                answering.add((transport, port))
+                # Sofia is FreeSWITCH's.
+                assert not re.search("freeswitch|sofia|kamailio", answer.text, re.IGNORECASE)
     assert answering <= wanted
 
 
