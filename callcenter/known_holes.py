@@ -88,6 +88,34 @@ HOLES: Final = (
         source=_nvd("CVE-2026-49840"),
         closed_by="fs_cli speaks with FreeSWITCH on loopback alone",
     ),
+    Hole(
+        "CVE-2026-49841",
+        "1.11.1",
+        what="a POST to mod_verto writes past its memory before any password",
+        source="https://github.com/signalwire/freeswitch/security/advisories/GHSA-wfrq-qvg2-f88f",
+        closed_by="mod_verto is not loaded",
+    ),
+    Hole(
+        "CVE-2026-116574",
+        "1.11.2",
+        what="a peer's text writes one byte past its memory where it is written as XML",
+        source="https://github.com/signalwire/freeswitch/security/advisories/GHSA-r6vh-qmwm-h3cc",
+        closed_by="records are JSON, and our programs hear plain events; let yours hear no XML",
+    ),
+    Hole(
+        "CVE-2026-116780",
+        "1.11.2",
+        what="a part of a variable beyond its end is memory of others, in eval and expand",
+        source="https://github.com/signalwire/freeswitch/security/advisories/GHSA-2p6g-9c8q-232p",
+        closed_by="only the dialplan takes parts of variables, in a way that has not this fault",
+    ),
+    Hole(
+        "CVE-2026-116779",
+        "1.11.3",
+        what="a text message (SIP MESSAGE) is a command of FreeSWITCH's, and a shell's",
+        source=_nvd("CVE-2026-116779"),
+        closed_by="chat is off in every profile",
+    ),
 )
 
 

@@ -31,6 +31,11 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         help="extensions that nobody works with, such as 1017,1018,1019, or all in a site that "
         "nobody works with (default: the last three)",
     )
+    group.addoption(
+        "--vanilla",
+        action="store_true",
+        help="attack FreeSWITCH's vanilla configuration instead of ours (bin/attack --vanilla)",
+    )
 
 
 def pytest_configure(config: pytest.Config) -> None:

@@ -12,7 +12,7 @@ from pathlib import Path
 
 from tests.acceptance.support.waiting import PATIENCE
 
-__all__ = ["SIPP", "Sipp", "sipp", "wait_bound"]
+__all__ = ["SIPP", "Sipp", "answered_calls", "complete_calls", "completed", "sipp", "wait_bound"]
 
 SIPP = shutil.which("sipp")
 
@@ -80,6 +80,97 @@ _WAIT = """<recv response="100" optional="true"/>
 <recv response="480" timeout="25000" ontimeout="end"/>
 <label id="over"/>
 """
+
+
+_REQUEST = """<send{retrans}><![CDATA[
+{method} {uri} SIP/2.0
+{via}
+{routes}From: <sip:{user}@{domain}>;tag=[call_number]
+{whom}
+Call-ID: [call_id]
+CSeq: {cseq} {method}
+Contact: <sip:{user}@[local_ip]:[local_port]>
+{login}Max-Forwards: 70
+Content-Type: application/sdp
+Content-Length: [len]
+
+{body}]]></send>
+"""
+_SDP = """v=0
+o=- 1 1 IN IP4 [local_ip]
+s=-
+c=IN IP4 [local_ip]
+t=0 0
+m=audio 45000 RTP/AVP 0
+"""
+
+
+def complete_calls(user: str, password: str, to: str, domain: str, seconds: float) -> str:
+    """SIPp's scenario of a call that is answered, lasts for a time, and is ended by who called."""
+    common = {
+        "user": user,
+        "domain": domain,
+        "via": "Via: SIP/2.0/UDP [local_ip]:[local_port];rport;branch=[branch]",
+    }
+    first = {**common, "uri": f"sip:{to}@{domain}", "routes": "", "retrans": ' retrans="500"'}
+    later = {**common, "uri": "[next_url]", "routes": "[routes]\n", "whom": "[last_To:]"}
+    login = f"[authentication username={user} password={password}]\n"
+    invite = {"method": "INVITE", "body": _SDP, "whom": f"To: <sip:{to}@{domain}>"}
+    ending = {"method": "ACK", "login": "", "body": ""}
+    # Of the INVITE that it ends.
+    same = {"via": "[last_Via:]", "whom": "[last_To:]"}
+    provisional = "".join(
+        f'<recv response="{status}" optional="true"/>\n' for status in (100, 180, 183)
+    )
+    return "".join(
+        [
+            '<?xml version="1.0" encoding="us-ascii"?>\n<scenario name="calls">\n',
+            _REQUEST.format(cseq=1, login="", **first, **invite),
+            '<recv response="100" optional="true"/>\n<recv response="407" auth="true"/>\n',
+            _REQUEST.format(cseq=1, **{**first, **ending, "retrans": "", **same}),
+            _REQUEST.format(cseq=2, login=login, **first, **invite),
+            f'{provisional}<recv response="200" rrs="true"/>\n',
+            _REQUEST.format(cseq=2, retrans="", **later, **ending),
+            f'<pause milliseconds="{seconds * 1000:.0f}"/>\n',
+            _REQUEST.format(
+                cseq=3, retrans=' retrans="500"', **later, **{**ending, "method": "BYE"}
+            ),
+            '<recv response="200"/>\n</scenario>\n',
+        ]
+    )
+
+
+_RESPONSE = """<send{retrans}><![CDATA[
+SIP/2.0 {status}
+[last_Via:]
+{record}[last_From:]
+[last_To:]{tag}
+[last_Call-ID:]
+[last_CSeq:]
+Contact: <sip:{user}@[local_ip]:[local_port]>
+{body}]]></send>
+"""
+
+
+def answered_calls(user: str) -> str:
+    """SIPp's scenario of a phone that rings, answers at once, and is hung up on."""
+    of_invite = {"user": user, "record": "[last_Record-Route:]\n", "tag": ";tag=[call_number]"}
+    nothing = "Content-Length: 0\n\n"
+    answer = f"Content-Type: application/sdp\nContent-Length: [len]\n\n{_SDP}"
+    ringing = _RESPONSE.format(retrans="", status="180 Ringing", body=nothing, **of_invite)
+    taken = _RESPONSE.format(retrans=' retrans="500"', status="200 OK", body=answer, **of_invite)
+    over = _RESPONSE.format(retrans="", status="200 OK", body=nothing, user=user, record="", tag="")
+    return (
+        '<?xml version="1.0" encoding="us-ascii"?>\n<scenario name="answers">\n'
+        f'<recv request="INVITE"/>\n{ringing}{taken}<recv request="ACK"/>\n'
+        f'<recv request="BYE"/>\n{over}</scenario>\n'
+    )
+
+
+def completed(statistics: Path) -> int:
+    """Number of calls that were complete, by the last line of SIPp's statistics."""
+    head, *rest = statistics.read_text().splitlines()
+    return int(dict(zip(head.split(";"), rest[-1].split(";"), strict=False))["SuccessfulCall(C)"])
 
 
 class Sipp:

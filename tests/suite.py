@@ -231,7 +231,7 @@ TIERS: dict[str, Tier] = {
         "attacks on a switch and on an edge, by name, and what an intruder would gain",
         ("pytest tests/attack -n 3 --dist loadfile",),
         root=True,
-        packages={**HOSTS, **PHONES},
+        packages={**HOSTS, **PHONES, "bin/nmap": "nmap"},
         freeswitch=True,
         without=Tier(
             "",

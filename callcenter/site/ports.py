@@ -1,19 +1,34 @@
-"""Further ports of the host: none of them opens past its own rule what the Site opens or keeps."""
+"""Ports that a Site listens on, and who reaches each. No further port is one of them."""
 
 from __future__ import annotations
 
+import ipaddress
 from collections.abc import Iterator
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from callcenter.site._model import Problem
 from callcenter.site.network import ANYWHERE
 
 if TYPE_CHECKING:
+    from callcenter.site.network import Sources
     from callcenter.site.site import Site
 
-__all__ = ["check_further_ports"]
+__all__ = ["check_further_ports", "reached"]
 
 SSH = 22
+
+
+@dataclass(frozen=True)
+class _Listener:
+    """A port of the Site's own."""
+
+    protocol: str
+    port: int
+    words: str
+    """Field that says it, and who may come, for a message."""
+    sources: Sources = ()
+    """Networks that reach it; none reach what is for the host's loopback."""
 
 
 def check_further_ports(site: Site) -> None:
@@ -23,9 +38,9 @@ def check_further_ports(site: Site) -> None:
     for field, protocol in (("tcp_ports", "tcp"), ("udp_ports", "udp")):
         for index, one in enumerate(site.firewall.further(field)):
             path = f"firewall.{field}[{index}]"
-            for used, port, words in own:
-                if (used, port) == (protocol, one.port):
-                    raise Problem(path, f"{port} is {words}; leave it out")
+            for used in own:
+                if (used.protocol, used.port) == (protocol, one.port):
+                    raise Problem(path, f"{one.port} is {used.words}; leave it out")
             if protocol == "udp" and first <= one.port <= last:
                 raise Problem(
                     path,
@@ -34,24 +49,51 @@ def check_further_ports(site: Site) -> None:
                 )
 
 
-def _own(site: Site) -> Iterator[tuple[str, int, str]]:
-    """Yield protocol and port of what the Site listens on, with its field and who may come."""
+def reached(site: Site, address: str) -> set[tuple[str, int]]:
+    """Return protocol and port of what an address reaches of a switch: those of calls' voice apart,
+    which are open as long as a call is up."""
+    open_to = [(one.protocol, one.port, one.sources) for one in _own(site)]
+    open_to.append(("tcp", SSH, site.firewall.ssh_from))
+    for protocol in ("tcp", "udp"):
+        further = site.firewall.further(f"{protocol}_ports")
+        open_to += [(protocol, one.port, one.sources) for one in further]
+    return {(protocol, port) for protocol, port, sources in open_to if _holds(sources, address)}
+
+
+def _holds(sources: Sources, address: str) -> bool:
+    if sources == ANYWHERE:
+        return True
+    one = ipaddress.ip_address(address)
+    return any(one in ipaddress.ip_network(network) for network in sources)
+
+
+def _own(site: Site) -> Iterator[_Listener]:
+    """Yield what the Site listens on."""
     phones = "network.sip_port, which network.sip_from opens"
-    yield "udp", site.network.sip_port, phones
-    yield "tcp", site.network.sip_port, phones
-    yield "tcp", site.event_socket.port, "the Event Socket, which must never be opened"
+    for protocol in ("udp", "tcp"):
+        # A protocol that phones do not speak is kept for them, and closed.
+        sources = site.network.sip_from if protocol in site.network.transports else ()
+        yield _Listener(protocol, site.network.sip_port, phones, sources)
+    never = "the Event Socket, which must never be opened"
+    yield _Listener("tcp", site.event_socket.port, never)
     if (tls := site.event_socket.tls) is not None:
-        yield "tcp", tls.port, "event_socket.tls.port, which event_socket.tls.networks open"
+        words = "event_socket.tls.port, which event_socket.tls.networks open"
+        yield _Listener("tcp", tls.port, words, tls.networks)
     for index, trunk in enumerate(site.trunks):
+        listens = trunk.listens(site.network)
         if trunk.transport == "tls":
-            yield "tcp", trunk.tls_port, f"trunks[{index}].tls_port, which its networks open"
+            words = f"trunks[{index}].tls_port, which its networks open"
+            yield _Listener("tcp", trunk.tls_port, words, trunk.sources if listens else ())
         else:
-            carriers = "network.trunk_port, which the networks of trunks open"
-            yield "udp", site.network.trunk_port, carriers
-            yield "tcp", site.network.trunk_port, carriers
+            words = "network.trunk_port, which the networks of trunks open"
+            for protocol in ("udp", "tcp"):
+                sources = trunk.sources if listens and listens[0] == protocol else ()
+                yield _Listener(protocol, site.network.trunk_port, words, sources)
     if site.http_applications:
-        yield "tcp", site.network.http_port, "network.http_port, which is for the host's loopback"
-    for index, one in enumerate(site.applications):
-        yield "tcp", one.port, f"applications[{index}].port, which is for the host's loopback"
+        words = "network.http_port, which is for the host's loopback"
+        yield _Listener("tcp", site.network.http_port, words)
+    for index, application in enumerate(site.applications):
+        words = f"applications[{index}].port, which is for the host's loopback"
+        yield _Listener("tcp", application.port, words)
     if site.firewall.ssh_from not in ((), ANYWHERE):
-        yield "tcp", SSH, "ssh's, which firewall.ssh_from opens"
+        yield _Listener("tcp", SSH, "ssh's, which firewall.ssh_from opens", site.firewall.ssh_from)

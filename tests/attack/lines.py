@@ -20,6 +20,7 @@ class Lines:
         self.counts = {"closed": 0, "OPEN": 0, "skipped": 0, "works": 0, "FAILS": 0}
         self._gains: dict[str, str] = {}
         self._failed: dict[str, str] = {}
+        self._untried: set[str] = set()
 
     def pytest_collection_modifyitems(self, items: list[pytest.Item]) -> None:
         """Note what each attack would gain, by its docstring."""
@@ -36,6 +37,8 @@ class Lines:
             reason = report.longrepr[2] if isinstance(report.longrepr, tuple) else ""
             self._line("skipped", report.nodeid, reason.removeprefix("Skipped: "))
         elif report.when == "teardown":
+            if report.nodeid in self._untried:
+                return
             gain = self._gains.get(report.nodeid, "")
             is_attack = gain.startswith(("Gain: ", "Gains "))
             words = ("closed", "OPEN") if is_attack else ("works", "FAILS")
@@ -44,7 +47,8 @@ class Lines:
             if failed is not None:
                 print(f"{'':9}{failed}", flush=True)
         elif report.failed and report.when == "setup":
-            self._line("FAILS", report.nodeid, "could not be tried")
+            self._untried.add(report.nodeid)
+            self._line("FAILS", report.nodeid, f"could not be tried: {self._failed[report.nodeid]}")
 
     def pytest_sessionfinish(self, session: pytest.Session) -> None:
         """Write the count."""

@@ -14,6 +14,7 @@ import hashlib
 import re
 import secrets
 import socket
+import ssl
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -24,7 +25,7 @@ from tests.acceptance.support.waiting import PATIENCE
 
 __all__ = ["Account", "Message", "Peer", "Transport", "digest", "render", "sdp"]
 
-Transport = Literal["udp", "tcp"]
+Transport = Literal["udp", "tcp", "tls"]
 Headers = Sequence[tuple[str, str]]
 
 _COMPACT = {
@@ -183,7 +184,8 @@ def digest(
 class Peer:
     """One socket of an intruder, at an address of this machine, that speaks to one server.
 
-    By UDP it hears whoever sends to it, by TCP the server on its own connection.
+    By UDP it hears whoever sends to it, by TCP the server on its own connection; by TLS it has what
+    ``context`` holds.
     """
 
     def __init__(
@@ -193,6 +195,7 @@ class Peer:
         transport: Transport = "udp",
         *,
         port: int = 0,
+        context: ssl.SSLContext | None = None,
     ) -> None:
         self.server, self.transport = server, transport
         family = socket.AF_INET6 if ":" in address else socket.AF_INET
@@ -200,9 +203,11 @@ class Peer:
         self.socket = socket.socket(family, kind)
         self.socket.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         self.socket.bind((address, port))
-        if transport == "tcp":
+        if transport != "udp":
             self.socket.settimeout(5)
             self.socket.connect(server)
+        if context is not None:
+            self.socket = context.wrap_socket(self.socket)
         self._unread = b""
         self._pending: list[Message] = []
         self.sources: list[tuple[str, int]] = []
