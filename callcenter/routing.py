@@ -331,6 +331,10 @@ def _onward(
         case ToExtension():
             called = site.extension_by_number[here.extension]
             yield f"extension {called.number} rings for {called.ring_seconds} s"
+            for words, to in (("busy", called.busy), ("not registered", called.not_registered)):
+                if to is not None:
+                    field, target = target_of(to)
+                    yield f"  {words}: {_words(field)} {target}"
             after = called.unanswered
         case ToRingGroup():
             group: RingGroup = site.named("ring_groups", here.ring_group)

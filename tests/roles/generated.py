@@ -225,8 +225,7 @@ class Generator:
             ring_groups=[
                 RingGroup(
                     name,
-                    self._some(used, 1),
-                    outside=[self._outside()] if self._callable and self._often(0.3) else [],
+                    **self._members(),
                     strategy=pick.choice(("together", "in-turn")),
                     number=number(),
                     otherwise=self._otherwise(name),
@@ -309,6 +308,15 @@ class Generator:
 
     def _otherwise(self, name: str) -> Destination | None:
         return self._destination(name) if self._often(0.5) else None
+
+    def _members(self) -> dict[str, Any]:
+        """Extensions, a number outside, or both."""
+        with_outside = bool(self._callable) and self._often(0.4)
+        alone = with_outside and self._often(0.3)
+        return {
+            "members": [] if alone else self._some(self._used, 1),
+            "outside": [self._outside()] if with_outside else [],
+        }
 
     def _outside(self) -> ToOutside:
         number, by = self.pick.choice(self._callable)
