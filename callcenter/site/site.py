@@ -507,7 +507,7 @@ class Site:
         nothing."""
         shared = {n: one for n, one in enumerate(self.trunks) if one.transport != "tls"}
         sources = [source for trunk in shared.values() for source in trunk.sources]
-        if switch.trunk_address is not None or not switch.is_behind_nat:
+        if not switch.is_trunk_behind_nat:
             return []
         if self.network.holds(sources) is not None:
             return []

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+import re
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -15,7 +16,7 @@ from callcenter import paths
 from lab.lab import Lab
 from tests.acceptance.support.audio import Pcm, assert_heard
 from tests.acceptance.support.ladder import Message
-from tests.acceptance.support.phones import Call, Exchange
+from tests.acceptance.support.phones import Call, Exchange, Transport
 from tests.acceptance.support.waiting import PATIENCE
 from tests.roles.conftest import SITE, Operator
 from tests.roles.sides import Side, calling, side
@@ -44,6 +45,14 @@ TRUNKS = f"""
         Trunk("sipgate", preset="sipgate", outbound_proxy="GATEWAY", port={PEOPLE}, register=False,
               username="1234567t0", password=secret("sipgate"), ping_seconds=None,
               caller_id="+4930555300"),
+        Trunk("flex", preset="telekom-companyflex", outbound_proxy="GATEWAY", port={PEOPLE},
+              register=False, username="+4919929600000000001", password=secret("flex"),
+              auth_username="+4919929600000000001@tel.t-online.de", ping_seconds=None,
+              caller_id="+4930555400"),
+        Trunk("mobile", host="ims.ln.chinamobile.com", outbound_proxy="GATEWAY", port={PEOPLE},
+              register=False, username="862412345678", password=secret("mobile"), national="+86",
+              auth_username="862412345678@ims.ln.chinamobile.com", ping_seconds=None,
+              from_domain="ims.ln.chinamobile.com", caller_id="+862412345678"),
         Trunk("flowroute", preset="flowroute", outbound_proxy="GATEWAY", port={PEOPLE},
               number_prefix="12345678*", ping_seconds=None, caller_id="+12125550101"),
     ],
@@ -51,6 +60,8 @@ TRUNKS = f"""
     outbound=[
         Route("twilio", pattern=r"^91\\d{{10}}$", strip=1, prefix="+", trunks=["twilio"]),
         Route("sipgate", pattern=r"^949\\d{{6,11}}$", strip=1, prefix="+", trunks=["sipgate"]),
+        Route("flex", pattern=r"^749\\d{{6,11}}$", strip=1, prefix="+", trunks=["flex"]),
+        Route("mobile", pattern=r"^686\\d{{6,11}}$", strip=1, prefix="+", trunks=["mobile"]),
         Route("flowroute", pattern=r"^81\\d{{10}}$", strip=1, prefix="+", trunks=["flowroute"]),
         Route("short", pattern=r"^(?:10086|95588|12345)$", short=True, trunks=["ims"]),
         Route("local", pattern=r"^[2-8]\\d{{7}}$", prefix="+8610", trunks=["ims"]),
@@ -62,7 +73,7 @@ TRUNKS = f"""
 ALLOWED = "*Extension.range(1000, 1009, ring_seconds=5)"
 EXTENSIONS = (
     '*Extension.range(1000, 1009, ring_seconds=5, routes=["short", "local", "ten", "twilio", '
-    '"sipgate", "flowroute"])'
+    '"sipgate", "flowroute", "flex", "mobile"])'
 )
 FIRST = 'dtmf="info", session_seconds=None, codecs=["PCMU"], packet_ms=30, ringback="de"'
 SECOND = 'dtmf="in-band", longest_call=5, session_seconds=600'
@@ -77,7 +88,16 @@ def described(lab: Lab, more: str) -> str:
 def operator(operator_of: Callable[..., Operator], lab: Lab) -> Operator:
     made = operator_of(HOST)
     made.secrets.touch(0o600)
-    made.secrets.write_text(json.dumps({"twilio": "a-carriers-word", "sipgate": "another-word"}))
+    made.secrets.write_text(
+        json.dumps(
+            {
+                "twilio": "a-carriers-word",
+                "sipgate": "another-word",
+                "flex": "a-third-word",
+                "mobile": "a-fourth-word",
+            }
+        )
+    )
     made.describe(described(lab, FIRST))
     made.succeed()
     assert made.succeed().changes == 0
@@ -99,10 +119,11 @@ def exchange(lab: Lab) -> Iterator[Exchange]:
 
 
 def out(
-    operator: Operator, exchange: Exchange, dialled: str, sent: str, caller: str = "1000"
-) -> tuple[Call, Call]:
+    operator: Operator, exchange: Exchange, dialled: str, sent: str, caller: str = "1000",
+    transport: Transport = "udp",
+) -> tuple[Call, Call]:  # fmt: skip
     """A call of an extension to somebody behind the carrier, who has answered."""
-    people = exchange.phone(sent)
+    people = exchange.phone(sent, transport=transport)
     call = phone_of(operator, HOST, exchange, caller).call(dialled)
     answered = people.incoming().answer()
     call.wait_established()
@@ -145,19 +166,28 @@ def test_numbers_by_rule_and_short_ones(
          "<sip:4930555300@"),
         ("812125550199", "12345678*12125550199", "us-west-or.sip.flowroute.com",
          "p-asserted-identity", "<sip:+12125550101@"),
+        ("74930111222", "+4930111222", "tel.t-online.de", "from",
+         "<sip:+4930555400@tel.t-online.de>"),
+        ("6861087654321", "+861087654321", "ims.ln.chinamobile.com", "from",
+         "<sip:+862412345678@ims.ln.chinamobile.com>"),
     ],
 )  # fmt: skip
 def test_a_presets_carrier_is_sent_what_its_page_asks_for(
     operator: Operator, exchange: Exchange, dialled: str, sent: str, host: str, identity: str,
     shown: str,
 ) -> None:  # fmt: skip
-    call, answered = out(operator, exchange, dialled, sent)
+    by_tcp = host == "tel.t-online.de"
+    transport: Transport = "tcp" if by_tcp else "udp"
+    call, answered = out(operator, exchange, dialled, sent, transport=transport)
     talk(call, answered)
     invite = invite_of(answered)
     assert invite.text.startswith(f"INVITE sip:{sent}@{host}")
     assert shown in invite.header(identity)
     if identity == "p-preferred-identity":
         assert "sip:1234567t0@sipconnect.sipgate.de" in invite.header("from")
+    if by_tcp:
+        assert invite.header("via").startswith("SIP/2.0/TCP")
+        assert re.search(r"m=audio \d+ RTP/AVP 8 0\b", invite.text)
     call.hangup()
     answered.wait_ended()
 

@@ -28,6 +28,9 @@ SERVICES = f"""
               shows_callers=True, ping_seconds=None),
         Trunk("plain", host="GATEWAY", port={CARRIER}, caller_id="+4930123499",
               number_format="00", ping_seconds=None),
+        Trunk("history", host="GATEWAY", port={CARRIER}, caller_id="+4930123497",
+              forwarded_in="history-info", number_format="digits", number_prefix="9",
+              ping_seconds=None),
         Trunk("closed", host="GATEWAY", port={CLOSED}, transport="tcp", ping_seconds=None,
               caller_id="+4930123499"),
         Trunk("narrow", host="GATEWAY", port={CARRIER}, calls_per_hour=1, ping_seconds=None,
@@ -48,12 +51,14 @@ SERVICES = f"""
         Did("+4930123409", to=outside("61701234567", by=1001)),
         Did("+4930123410", to=outside("51701234567", by=1001)),
         Did("+4930123411", to=extension(1008)),
+        Did("+4930123412", to=outside("41701234567", by=1001)),
     ],
     outbound=[
         Route("national", pattern=r"^0[1-9]\\d{{5,11}}$", strip=1, prefix="+49",
               trunks=["showing"]),
         Route("plain", pattern=r"^7\\d{{8,11}}$", strip=1, prefix="+49", trunks=["plain"]),
         Route("back", pattern=r"^8\\d{{8}}$", strip=1, prefix="+", trunks=["back"]),
+        Route("history", pattern=r"^4\\d{{8,11}}$", strip=1, prefix="+49", trunks=["history"]),
         Route("failing", pattern=r"^6\\d{{8,11}}$", strip=1, prefix="+49",
               trunks=["closed", "showing"]),
         Route("narrow", pattern=r"^5\\d{{8,11}}$", strip=1, prefix="+49",
@@ -86,7 +91,7 @@ SERVICES = f"""
 EXTENSIONS = f"""
         Extension(1000, caller_id="+4930123410", routes=["national"], ring_seconds=5),
         Extension(1001, caller_id="+4930123401", ring_seconds=5,
-                  routes=["national", "plain", "abroad", "failing", "narrow"]),
+                  routes=["national", "plain", "abroad", "failing", "narrow", "history"]),
         Extension(1002, ring_seconds=5, routes=["national"],
                   no_answer=outside("{DIALLED}")),
         Extension(1003, ring_seconds=5, routes=["plain"], no_answer=outside("71701234567")),
@@ -184,6 +189,18 @@ def test_busy_not_registered_and_no_answer_apart(operator: Operator, exchange: E
     call = caller.call("1008")
     phone.incoming()
     assert refused(call) == 603
+
+
+def test_history_info_says_who_has_sent_it_on(operator: Operator, exchange: Exchange) -> None:
+    """Where the carrier looks for that, and without Diversion"""
+    mobile = exchange.phone("9491701234567")
+    call = world_of(operator, exchange).call("+4930123412")
+    invite = invite_of(answered := mobile.incoming().answer())
+    at = operator.lab.gateway
+    entries = f"<sip:+4930123401@{at}>;index=1, <sip:9491701234567@{at};cause=302>;index=1.1"
+    assert invite.header("history-info") == entries
+    assert diversion(invite) == ""
+    talked(call, answered)
 
 
 def test_the_next_trunk_follows(operator: Operator, exchange: Exchange) -> None:
