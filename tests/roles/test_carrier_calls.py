@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import math
 import re
+import subprocess
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -14,19 +15,22 @@ import pytest
 
 from callcenter import paths
 from lab.lab import Lab
+from lab.network import BRIDGE
 from tests.acceptance.support.audio import Pcm, assert_heard
 from tests.acceptance.support.ladder import Message
 from tests.acceptance.support.phones import Call, Exchange, Transport
 from tests.acceptance.support.waiting import PATIENCE
 from tests.roles.conftest import SITE, Operator
-from tests.roles.sides import Side, calling, side
-from tests.roles.support import contacts, phone_of, refused, until
+from tests.roles.sides import Side, answering, calling, side
+from tests.roles.support import CALLER_HZ, contacts, phone_of, refused, until
 from tests.roles.test_carriers import invite_of
 from tests.roles.test_trunks import talk
 
 HOST = "carriers2"
 PEOPLE = 5070
 """Port of the people behind the carrier."""
+BESIDE = 5071
+"""Port of a carrier that SIPp speaks for."""
 PCMU = 0
 
 TRUNKS = f"""
@@ -45,6 +49,7 @@ TRUNKS = f"""
         Trunk("sipgate", preset="sipgate", outbound_proxy="GATEWAY", port={PEOPLE}, register=False,
               username="1234567t0", password=secret("sipgate"), ping_seconds=None,
               caller_id="+4930555300"),
+        Trunk("beside", host="GATEWAY", port={BESIDE}, ping_seconds=None, caller_id="+4930555500"),
         Trunk("flex", preset="telekom-companyflex", outbound_proxy="GATEWAY", port={PEOPLE},
               register=False, username="+4919929600000000001", password=secret("flex"),
               auth_username="+4919929600000000001@tel.t-online.de", ping_seconds=None,
@@ -60,6 +65,7 @@ TRUNKS = f"""
     outbound=[
         Route("twilio", pattern=r"^91\\d{{10}}$", strip=1, prefix="+", trunks=["twilio"]),
         Route("sipgate", pattern=r"^949\\d{{6,11}}$", strip=1, prefix="+", trunks=["sipgate"]),
+        Route("beside", pattern=r"^549\\d{{6,11}}$", strip=1, prefix="+", trunks=["beside"]),
         Route("flex", pattern=r"^749\\d{{6,11}}$", strip=1, prefix="+", trunks=["flex"]),
         Route("mobile", pattern=r"^686\\d{{6,11}}$", strip=1, prefix="+", trunks=["mobile"]),
         Route("flowroute", pattern=r"^81\\d{{10}}$", strip=1, prefix="+", trunks=["flowroute"]),
@@ -73,7 +79,7 @@ TRUNKS = f"""
 ALLOWED = "*Extension.range(1000, 1009, ring_seconds=5)"
 EXTENSIONS = (
     '*Extension.range(1000, 1009, ring_seconds=5, routes=["short", "local", "ten", "twilio", '
-    '"sipgate", "flowroute", "flex", "mobile"])'
+    '"sipgate", "flowroute", "flex", "mobile", "beside"])'
 )
 FIRST = 'dtmf="info", session_seconds=None, codecs=["PCMU"], packet_ms=30, ringback="de"'
 SECOND = 'dtmf="in-band", longest_call=5, session_seconds=600'
@@ -232,7 +238,7 @@ def test_ringing_is_our_own(operator: Operator, exchange: Exchange) -> None:
     answered.wait_ended()
 
 
-carrier = side(5071)
+carrier = side(BESIDE)
 
 
 @pytest.mark.parametrize(
@@ -365,3 +371,76 @@ def test_carriers_at_an_address_of_their_own(
     assert contacts(answered) == {own}
     call.hangup()
     answered.wait_ended()
+
+
+PUBLIC = "203.0.113.77"
+ROUTER = (
+    "table ip router {{ chain in {{ type nat hook prerouting priority dstnat; ip daddr {public} "
+    "dnat to {vlan}; }}; chain out {{ type nat hook postrouting priority srcnat; ip saddr {vlan} "
+    "snat to {public}; }}; }}"
+)
+
+
+def test_carriers_behind_a_router_of_their_own(
+    operator: Operator, exchange: Exchange, lab: Lab
+) -> None:
+    """They are told its address, and phones are not; both hear each other through it."""
+    own = next(host.address for host in operator.lab.hosts if host.name == HOST)
+    vlan = f"{own.rpartition('.')[0]}.251"
+    near = 'Network(sip_from="anywhere", local_networks=["172.16.0.0/12"])'
+    text = described(lab, "").replace('Network(sip_from="anywhere")', near)
+    assert near in text
+    operator.ssh(HOST, f"ip address add {vlan}/24 dev host0")
+    subprocess.run(["ip", "route", "add", PUBLIC, "via", vlan], check=True)
+    try:
+        operator.describe(text, trunk_address=vlan, trunk_public_ip=PUBLIC)
+        operator.succeed()
+        rules = ROUTER.format(public=PUBLIC, vlan=vlan)
+        assert operator.ssh(HOST, f"nft '{rules}'") == ""
+        call, answered = out(operator, exchange, "10086", "10086", "1003")
+        talk(call, answered)
+        assert contacts(answered) == {PUBLIC}
+        assert contacts(call) == {own}
+        assert f"c=IN IP4 {PUBLIC}" in invite_of(answered).text
+        # Within the call the carrier goes to what it was told.
+        answered.hangup()
+        call.wait_ended()
+    finally:
+        operator.ssh(HOST, "nft delete table ip router")
+        subprocess.run(["ip", "route", "del", PUBLIC], check=True)
+        operator.describe(described(lab, ""))
+        operator.succeed()
+        operator.ssh(HOST, f"ip address del {vlan}/24 dev host0")
+
+
+SQUARE = (b"\x80" * 4 + b"\x00" * 4) * 20
+"""Twenty milliseconds of 1000 Hz in PCMU."""
+
+
+def test_phones_of_ipv6_and_a_carrier_of_ipv4(operator: Operator, lab: Lab, carrier: Side) -> None:
+    """Each by an address of its own family, and the switch between them"""
+    own = next(host.address for host in operator.lab.hosts if host.name == HOST)
+    here, there = "fd77::1", "fd77::11"
+    operator.describe(described(lab, ""), address=there)
+    assert f"and the switch's address {there} is of IPv6" in refused(operator).output
+    subprocess.run(["ip", "address", "add", f"{here}/64", "dev", BRIDGE, "nodad"], check=True)
+    operator.ssh(HOST, f"ip address add {there}/64 dev host0 nodad")
+    try:
+        operator.describe(described(lab, ""), address=there, trunk_address=own)
+        operator.succeed()
+        with Exchange(here) as exchange, answering(carrier, PCMU):
+            phone = phone_of(operator, HOST, exchange, "1004", server=there)
+            call = phone.call("54930111222")
+            call.wait_established()
+            to, _ = carrier.told("INVITE")
+            assert to[0] == own
+            call.play(CALLER_HZ)
+            carrier.speaks(to, PCMU, SQUARE, 100)
+            assert_heard(call, 1000, 0.5)
+            assert carrier.hears(PCMU)
+            call.hangup()
+    finally:
+        operator.describe(described(lab, ""))
+        operator.succeed()
+        operator.ssh(HOST, f"ip address del {there}/64 dev host0")
+        subprocess.run(["ip", "address", "del", f"{here}/64", "dev", BRIDGE], check=True)
