@@ -58,6 +58,7 @@ KEYS = (
 
 FIRST = (
     "billing",
+    "dialplan",
     "firewall",
     "deploy",
     "molecule",

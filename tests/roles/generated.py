@@ -288,6 +288,8 @@ class Generator:
             ring_seconds=5,
             voicemail=number in self._boxes,
             no_answer=self._destination(number) if self._often(0.4) else None,
+            busy=self._destination(number) if self._often(0.1) else None,
+            not_registered=self._destination(number) if self._often(0.2) else None,
             routes=sorted(self._may[number]),
             caller_id=self.pick.choice((None, None, "+4930123410", "+12125550110")),
         )

@@ -55,7 +55,7 @@ TRUNKS = f"""
               auth_username="+4919929600000000001@tel.t-online.de", ping_seconds=None,
               caller_id="+4930555400"),
         Trunk("mobile", host="ims.ln.chinamobile.com", outbound_proxy="GATEWAY", port={PEOPLE},
-              register=False, username="862412345678", password=secret("mobile"), national="+86",
+              register=False, username="+862412345678", password=secret("mobile"), national="+86",
               auth_username="862412345678@ims.ln.chinamobile.com", ping_seconds=None,
               from_domain="ims.ln.chinamobile.com", caller_id="+862412345678"),
         Trunk("flowroute", preset="flowroute", outbound_proxy="GATEWAY", port={PEOPLE},

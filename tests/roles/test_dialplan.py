@@ -27,7 +27,7 @@ import pytest
 from callcenter import inventory, paths
 from callcenter.event_socket import EventSocketClient, connect
 from callcenter.render import File, Tree, freeswitch
-from callcenter.routing import explain
+from callcenter.routing import _onward, explain
 from callcenter.site import Site, SiteError, Switch
 from callcenter.ssh import login
 from lab.lab import Lab
@@ -112,11 +112,28 @@ def said(site: Site, call: Dialled, closed: frozenset[str], now: datetime.dateti
     way = {"trunk": call.trunk, "outsider": call.caller} if call.trunk else {"caller": call.caller}
     out: list[Step] = []
     try:
-        for line in explain(site, call.number, now, closed, **way):
+        lines = explain(site, call.number, now, closed, **way)
+        for line in _unregistered(site, lines, now, closed):
             out += _step(site, line)
     except SiteError:
         out.append(("refused", "404"))
     return _as_sent(site, call, out)
+
+
+def _unregistered(
+    site: Site, lines: Iterator[str], now: datetime.datetime, closed: frozenset[str]
+) -> Iterator[str]:
+    """The lines, but where an extension has a way of its own while it has no phone: that way."""
+    number = ""
+    for line in lines:
+        yield line
+        if found := re.fullmatch(r"extension (\d+) rings .*", line):
+            number = found[1]
+        if line.startswith("  not registered: "):
+            to = site.extension_by_number[number].not_registered
+            assert to is not None
+            yield from _unregistered(site, _onward(site, to, now, closed), now, closed)
+            return
 
 
 def _step(site: Site, line: str) -> Iterator[Step]:

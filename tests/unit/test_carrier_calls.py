@@ -127,7 +127,7 @@ trunks:
   - name: mobile
     host: ims.ln.chinamobile.com
     outbound_proxy: 192.0.2.9
-    username: "862412345678"
+    username: "+862412345678"
     auth_username: 862412345678@ims.ln.chinamobile.com
     password: correct-Horse-7battery
     national: "+86"
@@ -144,9 +144,9 @@ trunks:
 def test_what_public_pages_say_of_chinas_networks(own_folder: Path) -> None:
     """Gateways as docs/carriers.md describes them."""
     made = files(own_folder, CHINA)
-    for name, realm, proxy, account in (
-        ("mobile", "ims.ln.chinamobile.com", "192.0.2.9", "862412345678"),
-        ("telecom", "gd.ctcims.cn", "192.0.2.10", "+8675512345678"),
+    for name, realm, proxy, account, login in (
+        ("mobile", "ims.ln.chinamobile.com", "192.0.2.9", "+862412345678", "862412345678"),
+        ("telecom", "gd.ctcims.cn", "192.0.2.10", "+8675512345678", "+8675512345678"),
     ):
         gateway = dict(re.findall(r'param name="([a-z-]+)" value="([^"]*)"',
                                   made[f"gateways/{name}.xml"]))  # fmt: skip
@@ -154,7 +154,7 @@ def test_what_public_pages_say_of_chinas_networks(own_folder: Path) -> None:
         assert gateway["outbound-proxy"].startswith(proxy)
         assert gateway["register-proxy"].startswith(proxy)
         assert gateway["username"] == account
-        assert gateway["auth-username"] == f"{account}@{realm}"
+        assert gateway["auth-username"] == f"{login}@{realm}"
         assert gateway["register"] == "true"
 
 
