@@ -37,6 +37,8 @@ class Call:
     """What is called: of E.164, or an emergency number."""
     refused: str | None = None
     """Why it is not called."""
+    status: int = 403
+    """SIP's answer to a call that is refused."""
     rate: Rate | None = None
     """What it costs the account of whoever calls, where there is one."""
     trunks: tuple[Trunk, ...] = ()
@@ -121,10 +123,16 @@ def _capped(site: Site, call: Call, caller: str, account: str | None) -> Call:
 def _by_route(site: Site, number: str, routes: Sequence[str], who: str) -> Call:
     if (route := route_of(site, number, routes)) is not None:
         called = route.called(number)
-        why = None if route.short else site.outbound_limits.refused(called)
-        if not route.short and why is None and not re.fullmatch(r"\+[0-9]{6,15}", called):
-            why = f"{called} is no number of E.164"
-        return Call(route, called, why, trunks=_trunks(site, route.trunks))
+        trunks = _trunks(site, route.trunks)
+        if route.short:
+            return Call(route, called, trunks=trunks)
+        is_whole = re.fullmatch(r"\+[0-9]{6,15}", called) is not None
+        why = site.outbound_limits.refused(called)
+        if why is not None and (is_whole or re.fullmatch(r"\+[0-9]*", called)):
+            return Call(route, called, why)
+        if not is_whole:
+            return Call(route, called, f"{called} is no number of E.164", 404)
+        return Call(route, called, trunks=trunks)
     if fitting := [route for route in site.outbound if route.matches(number)]:
         names = " or ".join(route.name for route in fitting)
         return Call(fitting[0], number, f"{who} has not the route {names}")

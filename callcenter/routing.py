@@ -145,12 +145,21 @@ def explain(
     path, destination = service_of(site, number)
     if destination is None:
         yield f"{number} is {path}"
-        if path.removeprefix("features.") in WITH_NUMBER:
-            yield "the call is refused (404): a number is dialled after it"
+        yield from _own_code(site, caller or site.extensions[0].number, path)
         return
     field, target = target_of(destination)
     yield f"{number} is {_words(field)} {target} ({path})"
     yield from _onward(site, destination, when, closed)
+
+
+def _own_code(site: Site, caller: str, path: str) -> Iterator[str]:
+    """Why a code does nothing for whoever dials it, if so."""
+    if path.removeprefix("features.") in WITH_NUMBER:
+        yield "the call is refused (404): a number is dialled after it"
+    elif path == "voicemail.check" and site.extension_by_number[caller].mailbox is None:
+        yield f"the call is refused (603): extension {caller} has no mailbox"
+    elif path.startswith("agent_codes.") and caller not in {one.extension for one in site.agents}:
+        yield f"{caller} is told that it is no agent"
 
 
 def _code_with_number(site: Site, dialled: str) -> tuple[str, str] | None:
@@ -263,7 +272,7 @@ def _leaving(
     else:
         yield f"{number} fits the route {call.by.name} (outbound[{site.outbound.index(call.by)}])"
     if call.refused is not None:
-        yield f"the call is refused (403): {call.refused}"
+        yield f"the call is refused ({call.status}): {call.refused}"
         return
     shares = call.by.shares if isinstance(call.by, Route) else {}
     whole = sum(shares.values())
@@ -373,6 +382,10 @@ def _onward(
         case ToExtension():
             called = site.extension_by_number[here.extension]
             yield f"extension {called.number} rings for {called.ring_seconds} s"
+            for words, to in (("busy", called.busy), ("not registered", called.not_registered)):
+                if to is not None:
+                    field, target = target_of(to)
+                    yield f"  {words}: {_words(field)} {target}"
             after = called.unanswered
         case ToRingGroup():
             group: RingGroup = site.named("ring_groups", here.ring_group)

@@ -17,6 +17,7 @@ from callcenter.site.destinations import (
     destinations_in,
     target_of,
 )
+from callcenter.site.extensions import UNANSWERED
 from callcenter.site.features import WITH_NUMBER
 from callcenter.site.media import PASSED
 
@@ -504,7 +505,7 @@ def onward(site: Site, destination: Destination) -> list[Destination]:
         return []
     return [
         to
-        for field in ("otherwise", "no_answer")
+        for field in ("otherwise", *UNANSWERED)
         if (to := getattr(owner, field, None)) is not None
     ]
 

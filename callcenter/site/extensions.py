@@ -17,7 +17,7 @@ from callcenter.site.voicemails import Mailbox
 if TYPE_CHECKING:
     from typing import Unpack
 
-__all__ = ["Extension"]
+__all__ = ["UNANSWERED", "Extension"]
 
 MAXIMUM_RANGE = 20_000
 
@@ -25,11 +25,17 @@ OWN = ("name", "password", "caller_id")
 """What no two extensions have in common."""
 
 
+UNANSWERED = ("no_answer", "busy", "not_registered")
+"""Fields that say where callers go who are not answered."""
+
+
 class Alike(TypedDict, total=False):
     """What the extensions of a range may have in common."""
 
     ring_seconds: int
     no_answer: Destination | None
+    busy: Destination | None
+    not_registered: Destination | None
     voicemail: bool
     record: bool
     pickup_groups: Many[str]
@@ -58,6 +64,13 @@ class Extension:
     no_answer: Destination | None = None
     """Where callers go when nobody answers, it is busy, or it has no phone. Default: its mailbox
     where it has one; else they are told, and the call ends."""
+    busy: Destination | None = None
+    """Way of callers whom its phone tells that it is busy, or that it declines the call. Default:
+    as no_answer."""
+    not_registered: Destination | None = None
+    """Way of callers while it has no phone, and while it asks not to be disturbed. With
+    ``network.edge`` also of those whose call its phones do not answer at all, or as temporarily
+    unavailable (480). Default: as no_answer."""
     voicemail: Mailbox | Annotated[bool, Field(strict=True)] = False
     """Whether it has a mailbox; a Mailbox says more about it."""
 
@@ -96,6 +109,8 @@ class Extension:
             password: Secret = ...,
             ring_seconds: int = 30,
             no_answer: Destination | None = None,
+            busy: Destination | None = None,
+            not_registered: Destination | None = None,
             voicemail: Mailbox | bool = False,
             record: bool = False,
             pickup_groups: Many[str] = (),
@@ -112,8 +127,9 @@ class Extension:
         if isinstance(mailbox, Mailbox) and mailbox.pin == Secret("voicemail/default"):
             mailbox = replace(mailbox, pin=Secret(f"voicemail/{self.number}"))
         object.__setattr__(self, "voicemail", mailbox)
-        if self.no_answer is not None:
-            object.__setattr__(self, "no_answer", owned(self.no_answer, self.number))
+        for field in UNANSWERED:
+            if (to := getattr(self, field)) is not None:
+                object.__setattr__(self, field, owned(to, self.number))
 
     @property
     def mailbox(self) -> Mailbox | None:
@@ -131,6 +147,11 @@ class Extension:
         if self.no_answer is None and self.mailbox is not None:
             return ToVoicemail(self.number)
         return self.no_answer
+
+    @property
+    def leads_on(self) -> bool:
+        """True where a call that it does not answer goes anywhere."""
+        return any(one is not None for one in (self.unanswered, self.busy, self.not_registered))
 
     @classmethod
     def range(cls, first: int, last: int, **alike: Unpack[Alike]) -> list[Extension]:

@@ -8,7 +8,7 @@ from typing import Any, Literal
 
 __all__ = ["PRESETS", "SOURCES", "Preset"]
 
-Preset = Literal["flowroute", "sipgate", "telekom", "telnyx", "twilio"]
+Preset = Literal["flowroute", "sipgate", "telekom", "telekom-companyflex", "telnyx", "twilio"]
 
 PRESETS: Mapping[Preset, Mapping[str, Any]] = {
     # Known by its address and a prefix; numbers of E.164 without a plus.
@@ -30,6 +30,14 @@ PRESETS: Mapping[Preset, Mapping[str, Any]] = {
         "from_domain": "tel.t-online.de",
         "national": "+49",
     },
+    # By TCP to a proxy that is the customer's own; numbers of E.164, A-law before mu-law.
+    "telekom-companyflex": {
+        "host": "tel.t-online.de",
+        "from_domain": "tel.t-online.de",
+        "transport": "tcp",
+        "national": "+49",
+        "codecs": ("PCMA", "PCMU"),
+    },
     # NAPTR and SRV lead to both servers of the region.
     "telnyx": {"host": "sip.telnyx.com"},
     # The password answers at each call, nothing is registered, and host is the trunk's own name.
@@ -49,6 +57,7 @@ SOURCES: Mapping[Preset, tuple[str, ...]] = {
         "https://github.com/arnonym/ha-plugins/issues/30",
         "https://github.com/arnonym/ha-plugins/issues/132",
     ),
+    "telekom-companyflex": ("https://github.com/DMontgomery40/Faxbot",),
     "telnyx": ("https://sip.telnyx.com.au/",),
     "twilio": (
         "https://www.twilio.com/docs/sip-trunking/sending-sip-to-twilio-best-practices",

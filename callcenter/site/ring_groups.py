@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import KW_ONLY
-from typing import Annotated, Literal
+from typing import Annotated, Literal, Self
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
-from callcenter.site._model import model
+from callcenter.site._model import Problem, model
 from callcenter.site._types import Many, Name, Number
 from callcenter.site.destinations import Destination, ToOutside
 
@@ -20,8 +20,8 @@ class RingGroup:
 
     name: Name
     """What destinations call it by."""
-    members: Annotated[Many[Number], Field(min_length=1)]
-    """Extensions, in the order in which they ring."""
+    members: Many[Number] = ()
+    """Extensions, in the order in which they ring. A group of numbers ``outside`` has none."""
     _: KW_ONLY
     outside: Many[ToOutside] = ()
     """Numbers outside, such as mobiles, that ring with the members, or after them in turn. Whoever
@@ -34,3 +34,9 @@ class RingGroup:
     """How long they ring: all of them, or each in turn. Seconds, 5 to 300."""
     otherwise: Destination | None = None
     """Where the call goes when nobody answers. Default: it ends."""
+
+    @model_validator(mode="after")
+    def _check(self) -> Self:
+        if not self.members and not self.outside:
+            raise Problem("members", "is empty, so nobody rings; name extensions, or outside")
+        return self

@@ -43,7 +43,7 @@ from callcenter.site.cdrs import Cdr, LocalPostgres, RemotePostgres
 from callcenter.site.certificates import check_certificates, fits
 from callcenter.site.conferences import Conference
 from callcenter.site.event_socket import EventSocket
-from callcenter.site.extensions import Extension
+from callcenter.site.extensions import UNANSWERED, Extension
 from callcenter.site.faxes import Fax
 from callcenter.site.features import FeatureCodes
 from callcenter.site.guessers import Guessers
@@ -470,7 +470,7 @@ class Site:
             f"Site.extensions[{index}].{field}: needs a switch, and the inventory has edges only; "
             "leave it out"
             for index, extension in enumerate(self.extensions)
-            for field in ("no_answer", "voicemail", "pickup_groups")
+            for field in (*UNANSWERED, "voicemail", "pickup_groups")
             if getattr(extension, field)
         ]
         out += [
@@ -506,7 +506,7 @@ class Site:
         nothing."""
         shared = {n: one for n, one in enumerate(self.trunks) if one.transport != "tls"}
         sources = [source for trunk in shared.values() for source in trunk.sources]
-        if switch.trunk_address is not None or not switch.is_behind_nat:
+        if not switch.is_trunk_behind_nat:
             return []
         if self.network.holds(sources) is not None:
             return []

@@ -58,7 +58,11 @@ class Switch:
     """The address on the host's own interface. Default: public_ip, for a host that holds it."""
     trunk_address: Address | None = None
     """Another address of the host, such as one in a carrier's VLAN, at which carriers call and are
-    called. They are told it as it stands. Default: carriers are served at ``address``."""
+    called. They are told it as it stands, or ``trunk_public_ip``. Default: carriers are served at
+    ``address``."""
+    trunk_public_ip: Address | None = None
+    """The public address of the router before ``trunk_address``, which carriers outside the local
+    networks are told. Default: there is no such router."""
     stun: StunServer | None = None
     """A STUN server, as ``host`` or ``host:port`` (default: 3478), which the host asks each minute
     for the public address of its router, instead of ``public_ip``. Needs ``address``, of IPv4.
@@ -105,6 +109,8 @@ class Switch:
             )
         if self.trunk_address is not None:
             self._check_trunk_address(self.trunk_address)
+        if self.trunk_public_ip is not None:
+            self._check_trunk_public_ip(self.trunk_public_ip)
         return self
 
     def _check_trunk_address(self, text: str) -> None:
@@ -120,6 +126,24 @@ class Switch:
             raise Problem(
                 "trunk_address",
                 f"{text} is link-local, which needs a zone to be reached; give a global address",
+            )
+
+    def _check_trunk_public_ip(self, text: str) -> None:
+        if self.trunk_address is None:
+            raise Problem("trunk_public_ip", "is that of trunk_address; give it, too, or public_ip")
+        announced = ipaddress.ip_address(text)
+        if stun.is_no_host(announced) or stun.is_private(announced):
+            raise Problem(
+                "trunk_public_ip",
+                f"{text} is no address that a carrier outside could answer; give the router's "
+                "public one",
+            )
+        own = ipaddress.ip_address(self.trunk_address)
+        if announced.version != own.version:
+            raise Problem(
+                "trunk_public_ip",
+                f"{text} is of IPv{announced.version}, and trunk_address of IPv{own.version}; give "
+                f"one of IPv{own.version}",
             )
 
     def _check_stun(self) -> None:
@@ -166,6 +190,15 @@ class Switch:
         return self.stun is not None or self.announced_address != self.bind_address
 
     @property
+    def is_trunk_behind_nat(self) -> bool:
+        """True where carriers outside the local networks are told another address."""
+        return (
+            self.trunk_public_ip is not None
+            if self.trunk_address is not None
+            else self.is_behind_nat
+        )
+
+    @property
     def announced_address(self) -> str:
         """What phones outside the local networks are told. Of a switch with ``stun`` only its host
         knows it: :func:`callcenter.announced.announced` asks it."""
@@ -188,6 +221,7 @@ class Switch:
             public_ip=data.get("public_ip"),
             address=data.get("address"),
             trunk_address=data.get("trunk_address"),
+            trunk_public_ip=data.get("trunk_public_ip"),
             stun=data.get("stun"),
         )
 
@@ -198,8 +232,8 @@ def hosts(
     """An inventory's group of hosts, refused before a connection is opened where it is wrong.
 
     Each is a name and pyinfra's host data (``ssh_user``, ``ssh_port``, …) with ``public_ip``,
-    ``address``, ``trunk_address`` and ``stun``. ``group`` is the name of the inventory's variable:
-    ``switches`` or ``edges``.
+    ``address``, ``trunk_address``, ``trunk_public_ip`` and ``stun``. ``group`` is the name of the
+    inventory's variable: ``switches`` or ``edges``.
     """
     if not members:
         raise SiteError([f"{group}: is empty; an inventory needs at least one host"])

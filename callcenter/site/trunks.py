@@ -445,6 +445,9 @@ class Trunk:
     shows_callers: Annotated[bool, Field(strict=True)] = False
     """Permission of the carrier to show a caller from outside, by the own number, on calls that are
     sent on to a number outside. Else the number of the extension that sends them on is shown."""
+    forwarded_in: Literal["diversion", "history-info"] = "diversion"
+    """Header that says who has sent a call on to a number outside: Diversion (RFC 5806) or
+    History-Info (RFC 7044)."""
     caller_id_format: NumberFormat = "+"
     """The way in which the carrier wants the caller's number to be written; see
     ``number_format``."""
@@ -533,6 +536,12 @@ class Trunk:
         if self.preset == "flowroute" and not self.number_prefix:
             raise Problem(
                 "number_prefix", "is missing for flowroute; give its prefix, such as '12345678*'"
+            )
+        if self.preset == "telekom-companyflex" and self.outbound_proxy is None:
+            raise Problem(
+                "outbound_proxy",
+                "is missing for telekom-companyflex; give the customer's own, which ends in "
+                "'.primary.companyflex.de'",
             )
         if self.preset == "twilio" and not self.host.endswith(".twilio.com"):
             raise Problem(

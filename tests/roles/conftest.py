@@ -61,6 +61,7 @@ KEYS = (
 
 FIRST = (
     "billing",
+    "dialplan",
     "firewall",
     "deploy",
     "molecule",

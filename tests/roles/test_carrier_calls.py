@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import math
+import re
+import subprocess
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -13,19 +15,22 @@ import pytest
 
 from callcenter import paths
 from lab.lab import Lab
+from lab.network import BRIDGE
 from tests.acceptance.support.audio import Pcm, assert_heard
 from tests.acceptance.support.ladder import Message
-from tests.acceptance.support.phones import Call, Exchange
+from tests.acceptance.support.phones import Call, Exchange, Transport
 from tests.acceptance.support.waiting import PATIENCE
 from tests.roles.conftest import SITE, Operator
-from tests.roles.sides import Side, calling, side
-from tests.roles.support import contacts, phone_of, refused, until
+from tests.roles.sides import Side, answering, calling, side
+from tests.roles.support import CALLER_HZ, contacts, phone_of, refused, until
 from tests.roles.test_carriers import invite_of
 from tests.roles.test_trunks import talk
 
 HOST = "carriers2"
 PEOPLE = 5070
 """Port of the people behind the carrier."""
+BESIDE = 5071
+"""Port of a carrier that SIPp speaks for."""
 PCMU = 0
 
 TRUNKS = f"""
@@ -44,6 +49,15 @@ TRUNKS = f"""
         Trunk("sipgate", preset="sipgate", outbound_proxy="GATEWAY", port={PEOPLE}, register=False,
               username="1234567t0", password=secret("sipgate"), ping_seconds=None,
               caller_id="+4930555300"),
+        Trunk("beside", host="GATEWAY", port={BESIDE}, ping_seconds=None, caller_id="+4930555500"),
+        Trunk("flex", preset="telekom-companyflex", outbound_proxy="GATEWAY", port={PEOPLE},
+              register=False, username="+4919929600000000001", password=secret("flex"),
+              auth_username="+4919929600000000001@tel.t-online.de", ping_seconds=None,
+              caller_id="+4930555400"),
+        Trunk("mobile", host="ims.ln.chinamobile.com", outbound_proxy="GATEWAY", port={PEOPLE},
+              register=False, username="+862412345678", password=secret("mobile"), national="+86",
+              auth_username="862412345678@ims.ln.chinamobile.com", ping_seconds=None,
+              from_domain="ims.ln.chinamobile.com", caller_id="+862412345678"),
         Trunk("flowroute", preset="flowroute", outbound_proxy="GATEWAY", port={PEOPLE},
               number_prefix="12345678*", ping_seconds=None, caller_id="+12125550101"),
     ],
@@ -51,6 +65,9 @@ TRUNKS = f"""
     outbound=[
         Route("twilio", pattern=r"^91\\d{{10}}$", strip=1, prefix="+", trunks=["twilio"]),
         Route("sipgate", pattern=r"^949\\d{{6,11}}$", strip=1, prefix="+", trunks=["sipgate"]),
+        Route("beside", pattern=r"^549\\d{{6,11}}$", strip=1, prefix="+", trunks=["beside"]),
+        Route("flex", pattern=r"^749\\d{{6,11}}$", strip=1, prefix="+", trunks=["flex"]),
+        Route("mobile", pattern=r"^686\\d{{6,11}}$", strip=1, prefix="+", trunks=["mobile"]),
         Route("flowroute", pattern=r"^81\\d{{10}}$", strip=1, prefix="+", trunks=["flowroute"]),
         Route("short", pattern=r"^(?:10086|95588|12345)$", short=True, trunks=["ims"]),
         Route("local", pattern=r"^[2-8]\\d{{7}}$", prefix="+8610", trunks=["ims"]),
@@ -62,7 +79,7 @@ TRUNKS = f"""
 ALLOWED = "*Extension.range(1000, 1009, ring_seconds=5)"
 EXTENSIONS = (
     '*Extension.range(1000, 1009, ring_seconds=5, routes=["short", "local", "ten", "twilio", '
-    '"sipgate", "flowroute"])'
+    '"sipgate", "flowroute", "flex", "mobile", "beside"])'
 )
 FIRST = 'dtmf="info", session_seconds=None, codecs=["PCMU"], packet_ms=30, ringback="de"'
 SECOND = 'dtmf="in-band", longest_call=5, session_seconds=600'
@@ -77,7 +94,16 @@ def described(lab: Lab, more: str) -> str:
 def operator(operator_of: Callable[..., Operator], lab: Lab) -> Operator:
     made = operator_of(HOST)
     made.secrets.touch(0o600)
-    made.secrets.write_text(json.dumps({"twilio": "a-carriers-word", "sipgate": "another-word"}))
+    made.secrets.write_text(
+        json.dumps(
+            {
+                "twilio": "a-carriers-word",
+                "sipgate": "another-word",
+                "flex": "a-third-word",
+                "mobile": "a-fourth-word",
+            }
+        )
+    )
     made.describe(described(lab, FIRST))
     made.succeed()
     assert made.succeed().changes == 0
@@ -99,10 +125,11 @@ def exchange(lab: Lab) -> Iterator[Exchange]:
 
 
 def out(
-    operator: Operator, exchange: Exchange, dialled: str, sent: str, caller: str = "1000"
-) -> tuple[Call, Call]:
+    operator: Operator, exchange: Exchange, dialled: str, sent: str, caller: str = "1000",
+    transport: Transport = "udp",
+) -> tuple[Call, Call]:  # fmt: skip
     """A call of an extension to somebody behind the carrier, who has answered."""
-    people = exchange.phone(sent)
+    people = exchange.phone(sent, transport=transport)
     call = phone_of(operator, HOST, exchange, caller).call(dialled)
     answered = people.incoming().answer()
     call.wait_established()
@@ -145,19 +172,28 @@ def test_numbers_by_rule_and_short_ones(
          "<sip:4930555300@"),
         ("812125550199", "12345678*12125550199", "us-west-or.sip.flowroute.com",
          "p-asserted-identity", "<sip:+12125550101@"),
+        ("74930111222", "+4930111222", "tel.t-online.de", "from",
+         "<sip:+4930555400@tel.t-online.de>"),
+        ("6861087654321", "+861087654321", "ims.ln.chinamobile.com", "from",
+         "<sip:+862412345678@ims.ln.chinamobile.com>"),
     ],
 )  # fmt: skip
 def test_a_presets_carrier_is_sent_what_its_page_asks_for(
     operator: Operator, exchange: Exchange, dialled: str, sent: str, host: str, identity: str,
     shown: str,
 ) -> None:  # fmt: skip
-    call, answered = out(operator, exchange, dialled, sent)
+    by_tcp = host == "tel.t-online.de"
+    transport: Transport = "tcp" if by_tcp else "udp"
+    call, answered = out(operator, exchange, dialled, sent, transport=transport)
     talk(call, answered)
     invite = invite_of(answered)
     assert invite.text.startswith(f"INVITE sip:{sent}@{host}")
     assert shown in invite.header(identity)
     if identity == "p-preferred-identity":
         assert "sip:1234567t0@sipconnect.sipgate.de" in invite.header("from")
+    if by_tcp:
+        assert invite.header("via").startswith("SIP/2.0/TCP")
+        assert re.search(r"m=audio \d+ RTP/AVP 8 0\b", invite.text)
     call.hangup()
     answered.wait_ended()
 
@@ -202,7 +238,7 @@ def test_ringing_is_our_own(operator: Operator, exchange: Exchange) -> None:
     answered.wait_ended()
 
 
-carrier = side(5071)
+carrier = side(BESIDE)
 
 
 @pytest.mark.parametrize(
@@ -335,3 +371,76 @@ def test_carriers_at_an_address_of_their_own(
     assert contacts(answered) == {own}
     call.hangup()
     answered.wait_ended()
+
+
+PUBLIC = "203.0.113.77"
+ROUTER = (
+    "table ip router {{ chain in {{ type nat hook prerouting priority dstnat; ip daddr {public} "
+    "dnat to {vlan}; }}; chain out {{ type nat hook postrouting priority srcnat; ip saddr {vlan} "
+    "snat to {public}; }}; }}"
+)
+
+
+def test_carriers_behind_a_router_of_their_own(
+    operator: Operator, exchange: Exchange, lab: Lab
+) -> None:
+    """They are told its address, and phones are not; both hear each other through it."""
+    own = next(host.address for host in operator.lab.hosts if host.name == HOST)
+    vlan = f"{own.rpartition('.')[0]}.251"
+    near = 'Network(sip_from="anywhere", local_networks=["172.16.0.0/12"])'
+    text = described(lab, "").replace('Network(sip_from="anywhere")', near)
+    assert near in text
+    operator.ssh(HOST, f"ip address add {vlan}/24 dev host0")
+    subprocess.run(["ip", "route", "add", PUBLIC, "via", vlan], check=True)
+    try:
+        operator.describe(text, trunk_address=vlan, trunk_public_ip=PUBLIC)
+        operator.succeed()
+        rules = ROUTER.format(public=PUBLIC, vlan=vlan)
+        assert operator.ssh(HOST, f"nft '{rules}'") == ""
+        call, answered = out(operator, exchange, "10086", "10086", "1003")
+        talk(call, answered)
+        assert contacts(answered) == {PUBLIC}
+        assert contacts(call) == {own}
+        assert f"c=IN IP4 {PUBLIC}" in invite_of(answered).text
+        # Within the call the carrier goes to what it was told.
+        answered.hangup()
+        call.wait_ended()
+    finally:
+        operator.ssh(HOST, "nft delete table ip router")
+        subprocess.run(["ip", "route", "del", PUBLIC], check=True)
+        operator.describe(described(lab, ""))
+        operator.succeed()
+        operator.ssh(HOST, f"ip address del {vlan}/24 dev host0")
+
+
+SQUARE = (b"\x80" * 4 + b"\x00" * 4) * 20
+"""Twenty milliseconds of 1000 Hz in PCMU."""
+
+
+def test_phones_of_ipv6_and_a_carrier_of_ipv4(operator: Operator, lab: Lab, carrier: Side) -> None:
+    """Each by an address of its own family, and the switch between them"""
+    own = next(host.address for host in operator.lab.hosts if host.name == HOST)
+    here, there = "fd77::1", "fd77::11"
+    operator.describe(described(lab, ""), address=there)
+    assert f"and the switch's address {there} is of IPv6" in refused(operator).output
+    subprocess.run(["ip", "address", "add", f"{here}/64", "dev", BRIDGE, "nodad"], check=True)
+    operator.ssh(HOST, f"ip address add {there}/64 dev host0 nodad")
+    try:
+        operator.describe(described(lab, ""), address=there, trunk_address=own)
+        operator.succeed()
+        with Exchange(here) as exchange, answering(carrier, PCMU):
+            phone = phone_of(operator, HOST, exchange, "1004", server=there)
+            call = phone.call("54930111222")
+            call.wait_established()
+            to, _ = carrier.told("INVITE")
+            assert to[0] == own
+            call.play(CALLER_HZ)
+            carrier.speaks(to, PCMU, SQUARE, 100)
+            assert_heard(call, 1000, 0.5)
+            assert carrier.hears(PCMU)
+            call.hangup()
+    finally:
+        operator.describe(described(lab, ""))
+        operator.succeed()
+        operator.ssh(HOST, f"ip address del {there}/64 dev host0")
+        subprocess.run(["ip", "address", "del", f"{here}/64", "dev", BRIDGE], check=True)

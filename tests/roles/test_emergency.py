@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from typing import ClassVar
 
 import pytest
@@ -16,6 +16,7 @@ from tests.acceptance.support.waiting import PATIENCE
 from tests.attack.sip import Message, Peer, sdp
 from tests.roles.conftest import SITE, Operator
 from tests.roles.support import logged, phone_of, until
+from tests.roles.test_ringing import Desk, received
 
 HOST = "emergency1"
 SLOW, NEXT, WATCHED = 5066, 5067, 5068
@@ -219,12 +220,15 @@ def test_a_trunk_that_seems_to_be_down_is_tried(
 
 
 def test_people_in_the_house_are_told(operator: Operator, exchange: Exchange, lab: Lab) -> None:
-    """Their phones ring, show who has called, and say what for; the call waits for nobody"""
-    desk, guard = (phone_of(operator, HOST, exchange, one) for one in ("1003", "1004"))
-    with carrier(operator, lab, NEXT) as after:
+    """Their phones ring, show who has called, and say what for; the call waits for nobody, and no
+    phone that is gone holds up another of its extension"""
+    with carrier(operator, lab, NEXT) as after, ExitStack() as open_:
+        gone = Desk(operator, lab, open_).phone("1003")
+        desk, guard = (phone_of(operator, HOST, exchange, one) for one in ("1003", "1004"))
         call = phone_of(operator, HOST, exchange, "1002").call("999")
         invite = after.called()
         ringing: list[Call] = [desk.incoming(), guard.incoming()]
+        received(gone, "INVITE")
         assert {one.number for one in ringing} == {"1002"}
         after.answers(invite)
         call.wait_established()

@@ -18,9 +18,9 @@ from tests.roles.test_carriers import invite_of
 from tests.roles.test_trunks import talk
 
 HOST = "outside1"
-CARRIER = 5066
+CARRIER, CLOSED = 5066, 5099
 MOBILE, DIALLED = "+491701234567", "01701234567"
-OWN = 'routes=["national"]'
+SECOND, SECOND_DIALLED = "+491701234568", "01701234568"
 
 SERVICES = f"""
     trunks=[
@@ -28,6 +28,13 @@ SERVICES = f"""
               shows_callers=True, ping_seconds=None),
         Trunk("plain", host="GATEWAY", port={CARRIER}, caller_id="+4930123499",
               number_format="00", ping_seconds=None),
+        Trunk("history", host="GATEWAY", port={CARRIER}, caller_id="+4930123497",
+              forwarded_in="history-info", number_format="digits", number_prefix="9",
+              ping_seconds=None),
+        Trunk("closed", host="GATEWAY", port={CLOSED}, transport="tcp", ping_seconds=None,
+              caller_id="+4930123499"),
+        Trunk("narrow", host="GATEWAY", port={CARRIER}, calls_per_hour=1, ping_seconds=None,
+              caller_id="+4930123498"),
         Trunk("back", host="ADDRESS", port=5080, number_prefix="49", number_format="digits",
               caller_id="+4930123401", ping_seconds=None),
     ],
@@ -41,12 +48,21 @@ SERVICES = f"""
                                           otherwise=extension(1001))),
         Did("+4930123407", to=extension(1003)),
         Did("+4930123408", to=extension(1004)),
+        Did("+4930123409", to=outside("61701234567", by=1001)),
+        Did("+4930123410", to=outside("51701234567", by=1001)),
+        Did("+4930123411", to=extension(1008)),
+        Did("+4930123412", to=outside("41701234567", by=1001)),
     ],
     outbound=[
         Route("national", pattern=r"^0[1-9]\\d{{5,11}}$", strip=1, prefix="+49",
               trunks=["showing"]),
         Route("plain", pattern=r"^7\\d{{8,11}}$", strip=1, prefix="+49", trunks=["plain"]),
         Route("back", pattern=r"^8\\d{{8}}$", strip=1, prefix="+", trunks=["back"]),
+        Route("history", pattern=r"^4\\d{{8,11}}$", strip=1, prefix="+49", trunks=["history"]),
+        Route("failing", pattern=r"^6\\d{{8,11}}$", strip=1, prefix="+49",
+              trunks=["closed", "showing"]),
+        Route("narrow", pattern=r"^5\\d{{8,11}}$", strip=1, prefix="+49",
+              trunks=["narrow", "plain"]),
         Route("abroad", pattern=r"^00[1-9]\\d{{6,12}}$", strip=2, prefix="+", trunks=["plain"]),
     ],
     emergency=[Emergency("112", trunks=["showing"])],
@@ -62,6 +78,11 @@ SERVICES = f"""
                   ring_seconds=30, otherwise=voicemail(1009)),
         RingGroup("turn", [1006], outside=[outside("{DIALLED}", by=1001)], number=6101,
                   strategy="in-turn", ring_seconds=30),
+        RingGroup("mobiles", outside=[outside("{DIALLED}", by=1001),
+                                      outside("{SECOND_DIALLED}", by=1008)],
+                  number=6102, ring_seconds=30, otherwise=extension(1007)),
+        RingGroup("mobiles-turn", outside=[outside("{DIALLED}", by=1001)], number=6103,
+                  strategy="in-turn", ring_seconds=30),
     ],
     speed_dials={{"*01": "{DIALLED}"}},
     features=FeatureCodes(forward="*72", forward_off="*73"),
@@ -70,13 +91,15 @@ SERVICES = f"""
 EXTENSIONS = f"""
         Extension(1000, caller_id="+4930123410", routes=["national"], ring_seconds=5),
         Extension(1001, caller_id="+4930123401", ring_seconds=5,
-                  routes=["national", "plain", "abroad"]),
+                  routes=["national", "plain", "abroad", "failing", "narrow", "history"]),
         Extension(1002, ring_seconds=5, routes=["national"],
                   no_answer=outside("{DIALLED}")),
         Extension(1003, ring_seconds=5, routes=["plain"], no_answer=outside("71701234567")),
         Extension(1004, ring_seconds=5, caller_id="+4930123408", routes=["back"],
                   no_answer=outside("830123408")),
-        *Extension.range(1005, 1008, ring_seconds=5), Extension(1009, voicemail=True),"""
+        *Extension.range(1005, 1007, ring_seconds=5), Extension(1009, voicemail=True),
+        Extension(1008, ring_seconds=5, routes=["national"], no_answer=hang_up("CALL_REJECTED"),
+                  busy=outside("{DIALLED}"), not_registered=extension(1006)),"""
 ALLOWED = "*Extension.range(1000, 1009, ring_seconds=5)"
 
 
@@ -147,6 +170,56 @@ def test_busy(operator: Operator, exchange: Exchange) -> None:
     answered = mobile.incoming().answer()
     assert diversion(invite_of(answered)).endswith(">;reason=user-busy")
     talked(call, answered)
+
+
+def test_busy_not_registered_and_no_answer_apart(operator: Operator, exchange: Exchange) -> None:
+    """Each has a way of its own, whoever calls"""
+    mobile = exchange.phone(MOBILE)
+    inside = phone_of(operator, HOST, exchange, "1006")
+    caller = phone_of(operator, HOST, exchange, "1000")
+    world = world_of(operator, exchange)
+    for call in (world.call("+4930123411"), caller.call("1008")):
+        talked(call, inside.incoming().answer())
+    phone = phone_of(operator, HOST, exchange, "1008")
+    call = world.call("+4930123411")
+    phone.incoming().reject()
+    answered = mobile.incoming().answer()
+    assert diversion(invite_of(answered)).endswith(">;reason=user-busy")
+    talked(call, answered)
+    call = caller.call("1008")
+    phone.incoming()
+    assert refused(call) == 603
+
+
+def test_history_info_says_who_has_sent_it_on(operator: Operator, exchange: Exchange) -> None:
+    """Where the carrier looks for that, and without Diversion"""
+    mobile = exchange.phone("9491701234567")
+    call = world_of(operator, exchange).call("+4930123412")
+    invite = invite_of(answered := mobile.incoming().answer())
+    at = operator.lab.gateway
+    entries = f"<sip:+4930123401@{at}>;index=1, <sip:9491701234567@{at};cause=302>;index=1.1"
+    assert invite.header("history-info") == entries
+    assert diversion(invite) == ""
+    talked(call, answered)
+
+
+def test_the_next_trunk_follows(operator: Operator, exchange: Exchange) -> None:
+    """Where the first cannot be reached"""
+    mobile = exchange.phone(MOBILE)
+    call = world_of(operator, exchange).call("+4930123409")
+    answered = mobile.incoming().answer()
+    assert answered.number.startswith("+431555000")
+    talked(call, answered)
+
+
+def test_the_hour_of_a_trunk(operator: Operator, exchange: Exchange) -> None:
+    """The second call goes by the next one"""
+    narrow, plain = exchange.phone(MOBILE), exchange.phone("00491701234567")
+    world = world_of(operator, exchange)
+    for mobile in (narrow, plain):
+        call = world.call("+4930123410")
+        talked(call, mobile.incoming().answer())
+    logged(operator, HOST, f"(trunk-hour) of trunk narrow hit by a call of 1001 to {MOBILE}")
 
 
 def test_a_carrier_that_shows_nobody_else(operator: Operator, exchange: Exchange) -> None:
@@ -284,6 +357,34 @@ def test_a_mobile_in_a_ring_group(operator: Operator, exchange: Exchange, group:
     answered.wait_ended()
 
 
+def test_a_group_of_mobiles_alone(operator: Operator, exchange: Exchange) -> None:
+    """All ring, and who presses the key first has the call"""
+    first, second = exchange.phone(MOBILE), exchange.phone(SECOND)
+    call = phone_of(operator, HOST, exchange, "1007").call("6102")
+    ringing = first.incoming()
+    accepted(call, answered := second.incoming().answer())
+    assert ringing.wait_ended().by == "them"
+    call.hangup()
+    answered.wait_ended()
+
+
+def test_a_group_of_mobiles_that_nobody_takes(operator: Operator, exchange: Exchange) -> None:
+    mobiles = [exchange.phone(number) for number in (MOBILE, SECOND)]
+    phone = phone_of(operator, HOST, exchange, "1007")
+    call = phone_of(operator, HOST, exchange, "1000").call("6102")
+    for mobile in mobiles:
+        mobile.incoming().reject()
+    talked(call, phone.incoming().answer())
+
+
+def test_a_mobile_alone_in_turn(operator: Operator, exchange: Exchange) -> None:
+    mobile = exchange.phone(MOBILE)
+    call = phone_of(operator, HOST, exchange, "1000").call("6103")
+    accepted(call, answered := mobile.incoming().answer())
+    call.hangup()
+    answered.wait_ended()
+
+
 def test_a_phone_answers_before_the_mobile(operator: Operator, exchange: Exchange) -> None:
     mobile = exchange.phone(MOBILE)
     phone = phone_of(operator, HOST, exchange, "1006")
@@ -349,6 +450,19 @@ def test_a_forward_that_is_allowed_no_more(operator: Operator, exchange: Exchang
         assert "+OK" in said
         assert refused(caller.call("1006")) == code, stored
     operator.ssh(HOST, "fs_cli -x 'db delete/forward/1006'")
+
+
+def test_the_hour_of_whose_number_it_is(operator: Operator, exchange: Exchange) -> None:
+    """Whoever calls"""
+    operator.describe(described(operator).replace("calls_per_hour=1000", "calls_per_hour=1"))
+    operator.succeed()
+    operator.ssh(HOST, "fs_cli -x 'limit_interval_reset hash hour 1001'")
+    mobile, world = exchange.phone(MOBILE), world_of(operator, exchange)
+    call = world.call("+4930123403")
+    talked(call, mobile.incoming().answer())
+    assert refused(world.call("+4930123403")) == 403
+    logged(operator, HOST, f"Outbound limit (hour) of 1001 hit by a call to {MOBILE}")
+    assert not mobile._ringing
 
 
 def test_off(operator: Operator, exchange: Exchange) -> None:

@@ -59,7 +59,7 @@ class Desk:
 
     def __init__(self, operator: Operator, lab: Lab, open_: ExitStack) -> None:
         self._operator, self._lab, self._open = operator, lab, open_
-        self._server = next(one.address for one in lab.hosts if one.name == HOST)
+        self._server = next(one.address for one in lab.hosts if one.name == operator.hosts[0])
 
     def phone(self, number: str, contact: str | None = None) -> Peer:
         """A phone that is registered until the test ends. ``contact``: what it calls itself."""

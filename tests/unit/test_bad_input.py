@@ -222,6 +222,20 @@ PYTHON: list[tuple[str, Described, str, list[str]]] = [
     ("a mailbox that is not there", lambda: site(
         extensions=[m.Extension(1000), m.Extension(1001, no_answer=m.voicemail(1000))]),
      "Site.extensions[1].no_answer.voicemail", ["1000 has no mailbox", "voicemail=True"]),
+    ("a group that rings nobody", lambda: m.RingGroup("g"),
+     "RingGroup.members", ["is empty, so nobody rings", "outside"]),
+    ("a busy extension without such a mailbox", lambda: site(
+        extensions=[m.Extension(1000), m.Extension(1001, busy=m.voicemail(1000))]),
+     "Site.extensions[1].busy.voicemail", ["1000 has no mailbox"]),
+    ("an extension without a phone that leads nowhere", lambda: site(
+        extensions=[m.Extension(1000, not_registered=m.extension(1009))]),
+     "Site.extensions[0].not_registered.extension", ["1009 is no extension"]),
+    ("an extension that leads to itself when busy", lambda: site(
+        extensions=[m.Extension(1000, busy=m.extension(1000))]),
+     "Site.extensions[0].busy", ["leads back to itself"]),
+    ("an extension that may not call where it leads when busy", lambda: outside(
+        outbound=[route()], extensions=[m.Extension(1000, busy=m.outside("017012345"))]),
+     "Site.extensions[0].busy.outside", ["which extension 1000 has not"]),
     ("a mailbox of nobody", lambda: site(
         extensions=[m.Extension(1001, no_answer=m.voicemail(1009))]),
      "Site.extensions[0].no_answer.voicemail", ["1009 has no mailbox", "in extensions"]),

@@ -120,8 +120,47 @@ def test_its_record_names_it() -> None:
         assert made.forwarded_by == kept
 
 
+CHINA = """
+domain: cc.example.net
+extensions: [1000]
+trunks:
+  - name: mobile
+    host: ims.ln.chinamobile.com
+    outbound_proxy: 192.0.2.9
+    username: "+862412345678"
+    auth_username: 862412345678@ims.ln.chinamobile.com
+    password: correct-Horse-7battery
+    national: "+86"
+  - name: telecom
+    host: gd.ctcims.cn
+    outbound_proxy: 192.0.2.10
+    username: "+8675512345678"
+    auth_username: "+8675512345678@gd.ctcims.cn"
+    password: another-Horse-8battery
+    national: "+86"
+"""
+
+
+def test_what_public_pages_say_of_chinas_networks(own_folder: Path) -> None:
+    """Gateways as docs/carriers.md describes them."""
+    made = files(own_folder, CHINA)
+    for name, realm, proxy, account, login in (
+        ("mobile", "ims.ln.chinamobile.com", "192.0.2.9", "+862412345678", "862412345678"),
+        ("telecom", "gd.ctcims.cn", "192.0.2.10", "+8675512345678", "+8675512345678"),
+    ):
+        gateway = dict(re.findall(r'param name="([a-z-]+)" value="([^"]*)"',
+                                  made[f"gateways/{name}.xml"]))  # fmt: skip
+        assert gateway["realm"] == gateway["proxy"] == realm
+        assert gateway["outbound-proxy"].startswith(proxy)
+        assert gateway["register-proxy"].startswith(proxy)
+        assert gateway["username"] == account
+        assert gateway["auth-username"] == f"{login}@{realm}"
+        assert gateway["register"] == "true"
+
+
 GIVEN: dict[str, dict[str, Any]] = {
     "flowroute": {"number_prefix": "12345678*"},
+    "telekom-companyflex": {"outbound_proxy": "123456789012.primary.companyflex.de"},
     "twilio": {"host": "acme.pstn.twilio.com"},
 }
 
@@ -173,6 +212,10 @@ def bypassing(**fields: Any) -> Site:
     [
         (lambda: trunk(preset="acme"), "Trunk.preset", "use 'flowroute'"),
         (lambda: trunk(preset="sipgate"), "Trunk.username", "is missing for sipgate"),
+        (lambda: m.Trunk("a", preset="telekom-companyflex", networks=["203.0.113.0/24"],
+                         username="u", password=Secret(literal="x" * 14 + "9A")),
+         "Trunk.outbound_proxy", "ends in '.primary.companyflex.de'"),
+        (lambda: trunk(forwarded_in="p-served-user"), "Trunk.forwarded_in", "history-info"),
         (lambda: trunk(preset="flowroute"), "Trunk.number_prefix", "give its prefix"),
         (lambda: trunk(preset="twilio", username="u", password=Secret(literal="x" * 14 + "9A")),
          "Trunk.host", "is no trunk of twilio"),
@@ -226,6 +269,20 @@ def test_carriers_at_an_address_of_their_own(own_folder: Path) -> None:
     assert site.misleads(vlan) == []
 
 
+def test_carriers_behind_a_router_of_their_own(own_folder: Path) -> None:
+    Path("site.yaml").write_text(ALL)
+    site = Site.load("site.yaml")
+    vlan = Switch(
+        "cc1", address="10.0.0.5", trunk_address="10.9.0.5", trunk_public_ip="203.0.113.9"
+    )
+    tree = {file.path: file.text for file in freeswitch.configuration(site, vlan)}
+    external, internal = (tree[f"sip_profiles/{name}.xml"] for name in ("external", "internal"))
+    assert external.count('value="10.9.0.5"') == 2
+    assert external.count('name="ext-sip-ip" value="203.0.113.9"') == 1
+    assert external.count('name="ext-rtp-ip" value="203.0.113.9"') == 1
+    assert "203.0.113.9" not in internal
+
+
 def test_carriers_may_be_of_the_other_family(own_folder: Path) -> None:
     Path("site.yaml").write_text(ALL)
     site = Site.load("site.yaml")
@@ -245,6 +302,10 @@ def test_carriers_may_be_of_the_other_family(own_folder: Path) -> None:
         (lambda: switch("224.0.0.1"), "Switch.trunk_address", "cannot be announced"),
         (lambda: switch("fe80::1"), "Switch.trunk_address", "link-local"),
         (lambda: switch("sip.example.net"), "Switch.trunk_address", "is no IP address"),
+        (lambda: switch("10.9.0.5", "10.9.0.9"), "Switch.trunk_public_ip", "is no address that"),
+        (lambda: switch("10.9.0.5", "0.0.0.0"), "Switch.trunk_public_ip", "is no address that"),
+        (lambda: switch("10.9.0.5", "2001:db9::1"), "Switch.trunk_public_ip", "of IPv4"),
+        (lambda: switch(None, "203.0.113.9"), "Switch.trunk_public_ip", "that of trunk_address"),
         (lambda: m.hosts(("a", {"address": "10.0.0.1", "trunk_address": "10.0.0.2"}),
                          ("b", {"address": "10.0.0.2"})), "switches['b']", "belongs to 'a'"),
         (lambda: m.hosts(("a", {"address": "10.0.0.1", "trunk_address": "10.0.0.2"}),
@@ -259,5 +320,5 @@ def test_an_address_that_is_refused(made: Any, path: str, words: str) -> None:
     )
 
 
-def switch(trunk_address: str) -> object:
-    return m.Switch("cc1", address="10.0.0.5", trunk_address=trunk_address)
+def switch(trunk_address: str | None, public: str | None = None) -> object:
+    return m.Switch("cc1", address="10.0.0.5", trunk_address=trunk_address, trunk_public_ip=public)

@@ -153,6 +153,31 @@ def test_a_code_that_takes_a_number_is_refused_alone(tmp_path: Path) -> None:
     ]
 
 
+CODES = """
+domain: cc.example.net
+extensions: [{number: 1000, voicemail: true}, 1001]
+queues: [{name: sales}]
+agents: [{extension: 1000, skills: {sales: 1}}]
+"""
+
+
+@pytest.mark.parametrize(
+    ("dialled", "caller", "then"),
+    [
+        ("*97", "1000", []),
+        ("*97", "1001", ["the call is refused (603): extension 1001 has no mailbox"]),
+        ("*22", "1000", []),
+        ("*22", "1001", ["1001 is told that it is no agent"]),
+    ],
+)
+def test_a_code_of_who_may_not(dialled: str, caller: str, then: list[str], tmp_path: Path) -> None:
+    file = tmp_path / "site.yaml"
+    file.write_text(CODES)
+    site = Site.load(file)
+    lines = list(explain(site, dialled, moment("2026-11-23T10:00", site), caller=caller))
+    assert lines[1:] == then
+
+
 OUTSIDE = """
 domain: cc.example.net
 extensions:

@@ -115,7 +115,8 @@ extensions:
     routes: [national]
     caller_id: "+861012345678"
     account: family
-  - {number: 2001, voicemail: true, no_answer: {voicemail: 2000}}
+  - {number: 2001, voicemail: true, no_answer: {voicemail: 2000}, busy: {hang_up: USER_BUSY},
+     not_registered: {voicemail: 2001}}
 voicemail: {check: "*97", check_any: null, keep_days: 30, attach: false}
 smtp: {host: mail.example.net, sender: pbx@example.net, user: pbx, password: {secret: mail}}
 conferences:
@@ -284,7 +285,13 @@ def twin() -> Site:
                 caller_id="+861012345678",
                 account="family",
             ),
-            Extension(2001, voicemail=True, no_answer=voicemail(2000)),
+            Extension(
+                2001,
+                voicemail=True,
+                no_answer=voicemail(2000),
+                busy=hang_up("USER_BUSY"),
+                not_registered=voicemail(2001),
+            ),
         ),
         voicemail=Voicemail(check="*97", check_any=None, keep_days=30, attach=False),
         smtp=Smtp(
@@ -571,6 +578,8 @@ def test_a_range_is_the_extensions_that_it_stands_for() -> None:
     alike: Alike = {
         "ring_seconds": 9,
         "no_answer": voicemail(2000),
+        "busy": hang_up("USER_BUSY"),
+        "not_registered": voicemail(2000),
         "voicemail": True,
         "record": True,
         "pickup_groups": ["desk"],

@@ -80,7 +80,7 @@ def action(destination: Destination | None) -> Markup:
 
 def leads_on(site: Site) -> bool:
     """Whether a call that an extension does not answer goes anywhere."""
-    return any(one.unanswered is not None for one in site.extensions)
+    return any(one.leads_on for one in site.extensions)
 
 
 def records(site: Site) -> bool:

@@ -67,8 +67,8 @@ def spelled(site: Site) -> list[Spelling]:
 
 
 def shown(callers: Callers) -> list[tuple[str, str]]:
-    """Return how phones show numbers of E.164, in the order in which it is looked at: the
-    expression of some, and what stands before its first group."""
+    """Return how phones show numbers of E.164: expressions of which one fits a number, and what
+    stands before its first group."""
     before, country = callers.number_prefix, callers.national
     if callers.number_format != "national" or country is None:
         sign = {"+": "+", "00": "00"}.get(callers.number_format, "")
@@ -76,7 +76,9 @@ def shown(callers: Callers) -> list[tuple[str, str]]:
     known, code = dialling(country), country.removeprefix("+")
     out = [(rf"\+{code}({known.bare})", before)] if known.bare else []
     if known.own or not known.bare:
-        out.append((rf"\+{code}(\d+)", before + known.own))
+        # The dialplan looks at each of them.
+        others = rf"(?!{known.bare}\z)" if known.bare else ""
+        out.append((rf"\+{code}{others}(\d+)", before + known.own))
     return [*out, (rf"\+(?!{code})(\d+)", before + known.abroad)]
 
 

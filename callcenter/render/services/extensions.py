@@ -18,6 +18,12 @@ def modules(site: Site) -> tuple[str, ...]:
 
 def files(site: Site) -> Iterator[File]:
     """The dialplan that rings an extension for a service."""
+    # What Kamailio answers for phones that are not there (480) phones say themselves, too.
+    absent = "USER_NOT_REGISTERED" + ("|NO_USER_RESPONSE" if site.network.edge else "")
     yield config(
-        "dialplan/services/extensions.xml", site, leads_on=leads_on(site), records=records(site)
+        "dialplan/services/extensions.xml",
+        site,
+        leads_on=leads_on(site),
+        records=records(site),
+        causes={"busy": "(?:USER_BUSY|CALL_REJECTED)", "not_registered": f"(?:{absent})"},
     )

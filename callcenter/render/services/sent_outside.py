@@ -22,5 +22,8 @@ def files(site: Site) -> Iterator[File]:
     """The dialplan that leads from a destination to an extension's routes."""
     if site.outbound:
         yield config(
-            "dialplan/services/sent_outside.xml", site, own_numbers=own_numbers(site.inbound)
+            "dialplan/services/sent_outside.xml",
+            site,
+            own_numbers=own_numbers(site.inbound),
+            history=any(trunk.forwarded_in == "history-info" for trunk in site.trunks),
         )
