@@ -205,7 +205,8 @@ def _forwarded_outside(
 ) -> Iterator[str]:
     route = route_of(site, number, site.extension_by_number[caller].routes)
     called = route.called(number) if route is not None else ""
-    if route is None or site.outbound_limits.refused(called) or arrives(site, called):
+    is_whole = re.fullmatch(r"\+[0-9]{6,15}", called) is not None
+    if not is_whole or site.outbound_limits.refused(called) or arrives(site, called):
         yield f"{caller} is told that its calls cannot be forwarded to {number}"
         return
     yield f"calls to {caller} go outside to {number} from then on, as if {caller} called it:"

@@ -332,14 +332,16 @@ def test_the_expression_of_a_range_is_the_range(seed: int) -> None:
 SENT_OUTSIDE = """
 domain: cc.example.net
 extensions:
-  - {number: 1000, routes: [national], no_answer: {outside: "01701234567"}}
+  - {number: 1000, routes: [national, tiny], no_answer: {outside: "01701234567"}}
   - 1001
 features: {forward: "*72", forward_off: "*73"}
 trunks: [{name: a, host: 192.0.2.1, caller_id: "+4930123456"}]
 inbound:
   - {number: "+4930123456", to: {outside: "01701234567", by: 1000}}
   - {number: "+4930123457", to: {extension: 1000}}
-outbound: [{name: national, pattern: '^0[1-9]\\d{5,11}$', strip: 1, prefix: "+49", trunks: [a]}]
+outbound:
+  - {name: national, pattern: '^0[1-9]\\d{5,11}$', strip: 1, prefix: "+49", trunks: [a]}
+  - {name: tiny, pattern: '^7\\d{3,4}$', strip: 1, prefix: "+49", trunks: [a]}
 outbound_limits: {countries: ["+49"]}
 emergency: [{number: 112, trunks: [a]}]
 speed_dials: {"*01": "01701234567"}
@@ -362,6 +364,7 @@ speed_dials: {"*01": "01701234567"}
         (("*721001",), ["calls to 1000 go to 1001 from then on"]),
         (("*72030123457",), ["1000 is told that its calls cannot be forwarded to 030123457"]),
         (("*720900123456",), ["1000 is told that its calls cannot be forwarded to 0900123456"]),
+        (("*727123",), ["1000 is told that its calls cannot be forwarded to 7123"]),
         (("*72112",), ["1000 is told that its calls cannot be forwarded to 112"]),
         (("*7201701234567", "--from", "1001"),
          ["1001 is told that its calls cannot be forwarded to 01701234567"]),
