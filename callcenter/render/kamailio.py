@@ -59,7 +59,7 @@ def _files(site: Site, edge: Switch) -> Iterator[File]:
             calls=paths.KAMAILIO_CALLS,
             tables=TABLES,
             announced=paths.KAMAILIO_ANNOUNCED.rpartition("/")[2],
-            own=packet_filter.own(site),
+            own_networks=packet_filter.own(site),
         ),
     )
     yield File(
