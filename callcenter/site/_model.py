@@ -103,7 +103,7 @@ def _docstrings(cls: type) -> dict[str, str]:
 
 
 def describe(refused: ValidationError, root: type) -> list[str]:
-    """Every error of a refusal as ``path: what is wrong; what would be right``."""
+    """List every error of a refusal as ``path: what is wrong; what would be right``."""
     errors = refused.errors(include_url=False, include_input=False)
     lines: list[str] = []
     for error in errors:
@@ -148,9 +148,9 @@ class _Place:
     def __init__(self, root: type, error: ErrorDetails) -> None:
         self.path = root.__name__
         self.models: tuple[type, ...] = (root,)
-        """Those whose key the last part of the path is."""
+        """Models whose key the last part of the path is."""
         self.members: list[Any] = [root]
-        """The types that may stand at the path."""
+        """Types that may stand at the path."""
         bad_key = error["type"] == "invalid_key"
         loc = error["loc"]
         for depth, part in enumerate(loc):
@@ -188,7 +188,7 @@ class _Place:
 
     @property
     def known(self) -> tuple[str, ...]:
-        """The keys of the models at hand."""
+        """Keys of the models at hand."""
         return tuple(dict.fromkeys(f.name for one in self.models for f in fields(one)))
 
     def _enter(self, name: str) -> None:
@@ -202,7 +202,7 @@ class _Place:
 
 
 def _members(hint: Any) -> list[Any]:
-    """The types of a hint without Annotated, unions and None."""
+    """List the types of a hint without Annotated, unions and None."""
     if get_origin(hint) is Annotated:
         return _members(get_args(hint)[0])
     if get_origin(hint) in (Union, UnionType):
@@ -211,7 +211,7 @@ def _members(hint: Any) -> list[Any]:
 
 
 def _tags(cls: type) -> tuple[Any, ...]:
-    """What chooses a model among those of a union."""
+    """Return what chooses a model among those of a union."""
     return get_args(get_type_hints(cls).get("source"))
 
 

@@ -23,7 +23,7 @@ def route_of(site: Site, number: str, routes: Sequence[str]) -> Route | None:
 
 
 def check_sent_outside(site: Site) -> None:
-    """Every number outside is called in somebody's name, who could dial it."""
+    """Check that every number outside is called in somebody's name, who could dial it."""
     for path, to in destinations_in(site):
         if not isinstance(to, ToOutside):
             continue
@@ -93,7 +93,7 @@ def _check_called(site: Site, path: str, by: str, number: str) -> None:
 
 
 def _check_asked(site: Site, path: str, by: str, number: str) -> None:
-    """Whoever answers is asked for a key, which the switch hears in voice of its own alone."""
+    """Check that the switch hears the key that is asked for: it does in voice of its own alone."""
     route = route_of(site, number, site.extension_by_number[by].routes)
     mode = (route.media if route is not None else None) or site.media.mode
     if site.media.mode != "default" or mode != "default":
@@ -104,7 +104,7 @@ def _check_asked(site: Site, path: str, by: str, number: str) -> None:
 
 
 def _check_speed_dial(site: Site, path: str, number: str) -> None:
-    """Whoever dials it has routes of its own, or is refused."""
+    """Check that somebody has a route for a speed dial; who has none is refused."""
     routes = [one for one in site.outbound if one.matches(number)]
     names = {one.name for one in routes}
     if not any(names & set(extension.routes) for extension in site.extensions):

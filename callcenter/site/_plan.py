@@ -44,11 +44,11 @@ NAMED = (
     *("conferences", "faxes", "hours", "ivrs", "notices", "queues", "ring_groups"),
     *("trunks", "outbound", "applications", "http_applications", "scripts"),
 )
-"""The Site's fields whose members have a name and may have a number."""
+"""Fields of the Site whose members have a name and may have a number."""
 
 
 def dialled_numbers(site: Site) -> Iterator[tuple[str, str]]:
-    """Every number of the Site but its extensions, after the path of its field."""
+    """Yield every number of the Site but its extensions, after the path of its field."""
     for name, code in site.features.items():
         yield f"features.{name}", code
     for kind in NAMED:
@@ -79,7 +79,7 @@ def _agent_codes(site: Site) -> Iterator[tuple[str, str]]:
 
 
 def check_numbers(site: Site) -> None:
-    """No number stands for two things, nor for a code and what is dialled after it."""
+    """Check that no number stands for two things, nor for a code and what is dialled after it."""
     seen: dict[str, str] = {}
     for path, number in dialled_numbers(site):
         if number in seen:
@@ -127,7 +127,7 @@ def _beginnings(seen: Mapping[str, str]) -> Iterator[tuple[str, str, str]]:
 
 
 def check_names(site: Site) -> None:
-    """Names are each given once among their kind."""
+    """Check that names are each given once among their kind."""
     for kind in NAMED:
         seen: set[str] = set()
         for index, member in enumerate(getattr(site, kind)):
@@ -139,7 +139,7 @@ def check_names(site: Site) -> None:
 
 
 def check_destinations(site: Site) -> None:
-    """Every destination is there, and no call is sent in a circle for ever."""
+    """Check that every destination is there, and that no call is sent in a circle for ever."""
     for path, destination in destinations_in(site):
         field, target = target_of(destination)
         if not (kind := getattr(destination, "names", "")):
@@ -150,7 +150,7 @@ def check_destinations(site: Site) -> None:
 
 
 def check_members(site: Site) -> None:
-    """Those whom a service rings are extensions of the Site."""
+    """Check that those whom a service rings are extensions of the Site."""
     for index, group in enumerate(site.ring_groups):
         for place, number in enumerate(group.members):
             path = f"ring_groups[{index}].members[{place}]"
@@ -198,7 +198,8 @@ def check_members(site: Site) -> None:
 
 
 def check_outside(site: Site) -> None:
-    """Trunks are there, no number has two ways, and nothing stands before an emergency number."""
+    """Check that trunks are there, no number has two ways, and nothing stands before an emergency
+    number."""
     for kind in ("outbound", "emergency"):
         for index, one in enumerate(getattr(site, kind)):
             for place, name in enumerate(one.trunks):
@@ -266,7 +267,7 @@ def check_outside(site: Site) -> None:
 
 
 def _check_emergency(site: Site) -> None:
-    """Whoever calls for help can be called back, and whoever is told has a phone."""
+    """Check that whoever calls for help can be called back, and whoever is told has a phone."""
     for index, one in enumerate(site.emergency):
         for place, number in enumerate(one.notify):
             check_member(site, "extensions", f"emergency[{index}].notify[{place}]", number)
@@ -283,7 +284,8 @@ def _check_emergency(site: Site) -> None:
 
 
 def check_callers(site: Site) -> None:
-    """Rules about callers are about numbers of the Site, and there is somebody who calls."""
+    """Check that rules about callers are about numbers of the Site, and that there is somebody who
+    calls."""
     if site.callers is None:
         return
     if not site.inbound:
@@ -318,7 +320,7 @@ def callers_lost(site: Site) -> list[str]:
 
 
 def check_billing(site: Site) -> None:
-    """Who is prepaid has prices, and no route that could never be paid or heard."""
+    """Check that who is prepaid has prices, and no route that could never be paid or heard."""
     capped = any(cap.money is not None for cap in site.caps)
     if site.billing is not None and not site.accounts and not capped:
         raise Problem(
@@ -372,8 +374,8 @@ def _check_dids(site: Site) -> None:
 
 
 def _check_told_apart(site: Site, path: str, name: str) -> None:
-    """A trunk's calls are not taken for those of one before it. By TLS each has its own port, and
-    an account's calls are sent to the account."""
+    """Check that a trunk's calls are not taken for those of one before it. By TLS each has its own
+    port, and an account's calls are sent to the account."""
     trunk = site.named("trunks", name)
     for earlier in site.trunks:
         if earlier.name == name or trunk.transport == "tls" or trunk.registers:
@@ -462,7 +464,7 @@ def _check_features(site: Site) -> None:
 
 
 def services(site: Site) -> list[str]:
-    """The numbers of the Site's services that calls may be sent on to by hand."""
+    """List the numbers of the Site's services that calls may be sent on to by hand."""
     return [
         member.number
         for kind in NAMED
@@ -472,7 +474,7 @@ def services(site: Site) -> list[str]:
 
 
 def check_member(site: Site, kind: str, path: str, target: str) -> None:
-    """``target`` is the name of one of the Site's ``kind``, or the number of an extension."""
+    """Check that ``target`` is the name of one of the Site's ``kind``, or an extension's number."""
     if kind == "extensions":
         if target not in site.extension_by_number:
             raise Problem(path, f"{target} is no extension of the Site; give one in extensions")
@@ -492,7 +494,7 @@ def check_member(site: Site, kind: str, path: str, target: str) -> None:
 
 
 def onward(site: Site, destination: Destination) -> list[Destination]:
-    """Where a call may go on from a destination without anybody doing anything."""
+    """List where a call may go on from a destination without anybody doing anything."""
     if isinstance(destination, OpenDuring):
         return [destination.open, destination.closed]
     if isinstance(destination, ToVoicemail):

@@ -61,7 +61,7 @@ class _FrozenDict(dict[Any, Any]):
 
 
 def no_entries() -> Map[Any, Any]:
-    """The default of a mapping."""
+    """Return the default of a mapping."""
     return _FrozenDict()
 
 
@@ -79,7 +79,7 @@ def _address(text: str) -> str:
 
 
 Address = Annotated[str, AfterValidator(_address)]
-"""An IPv4 or IPv6 address, never a name: FreeSWITCH must not depend on a resolver to bind."""
+"""IPv4 or IPv6 address, never a name: FreeSWITCH must not depend on a resolver to bind."""
 
 
 def mapped(text: str) -> str:
@@ -110,11 +110,11 @@ Networks = Many[Annotated[str, AfterValidator(_network)]]
 """CIDR networks."""
 
 Port = Annotated[int, Field(strict=True, ge=1024, le=65535)]
-"""A port that an unprivileged daemon can bind: FreeSWITCH keeps no capabilities."""
+"""Port that an unprivileged daemon can bind: FreeSWITCH keeps no capabilities."""
 
 
 def domain_name(text: str) -> str:
-    """A DNS name in small letters, or a refusal."""
+    """Return a DNS name in small letters, or refuse it."""
     text = text.lower()
     labels = text.split(".")
     if len(text) > 253 or not all(
@@ -125,7 +125,7 @@ def domain_name(text: str) -> str:
 
 
 Domain = Annotated[str, AfterValidator(domain_name)]
-"""A DNS name. It is the realm of every phone's digest, so changing it changes every a1-hash."""
+"""DNS name. It is the realm of every phone's digest, so changing it changes every a1-hash."""
 
 
 def _email(text: str) -> str:
@@ -136,13 +136,13 @@ def _email(text: str) -> str:
 
 
 Email = Annotated[str, AfterValidator(_email)]
-"""An e-mail address of plain signs: FreeSWITCH hands it to a shell."""
+"""E-mail address of plain signs: FreeSWITCH hands it to a shell."""
 
 _DIALLED = re.compile(r"[0-9*#]{2,15}")
 
 
 def dialled(given: object) -> object:
-    """Numbers written as integers in Python and YAML are the text that a phone dials."""
+    """Return a number written as an integer in Python or YAML as the text that a phone dials."""
     if isinstance(given, int) and not isinstance(given, bool) and given >= 0:
         return str(given)
     return given
@@ -167,7 +167,7 @@ Number = Annotated[
         }
     ),
 ]
-"""What a phone dials inside the site (E.164 allows 15 digits at most)."""
+"""Number that a phone dials inside the site (E.164 allows 15 digits at most)."""
 
 
 def _display_name(text: str) -> str:
@@ -182,7 +182,7 @@ def _display_name(text: str) -> str:
 
 
 DisplayName = Annotated[str, Field(max_length=80), AfterValidator(_display_name)]
-"""Free text that callers see. Any printable text stays just that: text."""
+"""Text that callers see. Any printable text stays just that: text."""
 
 
 def _name(text: str) -> str:
@@ -192,7 +192,7 @@ def _name(text: str) -> str:
 
 
 Name = Annotated[str, AfterValidator(_name)]
-"""A word by which other parts of the Site, FreeSWITCH's configuration and its logs name a thing."""
+"""Word by which other parts of the Site, FreeSWITCH's configuration and its logs name a thing."""
 
 
 @functools.cache
@@ -207,4 +207,4 @@ def _timezone(name: str) -> str:
 
 
 Timezone = Annotated[str, AfterValidator(_timezone)]
-"""A name of the IANA time zone database."""
+"""Name of the IANA time zone database."""

@@ -24,17 +24,17 @@ class Application:
     """
 
     name: Name
-    """What destinations call it by."""
+    """Name that destinations call it by."""
     port: Port
-    """TCP, on 127.0.0.1 of each switch. Several applications may share one: the call's variable
-    ``application`` holds the name."""
+    """TCP port, on 127.0.0.1 of each switch. Several applications may share one: the call's
+    variable ``application`` holds the name."""
     _: KW_ONLY
     number: Number | None = None
-    """What extensions dial for it. Default: it is reached by other parts of the Site alone."""
+    """Number that extensions dial for it. Default: other parts of the Site alone reach it."""
     asynchronous: Annotated[bool, Field(strict=True)] = True
-    """Whether a command is answered at once, and events come while it goes on."""
+    """Answers to commands at once, and events while these go on."""
     full: Annotated[bool, Field(strict=True)] = False
-    """Whether it may also use FreeSWITCH's API and see other calls: then it owns the switch."""
+    """Permission to use FreeSWITCH's API and see other calls, too: then it owns the switch."""
     otherwise: Destination | None = None
-    """Where a call goes when the application is not there, or closes its connection and has not
+    """Destination of a call when the application is not there, or closes its connection and has not
     ended the call. Default: the call ends."""

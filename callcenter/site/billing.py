@@ -50,13 +50,13 @@ class Rate:
     which the carrier says that somebody has answered."""
 
     prefix: Prefix
-    """How the numbers begin, as E.164 writes them: ``+49``. Of several, the longest counts."""
+    """Beginning of the numbers, as E.164 writes it: ``+49``. Of several, the longest counts."""
     minute: Price
-    """The price of a minute. 0: such calls are free, for whoever has any money."""
+    """Price of a minute. 0: such calls are free, for whoever has any money."""
 
     @property
     def price(self) -> str:
-        """The price in digits, without an exponent."""
+        """Price in digits, without an exponent."""
         return format(Decimal(self.minute), "f")
 
 
@@ -68,21 +68,24 @@ class Billing:
 
     _: KW_ONLY
     currency: Annotated[str, AfterValidator(_currency)]
-    """Of all prices and balances, by its three letters: ``EUR`` (ISO 4217)."""
+    """Currency of all prices and balances, by its three letters: ``EUR`` (ISO 4217)."""
     rates: Annotated[Many[Rate], Field(min_length=1)]
-    """What calls cost. A number without a rate is not called by extensions that have an account."""
+    """Rates that calls are charged by. A number without a rate is not called by extensions that
+    have an account."""
     heartbeat_seconds: Annotated[int, Field(strict=True, ge=1, le=300)] = 10
-    """How often a call is charged while it lasts. A call may cost its account so many seconds more
-    than was there."""
+    """Seconds after which a call is charged again while it lasts. A call may cost its account so
+    many seconds more than was there."""
     low_balance: Price = Decimal(1)
-    """At this balance or below, the caller is told, once a call."""
+    """Balance at or below which the caller is told, once a call."""
     low_announcement: Announcement | None = None
-    """What the caller hears then. Who is called does not hear it. Default: a sentence."""
+    """Announcement that the caller hears at ``low_balance``. Who is called does not hear it.
+    Default: a sentence."""
     used_up_announcement: Announcement | None = None
-    """What the caller hears before a call that is not allowed, or after one that was ended, for
-    want of money. Default: a sentence."""
+    """Announcement that the caller hears before a call that is not allowed, or after one that was
+    ended, for want of money. Default: a sentence."""
     unavailable_announcement: Announcement | None = None
-    """What the caller hears where the database does not answer. Default: a sentence."""
+    """Announcement that the caller hears where the database does not answer. Default: a
+    sentence."""
 
     @model_validator(mode="after")
     def _check(self) -> Self:
@@ -96,12 +99,12 @@ class Billing:
         return self
 
     def rate(self, number: str) -> Rate | None:
-        """What a number of E.164 costs, or None: it is not called."""
+        """Return what a number of E.164 costs, or None: it is not called."""
         fitting = [rate for rate in self.rates if number.startswith(rate.prefix)]
         return max(fitting, key=lambda rate: len(rate.prefix), default=None)
 
     def may_have_rate(self, beginning: str) -> bool:
-        """Whether any number that begins so has a rate."""
+        """Tell whether any number that begins so has a rate."""
         return any(
             rate.prefix.startswith(beginning) or beginning.startswith(rate.prefix)
             for rate in self.rates

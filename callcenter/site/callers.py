@@ -53,7 +53,7 @@ def _shown_name(text: str) -> str:
 
 
 CallerName = Annotated[str, AfterValidator(_shown_name)]
-"""A name that phones show: letters of any script, digits, and a few signs."""
+"""Name that phones show: letters of any script, digits, and a few signs."""
 
 
 @dataclass(frozen=True)
@@ -163,7 +163,7 @@ class CallerRule:
     called: Many[Outside] = ()
     """Calls to these numbers of ``inbound`` alone, each as it stands there. Default: to all."""
     to: Destination | None = None
-    """The way of their calls, instead of the DID's: ``hang_up("CALL_REJECTED")`` blocks them.
+    """Destination of their calls, instead of the DID's: ``hang_up("CALL_REJECTED")`` blocks them.
     Default: the DID's."""
     shown_as: CallerName | None = None
     """Name that phones show for them. Default: that of the address book, or the number."""
@@ -210,13 +210,13 @@ class Callers:
 
     _: KW_ONLY
     national: Country | None = None
-    """The country of numbers that a carrier sends without one, where its trunk says no other
+    """Country of numbers that a carrier sends without one, where its trunk says no other
     (``Trunk.national``), and the country of ``number_format``. Default: those numbers are shown as
     they came."""
     number_format: NumberFormat = "+"
-    """The way in which phones show a caller's number, so that their call lists call back by a
-    route: ``+49…``, ``0049…``, ``49…``, or ``national``: within the country of ``national`` as one
-    dials there, else as abroad."""
+    """Way in which phones show a caller's number, so that their call lists call back by a route:
+    ``+49…``, ``0049…``, ``49…``, or ``national``: within the country of ``national`` as one dials
+    there, else as abroad."""
     number_prefix: Annotated[str, Field(pattern=r"^[0-9*]{0,4}$")] = ""
     """Digits that phones dial before a number outside, shown in front of it, such as a 0."""
     address_book: Path | None = None
@@ -255,7 +255,7 @@ class Callers:
 
     @cached_property
     def book(self) -> tuple[Caller, ...]:
-        """The entries of the address book."""
+        """Entries of the address book."""
         return read_book(self.address_book) if self.address_book is not None else ()
 
     @cached_property

@@ -40,8 +40,8 @@ class Cap:
     """Sum of what the minutes cost by ``billing.rates``, in its currency. Calls of numbers without
     a rate are refused then. Default: any sum."""
     each: Literal["site", "account", "extension"] = "site"
-    """Those whose calls are counted together: all of the ``site``, those of an ``account``, or
-    those of one ``extension``. A fax is counted like an extension."""
+    """Calls that are counted together: all of the ``site``, those of an ``account``, or those of
+    one ``extension``. A fax is counted like an extension."""
     extensions: Many[Number] = ()
     """Extensions whose calls it counts. Default: all, and faxes."""
     accounts: Many[Name] = ()
@@ -98,7 +98,8 @@ class Cap:
 
 
 def check_caps(site: Site) -> None:
-    """Caps are about parts of the Site, and about calls that may be made and have a price."""
+    """Check that caps are about parts of the Site, and about calls that may be made and have a
+    price."""
     seen: set[str] = set()
     for index, cap in enumerate(site.caps):
         path = f"caps[{index}]"
@@ -134,7 +135,7 @@ def check_caps(site: Site) -> None:
 
 
 def _check_priced(site: Site, path: str, cap: Cap) -> None:
-    """Every route that a cap of money is about leads to numbers that may have a rate."""
+    """Check that every route that a cap of money is about leads to numbers that may have a rate."""
     if site.billing is None:
         raise Problem(path, "needs prices; give billing=Billing(…), too, with or without accounts")
     for route in site.outbound:

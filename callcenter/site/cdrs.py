@@ -25,7 +25,7 @@ def _identifier(text: str) -> str:
 
 
 Identifier = Annotated[str, AfterValidator(_identifier)]
-"""What PostgreSQL takes without quotes: 63 signs at most."""
+"""Name that PostgreSQL takes without quotes: 63 signs at most."""
 
 
 @model
@@ -35,9 +35,9 @@ class LocalPostgres:
 
     _: KW_ONLY
     source: Literal["local"] = "local"
-    """Chooses this database in YAML."""
+    """Word that chooses this database in YAML."""
     name: Identifier = "callcenter"
-    """Of the database, which is made where it is not there."""
+    """Name of the database, which is made where it is not there."""
 
 
 @model
@@ -45,21 +45,22 @@ class RemotePostgres:
     """A PostgreSQL of the operator's own, reached by TLS with its name in its certificate."""
 
     host: Domain
-    """Its name, which must stand in its certificate."""
+    """Name of the server, which must stand in its certificate."""
     _: KW_ONLY
     source: Literal["remote"] = "remote"
-    """Chooses this database in YAML."""
+    """Word that chooses this database in YAML."""
     port: Annotated[int, Field(strict=True, ge=1, le=65535)] = 5432
-    """TCP."""
+    """TCP port of the server."""
     name: Identifier = "callcenter"
-    """Of the database, which must be there."""
+    """Name of the database, which must be there."""
     user: Identifier = "callcenter"
-    """The role, which must be allowed to make the table ``calls``, or be given its rights."""
+    """Role that the switch logs in as. It must be allowed to make the table ``calls``, or be given
+    its rights."""
     password: Secret
-    """Of that role. The host keeps it in a file that root and FreeSWITCH may read."""
+    """Password of that role. The host keeps it in a file that root and FreeSWITCH may read."""
     ca_file: Path | None = None
-    """The certificate (PEM, on this machine) of the authority that signed the server's. Default:
-    the host's own authorities."""
+    """Certificate (PEM, on this machine) of the authority that signed the server's. Default: the
+    host's own authorities."""
 
     @model_validator(mode="after")
     def _check(self) -> Self:
@@ -81,9 +82,9 @@ class Cdr:
     down."""
 
     to: Literal["database", "json", "csv"] = "json"
-    """``database``: the table ``calls`` of Site.database. ``json``, ``csv``: a file a day below
-    ``/var/lib/callcenter/calls``, for FreeSWITCH and root alone."""
+    """Place of the records. ``database``: the table ``calls`` of Site.database. ``json``, ``csv``:
+    a file a day below ``/var/lib/callcenter/calls``, for FreeSWITCH and root alone."""
     _: KW_ONLY
     keep_days: Annotated[int, Field(strict=True, ge=1, le=3650)] = 365
-    """After how many days a record is deleted, from the database or the files. Many laws set a
-    limit, in both directions."""
+    """Days after which a record is deleted, from the database or the files. Many laws set a limit,
+    in both directions."""

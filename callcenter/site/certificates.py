@@ -13,7 +13,7 @@ __all__ = ["check_certificates", "fits"]
 
 
 def check_certificates(field: str, file: Path) -> list[x509.Certificate]:
-    """The certificates of a PEM file, or the refusal of its field."""
+    """Return the certificates of a PEM file, or refuse its field."""
     try:
         text = file.read_bytes()
     except OSError:
@@ -27,7 +27,7 @@ def check_certificates(field: str, file: Path) -> list[x509.Certificate]:
 
 
 def fits(key: str, certificate: x509.Certificate) -> str | None:
-    """Why a private key cannot be used with a certificate, or None."""
+    """Return why a private key cannot be used with a certificate, or None."""
     try:
         private = serialization.load_pem_private_key(key.encode(), password=None)
     except (ValueError, TypeError):

@@ -19,20 +19,20 @@ class Conference:
     """A room in which everybody hears everybody."""
 
     name: Name
-    """What destinations call it by."""
+    """Name that destinations call it by."""
     _: KW_ONLY
     number: Number | None = None
-    """What extensions dial for it. Default: it is reached by other parts of the Site alone."""
+    """Number that extensions dial for it. Default: other parts of the Site alone reach it."""
     pin: Pin | None = None
-    """What is typed to be let in, three attempts. A secret such as ``conference/weekly`` becomes
-    six random digits where it is not there yet. Default: whoever reaches it is in."""
+    """PIN that is typed to be let in, three attempts. A secret such as ``conference/weekly``
+    becomes six random digits where it is not there yet. Default: whoever reaches it is in."""
     moderator_pin: Pin | None = None
-    """What the moderator types instead: until then the others hear music, and not each other.
+    """PIN that the moderator types instead: until then the others hear music, and not each other.
     Needs pin. Default: it needs no moderator."""
     announce: Literal["words", "tones"] | None = "tones"
-    """What those inside hear when somebody comes or goes. None: nothing."""
+    """Words or tones that those inside hear when somebody comes or goes. None: nothing."""
     max_members: Annotated[int, Field(strict=True, ge=2, le=1000)] | None = None
-    """How many have room in it, 2 to 1,000. Default: as many as call."""
+    """Members who have room in it, 2 to 1,000. Default: as many as call."""
 
     @model_validator(mode="after")
     def _check(self) -> Self:

@@ -80,9 +80,10 @@ class Dialling:
     """Digits that one dials in a country before a number."""
 
     own: str
-    """Before a number of the country, without the country's code: its trunk prefix, or nothing."""
+    """Digits before a number of the country, without the country's code: its trunk prefix, or
+    nothing."""
     abroad: str
-    """Before a number of another country, with that one's code."""
+    """Digits before a number of another country, with that one's code."""
     bare: str | None
     """Numbers of the country that stand alone, without code and trunk prefix: an expression that
     Python and PCRE read alike. None: there are no such."""
@@ -114,7 +115,7 @@ def dialling(country: str) -> Dialling:
 
 
 _ABROAD_IN_PLAN = ("AS", "CA", "GU", "MP", "PR", "US", "VI")
-"""Those of the North American plan (+1) to which a call costs as within it."""
+"""Countries of the North American plan (+1) to which a call costs as within it."""
 
 _FREE_OF_ALL = ("800", "808")
 """International services that cost no more than a call: freephone and shared cost."""

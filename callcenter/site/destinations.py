@@ -55,7 +55,7 @@ class ToExtension:
 
     names: ClassVar = "extensions"
     extension: Number
-    """The number of one of the Site's extensions."""
+    """Number of one of the Site's extensions."""
 
 
 @model
@@ -64,7 +64,7 @@ class ToIvr:
 
     names: ClassVar = "ivrs"
     ivr: Name
-    """The name of one of the Site's IVR menus."""
+    """Name of one of the Site's IVR menus."""
 
 
 @model
@@ -73,10 +73,10 @@ class ToQueue:
 
     names: ClassVar = "queues"
     queue: Name
-    """The name of one of the Site's queues."""
+    """Name of one of the Site's queues."""
     _: KW_ONLY
     priority: Annotated[int, Field(strict=True, ge=0, le=86_400)] = 0
-    """Callers who come this way are served as if they had waited so many seconds already."""
+    """Seconds that callers who come this way count as having waited already."""
 
 
 @model
@@ -85,7 +85,7 @@ class ToRingGroup:
 
     names: ClassVar = "ring_groups"
     ring_group: Name
-    """The name of one of the Site's ring groups."""
+    """Name of one of the Site's ring groups."""
 
 
 @model
@@ -94,7 +94,7 @@ class ToVoicemail:
 
     names: ClassVar = "mailboxes"
     voicemail: Number
-    """The number of an extension that has a mailbox."""
+    """Number of an extension that has a mailbox."""
 
 
 @model
@@ -103,7 +103,7 @@ class ToNotice:
 
     names: ClassVar = "notices"
     notice: Name
-    """The name of one of the Site's notices."""
+    """Name of one of the Site's notices."""
 
 
 @model
@@ -112,7 +112,7 @@ class ToConference:
 
     names: ClassVar = "conferences"
     conference: Name
-    """The name of one of the Site's conferences."""
+    """Name of one of the Site's conferences."""
 
 
 @model
@@ -121,7 +121,7 @@ class ToFax:
 
     names: ClassVar = "faxes"
     fax: Name
-    """The name of one of the Site's faxes."""
+    """Name of one of the Site's faxes."""
 
 
 @model
@@ -130,7 +130,7 @@ class ToApplication:
 
     names: ClassVar = "applications"
     application: Name
-    """The name of one of the Site's applications."""
+    """Name of one of the Site's applications."""
 
 
 @model
@@ -139,7 +139,7 @@ class ToHttpApplication:
 
     names: ClassVar = "http_applications"
     http_application: Name
-    """The name of one of the Site's HTTP applications."""
+    """Name of one of the Site's HTTP applications."""
 
 
 @model
@@ -148,7 +148,7 @@ class ToScript:
 
     names: ClassVar = "scripts"
     script: Name
-    """The name of one of the Site's scripts."""
+    """Name of one of the Site's scripts."""
 
 
 def _dialled_outside(text: str) -> str:
@@ -161,7 +161,7 @@ def _dialled_outside(text: str) -> str:
 
 
 DialledOutside = Annotated[str, BeforeValidator(dialled), AfterValidator(_dialled_outside)]
-"""A number outside, as an extension dials it."""
+"""Number outside, as an extension dials it."""
 
 
 @model
@@ -169,12 +169,12 @@ class ToOutside:
     """Calls a number outside, as one of the Site's extensions would."""
 
     outside: DialledOutside
-    """The number, as the extension dials it. Its routes, limits and caller ID hold, and its account
-    pays. Emergency numbers and the Site's own are refused."""
+    """Number outside, as the extension dials it. Its routes, limits and caller ID hold, and its
+    account pays. Emergency numbers and the Site's own are refused."""
     _: KW_ONLY
     by: Number | None = None
-    """The extension in whose name it is called. Default: the one whose field it is; elsewhere it
-    must be named."""
+    """Extension in whose name it is called. Default: the one whose field it is; elsewhere it must
+    be named."""
 
 
 @model
@@ -182,7 +182,7 @@ class ToHangUp:
     """Ends the call."""
 
     hang_up: Annotated[str, AfterValidator(lambda cause: _cause(cause))] = "NORMAL_CLEARING"
-    """FreeSWITCH's name of the cause that the caller is told."""
+    """Cause that the caller is told, by FreeSWITCH's name."""
 
 
 @model
@@ -191,12 +191,12 @@ class OpenDuring:
 
     names: ClassVar = "hours"
     hours: Name
-    """The name of one of the Site's opening hours."""
+    """Name of one of the Site's opening hours."""
     _: KW_ONLY
     open: Destination
-    """Where calls go while they are open."""
+    """Destination of calls while the hours are open."""
     closed: Destination
-    """Where calls go outside them, on holidays, and while the night switch is on."""
+    """Destination of calls outside the hours, on holidays, and while the night switch is on."""
 
 
 CAUSES = ("NORMAL_CLEARING", "USER_BUSY", "NO_ANSWER", "CALL_REJECTED", "UNALLOCATED_NUMBER")
@@ -209,7 +209,7 @@ def _cause(cause: str) -> str:
 
 
 def _kind(given: Any) -> str | None:
-    """The model that a destination is of, by its type, or in YAML by the key that it has."""
+    """Return the model that a destination is of, by its type, or in YAML by the key that it has."""
     if isinstance(given, Mapping):
         return next((name for name, key in _KEYS.items() if key in given), None)
     return type(given).__name__ if type(given).__name__ in _KEYS else None
@@ -237,13 +237,13 @@ Destination = Annotated[
         "in YAML {extension: 1000}",
     ),
 ]
-"""Where a call goes. In YAML one key: ``{ivr: main}``, ``{hours: office, open: …, closed: …}``."""
+"""Way of a call. In YAML one key: ``{ivr: main}``, ``{hours: office, open: …, closed: …}``."""
 
 _KEYS: dict[str, str] = {
     one.__name__: fields(one)[0].name
     for one in (get_args(arm)[0] for arm in get_args(get_args(Destination)[0]))
 }
-"""The field by which each model is known."""
+"""Field by which each model is known."""
 
 
 def extension(number: str | int) -> ToExtension:
@@ -312,12 +312,12 @@ def hang_up(cause: str = "NORMAL_CLEARING") -> ToHangUp:
 
 
 def open_during(hours: str, open: Destination, *, otherwise: Destination) -> OpenDuring:
-    """One way while the hours are open, another while they are closed."""
+    """Go one way while the hours are open, another while they are closed."""
     return OpenDuring(hours, open=open, closed=otherwise)
 
 
 def destinations_in(value: object, path: str = "") -> Iterator[tuple[str, Destination]]:
-    """Every destination below a model with the path of its field, outermost first."""
+    """Yield every destination below a model with the path of its field, outermost first."""
     if isinstance(value, Mapping):
         for key, item in value.items():
             yield from destinations_in(item, f"{path}[{key!r}]")
@@ -345,6 +345,6 @@ def owned(destination: Destination, by: str) -> Destination:
 
 
 def target_of(destination: Destination) -> tuple[str, str]:
-    """The field by which a destination is known, and its value."""
+    """Return the field by which a destination is known, and its value."""
     field = _KEYS[type(destination).__name__]
     return field, str(getattr(destination, field))

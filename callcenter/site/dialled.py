@@ -27,12 +27,12 @@ GROUPS = 8
 """Groups of digits at most; more is no number that people write."""
 # Each run is taken whole, so that no text costs more than its length.
 WRITTEN = r"^[ (]*+(\+?[0-9*#]*+)" + rf"{_SIGN}*+([0-9*#]*+)" * (GROUPS - 1) + r"\z"
-"""A number with signs between its groups or without, as PCRE reads it."""
+"""Number with signs between its groups or without, as PCRE reads it."""
 HASH = r"^(\+?[0-9*#]{1,31})#\z"
-"""A number that a # ends, as some phones send it to say that it is whole."""
+"""Number that a # ends, as some phones send it to say that it is whole."""
 
 PARAMETERS = r"^(\+?[0-9]{1,32})(?:;[A-Za-z0-9=+.-]{1,60}){1,8}\z"
-"""A number with parameters behind it, such as those of number portability (RFC 4694)."""
+"""Number with parameters behind it, such as those of number portability (RFC 4694)."""
 
 FORWARDERS = {
     "sip_history_info": r"^(?:.*,)?[^<,]*<(?:sip|sips|tel):(\+?[0-9]{3,20})[@;>][^,]*,[^,]*\z",

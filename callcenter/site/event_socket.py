@@ -41,16 +41,17 @@ class EventSocketUser:
     """
 
     name: Name
-    """What it logs in as."""
+    """Name that the program logs in with."""
     _: KW_ONLY
     password: Secret = Secret("event-socket/default")
-    """Default: a secret of its own, ``event-socket/<name>``. Letters, digits and ``. _ ~ -``."""
+    """Password of the login: letters, digits and ``. _ ~ -``. Default: a secret of its own,
+    ``event-socket/<name>``."""
     events: Many[Annotated[str, AfterValidator(_event)]] = ()
-    """What it may subscribe to: ``CHANNEL_ANSWER``, ``sofia::register``, or ``ALL``. Default:
-    nothing."""
+    """Events that it may subscribe to: ``CHANNEL_ANSWER``, ``sofia::register``, or ``ALL``.
+    Default: none."""
     commands: Many[Annotated[str, AfterValidator(_command)]] = ()
-    """What it may call of FreeSWITCH's API by ``api`` and ``bgapi``: ``originate``, ``show``.
-    Default: nothing."""
+    """Commands of FreeSWITCH's API that it may call by ``api`` and ``bgapi``: ``originate``,
+    ``show``. Default: none."""
 
     def __post_init__(self) -> None:
         if self.password == Secret("event-socket/default"):
@@ -63,19 +64,19 @@ class EventSocketTls:
     log in as well, with a user's password."""
 
     certificate: Path
-    """Of the switch (PEM, on this machine), with those between it and its authority: what programs
-    know it by."""
+    """Certificate of the switch (PEM, on this machine), with those between it and its authority:
+    programs know the switch by it."""
     key: Path
-    """The certificate's private key (PEM without a passphrase, on this machine), readable by its
+    """Private key of the certificate (PEM without a passphrase, on this machine), readable by its
     owner alone. On the host root and stunnel may read it."""
     _: KW_ONLY
     clients: Path
-    """The certificate (PEM, on this machine) of the authority that signs the programs'. Whoever has
-    one of its certificates may try a password: let it sign nothing else."""
+    """Certificate (PEM, on this machine) of the authority that signs the programs'. Whoever has one
+    of its certificates may try a password: let it sign nothing else."""
     networks: Annotated[Networks, Field(min_length=1)]
-    """Where programs come from. The firewall drops all others."""
+    """Networks that programs come from. The firewall drops all others."""
     port: Port = 8031
-    """TCP, on all of the switch's IPv4 addresses."""
+    """TCP port, on all of the switch's IPv4 addresses."""
 
     @model_validator(mode="after")
     def _check(self) -> Self:
@@ -106,13 +107,14 @@ class EventSocket:
 
     _: KW_ONLY
     port: Port = 8021
-    """TCP, on 127.0.0.1 only."""
+    """TCP port, on 127.0.0.1 only."""
     password: Secret = secret("esl")
-    """Letters, digits and ``. _ ~ -`` only, since fs_cli's configuration has no quoting."""
+    """Password of letters, digits and ``. _ ~ -`` only, since fs_cli's configuration has no
+    quoting."""
     users: Many[EventSocketUser] = ()
     """Programs that have a login of their own and may do less than the password's owner."""
     tls: EventSocketTls | None = None
-    """A way from other hosts. Default: there is none."""
+    """Way from other hosts. Default: there is none."""
 
     @model_validator(mode="after")
     def _check(self) -> Self:

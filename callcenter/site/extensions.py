@@ -22,7 +22,7 @@ __all__ = ["UNANSWERED", "Extension"]
 MAXIMUM_RANGE = 20_000
 
 OWN = ("name", "password", "caller_id")
-"""What no two extensions have in common."""
+"""Fields that no two extensions have in common."""
 
 
 UNANSWERED = ("no_answer", "busy", "not_registered")
@@ -49,47 +49,47 @@ class Extension:
     """One SIP account that phones register with, and the number that calls it."""
 
     number: Number
-    """The number that is dialled and the phone's user name: digits only. In YAML also a range,
-    such as ``1000-1019``: the other fields hold for each, and name, password and caller_id, which
-    are one extension's, are left out."""
+    """Number that is dialled, and the phone's user name: digits only. In YAML also a range, such as
+    ``1000-1019``: the other fields hold for each, and name, password and caller_id, which are one
+    extension's, are left out."""
     _: KW_ONLY
     name: DisplayName = ""
-    """Shown to whom it calls. Default: the number itself."""
+    """Name that is shown to whom it calls. Default: the number itself."""
     password: Secret = Secret("extension/default")
-    """The phone's password. Default: a secret of its own, ``extension/<number>``. The switch stores
-    it as a1-hash only. At least 12 characters, and no two extensions share one."""
+    """Password of the phone. Default: a secret of its own, ``extension/<number>``. The switch
+    stores it as a1-hash only. At least 12 characters, and no two extensions share one."""
     ring_seconds: Annotated[int, Field(strict=True, ge=5, le=300)] = 30
-    """How long a call rings before the caller hears that nobody answers. Seconds, 5 to 300."""
+    """Seconds that a call rings before the caller hears that nobody answers, 5 to 300."""
 
     no_answer: Destination | None = None
-    """Where callers go when nobody answers, it is busy, or it has no phone. Default: its mailbox
-    where it has one; else they are told, and the call ends."""
+    """Destination of callers when nobody answers, it is busy, or it has no phone. Default: its
+    mailbox where it has one; else they are told, and the call ends."""
     busy: Destination | None = None
-    """Way of callers whom its phone tells that it is busy, or that it declines the call. Default:
-    as no_answer."""
+    """Destination of callers whom its phone tells that it is busy, or that it declines the call.
+    Default: as no_answer."""
     not_registered: Destination | None = None
-    """Way of callers while it has no phone, and while it asks not to be disturbed. With
+    """Destination of callers while it has no phone, and while it asks not to be disturbed. With
     ``network.edge`` also of those whose call its phones do not answer at all, or as temporarily
     unavailable (480). Default: as no_answer."""
     voicemail: Mailbox | Annotated[bool, Field(strict=True)] = False
-    """Whether it has a mailbox; a Mailbox says more about it."""
+    """Mailbox of the extension: true, false, or a Mailbox that says more about it."""
 
     record: Annotated[bool, Field(strict=True)] = False
-    """Whether its calls are recorded: those that ring it, those that it makes to extensions and
-    ring groups, and those of ring groups that it is a member of. A queue says so for itself. See
+    """Recording of its calls: those that ring it, those that it makes to extensions and ring
+    groups, and those of ring groups that it is a member of. A queue says so for itself. See
     Site.recording."""
     pickup_groups: Many[Name] = ()
-    """Extensions of one group answer each other's ringing calls by features.pickup."""
+    """Groups whose extensions answer each other's ringing calls by features.pickup."""
     routes: Many[Name] = ()
-    """The names of the Site's outbound routes that it may use. Default: it calls nobody outside,
-    but emergency numbers."""
+    """Names of the Site's outbound routes that it may use. Default: it calls nobody outside, but
+    emergency numbers."""
     caller_id: Outside | None = None
-    """The number that it shows outside. Default: that of the trunk."""
+    """Number that it shows outside. Default: that of the trunk."""
     emergency_caller_id: Outside | None = None
-    """The number that it shows to emergency numbers, by which help is sent to the place of its
-    phone and calls back. Default: caller_id, else that of the trunk."""
+    """Number that it shows to emergency numbers, by which help is sent to the place of its phone
+    and calls back. Default: caller_id, else that of the trunk."""
     account: Name | None = None
-    """The prepaid account that pays for its calls by routes; several extensions may share one. See
+    """Prepaid account that pays for its calls by routes; several extensions may share one. See
     Site.billing. Default: its calls are not billed."""
 
     @field_validator("number")
@@ -133,30 +133,30 @@ class Extension:
 
     @property
     def mailbox(self) -> Mailbox | None:
-        """Its mailbox, where it has one."""
+        """Mailbox of the extension, where it has one."""
         return self.voicemail if isinstance(self.voicemail, Mailbox) else None
 
     @property
     def called_back_at(self) -> str | None:
-        """Its own number for emergency calls, if any."""
+        """Number of the extension's own for emergency calls, if any."""
         return self.emergency_caller_id or self.caller_id
 
     @property
     def unanswered(self) -> Destination | None:
-        """Where its callers go when nobody answers, if anywhere."""
+        """Destination of its callers when nobody answers, if any."""
         if self.no_answer is None and self.mailbox is not None:
             return ToVoicemail(self.number)
         return self.no_answer
 
     @property
     def leads_on(self) -> bool:
-        """True where a call that it does not answer goes anywhere."""
+        """Tell whether a call that it does not answer goes anywhere."""
         return any(one is not None for one in (self.unanswered, self.busy, self.not_registered))
 
     @classmethod
     def range(cls, first: int, last: int, **alike: Unpack[Alike]) -> list[Extension]:
-        """Extensions ``first`` to ``last``, both included, each with a password of its own, and
-        what else is given for all of them."""
+        """Return extensions ``first`` to ``last``, both included, each with a password of its own,
+        and what else is given for all of them."""
         if last < first:
             raise SiteError([f"Extension.range: {first} is above {last}; put the lower one first"])
         if last - first >= MAXIMUM_RANGE:

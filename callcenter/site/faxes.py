@@ -32,29 +32,29 @@ class Fax:
     ``/var/lib/freeswitch/faxes/<name>``, readable by FreeSWITCH and root alone."""
 
     name: Name
-    """What destinations call it by, and its folder."""
+    """Name that destinations call it by, and its folder."""
     _: KW_ONLY
     number: Number | None = None
-    """What extensions dial for it. Default: it is reached by other parts of the Site alone."""
+    """Number that extensions dial for it. Default: other parts of the Site alone reach it."""
     mail: Email | None = None
-    """Where each fax is sent, too, through the Site's smtp. What cannot be sent is kept and tried
-    again every five minutes. Default: nowhere."""
+    """Address that each fax is sent to as well, through the Site's smtp. What cannot be sent is
+    kept and tried again every five minutes. Default: none."""
     format: Literal["pdf", "tiff"] = "pdf"
-    """What faxes are kept and mailed as. ``tiff`` holds the page as it came, ``pdf`` the same dots
-    for any reader."""
+    """Format in which faxes are kept and mailed. ``tiff`` holds the page as it came, ``pdf`` the
+    same dots for any reader."""
     ident: Annotated[str, Field(max_length=20), AfterValidator(_ident)] = ""
-    """The number that the other machine shows, 20 signs at most (ITU-T T.30). Default: none."""
+    """Number that the other machine shows, 20 signs at most (ITU-T T.30). Default: none."""
     header: Annotated[str, Field(max_length=50), AfterValidator(_header)] = ""
-    """Printed above each page that is sent, 50 signs at most. Many laws ask for one. Default:
-    pages are sent as they are."""
+    """Line above each page that is sent, 50 signs at most. Many laws ask for one. Default: pages
+    are sent as they are."""
     t38: Annotated[bool, Field(strict=True)] = True
-    """Whether T.38 is asked for and accepted. Without it all faxes are tones, for carriers whose
-    T.38 does not work."""
+    """Permission to ask for T.38 and to accept it. Without it all faxes are tones, for carriers
+    whose T.38 does not work."""
     keep_days: Annotated[int, Field(strict=True, ge=1, le=3650)] | None = 90
-    """After how many days a fax is deleted from the host. Once a day; one that could not be mailed
-    yet is not. None: never."""
+    """Days after which a fax is deleted from the host. Once a day; one that could not be mailed yet
+    is not. None: never."""
     routes: Many[Name] = ()
-    """The names of the Site's outbound routes by which it may send. Default: it sends to nobody
+    """Names of the Site's outbound routes by which it may send. Default: it sends to nobody
     outside."""
     caller_id: Outside | None = None
-    """The number that it shows outside. Default: that of the trunk."""
+    """Number that it shows outside. Default: that of the trunk."""

@@ -24,23 +24,24 @@ class FeatureCodes:
 
     _: KW_ONLY
     echo: Number | None = "9196"
-    """Hear yourself: proves both directions of the voice."""
+    """Code to hear oneself: proves both directions of the voice."""
     tone: Number | None = "9197"
-    """A 1004 Hz tone: proves the voice from the switch to the phone."""
+    """Code for a 1004 Hz tone: proves the voice from the switch to the phone."""
     forward: Number | None = None
     """Code after which a number is dialled: calls to the extension go to that number, until it is
     undone. One outside is called as if the extension had dialled it: by its routes, under its
     limits, and paid by its account. Ring groups and queues still ring the extension itself."""
     forward_off: Number | None = None
-    """Calls to the extension ring it again."""
+    """Code after which calls to the extension ring it again."""
     do_not_disturb: Number | None = None
-    """Nothing rings the extension, as if it had no phone, until it is undone."""
+    """Code after which nothing rings the extension, as if it had no phone, until it is undone."""
     do_not_disturb_off: Number | None = None
-    """Calls ring the extension again."""
+    """Code after which calls ring the extension again."""
     pickup: Number | None = None
-    """Answers a call that rings an extension of one of the own pickup_groups."""
+    """Code that answers a call that rings an extension of one of the own pickup_groups."""
     intercom: Number | None = None
-    """With an extension dialled after it: its phone answers by itself, where it is willing to."""
+    """Code after which an extension is dialled: its phone answers by itself, where it is willing
+    to."""
 
     @model_validator(mode="after")
     def _check(self) -> Self:
@@ -55,6 +56,6 @@ class FeatureCodes:
         return self
 
     def items(self) -> list[tuple[str, str]]:
-        """Name and code of every service that is on."""
+        """List name and code of every service that is on."""
         named = ((field.name, getattr(self, field.name)) for field in fields(self))
         return [(name, code) for name, code in named if code is not None]

@@ -22,9 +22,10 @@ class Guessers:
 
     _: KW_ONLY
     enabled: Annotated[bool, Field(strict=True)] = True
-    """Off removes the programs, their users' files and the list of addresses."""
+    """Use of the programs: off removes them, their users' files and the list of addresses."""
     alarm: Email | None = None
     """Mail address that is told of passwords guessed slowly from many addresses, at most once an
     hour for each extension. Needs ``smtp``. Default: the journal alone says so."""
     password: Secret = secret("guessers")
-    """The program's login at the Event Socket, which lets it hear of failures and do nothing."""
+    """Password of the program's login at the Event Socket, which lets it hear of failures and do
+    nothing."""

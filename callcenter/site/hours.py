@@ -20,9 +20,9 @@ from callcenter.site._types import Many, Map, Name, Number, Timezone, no_entries
 __all__ = ["Hours", "Span"]
 
 DAYS = tuple(name for name in calendar.day_abbr)
-"""Mon to Sun."""
+"""Days of the week, Mon to Sun."""
 DAY = 24 * 60
-"""Minutes."""
+"""Minutes of a day."""
 
 _TIMES = r"([01]\d|2[0-3]):([0-5]\d)-([01]\d|2[0-4]):([0-5]\d)"
 _WEEKLY = re.compile(rf"([A-Z][a-z]{{2}}(?:[-,][A-Z][a-z]{{2}})*) {_TIMES}")
@@ -34,7 +34,7 @@ class Span:
     """From a minute of a day up to, and without, another of the same day."""
 
     day: int
-    """0 is Monday."""
+    """Day of the week: 0 is Monday."""
     start: int
     end: int
 
@@ -49,7 +49,7 @@ def _times(found: tuple[str, ...]) -> tuple[int, int]:
 
 
 def _spans(text: str) -> list[Span]:
-    """Those of one line; what crosses midnight goes on in the next day."""
+    """Return the spans of one line; what crosses midnight goes on in the next day."""
     if not (found := _WEEKLY.fullmatch(text)):
         raise ValueError(f"cannot be read; {_EXAMPLE}")
     start, end = _times(found.groups()[1:])
@@ -106,7 +106,7 @@ class Hours:
     """When somebody is there. Times are of the wall clock, so summer time needs no thought."""
 
     name: Name
-    """What destinations call them by."""
+    """Name that destinations call them by."""
     weekly: Annotated[Many[Annotated[str, AfterValidator(_weekly)]], Field(min_length=1)]
     """Days and times of the week: ``"Mon-Fri 09:00-18:00"``. An end before its beginning is on the
     next day. Overlapping ones are refused."""
@@ -120,10 +120,10 @@ class Hours:
     """Dates with times of their own instead of the week's: ``{"2026-12-24": "09:00-12:00"}``, or
     ``"closed"``."""
     timezone: Timezone | None = None
-    """IANA name. Default: the Site's."""
+    """IANA name of the time zone. Default: the Site's."""
     night: Number | None = None
-    """What an extension dials to close by hand, and again to go by the clock. Default: there is no
-    such switch."""
+    """Number that an extension dials to close by hand, and again to go by the clock. Default: there
+    is no such switch."""
 
     @model_validator(mode="after")
     def _check(self) -> Self:
@@ -146,18 +146,18 @@ class Hours:
 
     @cached_property
     def spans(self) -> tuple[Span, ...]:
-        """The week's open times, day by day."""
+        """Open times of the week, day by day."""
         return tuple(sorted(span for text in self.weekly for span in _spans(text)))
 
     def times(self, date: str) -> tuple[Span, ...]:
-        """An exception's open times. The day is that of the date, and not told."""
+        """Return an exception's open times. The day is that of the date, and not told."""
         if self.exceptions[date] == "closed":
             return ()
         found = (re.fullmatch(_TIMES, part) for part in self.exceptions[date].split(", "))
         return tuple(Span(-1, *_times(one.groups())) for one in found if one)
 
     def why(self, when: datetime.datetime, default_timezone: str) -> tuple[bool, str]:
-        """Whether they are open at a moment, and by what."""
+        """Tell whether they are open at a moment, and by what."""
         local = when.astimezone(zoneinfo.ZoneInfo(self.timezone or default_timezone))
         minute = local.hour * 60 + local.minute
         for date in _names_of(local.date()):
@@ -173,6 +173,6 @@ class Hours:
 
 
 def _names_of(date: datetime.date) -> Iterator[str]:
-    """As exceptions and holidays name a date: this year's before every year's."""
+    """Yield a date's names in exceptions and holidays: this year's before every year's."""
     yield date.isoformat()
     yield date.strftime("%m-%d")

@@ -57,27 +57,27 @@ class HttpApplication:
     """
 
     name: Name
-    """What destinations call it by."""
+    """Name that destinations call it by."""
     url: Annotated[str, AfterValidator(_url)]
-    """Where it is asked first: https, or http on the switch's own loopback. Its name must stand in
-    its certificate. It is not followed to another server."""
+    """Address at which it is asked first: https, or http on the switch's own loopback. The server's
+    name must stand in its certificate. It is not followed to another server."""
     _: KW_ONLY
     number: Number | None = None
-    """What extensions dial for it. Default: it is reached by other parts of the Site alone."""
+    """Number that extensions dial for it. Default: other parts of the Site alone reach it."""
     leads_to: Map[Name, Destination] = Field(default_factory=no_entries, kw_only=True)
-    """Where it may send calls, by words of its own: ``{"sales": queue("sales")}``."""
+    """Destinations that it may choose, by words of its own: ``{"sales": queue("sales")}``."""
     user: Annotated[str, AfterValidator(_user)] | None = None
-    """The login that it is sent, by HTTP's basic authentication. Default: none."""
+    """Login that it is sent, by HTTP's basic authentication. Default: none."""
     password: Secret | None = None
-    """Of that login. The host keeps it in a file that root and FreeSWITCH may read."""
+    """Password of that login. The host keeps it in a file that root and FreeSWITCH may read."""
     ca_file: Path | None = None
-    """The certificate (PEM, on this machine) of the authority that signed the server's. Default:
-    the host's own authorities."""
+    """Certificate (PEM, on this machine) of the authority that signed the server's. Default: the
+    host's own authorities."""
     wait_seconds: Annotated[int, Field(strict=True, ge=1, le=30)] = 5
-    """How long a caller waits in silence for each answer. Seconds, 1 to 30."""
+    """Seconds that a caller waits in silence for each answer, 1 to 30."""
     otherwise: Destination | None = None
-    """Where a call goes when it does not answer, answers what is not done, or lets go of the call.
-    Default: the call ends."""
+    """Destination of a call when it does not answer, answers what is not done, or lets go of the
+    call. Default: the call ends."""
 
     @model_validator(mode="after")
     def _check(self) -> Self:

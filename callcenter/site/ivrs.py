@@ -31,30 +31,30 @@ class Ivr:
     """
 
     name: Name
-    """What destinations call it by."""
+    """Name that destinations call it by."""
     greeting: Announcement
-    """What the caller hears first, and while choosing."""
+    """Announcement that the caller hears first, and while choosing."""
     _: KW_ONLY
     options: Map[Annotated[str, AfterValidator(_keys)], Destination] = Field(
         default_factory=no_entries, kw_only=True
     )
-    """Where each key, or keys in a row, leads: ``{"1": queue("sales")}``."""
+    """Destinations by key, or by keys in a row: ``{"1": queue("sales")}``."""
     number: Number | None = None
-    """What extensions dial for it. Default: it is reached by other parts of the Site alone."""
+    """Number that extensions dial for it. Default: other parts of the Site alone reach it."""
     again: Announcement | None = None
-    """What is said instead of the greeting when it must be said again. Default: the greeting."""
+    """Announcement instead of the greeting when it must be said again. Default: the greeting."""
     invalid: Announcement | None = None
-    """What is said after keys that lead nowhere. Default: a short low tone."""
+    """Announcement after keys that lead nowhere. Default: a short low tone."""
     direct_dial: Annotated[bool, Field(strict=True)] = False
-    """Whether a caller may dial an extension here. No option may begin an extension's number."""
+    """Permission to dial an extension here. No option may begin an extension's number."""
     wait_seconds: Annotated[int, Field(strict=True, ge=1, le=60)] = 6
-    """How long it waits for the first key after it has spoken. Seconds, 1 to 60."""
+    """Seconds that it waits for the first key after it has spoken, 1 to 60."""
     next_key_seconds: Annotated[int, Field(strict=True, ge=1, le=15)] = 2
-    """How long it waits for a further key where one may follow. Seconds, 1 to 15."""
+    """Seconds that it waits for a further key where one may follow, 1 to 15."""
     attempts: Annotated[int, Field(strict=True, ge=1, le=10)] = 3
-    """How often it speaks before it gives up. 1 to 10."""
+    """Times that it speaks before it gives up, 1 to 10."""
     otherwise: Destination | None = None
-    """Where the call goes then. Default: it ends."""
+    """Destination of the call when it gives up. Default: the call ends."""
 
     @model_validator(mode="after")
     def _check(self) -> Self:

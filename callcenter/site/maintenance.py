@@ -18,7 +18,7 @@ class Maintenance:
 
     _: KW_ONLY
     live_calls: Literal["drain", "stop", "drop"] = "drain"
-    """``drain``: take no new calls and wait for the last to end. ``stop``: change nothing while
-    calls are up, and say so. ``drop``: restart at once."""
+    """Treatment of live calls. ``drain``: take no new calls and wait for the last to end. ``stop``:
+    change nothing while calls are up, and say so. ``drop``: restart at once."""
     drain_seconds: Annotated[int, Field(strict=True, ge=1, le=14_400)] = 600
-    """How long ``drain`` waits before it gives up, takes calls again and changes nothing."""
+    """Seconds that ``drain`` waits before it gives up, takes calls again and changes nothing."""

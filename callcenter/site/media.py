@@ -16,7 +16,7 @@ __all__ = ["CODECS", "PASSED", "Codec", "Media", "MediaMode", "check_codecs", "s
 Codec = Literal["OPUS", "G722", "PCMU", "PCMA", "GSM", "G729"]
 
 MediaMode = Literal["default", "proxy", "bypass"]
-"""The ways of the voice."""
+"""Ways of the voice."""
 
 CODECS: dict[Codec, str | None] = {
     "OPUS": "mod_opus",
@@ -26,14 +26,14 @@ CODECS: dict[Codec, str | None] = {
     "PCMU": None,
     "PCMA": None,
 }
-"""Each codec with the module that brings it; None is FreeSWITCH's core."""
+"""Codecs, each with the module that brings it; None is FreeSWITCH's core."""
 
 PASSED: Codec = "G729"
-"""The one that FreeSWITCH carries from side to side, and neither speaks nor understands."""
+"""Codec that FreeSWITCH carries from side to side, and neither speaks nor understands."""
 
 
 def spoken(codecs: Sequence[Codec]) -> tuple[Codec, ...]:
-    """Those of them that the switch itself can speak, in their order."""
+    """Return those of the codecs that the switch itself can speak, in their order."""
     return tuple(codec for codec in codecs if codec != PASSED)
 
 
@@ -51,15 +51,15 @@ class Media:
 
     _: KW_ONLY
     codecs: Annotated[Many[Codec], Field(min_length=1)] = ("OPUS", "G722", "PCMU", "PCMA")
-    """Offered and accepted, best first. ``G729`` is passed through: a call that is not recorded,
-    from a phone or a trunk that offers it to a phone or a trunk, is offered with it. Whatever the
-    switch speaks itself it speaks in another, so at least one is named beside it."""
+    """Codecs that are offered and accepted, best first. ``G729`` is passed through: a call that is
+    not recorded, from a phone or a trunk that offers it to a phone or a trunk, is offered with it.
+    Whatever the switch speaks itself it speaks in another, so at least one is named beside it."""
     mode: MediaMode = "default"
-    """``default``: the switch decodes, so it can transcode, record and hear digits. ``proxy``: it
-    passes on what comes, byte for byte, whether it knows the codec or not. ``bypass``: phones send
-    voice to each other. With the last two, nothing is recorded, transcoded or parked, and who is
-    put on hold hears no music of the switch's. Services are always as by default, and so is who was
-    in one before."""
+    """Way of the voice. ``default``: the switch decodes, so it can transcode, record and hear
+    digits. ``proxy``: it passes on what comes, byte for byte, whether it knows the codec or not.
+    ``bypass``: phones send voice to each other. With the last two, nothing is recorded, transcoded
+    or parked, and who is put on hold hears no music of the switch's. Services are always as by
+    default, and so is who was in one before."""
     max_calls: Annotated[int, Field(strict=True, ge=1, le=10_000)] = 500
     """Calls at a time on one switch, each of two legs."""
     calls_per_extension: Annotated[int, Field(strict=True, ge=1, le=1_000)] = 10
@@ -75,10 +75,10 @@ class Media:
 
     @property
     def spoken(self) -> tuple[Codec, ...]:
-        """Those that the switch itself can speak."""
+        """Codecs that the switch itself can speak."""
         return spoken(self.codecs)
 
     @property
     def rtp_ports_needed(self) -> int:
-        """Two legs a call, two ports (RTP and RTCP) a leg."""
+        """Ports for voice: two legs a call, two ports (RTP and RTCP) a leg."""
         return self.max_calls * 2 * 2

@@ -15,7 +15,7 @@ from callcenter.site._types import Many, Networks, Port, Transport
 __all__ = ["Firewall", "Network", "OpenPort"]
 
 PRIVATE = ("10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16")
-"""RFC 1918."""
+"""Networks of RFC 1918."""
 
 ANYWHERE = ("0.0.0.0/0",)
 
@@ -37,21 +37,24 @@ class Network:
 
     _: KW_ONLY
     sip_port: Port = 5060
-    """SIP for phones. FreeSWITCH drops its privileges and cannot bind below 1024."""
+    """Port of SIP for phones. FreeSWITCH drops its privileges and cannot bind below 1024."""
     transports: Annotated[Many[Transport], Field(min_length=1)] = ("udp", "tcp")
-    """Over what phones may register. Neither FreeSWITCH nor the firewall opens any other."""
+    """Transports over which phones may register. Neither FreeSWITCH nor the firewall opens any
+    other."""
     edge: Annotated[bool, Field(strict=True)] = False
     """Kamailio on each switch's own host, between all phones and FreeSWITCH (docs/way-in.md). Needs
     Linux switches."""
     trunk_port: Port = 5080
-    """SIP for carriers, where the Site has trunks. Only they may reach it."""
+    """Port of SIP for carriers, where the Site has trunks. Only they may reach it."""
     http_port: Port = 8089
-    """TCP, on 127.0.0.1 only: how FreeSWITCH asks HTTP applications, where the Site has any."""
+    """TCP port, on 127.0.0.1 only, by which FreeSWITCH asks HTTP applications, where the Site has
+    any."""
     rtp_ports: tuple[Port, Port] = (16384, 32767)
-    """First and last UDP port for voice. A call has two legs, and a leg takes two ports."""
+    """UDP ports for voice, the first and the last. A call has two legs, and a leg takes two
+    ports."""
     local_networks: Networks = PRIVATE
-    """Phones and carriers in these are told the switch's own address in SDP and Contact, all others
-    the public one. A VPN to a carrier belongs here, too."""
+    """Networks in which phones and carriers are told the switch's own address in SDP and Contact,
+    all others the public one. A VPN to a carrier belongs here, too."""
     sip_from: Sources = ()
     """Networks that may speak SIP and RTP with the switch, such as your offices', or
     ``"anywhere"``. A Site that does not say it is not deployed."""
@@ -71,7 +74,8 @@ class Network:
         return self
 
     def holds(self, networks: Iterable[str]) -> bool | None:
-        """Whether all of these are in local_networks (True), none is (False), or some are."""
+        """Return True where all of these are in local_networks, False where none is, None where
+        some are."""
         local = [ipaddress.ip_network(one) for one in self.local_networks]
         found: set[bool | None] = set()
         for network in map(ipaddress.ip_network, networks):
@@ -115,12 +119,12 @@ class Firewall:
 
     _: KW_ONLY
     enabled: Annotated[bool, Field(strict=True)] = True
-    """Off removes our table and nothing else."""
+    """Use of the filter: off removes our table and nothing else."""
     ssh_from: Sources = ()
     """Networks that may reach ssh, this machine's among them, or ``"anywhere"``. The port of the
     connection that deploys is always open to these. A Site that does not say it is not deployed."""
     egress: Annotated[bool, Field(strict=True)] = True
-    """A filter of what FreeSWITCH and the programs beside it reach: phones, carriers, and what else
+    """Filter of what FreeSWITCH and the programs beside it reach: phones, carriers, and what else
     the Site names. Linux switches have it; nobody else on the host is held."""
     egress_to: Networks = ()
     """Further networks that they may reach, on every port."""

@@ -18,11 +18,11 @@ class Notice:
     with."""
 
     name: Name
-    """What destinations call it by."""
+    """Name that destinations call it by."""
     announcement: Announcement
-    """What is heard."""
+    """Announcement that is heard."""
     _: KW_ONLY
     number: Number | None = None
-    """What extensions dial to hear it. Default: it is reached by other parts of the Site alone."""
+    """Number that extensions dial to hear it. Default: other parts of the Site alone reach it."""
     otherwise: Destination | None = None
-    """Where the call goes when all was heard. Default: it ends."""
+    """Destination of the call when all was heard. Default: it ends."""
