@@ -54,15 +54,15 @@ class SignalWire:
 
     _: KW_ONLY
     source: Literal["signalwire"] = "signalwire"
-    """Chooses this source in YAML."""
+    """Name of this source in YAML."""
     token: GivenSecret
     """A personal access token of signalwire.com; a wrong one answers 401."""
     version: Version = "1.10.12"
-    """FreeSWITCH's, three numbers; all its packages are held at it."""
+    """Version of FreeSWITCH, three numbers. All its packages are held at it."""
     url: Annotated[str, AfterValidator(_url)] = (
         "https://freeswitch.signalwire.com/repo/deb/debian-release"
     )
-    """Change it for a mirror that asks for the same login."""
+    """Address of the repository. Change it for a mirror that asks for the same login."""
     key_name: Annotated[str, AfterValidator(_word)] = "signalwire-freeswitch-repo.gpg"
     """The signing key below url. It is fetched with the token, over the repository's own TLS."""
 
@@ -73,23 +73,23 @@ class AptRepository:
 
     _: KW_ONLY
     source: Literal["apt"] = "apt"
-    """Chooses this source in YAML."""
+    """Name of this source in YAML."""
     url: Annotated[str, AfterValidator(_url)]
-    """Where the repository is, without a login."""
+    """Address of the repository, without a login."""
     key: Path
     """The signing key on this machine, armoured or binary."""
     suite: Annotated[str, AfterValidator(_word)] | None = None
-    """Default: the host's own release, such as bookworm."""
+    """Suite of the repository. Default: the host's own release, such as bookworm."""
     components: Annotated[Many[Annotated[str, AfterValidator(_word)]], Field(min_length=1)] = (
         "main",
     )
-    """apt's components, at least one."""
+    """Components of the repository, as apt names them; at least one."""
     user: Annotated[str, AfterValidator(_user)] = ""
     """Login, where the repository asks for one. Both or neither."""
     password: GivenSecret | None = None
     """The login's password, kept on the host in a file that only root can read."""
     version: Version = "1.10.12"
-    """FreeSWITCH's, three numbers; all its packages are held at it."""
+    """Version of FreeSWITCH, three numbers. All its packages are held at it."""
 
     @model_validator(mode="after")
     def _check(self) -> Self:
@@ -106,14 +106,15 @@ class LocalPackages:
 
     _: KW_ONLY
     source: Literal["local"] = "local"
-    """Chooses this source in YAML."""
+    """Name of this source in YAML."""
     path: Path = Field(
         default_factory=lambda: Path(os.environ.get("FREESWITCH_APT", LOCAL_REPOSITORY)),
         kw_only=True,
     )
-    """Default: the environment's FREESWITCH_APT, else /srv/freeswitch-apt."""
+    """Folder of the packages. Default: the environment's FREESWITCH_APT, else
+    /srv/freeswitch-apt."""
     version: Version = "1.10.12"
-    """FreeSWITCH's, three numbers; all its packages are held at it."""
+    """Version of FreeSWITCH, three numbers. All its packages are held at it."""
 
     @property
     def index(self) -> Path:
@@ -147,7 +148,7 @@ class Msi:
     """A file on this machine, or an https address that the host fetches itself."""
     _: KW_ONLY
     sha256: Annotated[str, AfterValidator(_sha256)] | None = None
-    """Of the MSI, as 64 hexadecimal digits. Needed with an address."""
+    """SHA-256 of the MSI, as 64 hexadecimal digits. Needed with an address."""
 
     @model_validator(mode="after")
     def _check(self) -> Self:

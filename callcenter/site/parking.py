@@ -26,12 +26,12 @@ class Parking:
     """The last place, as many digits as the first. 100 places at most."""
     _: KW_ONLY
     number: Number | None = None
-    """Any free place: who transfers a call here after asking is told which. Default: the place is
-    always chosen by who transfers."""
+    """Number for any free place: who transfers a call here after asking is told which. Default: the
+    place is always chosen by who transfers."""
     max_wait: Annotated[int, Field(strict=True, ge=5, le=86_400)] = 120
-    """How long a call stays, then goes to ``otherwise``. Seconds, 5 to 86,400."""
+    """Seconds that a call stays before it goes to ``otherwise``, 5 to 86,400."""
     otherwise: Destination | None = None
-    """Where calls go that nobody took. Default: back to the extension that parked it."""
+    """Destination of calls that nobody took. Default: back to the extension that parked it."""
 
     if TYPE_CHECKING:
         # The same as below, but numbers may be written as numbers.

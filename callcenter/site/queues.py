@@ -25,7 +25,7 @@ Strategy = Literal[
     "random",
     "ring-progressively",
 ]
-"""mod_callcenter's own names."""
+"""Strategies by mod_callcenter's own names."""
 
 Seconds = Annotated[int, Field(strict=True, ge=0, le=86_400)]
 Level = Annotated[int, Field(strict=True, ge=1, le=99)]
@@ -36,33 +36,33 @@ class Queue:
     """Callers wait here, first come, first served, until an agent is free."""
 
     name: Name
-    """What destinations and agents' skills call it by."""
+    """Name that destinations and agents' skills call it by."""
     _: KW_ONLY
     number: Number | None = None
-    """What extensions dial for it. Default: it is reached by other parts of the Site alone."""
+    """Number that extensions dial for it. Default: other parts of the Site alone reach it."""
     strategy: Strategy = "longest-idle-agent"
-    """Whom of the free agents of a level a call rings: mod_callcenter's names."""
+    """Strategy by which a call rings the free agents of a level, as mod_callcenter names it."""
     hold_music: Announcement | None = None
-    """What callers hear while they wait. Default: Site.hold_music."""
+    """Music that callers hear while they wait. Default: Site.hold_music."""
     announcement: Announcement | None = None
-    """What is said over the music now and then."""
+    """Announcement that is made over the music now and then."""
     announce_position: Annotated[bool, Field(strict=True)] = False
-    """Whether callers are told how many are before them."""
+    """Announcement to callers of how many are before them."""
     announce_seconds: Annotated[int, Field(strict=True, ge=10, le=3600)] = 30
-    """Between two announcements. Seconds, 10 to 3,600."""
+    """Seconds between two announcements, 10 to 3,600."""
     next_level_seconds: Seconds = 0
-    """How long a caller waits before agents of the next level are rung as well. 0: at once when
+    """Seconds that a caller waits before agents of the next level are rung as well. 0: at once when
     none of the level before is there."""
     progressive_seconds: Seconds = 10
-    """With ``ring-progressively``: after how long one agent more rings."""
+    """Seconds after which one agent more rings, with ``ring-progressively``."""
     max_wait: Seconds = 0
-    """How long a caller waits at most, then goes to ``otherwise``. Seconds; 0: for ever."""
+    """Seconds that a caller waits at most, before going to ``otherwise``. 0: for ever."""
     max_wait_without_agents: Seconds = 0
-    """The same while no agent is logged in. Seconds; 0: for ever."""
+    """Seconds that a caller waits at most while no agent is logged in. 0: for ever."""
     otherwise: Destination | None = None
-    """Where callers go whom nobody answered in that time. Default: the call ends."""
+    """Destination of callers whom nobody answered in that time. Default: the call ends."""
     record: Annotated[bool, Field(strict=True)] = False
-    """Whether its calls are recorded: see Site.recording."""
+    """Recording of its calls: see Site.recording."""
 
 
 @model
@@ -84,17 +84,17 @@ class Agent:
     a level, agents ring in the order in which the Site lists them, where the strategy asks for an
     order."""
     ring_seconds: Annotated[int, Field(strict=True, ge=5, le=120)] = 20
-    """How long the phone rings before the caller is offered to another agent."""
+    """Seconds that the phone rings before the caller is offered to another agent."""
     wrap_up: Seconds = 10
-    """How long the agent is left alone after a call. Seconds."""
+    """Seconds that the agent is left alone after a call."""
     reject_delay: Seconds = 10
-    """How long after the agent has refused a call. Seconds."""
+    """Seconds that the agent is left alone after refusing a call."""
     busy_delay: Seconds = 60
-    """How long after the phone was busy. Seconds."""
+    """Seconds that the agent is left alone after the phone was busy."""
     no_answer_delay: Seconds = 30
-    """How long after nobody answered. Seconds."""
+    """Seconds that the agent is left alone after nobody answered."""
     max_no_answer: Annotated[int, Field(strict=True, ge=0, le=100)] = 3
-    """After so many unanswered calls in a row the agent is put on a break. 0: never."""
+    """Unanswered calls in a row after which the agent is put on a break. 0: never."""
 
     @model_validator(mode="after")
     def _check(self) -> Self:
@@ -109,8 +109,8 @@ class AgentCodes:
 
     _: KW_ONLY
     log_in: Number | None = "*22"
-    """To be offered calls; ends a pause, too."""
+    """Code after which the agent is offered calls. It ends a pause, too."""
     log_out: Number | None = "*23"
-    """To be offered none."""
+    """Code after which the agent is offered none."""
     pause: Number | None = "*24"
-    """To be offered none for a while."""
+    """Code after which the agent is offered none for a while."""

@@ -22,16 +22,18 @@ class Recording:
 
     _: KW_ONLY
     keep_days: Annotated[int, Field(strict=True, ge=1, le=3650)] = 90
-    """After how many days a recording is deleted from the host. Once a day."""
+    """Days until a recording is deleted from the host, which is done once a day."""
     announcement: Announcement | None = None
-    """What the caller is told before the call is connected. Default: nothing; many laws ask for
-    it."""
+    """Announcement to the caller before the call is connected. Default: none; many laws ask for
+    one."""
     stereo: Annotated[bool, Field(strict=True)] = True
-    """The caller in the left channel and the called in the right one, or both in one."""
+    """Channel for each side: the caller in the left one, the called in the right. False: both in
+    one."""
     pause: Key | None = 7
-    """In a recorded call, * and this key make it silent from here on. None: nobody can."""
+    """Key that, after * in a recorded call, makes the recording silent from there on. None: nobody
+    can."""
     resume: Key | None = 8
-    """In a recorded call, * and this key record again."""
+    """Key that, after * in a recorded call, records again."""
 
     @model_validator(mode="after")
     def _check(self) -> Self:

@@ -19,7 +19,7 @@ class RingGroup:
     """Extensions that ring for one call, each with all its phones; the first to answer has it."""
 
     name: Name
-    """What destinations call it by."""
+    """Name that destinations call it by."""
     members: Many[Number] = ()
     """Extensions, in the order in which they ring. A group of numbers ``outside`` has none."""
     _: KW_ONLY
@@ -27,13 +27,13 @@ class RingGroup:
     """Numbers outside, such as mobiles, that ring with the members, or after them in turn. Whoever
     answers is asked to press 1: a mailbox that answers does not have the call."""
     number: Number | None = None
-    """What extensions dial for it. Default: it is reached by other parts of the Site alone."""
+    """Number that extensions dial for it. Default: other parts of the Site alone reach it."""
     strategy: Literal["together", "in-turn"] = "together"
-    """``together``: all at once. ``in-turn``: one after the other."""
+    """Order of ringing: ``together``, all at once, or ``in-turn``, one after the other."""
     ring_seconds: Annotated[int, Field(strict=True, ge=5, le=300)] = 20
-    """How long they ring: all of them, or each in turn. Seconds, 5 to 300."""
+    """Seconds that they ring, all of them or each in turn, 5 to 300."""
     otherwise: Destination | None = None
-    """Where the call goes when nobody answers. Default: it ends."""
+    """Destination of a call that nobody answers. Default: the call ends."""
 
     @model_validator(mode="after")
     def _check(self) -> Self:

@@ -34,12 +34,13 @@ class LuaScript:
     """A Lua program that a call is handed to: mod_lua, with the call as ``session``."""
 
     name: Name
-    """What destinations call it by."""
+    """Name that destinations call it by."""
     file: Annotated[Path, AfterValidator(_lua)]
-    """On the machine that deploys. It travels with the configuration's release and is taken back
-    with it."""
+    """File on the machine that deploys. It travels with the configuration's release and is taken
+    back with it."""
     _: KW_ONLY
     number: Number | None = None
-    """What extensions dial for it. Default: it is reached by other parts of the Site alone."""
+    """Number that extensions dial for it. Default: other parts of the Site alone reach it."""
     otherwise: Destination | None = None
-    """Where a call goes that the program has not ended, also when it fails. Default: it ends."""
+    """Destination of a call that the program has not ended, also when it fails. Default: the call
+    ends."""

@@ -80,11 +80,12 @@ SECRET_FOLDER = Path(".secrets")
 
 
 _RANGE = re.compile(r"([1-9][0-9]{1,14})-([1-9][0-9]{1,14})")
-"""No leading zero: Extension.range counts, and 0100 to 0119 would lose theirs."""
+"""Range without a leading zero: Extension.range counts, and 0100 to 0119 would lose theirs."""
 
 
 def _expanded(given: object) -> object:
-    """YAML writes ``"1000-1019"`` for a range and ``1000`` for an extension without options."""
+    """Expand what YAML writes for extensions: ``"1000-1019"`` for a range, and ``1000`` for one
+    without options."""
     if not isinstance(given, list | tuple):
         return given
     out: list[object] = []
@@ -134,7 +135,7 @@ class _Loader(yaml.SafeLoader):
 
 
 _DECIMAL = re.compile(r"-?(0|[1-9][0-9]*)")
-"""0100 would be 64, and 10:30 would be 630."""
+"""Number that YAML reads as it stands: 0100 would be 64, and 10:30 would be 630."""
 _Loader.add_constructor("tag:yaml.org,2002:int", _Loader.construct_yaml_int)
 
 
@@ -143,19 +144,19 @@ class Site:
     """Everything that is to be true of the call centre. What stands nowhere in it is not there."""
 
     domain: Domain
-    """Phones register as number@domain; it is the realm of their digests."""
+    """Domain of phones, which register as number@domain. It is the realm of their digests."""
     _: KW_ONLY
     extensions: Annotated[Many[Extension], Field(min_length=1), BeforeValidator(_expanded)]
-    """Who can be called. At least one."""
+    """Extensions, which can be called. At least one."""
     timezone: Timezone = "UTC"
-    """IANA name, for logs and announcements."""
+    """Time zone of logs and announcements, by its IANA name."""
     language: Language = "en"
-    """Of announcements and prompts, where they name no other."""
+    """Language of announcements and prompts, where they name no other."""
     packages: Packages = Field(default_factory=LocalPackages, kw_only=True)
-    """Where FreeSWITCH comes from. Default: a local folder of packages."""
+    """Source of FreeSWITCH. Default: a local folder of packages."""
     windows: Msi | None = None
-    """Where FreeSWITCH comes from on Windows hosts; its version is that of packages. Default: the
-    site has no Windows host."""
+    """Source of FreeSWITCH on Windows hosts; its version is that of packages. Default: the site has
+    no Windows host."""
     network: Network = Field(default_factory=Network, kw_only=True)
     """Ports, transports, and who may come."""
     firewall: Firewall = Field(default_factory=Firewall, kw_only=True)
@@ -165,7 +166,7 @@ class Site:
     media: Media = Field(default_factory=Media, kw_only=True)
     """Codecs and capacity."""
     event_socket: EventSocket = Field(default_factory=EventSocket, kw_only=True)
-    """How fs_cli and applications on the host steer FreeSWITCH."""
+    """Socket by which fs_cli and applications on the host steer FreeSWITCH."""
     dialling: Literal["en-bloc", "digit-by-digit"] = "en-bloc"
     """The way in which phones send a number: whole, as SIP phones do, or ``digit-by-digit``, as
     some behind adapters and with a dial plan of their own do. These call a number as soon as it is
@@ -179,13 +180,13 @@ class Site:
     notices: Many[Notice] = ()
     """Announcements with a name: destinations, and what people are called with."""
     queues: Many[Queue] = ()
-    """Where callers wait for agents."""
+    """Queues in which callers wait for agents."""
     agents: Many[Agent] = ()
-    """Who answers the queues. Logged out until they log in."""
+    """Agents, who answer the queues. Logged out until they log in."""
     agent_codes: AgentCodes = Field(default_factory=AgentCodes, kw_only=True)
-    """What agents dial to log in, to log out, and for a pause."""
+    """Codes that agents dial to log in, to log out, and for a pause."""
     ring_groups: Many[RingGroup] = ()
-    """Several extensions under one number."""
+    """Groups of several extensions under one number."""
     applications: Many[Application] = ()
     """Programs of the operator's that calls are handed to."""
     http_applications: Many[HttpApplication] = ()
@@ -199,19 +200,19 @@ class Site:
     parking: Parking | None = None
     """Places in which calls wait until somebody takes them. Default: there is none."""
     speed_dials: Map[Number, Number] = Field(default_factory=no_entries, kw_only=True)
-    """What is dialled for another number: ``{"*01": "1000"}``. One outside is called with the
+    """Numbers that are dialled for others: ``{"*01": "1000"}``. A number outside is called with the
     routes, limits and caller ID of whoever dials it."""
     voicemail: Voicemail = Field(default_factory=Voicemail, kw_only=True)
-    """What holds for all mailboxes; extensions say whether they have one."""
+    """Settings of all mailboxes; extensions say whether they have one."""
     smtp: Smtp | None = None
     """The mail server that messages are sent through. Default: the switch sends no mail."""
     speech: Speech = Field(default_factory=Speech, kw_only=True)
-    """What speaks the Site's announcements."""
+    """Engine that speaks the Site's announcements."""
     hold_music: Announcement | Literal["tune"] | None = "tune"
-    """What a caller on hold hears, over and over. Default: a quiet tune of our own. None:
+    """Music that a caller on hold hears, over and over. Default: a quiet tune of our own. None:
     silence."""
     recording: Recording = Field(default_factory=Recording, kw_only=True)
-    """How the calls are recorded of those who say so."""
+    """Settings of recordings, which are made of the calls of those who say ``record``."""
     trunks: Many[Trunk] = ()
     """The ways to and from the telephone network."""
     inbound: Annotated[Many[Did], BeforeValidator(unfolded)] = ()
@@ -219,24 +220,25 @@ class Site:
     callers: Callers | None = None
     """Treatment of callers from outside. Default: phones show what the carrier sends."""
     outbound: Many[Route] = ()
-    """What extensions may call outside, in the order in which it is looked at."""
+    """Routes of calls that extensions may make outside, in the order in which they are looked
+    at."""
     emergency: Many[Emergency] = ()
     """Numbers that every extension reaches."""
     outbound_limits: OutboundLimits = Field(default_factory=OutboundLimits, kw_only=True)
-    """What calls outside may cost at most."""
+    """Limits of what calls outside may cost."""
     caps: Many[Cap] = ()
-    """Most calls, minutes or money of calls outside within an hour or a day."""
+    """Limits on the calls, minutes or money of calls outside within an hour or a day."""
     database: Annotated[LocalPostgres | RemotePostgres, Field(discriminator="source")] | None = None
-    """Where what is counted is kept. Default: there is none."""
+    """Database that keeps what is counted. Default: there is none."""
     cdr: Cdr | None = None
     """A record of every call. Default: none is kept."""
     billing: Billing | None = None
     """Prepaid calls to the outside. Default: no call is charged."""
     maintenance: Maintenance = Field(default_factory=Maintenance, kw_only=True)
-    """What a deploy may do to live calls."""
+    """Rules of what a deploy may do to live calls."""
     secret_file: Path | None = None
-    """Where this site's own secrets are kept. Default: ``.secrets/<domain>.json`` below the folder
-    that pyinfra is run from."""
+    """File of this site's own secrets. Default: ``.secrets/<domain>.json`` below the folder that
+    pyinfra is run from."""
     encrypted_secrets: Path | None = None
     """A sops or age (``.age``) file of secrets, looked at before the site's own."""
 
@@ -455,7 +457,7 @@ class Site:
                 raise Problem(path, wrong)
 
     def needs_switch(self) -> list[str]:
-        """What of the Site an inventory without a switch cannot have: a line each, or nothing."""
+        """List what of the Site an inventory without a switch cannot have, a line each."""
         out = [
             f"Site.features.{name}: {code} needs a switch, and the inventory has edges only; "
             "set it to None"
@@ -492,7 +494,7 @@ class Site:
         return out
 
     def behind_edge(self, switch: Switch) -> list[str]:
-        """What a switch cannot have behind an edge of its own: a line each, or nothing."""
+        """List what a switch cannot have behind an edge of its own, a line each."""
         out = []
         if self.network.edge and switch.is_windows:
             out.append(
@@ -502,8 +504,8 @@ class Site:
         return out
 
     def misleads(self, switch: Switch) -> list[str]:
-        """Which carriers a switch behind a NAT could not tell the right address: a line each, or
-        nothing."""
+        """List the carriers that a switch behind a NAT could not tell the right address, a line
+        each."""
         shared = {n: one for n, one in enumerate(self.trunks) if one.transport != "tls"}
         sources = [source for trunk in shared.values() for source in trunk.sources]
         if not switch.is_trunk_behind_nat:
@@ -558,7 +560,7 @@ class Site:
         ]
 
     def needs_linux(self) -> list[str]:
-        """What of the Site a Windows host cannot have: a line each, or nothing."""
+        """List what of the Site a Windows host cannot have, a line each."""
         out = []
         if self.firewall.ssh_from not in ((), ANYWHERE):
             out.append(
@@ -614,23 +616,23 @@ class Site:
 
     @property
     def vault(self) -> Vault:
-        """Where the values of this site's secrets are."""
+        """Vault of the values of this site's secrets."""
         file = self.secret_file or SECRET_FOLDER / f"{self.domain}.json"
         return Vault.open(file, self.encrypted_secrets)
 
     def secrets(self) -> list[tuple[str, Secret]]:
-        """Every secret of the site with the path of its field."""
+        """List every secret of the site with the path of its field."""
         return list(_secrets_in(self, ""))
 
     def reveal(self, wanted: Secret) -> str:
-        """The value of one of the site's secrets; all missing ones are made in one go."""
+        """Return the value of one of the site's secrets; all missing ones are made in one go."""
         if self.vault.known(wanted) is None:
             self.vault.ensure(one for _, one in self.secrets())
         return self.vault.value(wanted)
 
     @cached_property
     def extension_by_number(self) -> dict[str, Extension]:
-        """Look-up by the number that is dialled."""
+        """Extensions by the number that is dialled."""
         return {extension.number: extension for extension in self.extensions}
 
     @property
@@ -649,7 +651,7 @@ class Site:
         return tuple(sorted({one.account for one in self.extensions if one.account is not None}))
 
     def one_ledger(self, switches: int) -> list[str]:
-        """Why so many switches cannot bill, a line each, or nothing: an account is in one place."""
+        """List why so many switches cannot bill, a line each: an account is in one place."""
         if self.prepaid is None or switches < 2 or not isinstance(self.database, LocalPostgres):
             return []
         return [
@@ -663,11 +665,12 @@ class Site:
         return tuple(one for one in self.extensions if one.mailbox is not None)
 
     def named(self, kind: str, name: str) -> Any:
-        """One of the Site's hours, IVR menus, … by the field that they are in and its name."""
+        """Return one of the Site's hours, IVR menus, … by the field that they are in and its
+        name."""
         return next(one for one in getattr(self, kind) if one.name == name)
 
     def to_json(self) -> Any:
-        """For ``pyinfra … debug-inventory``: the description, with secrets by name only."""
+        """Return the description, with secrets by name only, for ``pyinfra … debug-inventory``."""
         return TypeAdapter(type(self)).dump_python(self, mode="json")
 
     @classmethod
@@ -698,7 +701,7 @@ class Site:
 
     @classmethod
     def schema(cls) -> dict[str, Any]:
-        """The JSON Schema of the YAML form."""
+        """Return the JSON Schema of the YAML form."""
         schema = TypeAdapter(cls).json_schema(schema_generator=Described)
         schema["$schema"] = "https://json-schema.org/draft/2020-12/schema"
         extensions = schema["properties"]["extensions"]

@@ -28,15 +28,15 @@ class Smtp:
     """A mail server of the operator's own."""
 
     host: Domain
-    """Its name, which must stand in its certificate."""
+    """Name of the server, which must stand in its certificate."""
     _: KW_ONLY
     sender: Email
-    """Who the mail is from; the server must let this login send as it."""
+    """Address that the mail is from; the server must let this login send as it."""
     tls: Literal["starttls", "tls", "none"] = "starttls"
-    """``starttls`` after the greeting, ``tls`` from the first byte, or ``none``, which is refused
-    with a password."""
+    """Encryption: ``starttls`` after the greeting, ``tls`` from the first byte, or ``none``, which
+    is refused with a password."""
     port: Annotated[int, Field(strict=True, ge=1, le=65535)] = 587
-    """TCP. Usually 587 with starttls, 465 with tls, 25 without either."""
+    """TCP port. Usually 587 with starttls, 465 with tls, 25 without either."""
     user: Annotated[str, AfterValidator(_user)] | None = None
     """The login. Default: none, for a server that knows the host by its address."""
     password: GivenSecret | None = None

@@ -32,10 +32,10 @@ class Say:
     """Words that an engine speaks. It runs on the machine that deploys; hosts get the sound."""
 
     say: Annotated[str, Field(max_length=2000), AfterValidator(_spoken)]
-    """The text."""
+    """Text that is spoken."""
     _: KW_ONLY
     language: Language | None = None
-    """Of the text. Default: the Site's."""
+    """Language of the text. Default: the Site's."""
 
 
 def _wav(path: Path) -> Path:
@@ -82,11 +82,11 @@ Announcement = Annotated[
         "in YAML {say: …} or {file: …}",
     ),
 ]
-"""What is heard. In YAML ``{say: text}`` or ``{file: path}``."""
+"""Announcement that is heard. In YAML ``{say: text}`` or ``{file: path}``."""
 
 
 def say(text: str, *, language: Language | None = None) -> Say:
-    """Words that an engine speaks: ``say("Welcome.")``."""
+    """Return words that an engine speaks: ``say("Welcome.")``."""
     return Say(text, language=language)
 
 

@@ -26,7 +26,7 @@ class HostData(Protocol):
 
 
 STUN_PORT = 3478
-"""RFC 8489's."""
+"""Port of STUN by RFC 8489."""
 
 
 def _stun_server(text: str) -> str:
@@ -49,15 +49,15 @@ class Switch:
     """One host that runs FreeSWITCH. At least one of the two addresses must be given."""
 
     name: DisplayName
-    """What ssh connects to: a DNS name or an address. Windows: ``@winrm/`` or ``@winssh/`` and that
-    name."""
+    """Name that ssh connects to: a DNS name or an address. Windows: ``@winrm/`` or ``@winssh/`` and
+    that name."""
     _: KW_ONLY
     public_ip: Address | None = None
-    """What phones outside the local networks are told. Never a private address."""
+    """Address that phones outside the local networks are told. Never a private one."""
     address: Address | None = None
     """The address on the host's own interface. Default: public_ip, for a host that holds it."""
     trunk_address: Address | None = None
-    """Another address of the host, such as one in a carrier's VLAN, at which carriers call and are
+    """Second address of the host, such as one in a carrier's VLAN, at which carriers call and are
     called. They are told it as it stands, or ``trunk_public_ip``. Default: carriers are served at
     ``address``."""
     trunk_public_ip: Address | None = None
@@ -164,12 +164,12 @@ class Switch:
 
     @property
     def is_windows(self) -> bool:
-        """Whether its name says that it is a Windows host."""
+        """True where its name says that it is a Windows host."""
         return self.name.startswith(connectors.WINDOWS)
 
     @property
     def bind_address(self) -> str:
-        """What SIP and RTP bind to."""
+        """Address that SIP and RTP bind to."""
         address = self.address or self.public_ip
         assert address is not None
         return address
@@ -181,12 +181,12 @@ class Switch:
 
     @property
     def trunk_bind_address(self) -> str:
-        """What SIP and RTP of carriers bind to."""
+        """Address that SIP and RTP of carriers bind to."""
         return self.trunk_address or self.bind_address
 
     @property
     def is_behind_nat(self) -> bool:
-        """Whether phones outside the local networks are told another address."""
+        """True where phones outside the local networks are told another address."""
         return self.stun is not None or self.announced_address != self.bind_address
 
     @property
@@ -200,8 +200,8 @@ class Switch:
 
     @property
     def announced_address(self) -> str:
-        """What phones outside the local networks are told. Of a switch with ``stun`` only its host
-        knows it: :func:`callcenter.announced.announced` asks it."""
+        """Address that phones outside the local networks are told. Of a switch with ``stun`` only
+        its host knows it: :func:`callcenter.announced.announced` asks it."""
         assert self.stun is None, "only the host knows what it announces"
         return self.public_ip or self.bind_address
 
@@ -215,7 +215,7 @@ class Switch:
 
     @classmethod
     def of(cls, name: str, data: HostData) -> Switch:
-        """The switch that an inventory's host describes."""
+        """Return the switch that an inventory's host describes."""
         return cls(
             name,
             public_ip=data.get("public_ip"),
@@ -229,7 +229,7 @@ class Switch:
 def hosts(
     *members: tuple[str, Mapping[str, Any]], group: str = "switches"
 ) -> list[tuple[str, dict[str, Any]]]:
-    """An inventory's group of hosts, refused before a connection is opened where it is wrong.
+    """Return an inventory's group of hosts; refuse a wrong one before a connection is opened.
 
     Each is a name and pyinfra's host data (``ssh_user``, ``ssh_port``, …) with ``public_ip``,
     ``address``, ``trunk_address``, ``trunk_public_ip`` and ``stun``. ``group`` is the name of the
@@ -284,7 +284,7 @@ def hosts(
 
 
 def _hidden(data: Mapping[str, Any]) -> dict[str, Any]:
-    """``pyinfra … debug-inventory`` prints host data."""
+    """Hide the password in host data, which ``pyinfra … debug-inventory`` prints."""
     password = data.get("winrm_password")
     hidden = {"winrm_password": Secret(literal=password)} if isinstance(password, str) else {}
     return {**data, **hidden}

@@ -81,7 +81,7 @@ def _prefix(text: str) -> str:
 
 
 Prefix = Annotated[str, AfterValidator(_prefix)]
-"""How numbers begin that belong to a country, an area or a service."""
+"""Beginning of numbers that belong to a country, an area or a service."""
 
 
 def _country(text: str) -> str:
@@ -114,7 +114,7 @@ TAKEN_FOR_LOCAL = (
     *("0.", "1.", "2.", "10.", "127.", "169.254.", "192.0.2.", "192.168.", "255."),
     *(f"172.{second}." for second in range(16, 32)),
 )
-"""How a carrier's address begins that sofia's autonat has for local, whatever a Site says."""
+"""Beginnings of addresses of carriers that sofia's autonat has for local, whatever a Site says."""
 
 
 def _host(text: str) -> str:
@@ -299,10 +299,10 @@ class Rewrite:
     """A number that is written in another way."""
 
     pattern: Pattern
-    """What is rewritten, from ``^`` to ``$``, with brackets around what stays."""
+    """Pattern of what is rewritten, from ``^`` to ``$``, with brackets around what stays."""
     replacement: Annotated[str, AfterValidator(_replacement)]
-    """What is written instead: digits, ``*``, a ``+`` in front, and ``$1`` for what stood between
-    the first brackets. No digit follows such a sign."""
+    """Text that is written instead: digits, ``*``, a ``+`` in front, and ``$1`` for what stood
+    between the first brackets. No digit follows such a sign."""
 
     @model_validator(mode="after")
     def _check(self) -> Self:
@@ -338,7 +338,7 @@ Silence = Annotated[int, Field(strict=True, ge=1, le=32)]
 trunk up (RFC 3261's timer B)."""
 
 SILENCE_SECONDS = 20
-"""Well above what carriers take until they ring a mobile abroad, and below timer B."""
+"""Seconds well above what carriers take until they ring a mobile abroad, and below timer B."""
 
 
 def written(number: str, form: NumberFormat, country: str | None) -> str:
@@ -389,7 +389,7 @@ class Trunk:
     """A way to and from the telephone network: FreeSWITCH's gateway."""
 
     name: Name
-    """What routes and DIDs call it."""
+    """Name that routes and DIDs call it by."""
     _: KW_ONLY
     preset: Preset | None = None
     """The carrier, where its public page says what it asks for (docs/carriers.md): fields that are
@@ -406,8 +406,9 @@ class Trunk:
     """The proxy's port. Default: what DNS says of a name (NAPTR and SRV, RFC 3263), else 5060.
     With TLS 5061."""
     transport: Literal["udp", "tcp", "tls"] = "udp"
-    """How SIP reaches it. With ``tls`` its certificate must be of ``ca_file``, and hold ``host``
-    word for word, which is a name then: FreeSWITCH knows no wildcards, and no addresses."""
+    """Transport of SIP to the carrier. With ``tls`` its certificate must be of ``ca_file``, and
+    hold ``host`` word for word, which is a name then: FreeSWITCH knows no wildcards, and no
+    addresses."""
     username: Annotated[str, AfterValidator(_account)] | None = None
     """The account, where the carrier gave one: the switch registers with it. Default: the carrier
     knows the switch by its address."""
@@ -492,29 +493,29 @@ class Trunk:
     headers: Map[HeaderName, HeaderValue] = Field(default_factory=no_entries, kw_only=True)
     """Headers of your own in calls out, such as ``{"X-Account": "42"}``."""
     codecs: Annotated[Many[Codec], Field(min_length=1)] | None = None
-    """Offered to the carrier, best first. ``G729`` only in calls from phones that offer it, and
-    where media has it. Default: those of media."""
+    """Codecs that the carrier is offered, best first. ``G729`` only in calls from phones that offer
+    it, and where media has it. Default: those of media."""
     ca_file: Path | None = None
-    """With TLS: certificates (PEM, on this machine) of the authorities that may have signed the
-    carrier's. Debian's own choice of them is ``/etc/ssl/certs/ca-certificates.crt``."""
+    """Certificates (PEM, on this machine) of the authorities that may have signed the carrier's,
+    with TLS. Debian's own choice of them is ``/etc/ssl/certs/ca-certificates.crt``."""
     tls_port: Port = 5081
-    """With TLS: the switch's own port, no two trunks' the same. Nobody can connect to it without
-    ``certificate``."""
+    """Port of the switch for this trunk, with TLS: no two trunks have the same. Nobody can connect
+    to it without ``certificate``."""
     certificate: Path | None = None
-    """With TLS: the switch's certificate (PEM, on this machine), with those of the authorities
+    """Certificate of the switch with TLS (PEM, on this machine), with those of the authorities
     between after it. The carrier may connect then. Default: its calls come over the connection that
     the switch has opened by registering."""
     key: Annotated[Secret, AfterValidator(Secret.as_key)] | None = None
     """The certificate's private key, as PEM without a passphrase. None is ever made."""
     srtp: Annotated[bool, Field(strict=True)] = False
-    """With TLS: voice is encrypted between the switch and the carrier, or there is no call. Its key
-    is in SDP (SDES). Faxes go as encrypted tones, since T.38 has no keys: a carrier that asks for
-    it is refused it, and the fax goes on."""
+    """Encryption of voice between the switch and the carrier, with TLS: a call that cannot be
+    encrypted does not come about. Its key is in SDP (SDES). Faxes go as encrypted tones, since T.38
+    has no keys: a carrier that asks for it is refused it, and the fax goes on."""
     ping_seconds: Annotated[int, Field(strict=True, ge=5, le=3600)] | None = 30
-    """How often it is asked whether it is there (OPTIONS). One that is not there is passed over.
-    None: never."""
+    """Seconds between two questions to the carrier whether it is there (OPTIONS). One that is not
+    there is passed over. None: it is never asked."""
     record: Annotated[bool, Field(strict=True)] = False
-    """Whether calls that come by it, and calls of routes that name it, are recorded."""
+    """Recording of calls that come by it, and of calls of routes that name it."""
 
     @model_validator(mode="before")
     @classmethod
@@ -652,12 +653,12 @@ class Trunk:
 
     @property
     def spoken(self) -> tuple[Codec, ...]:
-        """Of its own codecs, those that the switch itself can speak."""
+        """Codecs of its own that the switch itself can speak."""
         return spoken(self.codecs or ())
 
     @property
     def offered(self) -> str:
-        """Its own codecs in FreeSWITCH's words, but that which the switch cannot speak."""
+        """Codecs of its own in FreeSWITCH's words, but that which the switch cannot speak."""
         packet = f"@{self.packet_ms}i" if self.packet_ms is not None else ""
         return ",".join(f"{codec}{packet}" for codec in self.spoken)
 
@@ -680,7 +681,7 @@ class Trunk:
         return self.is_named and self.port is None and self.transport != "tls"
 
     def listens(self, network: Network) -> tuple[str, int] | None:
-        """The protocol and the port to which the carrier may connect, or None."""
+        """Return the protocol and the port to which the carrier may connect, or None."""
         if self.transport != "tls":
             return self.transport, network.trunk_port
         return ("tcp", self.tls_port) if self.certificate else None
@@ -731,7 +732,7 @@ class Did:
     ``to`` is the block's, or with ``{extension: 1000-1099}`` each number has its extension."""
     _: KW_ONLY
     to: Destination
-    """Where its calls go."""
+    """Destination of its calls."""
     last: Outside | None = None
     """The last of the range, of as many digits. Default: there is one number."""
     trunk: Name | None = None
@@ -747,8 +748,8 @@ class Did:
 
     @classmethod
     def block(cls, number: str, last: str, *, first: int, trunk: str | None = None) -> list[Did]:
-        """The numbers from ``number`` to ``last``, both included, each to an extension of its own,
-        from ``first`` on."""
+        """List the numbers from ``number`` to ``last``, both included, each to an extension of its
+        own, from ``first`` on."""
         try:
             count = Did(number, to=ToHangUp(), last=last)._count
         except SiteError as refused:
@@ -783,13 +784,13 @@ class Route:
     """Numbers that extensions may call outside, and over which trunks."""
 
     name: Name
-    """What ``Extension.routes`` calls it."""
+    """Name that ``Extension.routes`` calls it by."""
     _: KW_ONLY
     pattern: Pattern
-    """What is dialled: ``^0\\d{9,11}$``. The first route that fits, and that the extension has, is
-    taken."""
+    """Pattern of what is dialled: ``^0\\d{9,11}$``. The first route that fits, and that the
+    extension has, is taken."""
     trunks: Annotated[Many[Name], Field(min_length=1)]
-    """Tried in this order, so the cheapest first."""
+    """Trunks in the order in which they are tried, so the cheapest first."""
     weights: Many[Annotated[int, Field(strict=True, ge=0, le=100)]] | None = None
     """A share for each trunk: with 3 and 1 three calls of four begin at the first. Where one fails,
     the others are tried, each once. Those of 0 come last, in their order. Default: all in their
@@ -798,14 +799,14 @@ class Route:
     """Numbers that are none of E.164, such as 10086 and 95588: the carrier is sent what ``strip``
     and ``prefix`` leave, 3 to 8 digits, and ``outbound_limits`` ask no country of it."""
     strip: Annotated[int, Field(strict=True, ge=0, le=15)] = 0
-    """How many digits are taken away in front."""
+    """Number of digits that are taken away in front."""
     prefix: Annotated[str, Field(pattern=r"^\+?[0-9]{0,14}$")] = ""
-    """What is put in front then: together it must be a number of E.164, as ``+49`` for a 0 that was
-    stripped."""
+    """Prefix that is put in front then: together it must be a number of E.164, as ``+49`` for a 0
+    that was stripped."""
     failover: Many[Annotated[str, AfterValidator(_cause)]] = FAILOVER
     """FreeSWITCH's causes after which the next trunk is tried. Whoever is busy stays busy."""
     ring_seconds: Annotated[int, Field(strict=True, ge=10, le=300)] = 60
-    """How long it rings outside."""
+    """Seconds that it rings outside."""
     silence_seconds: Silence = SILENCE_SECONDS
     """Seconds for a trunk to ring or to send sound before the next one is tried, 1 to 32.
     The last one has all of ``ring_seconds``. A carrier that reaches a mobile abroad may take ten
@@ -850,11 +851,11 @@ class Route:
         return re.compile(self.pattern, re.ASCII)
 
     def matches(self, number: str) -> bool:
-        """Whether it is the route of what is dialled."""
+        """Tell whether it is the route of what is dialled."""
         return self._compiled.fullmatch(number) is not None
 
     def called(self, number: str) -> str:
-        """The number of E.164 that is called for what is dialled."""
+        """Return the number of E.164 that is called for what is dialled."""
         return self.prefix + number[self.strip :]
 
 
@@ -863,13 +864,13 @@ class Emergency:
     """A number that every extension reaches, whatever its permissions and the limits say."""
 
     number: Annotated[Number, AfterValidator(_urgent)]
-    """What is dialled, such as 112."""
+    """Number that is dialled, such as 112."""
     _: KW_ONLY
     trunks: Annotated[Many[Name], Field(min_length=1)]
-    """Tried in this order, channels or not. One that has not answered OPTIONS is tried after the
-    others."""
+    """Trunks in the order in which they are tried, channels or not. One that has not answered
+    OPTIONS is tried after the others."""
     sent: Annotated[str, Field(pattern=r"^\+?[0-9]{2,15}$")] | None = None
-    """What the carrier is sent. Default: the number as it is dialled."""
+    """Number that the carrier is sent. Default: the number as it is dialled."""
     silence_seconds: Silence = SILENCE_SECONDS
     """Seconds for a trunk to ring or to send sound before the next one is tried, 1 to 32.
     The last one has no such limit."""
@@ -884,22 +885,22 @@ class OutboundLimits:
 
     _: KW_ONLY
     countries: Many[Prefix] = ()
-    """How numbers must begin, such as ``+49``. Routes need at least one."""
+    """Beginnings that numbers must have, such as ``+49``. Routes need at least one."""
     denied: Many[Prefix] | None = None
-    """How they must not begin, though their country is allowed. Default: in ``countries`` premium
-    rate, British personal numbers (0 70), satellites, and the islands within +1, which are abroad
-    for everyone else in it, as Google's libphonenumber knows them. A range in which ordinary
-    numbers are as well is not among them, such as Ireland's 15 and America's 976: the carrier can
-    bar it."""
+    """Beginnings that numbers must not have, though their country is allowed. Default: in
+    ``countries`` premium rate, British personal numbers (0 70), satellites, and the islands within
+    +1, which are abroad for everyone else in it, as Google's libphonenumber knows them. A range in
+    which ordinary numbers are as well is not among them, such as Ireland's 15 and America's 976:
+    the carrier can bar it."""
     calls: Annotated[int, Field(strict=True, ge=1, le=1000)] = 2
     """Calls outside at a time of one extension."""
     calls_per_hour: Annotated[int, Field(strict=True, ge=1, le=100_000)] = 60
     """Calls outside within an hour of one extension. FreeSWITCH counts on each switch by itself."""
     alarm: Email | None = None
-    """Who is told by mail, through the Site's smtp, that a limit was hit, also one of a trunk: five
-    seconds after the first hit, and at most once an hour for each limit and each extension, fax or
-    trunk. Calls of emergency numbers are mailed each, and at once. What cannot be sent is kept and
-    tried again every five minutes. Default: nobody."""
+    """Address that is told by mail, through the Site's smtp, that a limit was hit, also one of a
+    trunk: five seconds after the first hit, and at most once an hour for each limit and each
+    extension, fax or trunk. Calls of emergency numbers are mailed each, and at once. What cannot be
+    sent is kept and tried again every five minutes. Default: nobody."""
 
     @model_validator(mode="after")
     def _check(self) -> Self:
@@ -915,14 +916,14 @@ class OutboundLimits:
 
     @cached_property
     def barred(self) -> tuple[str, ...]:
-        """How numbers begin that are never called: ``denied``, or what that is by default."""
+        """Beginnings of numbers that are never called: ``denied``, or what that is by default."""
         if self.denied is not None:
             return tuple(self.denied)
         found = {dear for one in self.countries for dear in premium(country_of(one))}
         return tuple(sorted(found))
 
     def refused(self, number: str) -> str | None:
-        """Why a number of E.164 may not be called, or None."""
+        """Return why a number of E.164 may not be called, or None."""
         if (denied := next((p for p in self.barred if number.startswith(p)), None)) is not None:
             return f"outbound_limits.denied has {denied}"
         if not any(number.startswith(prefix) for prefix in self.countries):

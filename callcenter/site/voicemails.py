@@ -39,12 +39,12 @@ class Mailbox:
 
     _: KW_ONLY
     pin: Pin = Secret("voicemail/default", kind="pin")
-    """What is typed to hear the messages. Default: a secret of its own, ``voicemail/<number>``, six
-    random digits. At least 6 digits; digits in order, one repeated, or the extension's number are
-    refused. The switch stores a hash of it. It is changed here, not by phone, since FreeSWITCH
+    """PIN that is typed to hear the messages. Default: a secret of its own, ``voicemail/<number>``,
+    six random digits. At least 6 digits; digits in order, one repeated, or the extension's number
+    are refused. The switch stores a hash of it. It is changed here, not by phone, since FreeSWITCH
     would take any PIN there."""
     email: Email | None = None
-    """Where each new message is sent, too, through the Site's smtp. Default: nowhere."""
+    """Address to which each new message is sent, too, through the Site's smtp. Default: nowhere."""
 
 
 @model
@@ -53,25 +53,27 @@ class Voicemail:
 
     _: KW_ONLY
     check: Number | None = "*97"
-    """What an extension dials for its own mailbox; its PIN is asked for. None: no such number."""
+    """Number that an extension dials for its own mailbox; its PIN is asked for. None: no such
+    number."""
     check_any: Number | None = "*98"
-    """What any extension dials for a mailbox whose number it types. None: no such number."""
+    """Number that any extension dials for a mailbox whose number it types. None: no such number."""
     keep_days: Annotated[int, Field(strict=True, ge=1, le=3650)] | None = 90
-    """After how many days a message is deleted from the host, heard or not. Once a day. None:
+    """Days until a message is deleted from the host, heard or not, which is done once a day. None:
     never."""
     max_seconds: Annotated[int, Field(strict=True, ge=10, le=1000)] = 300
-    """How long a message may be. Seconds, 10 to 1000, which is FreeSWITCH's own limit."""
+    """Seconds that a message may last, 10 to 1000, which is FreeSWITCH's own limit."""
     min_seconds: Annotated[int, Field(strict=True, ge=1, le=60)] = 2
-    """What is shorter is taken for a caller who hung up, and dropped. Seconds, 1 to 60."""
+    """Seconds below which a message is taken for a caller who hung up, and dropped; 1 to 60."""
     silence_seconds: Annotated[int, Field(strict=True, ge=1, le=60)] = 6
-    """After how much silence a message is taken to be over. Seconds, 1 to 60."""
+    """Seconds of silence after which a message is taken to be over, 1 to 60."""
     sample_rate: Literal[8000, 16000] = 8000
-    """Of the WAV files in which messages are kept and sent, whatever the caller's codec. Hz; a
-    minute is 1 MB at 8000, 2 MB at 16000."""
+    """Sampling rate of the WAV files in which messages are kept and sent, whatever the caller's
+    codec. Hz; a minute is 1 MB at 8000, 2 MB at 16000."""
     mailbox_minutes: Annotated[int, Field(strict=True, ge=1, le=10_000)] = 60
-    """How much a mailbox holds before it takes no more. Minutes, 1 to 10000."""
+    """Minutes that a mailbox holds before it takes no more, 1 to 10000."""
     attach: Annotated[bool, Field(strict=True)] = True
-    """Whether an e-mail carries the message as a WAV file, or only says that there is one."""
+    """Attachment of the message to an e-mail, as a WAV file. False: the e-mail only says that there
+    is one."""
 
     @model_validator(mode="after")
     def _check(self) -> Self:
