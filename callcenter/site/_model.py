@@ -202,7 +202,7 @@ class _Place:
 
 
 def _members(hint: Any) -> list[Any]:
-    """The types of a hint without Annotated, unions and None."""
+    """Return the types of a hint without Annotated, unions and None."""
     if get_origin(hint) is Annotated:
         return _members(get_args(hint)[0])
     if get_origin(hint) in (Union, UnionType):

@@ -372,8 +372,8 @@ def _check_dids(site: Site) -> None:
 
 
 def _check_told_apart(site: Site, path: str, name: str) -> None:
-    """A trunk's calls are not taken for those of one before it. By TLS each has its own port, and
-    an account's calls are sent to the account."""
+    """Check that a trunk's calls are not taken for those of one before it. By TLS each has its own
+    port, and an account's calls are sent to the account."""
     trunk = site.named("trunks", name)
     for earlier in site.trunks:
         if earlier.name == name or trunk.transport == "tls" or trunk.registers:
@@ -462,7 +462,7 @@ def _check_features(site: Site) -> None:
 
 
 def services(site: Site) -> list[str]:
-    """The numbers of the Site's services that calls may be sent on to by hand."""
+    """List the numbers of the Site's services that calls may be sent on to by hand."""
     return [
         member.number
         for kind in NAMED

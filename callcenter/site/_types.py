@@ -61,7 +61,7 @@ class _FrozenDict(dict[Any, Any]):
 
 
 def no_entries() -> Map[Any, Any]:
-    """The default of a mapping."""
+    """Return the default of a mapping."""
     return _FrozenDict()
 
 
@@ -114,7 +114,7 @@ Port = Annotated[int, Field(strict=True, ge=1024, le=65535)]
 
 
 def domain_name(text: str) -> str:
-    """A DNS name in small letters, or a refusal."""
+    """Return a DNS name in small letters, or refuse it."""
     text = text.lower()
     labels = text.split(".")
     if len(text) > 253 or not all(

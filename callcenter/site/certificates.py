@@ -13,7 +13,7 @@ __all__ = ["check_certificates", "fits"]
 
 
 def check_certificates(field: str, file: Path) -> list[x509.Certificate]:
-    """The certificates of a PEM file, or the refusal of its field."""
+    """Return the certificates of a PEM file, or refuse its field."""
     try:
         text = file.read_bytes()
     except OSError:

@@ -209,7 +209,7 @@ def _cause(cause: str) -> str:
 
 
 def _kind(given: Any) -> str | None:
-    """The model that a destination is of, by its type, or in YAML by the key that it has."""
+    """Return the model that a destination is of, by its type, or in YAML by the key that it has."""
     if isinstance(given, Mapping):
         return next((name for name, key in _KEYS.items() if key in given), None)
     return type(given).__name__ if type(given).__name__ in _KEYS else None
@@ -345,6 +345,6 @@ def owned(destination: Destination, by: str) -> Destination:
 
 
 def target_of(destination: Destination) -> tuple[str, str]:
-    """The field by which a destination is known, and its value."""
+    """Return the field by which a destination is known, and its value."""
     field = _KEYS[type(destination).__name__]
     return field, str(getattr(destination, field))

@@ -150,7 +150,7 @@ class Hours:
         return tuple(sorted(span for text in self.weekly for span in _spans(text)))
 
     def times(self, date: str) -> tuple[Span, ...]:
-        """An exception's open times. The day is that of the date, and not told."""
+        """Return an exception's open times. The day is that of the date, and not told."""
         if self.exceptions[date] == "closed":
             return ()
         found = (re.fullmatch(_TIMES, part) for part in self.exceptions[date].split(", "))

@@ -623,7 +623,7 @@ class Site:
         return list(_secrets_in(self, ""))
 
     def reveal(self, wanted: Secret) -> str:
-        """The value of one of the site's secrets; all missing ones are made in one go."""
+        """Return the value of one of the site's secrets; all missing ones are made in one go."""
         if self.vault.known(wanted) is None:
             self.vault.ensure(one for _, one in self.secrets())
         return self.vault.value(wanted)
@@ -698,7 +698,7 @@ class Site:
 
     @classmethod
     def schema(cls) -> dict[str, Any]:
-        """The JSON Schema of the YAML form."""
+        """Return the JSON Schema of the YAML form."""
         schema = TypeAdapter(cls).json_schema(schema_generator=Described)
         schema["$schema"] = "https://json-schema.org/draft/2020-12/schema"
         extensions = schema["properties"]["extensions"]

@@ -215,7 +215,7 @@ class Switch:
 
     @classmethod
     def of(cls, name: str, data: HostData) -> Switch:
-        """The switch that an inventory's host describes."""
+        """Return the switch that an inventory's host describes."""
         return cls(
             name,
             public_ip=data.get("public_ip"),
@@ -229,7 +229,8 @@ class Switch:
 def hosts(
     *members: tuple[str, Mapping[str, Any]], group: str = "switches"
 ) -> list[tuple[str, dict[str, Any]]]:
-    """An inventory's group of hosts, refused before a connection is opened where it is wrong.
+    """Return an inventory's group of hosts, refused before a connection is opened where it is
+    wrong.
 
     Each is a name and pyinfra's host data (``ssh_user``, ``ssh_port``, …) with ``public_ip``,
     ``address``, ``trunk_address``, ``trunk_public_ip`` and ``stun``. ``group`` is the name of the

@@ -680,7 +680,7 @@ class Trunk:
         return self.is_named and self.port is None and self.transport != "tls"
 
     def listens(self, network: Network) -> tuple[str, int] | None:
-        """The protocol and the port to which the carrier may connect, or None."""
+        """Return the protocol and the port to which the carrier may connect, or None."""
         if self.transport != "tls":
             return self.transport, network.trunk_port
         return ("tcp", self.tls_port) if self.certificate else None
@@ -747,8 +747,8 @@ class Did:
 
     @classmethod
     def block(cls, number: str, last: str, *, first: int, trunk: str | None = None) -> list[Did]:
-        """The numbers from ``number`` to ``last``, both included, each to an extension of its own,
-        from ``first`` on."""
+        """List the numbers from ``number`` to ``last``, both included, each to an extension of its
+        own, from ``first`` on."""
         try:
             count = Did(number, to=ToHangUp(), last=last)._count
         except SiteError as refused:
@@ -854,7 +854,7 @@ class Route:
         return self._compiled.fullmatch(number) is not None
 
     def called(self, number: str) -> str:
-        """The number of E.164 that is called for what is dialled."""
+        """Return the number of E.164 that is called for what is dialled."""
         return self.prefix + number[self.strip :]
 
 
