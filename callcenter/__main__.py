@@ -167,13 +167,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def schema() -> str:
-    """The text of docs/site.schema.json."""
+    """Return the text of docs/site.schema.json."""
     return json.dumps(Site.schema(), indent=2, ensure_ascii=False) + "\n"
 
 
 def check(path: Path, *, secrets: bool = True) -> list[str]:
-    """Every refusal of a description, or nothing. ``secrets``: whether those that others give must
-    be set."""
+    """Return every refusal of a description, or nothing. ``secrets``: whether those that others
+    give must be set."""
     try:
         windows = False
         if path.suffix in (".yaml", ".yml"):
@@ -190,7 +190,7 @@ def check(path: Path, *, secrets: bool = True) -> list[str]:
 
 
 def phone(path: Path, number: str | None, show_password: bool, show_pin: bool = False) -> str:
-    """How to point a Linphone, or any SIP phone, at an inventory's first switch."""
+    """Explain how to point a Linphone, or any SIP phone, at an inventory's first switch."""
     inventory = load(path)
     site = inventory.site
     extension = site.extensions[0]
@@ -226,7 +226,7 @@ def phone(path: Path, number: str | None, show_password: bool, show_pin: bool = 
 
 
 def route(given: argparse.Namespace) -> str:
-    """The steps of a call, one a line."""
+    """Render the steps of a call, one a line."""
     site = site_of(given.path)
     for name in given.night:
         if name not in (known := [hours.name for hours in site.hours]):
@@ -239,7 +239,7 @@ def route(given: argparse.Namespace) -> str:
 
 
 def site_of(path: Path) -> Site:
-    """The Site of a YAML file or of an inventory."""
+    """Return the Site of a YAML file or of an inventory."""
     return Site.load(path) if path.suffix in (".yaml", ".yml") else load(path).site
 
 

@@ -27,12 +27,12 @@ __all__ = ["LIMITS", "LOG", "Alarm", "Alarms", "letter", "main"]
 
 LOG = "limits.log"
 SETTLE_SECONDS = 5.0
-"""From the first hit to its mail, which tells of those that came with it."""
+"""Seconds from the first hit to its mail, which tells of those that came with it."""
 PERIOD_SECONDS = 3600.0
 RETRY_SECONDS = 300.0
 MAILER_SECONDS = 60.0
 CALLS = 10
-"""So many different calls are told of, the last ones."""
+"""Number of different calls that are told of, the last ones."""
 
 LIMITS = {
     "country": "numbers that may be called (outbound_limits.countries and denied)",
@@ -44,7 +44,7 @@ LIMITS = {
     "trunk-calls": "the trunk's calls at a time (channels)",
     "trunk-hour": "the trunk's calls out within an hour (calls_per_hour)",
 }
-"""By the names that they have in FreeSWITCH's log."""
+"""Descriptions of limits by the names that they have in FreeSWITCH's log."""
 GUESSES = "guesses"
 """Name of what is told of addresses that guess, by a program of ours."""
 
@@ -61,7 +61,7 @@ _HELP = re.compile(
 )
 EMERGENCY = "emergency"
 _FOREIGN = re.compile(r"[^a-z0-9+ -]")
-"""What a number that was dialled may not bring into a mail."""
+"""Characters that a number that was dialled may not bring into a mail."""
 _NO_ADDRESS = re.compile(r"[^0-9a-f.:]")
 
 
@@ -75,20 +75,20 @@ class Alarm:
     hits: int = 0
     first: str = ""
     last: str = ""
-    """Of the log: the Site's own time."""
+    """Time of the last hit in the log: the Site's own time."""
     calls: list[str] = field(default_factory=list)
     since: float = 0.0
-    """When the first of them was read."""
+    """Moment at which the first of them was read."""
     mailed: float | None = None
 
     def is_due(self, now: float) -> bool:
-        """Whether it is time for a mail."""
+        """Tell whether it is time for a mail."""
         # A clock that was put back holds nothing up.
         settles = self.limit != EMERGENCY and 0 <= now - self.since < SETTLE_SECONDS
         return self.hits > 0 and not settles and not self.is_recent(now)
 
     def is_recent(self, now: float) -> bool:
-        """Whether the last mail is less than a period old."""
+        """Tell whether the last mail is less than a period old."""
         if self.mailed is None or self.limit == EMERGENCY:
             return False
         return 0 <= now - self.mailed < PERIOD_SECONDS
@@ -138,11 +138,11 @@ class Alarms:
             self._keep()
 
     def due(self, now: float) -> list[Alarm]:
-        """Those that are to be mailed now."""
+        """List the alarms that are to be mailed now."""
         return [one for one in self._alarms.values() if one.is_due(now)]
 
     def mailed(self, alarm: Alarm, now: float) -> None:
-        """Its hits are told."""
+        """Note that its hits were told."""
         alarm.hits, alarm.calls, alarm.mailed = 0, [], now
         self._alarms = {
             key: one for key, one in self._alarms.items() if one.hits or one.is_recent(now)
@@ -190,7 +190,7 @@ class Alarms:
 
 
 def _mark(path: Path) -> tuple[int, int] | None:
-    """A file's inode and size, or None."""
+    """Return a file's inode and size, or None."""
     try:
         found = path.stat()
     except FileNotFoundError:
@@ -199,7 +199,7 @@ def _mark(path: Path) -> tuple[int, int] | None:
 
 
 def _content(path: Path) -> tuple[bytes, int]:
-    """A file's content and inode, or nothing and 0."""
+    """Return a file's content and inode, or nothing and 0."""
     try:
         with path.open("rb") as opened:
             return opened.read(), os.fstat(opened.fileno()).st_ino
@@ -208,7 +208,7 @@ def _content(path: Path) -> tuple[bytes, int]:
 
 
 def letter(alarm: Alarm, switch: str, sender: str, to: str, zone: str) -> EmailMessage:
-    """The mail about an alarm's hits."""
+    """Write the mail about an alarm's hits."""
     message = EmailMessage()
     message["From"], message["To"] = sender, to
     if alarm.limit == GUESSES:

@@ -14,8 +14,8 @@ __all__ = ["announced"]
 
 
 def announced(host: Host) -> Switch:
-    """The switch of a host with the public address that it announces. Where a STUN server is asked
-    for it, the host is."""
+    """Return the switch of a host with the public address that it announces. Where a STUN server is
+    asked for it, the host is."""
     switch = host.switch
     if switch.stun is None:
         return switch

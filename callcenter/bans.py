@@ -312,7 +312,7 @@ _ASKED = re.compile(
 
 
 def applied(asked: bytes, never: Iterable[Network]) -> str:
-    """The packet filter's commands for one request, or nothing where it is none."""
+    """Return the packet filter's commands for one request, or nothing where it is none."""
     found = _ASKED.fullmatch(asked)
     if found is None:
         return ""
@@ -418,7 +418,7 @@ class _EventSocket:
 
 
 LOGIN = "callcenter_bans"
-"""No program of a Site's can have this name: it has an underscore."""
+"""Name that no program of a Site's can have: it has an underscore."""
 
 
 def _headers(data: bytes) -> dict[str, str]:
@@ -491,7 +491,7 @@ class Watch:
             print(f"<3>{self._state} cannot be written: {wrong}", file=sys.stderr)
 
     def _tell(self, whose: str, failure: Failure) -> None:
-        """A line for the unit that mails, as FreeSWITCH writes them."""
+        """Write a line for the unit that mails, as FreeSWITCH writes them."""
         print(f"<4>{whose} is guessed at from many addresses: {failure.address}", file=sys.stderr)
         if self._report is None:
             return
@@ -581,14 +581,15 @@ _ITEM = re.compile(r"name: (?P<who>[A-Za-z0-9._*#+@:-]{2,110})\s+value: (?P<unti
 
 
 def _by_kamailio() -> dict[str, int]:
-    """What Kamailio does not answer, an address or a user there, and for how many seconds more."""
+    """Return what Kamailio does not answer, an address or a user there, and for how many seconds
+    more."""
     told = _kamailio("htable.dump", "banned") or ""
     now = int(time.time())
     return {one["who"]: max(int(one["until"]) - now, 0) for one in _ITEM.finditer(told)}
 
 
 def shown() -> dict[str, int]:
-    """The addresses that are shut out, or a user there, and for how many seconds more."""
+    """Return the addresses that are shut out, or a user there, and for how many seconds more."""
     out = _by_kamailio()
     for address, seconds in _by_filter().items():
         out[address] = max(seconds, out.get(address, 0))
@@ -596,7 +597,7 @@ def shown() -> dict[str, int]:
 
 
 def _by_filter() -> dict[str, int]:
-    """The addresses that the packet filter shuts out, and for how many seconds more."""
+    """Return the addresses that the packet filter shuts out, and for how many seconds more."""
     out: dict[str, int] = {}
     for version in (4, 6):
         done = _nft("-j", "list", "set", "inet", TABLE, f"banned{version}")

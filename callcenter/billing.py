@@ -21,7 +21,7 @@ MOST = Decimal(1_000_000)
 
 
 def arguments(parser: argparse.ArgumentParser) -> None:
-    """What the command takes."""
+    """Declare what the command takes."""
     actions = parser.add_subparsers(dest="action", required=True)
     for name, what in (
         ("top-up", "add money to an account"),
@@ -68,7 +68,7 @@ def run(given: argparse.Namespace) -> str:
 
 
 def amount(text: str) -> Decimal:
-    """An amount of money, or a refusal."""
+    """Read an amount of money, or refuse it."""
     # Not what Decimal takes besides: exponents, underscores, other scripts' digits.
     money = Decimal(text) if re.fullmatch(r"[0-9]{1,7}(\.[0-9]{1,6})?", text) else Decimal(0)
     if not 0 < money <= MOST:
@@ -79,7 +79,7 @@ def amount(text: str) -> Decimal:
 
 
 def identifier(text: str | None) -> uuid.UUID:
-    """That of a booking: a new one, unless it is given."""
+    """Return the identifier of a booking: a new one, unless it is given."""
     try:
         return uuid.UUID(text) if text is not None else uuid.uuid4()
     except ValueError:

@@ -19,7 +19,7 @@ class Severity(enum.IntEnum):
     """How much of a running service an action touches."""
 
     RELOAD = 1
-    """Takes effect at the next call; no call or registration notices."""
+    """Action that takes effect at the next call; no call or registration notices."""
     MODULE = 2
     """One module starts or stops; calls that do not use it go on."""
     PROFILE = 3
@@ -120,8 +120,8 @@ _PROFILE_NAME = re.compile(r"sip_profiles/([a-z0-9_-]+)\.xml")
 def plan(
     paths: Iterable[str], before: Mapping[str, str], after: Mapping[str, str]
 ) -> tuple[Action, ...]:
-    """The actions that apply a change of ``paths`` to a running FreeSWITCH: reloadxml, then the
-    gentlest first.
+    """List the actions that apply a change of ``paths`` to a running FreeSWITCH: reloadxml, then
+    the gentlest first.
 
     ``before`` and ``after`` hold the contents of the :data:`COMPARED` files by path.
     """
@@ -134,15 +134,16 @@ def plan(
 
 
 def _late(action: Action) -> tuple[Severity, bool]:
-    """mod_nibblebill connects when it loads, by the module that is before it or not at all."""
+    """Return a key that puts mod_nibblebill last: it connects when it loads, by the module that is
+    before it or not at all."""
     return action.severity, action.command == "load mod_nibblebill"
 
 
 def undo(
     paths: Iterable[str], before: Mapping[str, str], after: Mapping[str, str]
 ) -> tuple[Action, ...]:
-    """What takes back the gentle actions of a :func:`plan` that was not accepted, once FreeSWITCH
-    has read the old configuration again."""
+    """List the actions that take back the gentle actions of a :func:`plan` that was not accepted,
+    once FreeSWITCH has read the old configuration again."""
     back = _needed(paths, after, before)
     # A profile that was started has no calls yet.
     gentle = (one for one in back if one.severity <= Severity.MODULE or "stop " in one.command)
@@ -222,8 +223,8 @@ def _for_path(path: str, before: str | None, after: str | None) -> Iterator[Acti
 
 
 def _queues(before: ElementTree.Element, after: ElementTree.Element) -> Iterator[str]:
-    """Commands of mod_callcenter. In alphabetical order agents and queues are there before their
-    tiers, so no caller is lost and nobody is logged out who is not taken out."""
+    """Yield commands of mod_callcenter. In alphabetical order agents and queues are there before
+    their tiers, so no caller is lost and nobody is logged out who is not taken out."""
     old, new = _by_name(before, "agents/agent", "name"), _by_name(after, "agents/agent", "name")
     for (name,), agent in new.items():
         if (name,) not in old:

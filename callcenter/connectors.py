@@ -16,7 +16,7 @@ from pathlib import Path
 __all__ = ["WINDOWS", "register"]
 
 WINDOWS = ("@winrm/", "@winssh/")
-"""What the name of a Windows host begins with."""
+"""Beginnings of the name of a Windows host."""
 
 _CLONE = Path(__file__).parents[1]
 _PROJECT = "pyinfra-callcenter"
@@ -41,7 +41,7 @@ class _Clone(Distribution):
 
 class _Finder(DistributionFinder):
     def find_spec(self, *_: object) -> None:
-        """Modules are found as ever."""
+        """Find no module: modules are found as ever."""
 
     def find_distributions(
         self, context: DistributionFinder.Context | None = None

@@ -32,7 +32,7 @@ class Package:
 
 
 def read_index(text: str) -> list[Package]:
-    """Every package of a Packages index."""
+    """List every package of a Packages index."""
     packages = []
     for stanza in re.split(r"\n\s*\n", text.strip()):
         fields = dict(re.findall(r"^([A-Za-z-]+): *(.*)$", stanza, re.MULTILINE))
@@ -53,13 +53,14 @@ def read_index(text: str) -> list[Package]:
 
 
 def version_matches(version: str, pinned: str) -> bool:
-    """Whether a package's version is of the pinned upstream version: 1.10.12~release-1 is 1.10.12,
-    1.10.120 is not."""
+    """Tell whether a package's version is of the pinned upstream version: 1.10.12~release-1 is
+    1.10.12, 1.10.120 is not."""
     return re.match(re.escape(pinned) + r"(?![0-9.])", version) is not None
 
 
 def version_order(version: str) -> tuple[object, ...]:
-    """A key that sorts versions as dpkg does: ~ goes before the end, letters before other signs."""
+    """Return a key that sorts versions as dpkg does: ~ goes before the end, letters before other
+    signs."""
     epoch, _, rest = version.rpartition(":")
     upstream, _, revision = rest.rpartition("-") if "-" in rest else (rest, "", "")
     return (int(epoch) if epoch.isdigit() else 0, _order(upstream), _order(revision))
@@ -123,5 +124,5 @@ def closure(
 
 
 def index_of(folder: Path) -> list[Package]:
-    """The index of a flat repository. Raises FileNotFoundError where there is none."""
+    """Return the index of a flat repository. Raises FileNotFoundError where there is none."""
     return read_index((folder / "Packages").read_text(encoding="utf-8"))

@@ -83,13 +83,14 @@ COLUMN = "ALTER TABLE calls ADD COLUMN IF NOT EXISTS forwarded_by text"
 """A column that tables of an earlier release lack."""
 
 _TRUNK = re.compile(r"\{\^\^;trunk=([a-z0-9-]+);")
-"""How the dialplan begins a call to a carrier."""
+"""Beginning of a call to a carrier in the dialplan."""
 _ASKED = re.compile(r"asked-([0-9]{2,15})-(\+?[0-9]{2,20})")
 """Destination in the dialplan of a number outside that rings among others: for whom, and where."""
 
 
 def record_of(leg: Mapping[str, Any]) -> Record | None:
-    """The call of one of FreeSWITCH's legs, or None where the leg is a part of another's call.
+    """Return the call of one of FreeSWITCH's legs, or None where the leg is a part of another's
+    call.
 
     FreeSWITCH's own words for it are no help: after a transfer or a pick-up a caller's leg counts
     as a called one, and a called one that is sent on makes a call of its own. So a call is what
@@ -138,7 +139,7 @@ def record_of(leg: Mapping[str, Any]) -> Record | None:
 
 
 def _answered_by(said: Mapping[str, str], flow: Sequence[Mapping[str, Any]]) -> str | None:
-    """The number of whoever the caller was joined with last."""
+    """Return the number of whoever the caller was joined with last."""
     if "last_bridge_to" not in said:
         return None
     for step in flow:
@@ -161,7 +162,8 @@ _NUMBER = re.compile(r"\+?[0-9*#]+")
 
 
 def _joined(flow: Sequence[Mapping[str, Any]]) -> datetime | None:
-    """A transfer begins a step of its own, with times of its own."""
+    """Return the moment of the first join: a transfer begins a step of its own, with times of its
+    own."""
     moments = [step.get("times", {}).get("bridged_time", "0") for step in flow]
     return _moment(min((one for one in moments if int(one)), key=int, default=None))
 
@@ -186,7 +188,7 @@ class Keeper(Protocol):
         """Keep them for good, each once however often it comes, or raise."""
 
     def kept(self) -> None:
-        """The records have left the spool."""
+        """Note that the records have left the spool."""
 
     def forget(self, before: datetime) -> None:
         """Delete what ended before a moment."""
@@ -204,16 +206,16 @@ class Database:
         self._connection: Any = None
 
     def keep(self, records: Sequence[Record]) -> None:
-        """One transaction."""
+        """Keep them in one transaction."""
         command = f"INSERT INTO calls ({', '.join(NAMES)}) VALUES %s ON CONFLICT (id) DO NOTHING"
         rows = [astuple(one) for one in records]
         self._run(lambda cursor: self._psycopg2.extras.execute_values(cursor, command, rows))
 
     def kept(self) -> None:
-        """Nothing is left to do."""
+        """Do nothing: nothing is left to do."""
 
     def forget(self, before: datetime) -> None:
-        """By the moment at which the call ended."""
+        """Delete by the moment at which the call ended."""
         self._run(lambda cursor: cursor.execute("DELETE FROM calls WHERE ended < %s", (before,)))
 
     def _run(self, work: Any) -> None:
@@ -249,7 +251,7 @@ class Files:
     def __init__(self, folder: Path, kind: str) -> None:
         self._folder, self._kind = folder, kind
         self._open = folder / "unfinished"
-        """There while records may be in a file and in the spool."""
+        """File that is there while records may be in a file and in the spool."""
 
     def keep(self, records: Sequence[Record]) -> None:
         """Append, and force to the disk."""
@@ -265,11 +267,11 @@ class Files:
             raise Unreachable(str(wrong)) from None
 
     def kept(self) -> None:
-        """What comes now is new."""
+        """Note that what comes now is new."""
         self._open.unlink()
 
     def forget(self, before: datetime) -> None:
-        """Whole days."""
+        """Delete whole days."""
         for file in self._folder.glob("????-??-??.*"):
             if file.stem < f"{before:%Y-%m-%d}":
                 file.unlink()
@@ -316,7 +318,7 @@ def _plain(value: object) -> bool:
 
 
 _FORMULA = re.compile(r"[=+@\t\r\n-](?![0-9*#]+\Z)")
-"""How a cell begins that a spreadsheet would run; a number of the telephone network is none."""
+"""Beginning of a cell that a spreadsheet would run; a number of the telephone network is none."""
 
 
 def _cell(value: object) -> str:

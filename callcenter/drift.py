@@ -23,7 +23,8 @@ def drift(
     limit: Sequence[str] = (),
     data: Sequence[str] = (),
 ) -> int:
-    """The exit code: 0 where no host would change, 1 where one would or could not be looked at.
+    """Return the exit code: 0 where no host would change, 1 where one would or could not be looked
+    at.
 
     The differences themselves are in pyinfra's output, on standard error.
     """
@@ -59,7 +60,7 @@ def drift(
 
 
 def drifted(plan: Iterable[Mapping[str, Any]]) -> list[str]:
-    """A line for each host and operation of a plan that would change something."""
+    """Return a line for each host and operation of a plan that would change something."""
     return [
         f"{host}: would be changed by: {operation['name']}"
         for operation in plan

@@ -45,7 +45,7 @@ class EventSocketClient:
         return await self._answers.get()
 
     async def events(self) -> AsyncIterator[Message]:
-        """Events as they come, until the connection ends."""
+        """Yield events as they come, until the connection ends."""
         while (event := await self._events.get()) is not None:
             yield event
 
@@ -76,7 +76,7 @@ def _headers(text: str) -> dict[str, str]:
 
 @asynccontextmanager
 async def connect(entered: Login, port: int, password: str) -> AsyncIterator[EventSocketClient]:
-    """The Event Socket of a host."""
+    """Connect to the Event Socket of a host."""
     tunnel = await asyncio.create_subprocess_exec(
         *entered.command("-W", f"127.0.0.1:{port}"),
         env=entered.environment,

@@ -27,9 +27,9 @@ __all__ = ["Sent", "Way", "send", "ways"]
 
 
 OVER = "OUTGOING_CALL_BARRED"
-"""What a fax over a limit of its own is refused with."""
+"""Cause that a fax over a limit of its own is refused with."""
 FULL = "NORMAL_CIRCUIT_CONGESTION"
-"""What a trunk over a limit is passed over with."""
+"""Cause that a trunk over a limit is passed over with."""
 COUNTED = "CHANNEL_DATA"
 """The event that follows the limits, with the variables of the call."""
 
@@ -44,7 +44,7 @@ class Sent:
     mode: str
     """``T.38`` or ``audio``; empty where nobody answered."""
     result: str
-    """What T.30 says of it, or FreeSWITCH's cause where nobody answered."""
+    """Outcome in the words of T.30, or FreeSWITCH's cause where nobody answered."""
     success: bool
 
     def __str__(self) -> str:
@@ -57,9 +57,9 @@ class Limit:
     """What a fax to the outside is counted by."""
 
     name: str
-    """As the dialplan calls it when it is hit."""
+    """Name that the dialplan calls it by when it is hit."""
     resource: str
-    """What FreeSWITCH counts, and up to how many."""
+    """Resource that FreeSWITCH counts, and up to how many."""
     cause: str
     whose: str
     """``fax NAME`` or ``trunk NAME``."""
@@ -78,18 +78,18 @@ class Way:
     """One way to a number."""
 
     dial: str
-    """What FreeSWITCH dials."""
+    """Dial string that FreeSWITCH is given."""
     variables: Mapping[str, str]
     again: Sequence[str] = ()
     """Causes after which the next way is tried."""
     number: str = ""
-    """Of E.164, where it leads outside."""
+    """Number of E.164, where it leads outside."""
     limits: Sequence[Limit] = ()
-    """In the order in which they count. The first that is hit ends it."""
+    """Limits in the order in which they count. The first that is hit ends it."""
 
 
 def ways(site: Site, sender: Fax, number: str) -> list[Way]:
-    """How a number is reached, in the order in which it is tried."""
+    """List the ways to a number, in the order in which they are tried."""
     number = cleaned(site, number)
     shown = {"origination_caller_id_number": sender.number} if sender.number else {}
     if number in site.extension_by_number:
@@ -158,7 +158,7 @@ def _limits(trunk: Trunk) -> Iterator[Limit]:
 
 
 def _by_weight(trunks: Sequence[Trunk], shares: Mapping[str, int]) -> list[Trunk]:
-    """The trunks in an order drawn by their weights; those without come last."""
+    """Return the trunks in an order drawn by their weights; those without come last."""
     # Efraimidis and Spirakis, "Weighted random sampling with a reservoir".
     drawn = {name: random.random() ** (1 / weight) for name, weight in shares.items()}
     return sorted(trunks, key=lambda one: -drawn.get(one.name, -1))
@@ -217,7 +217,7 @@ async def _send(
 
 
 async def _tell(client: EventSocketClient, sender: Fax, way: Way, over: Limit) -> None:
-    """What the dialplan does when a limit is hit. Caps tell of themselves."""
+    """Do what the dialplan does when a limit is hit. Caps tell of themselves."""
     if over.cause == caps.OVER:
         return
     by = f"of fax {sender.name} to" if over.cause == FULL else "to"

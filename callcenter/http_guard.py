@@ -31,7 +31,7 @@ SENT = (
     *("session_id", "Caller-Caller-ID-Number", "Caller-Caller-ID-Name"),
     *("dialed_digits", "input_type", "exiting"),
 )
-"""What a back end is told of a call, by mod_httapi's names."""
+"""Values of a call that a back end is told, by mod_httapi's names."""
 
 _NUMBER = re.compile(r"\d{1,6}")
 _TONE = r"%\(\d{1,5},\d{1,5}(,\d{1,4}){1,4}\)"
@@ -64,7 +64,7 @@ class Refused(Exception):
 def answer(
     content: bytes, here: str, base: str, leads_to: Mapping[str, str], notices: Mapping[str, str]
 ) -> bytes:
-    """What mod_httapi is given for a back end's answer.
+    """Return what mod_httapi is given for a back end's answer.
 
     ``here``: the address that answered. ``base``: our own, which asks that back end.
     ``leads_to`` and ``notices``: what the back end may name, and what FreeSWITCH calls it.
@@ -134,7 +134,7 @@ def _sound(file: str, notices: Mapping[str, str]) -> str:
 
 
 def _path(here: str, address: str) -> str:
-    """An address of the same server, without the server."""
+    """Return an address of the same server, without the server."""
     to, own = urlsplit(urljoin(here, address)), urlsplit(here)
     if (to.scheme, to.netloc) != (own.scheme, own.netloc):
         raise Refused(f"the action {address!r} is on another server")
@@ -188,7 +188,7 @@ class _Handler(BaseHTTPRequestHandler):
     base: str
 
     def do_POST(self) -> None:
-        """One step of a call."""
+        """Answer one step of a call."""
         asked = urlsplit(self.path)
         name = asked.path.removeprefix("/")
         form = self.rfile.read(int(self.headers.get("Content-Length", 0))).decode()
@@ -219,7 +219,7 @@ class _Handler(BaseHTTPRequestHandler):
         return answer(content, here, base, application["leads_to"], given["notices"])
 
     def log_message(self, format: str, *args: Any) -> None:
-        """Of what goes well nothing is said: it would hold the callers' numbers."""
+        """Log nothing of what goes well: it would hold the callers' numbers."""
 
 
 class _Server(ThreadingHTTPServer):

@@ -83,7 +83,7 @@ class Inventory:
 
 
 def load(path: str | Path) -> Inventory:
-    """The inventory at ``path``; as with pyinfra, all its hosts are in a group of its name."""
+    """Load the inventory at ``path``; as with pyinfra, all its hosts are in a group of its name."""
     path = Path(path)
     if not path.is_file():
         raise SiteError([f"{path}: cannot be read; give an inventory such as inventories/prod"])

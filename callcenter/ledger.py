@@ -107,7 +107,7 @@ def _balance(cursor: Any, account: str) -> str:
 
 
 def main(words: list[str]) -> int:
-    """One request; the exit code is 1 where nothing came of it."""
+    """Serve one request; the exit code is 1 where nothing came of it."""
     # Where nothing is billed, there is none.
     import psycopg2  # type: ignore[import-untyped]
 

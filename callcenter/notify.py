@@ -23,7 +23,7 @@ FINAL = frozenset({"CALL_REJECTED", "UNALLOCATED_NUMBER"})
 
 
 PLAYED = "FILE PLAYED"
-"""What FreeSWITCH says of a sound that was played to its end."""
+"""Words of FreeSWITCH's about a sound that was played to its end."""
 
 
 @dataclass(frozen=True)
@@ -63,7 +63,7 @@ class Result:
 
 
 def numbers_in(text: str, site: Site) -> list[str]:
-    """The first column of a list, a number a line; refused where one cannot be called."""
+    """Read the first column of a list, a number a line; refuse it where one cannot be called."""
     lines = csv.reader(text.splitlines())
     found = [(lines.line_num, row[0].strip()) for row in lines if row and row[0].strip()]
     problems = [
@@ -182,7 +182,7 @@ class _Campaign:
 
 
 def write(results: Sequence[Result], to: TextIO) -> None:
-    """As CSV, in the order of the list."""
+    """Write as CSV, in the order of the list."""
     writer = csv.DictWriter(to, [field.name for field in fields(Result)])
     writer.writeheader()
     writer.writerows(asdict(result) for result in results)

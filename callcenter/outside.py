@@ -32,19 +32,19 @@ class Call:
     """A call to the outside, or why there is none."""
 
     by: Route | Emergency | None
-    """What of the Site the number is, or None: nothing."""
+    """Part of the Site that the number belongs to, or None: nothing."""
     number: str = ""
-    """What is called: of E.164, or an emergency number."""
+    """Number that is called: of E.164, or an emergency number."""
     refused: str | None = None
-    """Why it is not called."""
+    """Reason why it is not called."""
     status: int = 403
     """SIP's answer to a call that is refused."""
     rate: Rate | None = None
-    """What it costs the account of whoever calls, where there is one."""
+    """Price of the call for the account of whoever calls, where there is one."""
     trunks: tuple[Trunk, ...] = ()
-    """In the order in which they are tried."""
+    """Trunks in the order in which they are tried."""
     caps: tuple[Cap, ...] = ()
-    """Those that count it, in the order in which they are asked."""
+    """Caps that count it, in the order in which they are asked."""
 
 
 @dataclass(frozen=True)
@@ -52,7 +52,7 @@ class Met:
     """A caller from outside, as the Site knows it."""
 
     number: str | None
-    """Its number of E.164, ``anonymous``, or None: the carrier's text is no such number."""
+    """Number of E.164, ``anonymous``, or None: the carrier's text is no such number."""
     shown: str
     """The number that phones show."""
     name: str
@@ -62,7 +62,7 @@ class Met:
 
 
 def met(site: Site, trunk: str, sent: str, did: Did | None) -> Met:
-    """Treatment of a caller whom a carrier sends to a DID."""
+    """Return the treatment of a caller whom a carrier sends to a DID."""
     carrier, sent = _trunk(site, trunk), without_parameters(sent)
     sent = rewritten(carrier.caller_in, sent) or sent
     sent = sent if re.fullmatch(r"\+?[0-9]{3,20}", sent) else ANONYMOUS
@@ -82,7 +82,7 @@ def met(site: Site, trunk: str, sent: str, did: Did | None) -> Met:
 
 
 def leaving(site: Site, caller: str, number: str) -> Call:
-    """What an extension's call to a number outside becomes."""
+    """Return what an extension's call to a number outside becomes."""
     number = cleaned(site, number)
     extension = site.extension_by_number.get(caller)
     if extension is None:
@@ -100,7 +100,7 @@ def leaving(site: Site, caller: str, number: str) -> Call:
 
 
 def sending(site: Site, fax: Fax, number: str) -> Call:
-    """What a fax to a number outside becomes."""
+    """Return what a fax to a number outside becomes."""
     call = _by_route(site, number, fax.routes, f"fax {fax.name}")
     return _capped(site, call, f"fax-{fax.name}", None)
 
@@ -145,7 +145,7 @@ def arrives(site: Site, number: str) -> bool:
 
 
 def arriving(site: Site, trunk: str, number: str) -> Did | None:
-    """The DID that a trunk's call to a number comes to, or None: it is refused."""
+    """Return the DID that a trunk's call to a number comes to, or None: it is refused."""
     number = without_parameters(number)
     number = rewritten(_trunk(site, trunk).called_in, number) or number
     return next(

@@ -298,4 +298,4 @@ PHRASES: Final[dict[str, dict[Language, dict[str, tuple[Phrase, ...]]]]] = {
         },
     },
 }
-"""By module: its macros, each with the phrases of which the first that fits is said."""
+"""Macros by module, each with the phrases of which the first that fits is said."""

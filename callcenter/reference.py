@@ -17,7 +17,7 @@ Made from the models by `python -m callcenter reference`; the same text is in
 
 
 def markdown() -> str:
-    """The text of docs/site.md: one paragraph a field."""
+    """Render the text of docs/site.md: one paragraph a field."""
     schema = Site.schema()
     parts = [_INTRODUCTION, *_model("Site", schema)]
     for name, model in schema["$defs"].items():

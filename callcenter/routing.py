@@ -45,7 +45,7 @@ __all__ = ["explain", "moment", "resolve", "service_of"]
 
 
 def moment(text: str, site: Site) -> datetime.datetime:
-    """A moment such as ``2026-12-25T10:00``, of the Site's clock where it names no other."""
+    """Read a moment such as ``2026-12-25T10:00``, of the Site's clock where it names no other."""
     try:
         when = datetime.datetime.fromisoformat(text)
     except ValueError:
@@ -56,7 +56,7 @@ def moment(text: str, site: Site) -> datetime.datetime:
 def resolve(
     site: Site, destination: Destination, when: datetime.datetime, closed: Collection[str] = ()
 ) -> Destination:
-    """Where a destination leads at a moment. ``closed``: hours whose night switch is on."""
+    """Tell where a destination leads at a moment. ``closed``: hours whose night switch is on."""
     while isinstance(destination, OpenDuring):
         destination = _branch(site, destination, when, closed)[0]
     return destination
@@ -80,7 +80,7 @@ def _is_open(
 
 
 def service_of(site: Site, number: str) -> tuple[str, Destination | None]:
-    """What a number is that an extension dials: the path of its field, and where it leads."""
+    """Tell what a number is that an extension dials: the path of its field, and where it leads."""
     if number in site.extension_by_number:
         return "extensions", ToExtension(number)
     for path, taken in dialled_numbers(site):
@@ -119,7 +119,7 @@ def explain(
     trunk: str | None = None,
     outsider: str | None = None,
 ) -> Iterator[str]:
-    """The steps of a call to a number, a line each, until it ends or somebody must act.
+    """Yield the steps of a call to a number, a line each, until it ends or somebody must act.
 
     ``caller``: the extension that dials it, by default the first. ``trunk``: the one by which it
     comes instead. ``outsider``: the caller's number as the carrier sends it.
@@ -153,7 +153,7 @@ def explain(
 
 
 def _own_code(site: Site, caller: str, path: str) -> Iterator[str]:
-    """Why a code does nothing for whoever dials it, if so."""
+    """Tell why a code does nothing for whoever dials it, if so."""
     if path.removeprefix("features.") in WITH_NUMBER:
         yield "the call is refused (404): a number is dialled after it"
     elif path == "voicemail.check" and site.extension_by_number[caller].mailbox is None:
@@ -310,7 +310,7 @@ def _leaving(
 def _rewritten(
     site: Site, caller: str, route: Route, number: str, trunks: Sequence[Trunk]
 ) -> Iterator[str]:
-    """How trunks with rules of their own write both numbers."""
+    """Tell how trunks with rules of their own write both numbers."""
     for trunk in trunks:
         if trunk.called_out and not route.short:
             yield f"{trunk.name} is sent {trunk.sent(number)}"
@@ -320,7 +320,7 @@ def _rewritten(
 
 
 def _limits(limits: OutboundLimits, trunks: Sequence[Trunk]) -> Iterator[str]:
-    """What may refuse the call at the time."""
+    """Tell what may refuse the call at the time."""
     yield (
         f"it is refused (403) where its caller has {limits.calls} calls outside, or has had "
         f"{limits.calls_per_hour} within the hour"
@@ -334,7 +334,7 @@ def _limits(limits: OutboundLimits, trunks: Sequence[Trunk]) -> Iterator[str]:
 def _capped(
     site: Site, cap: Cap, whose: str, when: datetime.datetime, closed: Collection[str]
 ) -> str:
-    """What a cap allows, and whether it does at a moment."""
+    """Tell what a cap allows, and whether it does at a moment."""
     most = []
     if cap.calls is not None:
         most.append(f"{cap.calls} calls")

@@ -81,20 +81,20 @@ class Secret:
         self.name = name
         self._literal = literal
         self.kind = kind
-        """What is made where there is none: a password, or the digits of a PIN. The private key of
-        a certificate is never made, nor is what others give. Two secrets of one name are the same
-        secret, so it is no part of their equality."""
+        """Kind of value that is made where there is none: a password, or the digits of a PIN. The
+        private key of a certificate is never made, nor is what others give. Two secrets of one name
+        are the same secret, so it is no part of their equality."""
 
     def as_pin(self) -> Secret:
-        """The same secret, where it stands for something that is typed on a phone."""
+        """Return the same secret, where it stands for something that is typed on a phone."""
         return Secret(self.name, literal=self._literal, kind="pin")
 
     def as_key(self) -> Secret:
-        """The same secret, where it is the private key of a certificate."""
+        """Return the same secret, where it is the private key of a certificate."""
         return Secret(self.name, literal=self._literal, kind="key")
 
     def as_given(self) -> Secret:
-        """The same secret, where others give it, such as a carrier."""
+        """Return the same secret, where others give it, such as a carrier."""
         return Secret(self.name, literal=self._literal, kind="given")
 
     @property
@@ -111,7 +111,7 @@ class Secret:
         return f"secret({self.name!r})" if self._literal is None else "secret(<given>)"
 
     def to_json(self) -> str:
-        """For ``pyinfra … debug-inventory``: never the value."""
+        """Return the reference for ``pyinfra … debug-inventory``: never the value."""
         return repr(self)
 
     def __eq__(self, other: object) -> bool:
@@ -138,7 +138,7 @@ class Secret:
 
 
 def _schema(minimum: int) -> dict[str, Any]:
-    """The JSON Schema of a reference, or a literal of so many characters."""
+    """Return the JSON Schema of a reference, or a literal of so many characters."""
     reference = {
         "type": "object",
         "properties": {"secret": {"type": "string", "pattern": f"^{_NAME.pattern}$"}},
@@ -169,8 +169,8 @@ def secret(name: str) -> Secret:
 
 
 def weakness(value: str, *, related: Iterable[str] = ()) -> str | None:
-    """Why ``value`` must not guard anything, or None. ``related`` are words that it must not be
-    made of, such as the extension's number."""
+    """Tell why ``value`` must not guard anything, or None. ``related`` are words that it must not
+    be made of, such as the extension's number."""
     for word in (*KNOWN_DEFAULTS, *related):
         # Once or repeated: 1000 and 100010001000 are one and the same guess.
         if value and word and not value.lower().replace(word.lower(), ""):
@@ -185,8 +185,8 @@ def weakness(value: str, *, related: Iterable[str] = ()) -> str | None:
 
 
 def pin_weakness(value: str, *, related: Iterable[str] = ()) -> str | None:
-    """Why ``value`` must not be a PIN, or None. ``related`` are numbers that others know, such as
-    the extension's own."""
+    """Tell why ``value`` must not be a PIN, or None. ``related`` are numbers that others know, such
+    as the extension's own."""
     if not re.fullmatch(r"[0-9]*", value):
         return "holds signs other than digits, which no phone can type"
     if len(value) < MINIMUM_PIN:
@@ -204,7 +204,7 @@ def pin_weakness(value: str, *, related: Iterable[str] = ()) -> str | None:
 
 
 def _made(name: str, kind: Kind) -> str:
-    """A strong random value."""
+    """Make a strong random value."""
     if kind == "password":
         return _random.token_urlsafe(18)
     numbers = re.findall(r"[0-9]+", name)
@@ -225,14 +225,14 @@ class Vault:
 
     @classmethod
     def open(cls, file: Path, encrypted: Path | None = None) -> Vault:
-        """The process's one vault over these files."""
+        """Return the process's one vault over these files."""
         return _vault(file.absolute(), encrypted.absolute() if encrypted else None)
 
     def __repr__(self) -> str:
         return f"Vault({str(self._file)!r})"
 
     def known(self, wanted: Secret) -> str | None:
-        """The value if it exists already; makes none."""
+        """Return the value if it exists already; make none."""
         if wanted.literal is not None:
             return wanted.literal
         if wanted.variable in os.environ:
@@ -247,7 +247,7 @@ class Vault:
         return self._values.get(wanted.name)
 
     def value(self, wanted: Secret) -> str:
-        """The value, made and kept if it was found nowhere, unless others give it."""
+        """Return the value, made and kept if it was found nowhere, unless others give it."""
         found = self.known(wanted)
         if found is None:
             if wanted.kind in _NEVER_MADE:
@@ -296,7 +296,7 @@ class Vault:
             os.close(lock)
 
     def fingerprint(self, wanted: Secret) -> str:
-        """A short digest by which two values can be told apart without showing either."""
+        """Return a short digest by which two values can be told apart without showing either."""
         return hashlib.sha256(self.value(wanted).encode()).hexdigest()[:8]
 
     def _read(self) -> dict[str, str]:

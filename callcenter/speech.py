@@ -35,7 +35,8 @@ _POLISH = (*_TRIM, *_TRIM, "norm", "-6", "pad", "0.05", "0.15")
 
 
 def key_of(site: Site, announcement: Announcement) -> str:
-    """What names a sound by its content: text, language and engine, or the file's own bytes."""
+    """Return what names a sound by its content: text, language and engine, or the file's own
+    bytes."""
     if isinstance(announcement, Say):
         language = announcement.language or site.language
         parts = (announcement.say, language, *(site.speech.command or VOICES[language]))
@@ -46,7 +47,7 @@ def key_of(site: Site, announcement: Announcement) -> str:
 
 
 def wav(site: Site, announcement: Announcement, rate: int) -> bytes:
-    """The sound at a rate: mono, 16 bits."""
+    """Return the sound at a rate: mono, 16 bits."""
 
     def make() -> bytes:
         if isinstance(announcement, Say):
@@ -60,7 +61,7 @@ def wav(site: Site, announcement: Announcement, rate: int) -> bytes:
 
 
 def hold_music(rate: int) -> bytes:
-    """A quiet tune of our own: plucked chords, which end where they begin."""
+    """Make a quiet tune of our own: plucked chords, which end where they begin."""
     return _kept(f"hold-music-1-{rate}", lambda: _tune(rate))
 
 
@@ -77,7 +78,7 @@ _RING = 2.5
 
 
 def _tune(rate: int) -> bytes:
-    """Karplus and Strong's string (Computer Music Journal, 1983), note after note."""
+    """Play Karplus and Strong's string (Computer Music Journal, 1983), note after note."""
     beat, ring = round(rate * _BEAT), round(rate * _RING)
     notes = [note for chord in _CHORDS * 2 for note in chord]
     samples = [0.0] * (beat * len(notes))

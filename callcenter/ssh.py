@@ -43,8 +43,8 @@ printf '#!/bin/sh\\nprintf "%%s\\\\n" "$CALLCENTER_SUDO_PASSWORD"\\n' >"$SUDO_AS
 chmod 700 "$SUDO_ASKPASS"
 {command}
 """
-"""pyinfra has the password on the command line of the host's shell; here it comes over standard
-input, before what is the command's own."""
+"""Shell script that is given the password over standard input, before what is the command's own;
+pyinfra has it on the command line of the host's shell."""
 
 _FORGET = "unset CALLCENTER_SUDO_PASSWORD SUDO_ASKPASS; "
 
@@ -53,7 +53,7 @@ class Login:
     """A way into one host, as its host data says, while its folder is there."""
 
     def __init__(self, host: Host, folder: Path, *, shared: bool = False) -> None:
-        """``shared``: sessions go over the login of :meth:`keep`, where there is one."""
+        """Prepare it. ``shared``: sessions go over the login of :meth:`keep` where there is one."""
         name = host.name.removeprefix("@ssh/")
         if name.startswith("@"):
             raise SiteError([f"{host.name}: is not reached by ssh; give a host that is"])
@@ -168,7 +168,7 @@ class Login:
 
 @contextmanager
 def login(host: Host) -> Iterator[Login]:
-    """A way into a host for the time of a command."""
+    """Give a way into a host for the time of a command."""
     with tempfile.TemporaryDirectory(prefix="login-") as folder:
         yield Login(host, Path(folder))
 

@@ -56,13 +56,13 @@ _PRIVATE = tuple(
 
 
 def is_private(address: Address) -> bool:
-    """Whether nobody in the internet reaches it. Documentation's addresses are not global either,
-    but examples must load, and a lab's internet is made of them."""
+    """Tell whether nobody in the internet reaches it. Documentation's addresses are not global
+    either, but examples must load, and a lab's internet is made of them."""
     return any(address in network for network in _PRIVATE if network.version == address.version)
 
 
 def is_no_host(address: Address) -> bool:
-    """Whether it is nobody's own."""
+    """Tell whether it is nobody's own."""
     return (
         address.is_unspecified
         or address.is_multicast
@@ -81,7 +81,8 @@ class Pace:
 
     requests: int
     last: float
-    """In units of the first wait; each wait but the last is twice the one before it."""
+    """Length of the last wait, in units of the first; each wait but the last is twice the one
+    before it."""
     first: float = 0.5
     """Seconds."""
 
@@ -95,7 +96,7 @@ class Pace:
 PATIENT = Pace(7, 16)
 """RFC 8489's own: 39.5 s."""
 SOON = Pace(5, 4)
-"""For those who wait for the answer: 9.5 s."""
+"""Pace for those who wait for the answer: 9.5 s."""
 
 _COOKIE = 0x2112A442
 _REQUEST, _SUCCESS, _ERROR = 0x0001, 0x0101, 0x0111
@@ -103,12 +104,12 @@ _ERROR_CODE, _XOR_MAPPED_ADDRESS = 0x0009, 0x0020
 
 
 def request(transaction: bytes) -> bytes:
-    """A Binding request with nothing in it."""
+    """Make a Binding request with nothing in it."""
     return struct.pack("!HHI12s", _REQUEST, 0, _COOKIE, transaction)
 
 
 def mapped(answer: bytes, transaction: bytes) -> Address | None:
-    """The address that an answer holds, or None: it is no answer to this request."""
+    """Return the address that an answer holds, or None: it is no answer to this request."""
     if len(answer) < 20:
         return None
     kind, length, cookie, whose = struct.unpack_from("!HHI12s", answer)
@@ -140,7 +141,7 @@ def _unmasked(value: bytes, transaction: bytes) -> Address | None:
 
 
 def public(address: Address) -> str:
-    """An address that can be announced, or a refusal."""
+    """Return an address that can be announced, or refuse it."""
     if address.version != 4 or is_no_host(address):
         raise Unknown(f"it says {address}, which is no host's IPv4 address")
     if is_private(address):
@@ -152,7 +153,7 @@ def public(address: Address) -> str:
 
 
 def ask(server: str, port: int, address: str, pace: Pace = PATIENT) -> str:
-    """The public address that the server sees requests from ``address`` come from."""
+    """Return the public address that the server sees requests from ``address`` come from."""
     transaction = os.urandom(12)
     try:
         found = socket.getaddrinfo(server, port, socket.AF_INET, socket.SOCK_DGRAM)
@@ -185,10 +186,10 @@ class Known:
 
     address: str
     asked: str
-    """Who said it to whom: server, port, and the address that asked."""
+    """Server, port, and the address that asked: who said it to whom."""
 
     def text(self) -> str:
-        """As FreeSWITCH reads it."""
+        """Render it as FreeSWITCH reads it."""
         values = {"public_address": self.address, "public_address_by": self.asked}
         return "".join(
             f'<X-PRE-PROCESS cmd="set" data="{name}={value}"/>\n' for name, value in values.items()
@@ -199,7 +200,7 @@ _SET = re.compile(r'<X-PRE-PROCESS cmd="set" data="(public_address(?:_by)?)=([^"
 
 
 def recorded(text: str) -> Known | None:
-    """What a file of ours holds, or None where it is none."""
+    """Read what a file of ours holds, or None where it is none."""
     values = dict(_SET.findall(text))
     try:
         address = public(ipaddress.ip_address(values["public_address"]))
@@ -209,7 +210,7 @@ def recorded(text: str) -> Known | None:
 
 
 def _write(file: Path, text: str) -> None:
-    """Nobody ever reads half of it, also after the power went."""
+    """Write so that nobody ever reads half of it, also after the power went."""
     file.parent.mkdir(parents=True, exist_ok=True)
     new = file.with_suffix(".new")
     folder = os.open(file.parent, os.O_RDONLY)

@@ -28,7 +28,7 @@ __all__ = ["Message", "Messages", "Settings", "letter", "main"]
 RETRY_SECONDS = 300.0
 MAILER_SECONDS = 60.0
 BUSY_SECONDS = 5.0
-"""How long FreeSWITCH may hold its database."""
+"""Seconds that FreeSWITCH may hold its database."""
 
 
 @dataclass(frozen=True)
@@ -38,7 +38,7 @@ class Settings:
     database: str
     """mod_voicemail's."""
     folder: str
-    """Nothing outside of it is ever attached."""
+    """Folder outside of which nothing is ever attached."""
     state: str
     """A file that tells which messages are mailed."""
     domain: str
@@ -64,7 +64,7 @@ class Message:
     file: str
     seconds: int
     unheard: int
-    """How many messages the mailbox has that nobody has heard."""
+    """Number of messages that the mailbox has and nobody has heard."""
 
 
 _ROWS = """
@@ -99,7 +99,7 @@ class Messages:
         return self._mark != before
 
     def waiting(self) -> list[Message]:
-        """Those that are to be mailed, the oldest first."""
+        """List the messages that are to be mailed, the oldest first."""
         there = list(self._rows())
         if gone := self._done - {one.uuid for one in there}:
             self._done -= gone
@@ -108,7 +108,7 @@ class Messages:
         return [one for one in there if one.uuid not in self._done and one.owner in mailboxes]
 
     def mailed(self, message: Message) -> None:
-        """Its owner has it."""
+        """Note that its owner has it."""
         self._done.add(message.uuid)
         self._keep()
 
@@ -136,7 +136,8 @@ _NUMBER = re.compile(r"\+?[0-9*#]{1,32}")
 
 
 def letter(message: Message, settings: Settings) -> EmailMessage:
-    """The mail about a message. What a caller calls itself stands in its text and in no header."""
+    """Write the mail about a message. What a caller calls itself stands in its text and in no
+    header."""
     number = message.caller_number
     if not _NUMBER.fullmatch(number):
         number = "unknown"

@@ -19,7 +19,7 @@ PRODUCT_CODE: Final = "{B004A325-1272-47E5-A415-A74E9FC99865}"
 """The same for every version, so that installing one over another is refused by msiexec."""
 
 STATE: Final = "C:\\ProgramData\\callcenter"
-"""Ours: open to administrators and the system alone, since uploads pass through it."""
+"""Folder of ours: open to administrators and the system alone, since uploads pass through it."""
 APPLIED: Final = f"{STATE}\\applied"
 """The digest of the configuration that FreeSWITCH has accepted."""
 RETENTION: Final = "FreeSWITCH-retention"

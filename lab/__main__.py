@@ -47,7 +47,7 @@ def main(arguments: list[str] | None = None) -> int:
 
 
 def _command(lab: Lab, given: argparse.Namespace) -> list[str]:
-    """The program that this process becomes, in the network in which it is to run."""
+    """Return the program that this process becomes, in the network in which it is to run."""
     if given.verb == "sip":
         return look.sip(lab, given.host)
     words = given.command[given.command[:1] == ["--"] :] if "command" in given else []
@@ -64,7 +64,8 @@ def _command(lab: Lab, given: argparse.Namespace) -> list[str]:
 
 
 def parser() -> argparse.ArgumentParser:
-    """The command line. ``--name`` is understood before the verb and after it."""
+    """Make the parser of the command line. ``--name`` is understood before the verb and after
+    it."""
     made = argparse.ArgumentParser(prog="python -m lab", description=__doc__)
     verbs = made.add_subparsers(dest="verb", required=True)
     up = verbs.add_parser("up", help="boot hosts; those that are up are left alone")

@@ -31,7 +31,7 @@ INSECURE_KEY = (
     "Td0jMZEnDkbUvxhMmBYSdETk1rRgm+R4LOzFUGaHqHDLKLX+FIPKcF96hrucXzcWyLbIbEgE98OHlnVYCzRdK8jlqm8t"
     "ehUc9c9WhQ== vagrant insecure public key"
 )
-"""Every Vagrant knows its other half, and replaces it when the machine comes up."""
+"""Key whose other half every Vagrant knows, and replaces when the machine comes up."""
 
 # A label fits every disk bus, and eth0 every network card. Debian keeps /vmlinuz and /initrd.img
 # at the newest kernel, so the machine's own updates need no boot loader's tools.
@@ -78,7 +78,7 @@ _START = 2048 * _SECTOR
 
 
 def path_of(cache: Path, release: str) -> Path:
-    """Where a release's box is, or will be: the Vagrantfile looks there."""
+    """Return the path where a release's box is, or will be: the Vagrantfile looks there."""
     return cache / "boxes" / f"callcenter-{release}.box"
 
 

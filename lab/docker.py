@@ -116,7 +116,7 @@ def check(state: Path) -> None:
 
 
 def running(name: str, state: Path, host: str) -> bool:
-    """Whether the host's container is there and came up."""
+    """Tell whether the host's container is there and came up."""
     if disk(state, host) is None:
         return False
     with _daemon(state) as docker:
@@ -127,7 +127,7 @@ def running(name: str, state: Path, host: str) -> bool:
 
 
 def init(name: str, state: Path, host: str) -> int:
-    """The process that is the first in a running host."""
+    """Return the process that is the first in a running host."""
     with _daemon(state) as docker:
         return int(docker.containers.get(machine(name, host)).attrs["State"]["Pid"])
 
@@ -191,7 +191,7 @@ def _make(docker: DockerClient, name: str, state: Path, host: str, image: Path) 
 
 
 def _image(docker: DockerClient, image: Path) -> Image:
-    """Docker's copy of an image, made if it is not there (some seconds)."""
+    """Return Docker's copy of an image, made if it is not there (some seconds)."""
     # "localhost" is no registry to ask for it; podman has no other tag for an import.
     named = f"localhost/{LABEL}-{image.name}"
     tagged = {"reference": f"{named}:latest"}

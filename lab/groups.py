@@ -18,7 +18,7 @@ __all__ = ["Group", "hierarchies"]
 
 
 def hierarchies(mountinfo: str) -> list[Path]:
-    """Where systemd's cgroups are mounted: cgroup2, or v1's name=systemd, or both."""
+    """List where systemd's cgroups are mounted: cgroup2, or v1's name=systemd, or both."""
     found = []
     for line in mountinfo.splitlines():
         mount, _, kind = line.partition(" - ")

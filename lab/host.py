@@ -20,25 +20,26 @@ BOOT_SECONDS = 90
 
 
 def machine(name: str, host: str) -> str:
-    """A host's name among those of all labs."""
+    """Return a host's name among those of all labs."""
     return f"{host}.{network.namespace(name)}"
 
 
 def notices(name: str, host: str) -> Path:
-    """The socket of a host that boots."""
+    """Return the socket of a host that boots."""
     # Not in the state's folder: a socket's path may have 107 characters only.
     return RUN / f"{machine(name, host)}.ready"
 
 
 def disk(state: Path, host: str) -> Path | None:
-    """The image below the disk of a host that has come up once, so that its disk is whole."""
+    """Return the image below the disk of a host that has come up once, so that its disk is
+    whole."""
     folder = state / "hosts" / host
     return (folder / "image").resolve() if (folder / "booted").exists() else None
 
 
 def files(state: Path, host: str, address: str) -> dict[str, tuple[str, int]]:
-    """What makes a host of an image: text and mode by path. Its ssh key is made here, and what
-    is to be known of it is written to the lab's state."""
+    """Return the files that make a host of an image: text and mode by path. Its ssh key is made
+    here, and what is to be known of it is written to the lab's state."""
     folder = state / "hosts" / host
     own = folder / "ssh_host_ed25519_key"
     own.unlink(missing_ok=True)
@@ -111,7 +112,7 @@ class Ready:
 
 @contextmanager
 def listen(name: str, host: str) -> Iterator[Ready]:
-    """A socket for a host that is about to boot."""
+    """Open a socket for a host that is about to boot."""
     path = notices(name, host)
     path.unlink(missing_ok=True)
     with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as bound:

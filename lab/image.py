@@ -40,7 +40,7 @@ ROOM_MEGABYTES = 2000
 
 
 def image(cache: Path, release: str) -> Path:
-    """The folder of a release's root, built if it is not there (about half a minute)."""
+    """Return the folder of a release's root, built if it is not there (about half a minute)."""
     if release not in RELEASES:
         raise LabError(f"{release} is no release of the lab; use {' or '.join(RELEASES)}")
     # A month's name keeps security updates from ageing in the cache.
@@ -68,7 +68,8 @@ def image(cache: Path, release: str) -> Path:
 
 
 def layers(image: Path) -> list[Path]:
-    """The folders that an image is made of, the uppermost first: one, unless it was prepared."""
+    """List the folders that an image is made of, the uppermost first: one, unless it was
+    prepared."""
     below = image / "below"
     return [image / "layer", *layers(below.resolve())] if below.is_symlink() else [image]
 

@@ -103,7 +103,7 @@ class Lab:
         return tuple(sorted(found, key=lambda host: int(host.address.rsplit(".", 1)[1])))
 
     def inventory(self) -> list[tuple[str, dict[str, Any]]]:
-        """The hosts as a pyinfra inventory has them."""
+        """List the hosts as a pyinfra inventory has them."""
         return [
             (
                 host.name,
@@ -217,7 +217,7 @@ class Lab:
         return single(RUN / "labs" / f"{self.name}.lock")
 
     def host(self, name: str) -> LabHost:
-        """The host of that name, whether up or not."""
+        """Return the host of that name, whether up or not."""
         found = next((one for one in self.hosts if one.name == name), None)
         if found is None:
             names = ", ".join(one.name for one in self.hosts) or "none"
@@ -225,7 +225,7 @@ class Lab:
         return found
 
     def running(self, name: str) -> LabHost:
-        """The host of that name, which must be up."""
+        """Return the host of that name, which must be up."""
         found = self.host(name)
         if not found.up:
             raise LabError(f"{name} is down; run python -m lab up --name {self.name} {name}")
@@ -237,8 +237,8 @@ class Lab:
         network.join(f"/proc/{self._driver.init(self.name, self.state, host)}/ns/net")
 
     def ssh(self, host: str, command: list[str], *, terminal: bool = False) -> list[str]:
-        """The command that logs in to a host from within the lab's network. With a terminal, what
-        it runs there ends when it does."""
+        """Return the command that logs in to a host from within the lab's network. With a terminal,
+        what it runs there ends when it does."""
         found = self.host(host)
         return [
             "ssh",
@@ -252,7 +252,7 @@ class Lab:
 
 
 def find(name: str | None = None) -> Lab:
-    """The lab of this name (default: CALLCENTER_LAB, else ``lab``), whether up or not."""
+    """Find the lab of this name (default: CALLCENTER_LAB, else ``lab``), whether up or not."""
     name = name or os.environ.get("CALLCENTER_LAB") or "lab"
     if not re.fullmatch(r"[a-z][a-z0-9-]{0,20}", name):
         raise LabError(f"{name!r} is no name for a lab; use letters, digits and -, 21 at most")

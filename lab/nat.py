@@ -45,7 +45,7 @@ _VPN_ROUTER = "100.64.7.1"
 PROVIDER = "10.99.7.50"
 _PROVIDER_ROUTER = "10.99.7.1"
 PUBLIC_NETWORK = "198.51.100.0/24"
-"""Of lab hosts that have a public address themselves."""
+"""Network of lab hosts that have a public address themselves."""
 _PUBLIC_ROUTER = "198.51.100.1"
 
 Place = Literal["internet", "home", "vpn", "provider"]
@@ -80,12 +80,12 @@ table ip {table} {{
 
 
 def place(name: str, where: Place) -> str:
-    """The network namespace of a place of a lab."""
+    """Return the network namespace of a place of a lab."""
     return f"{namespace(name)}.{where}"
 
 
 def within_place(name: str, where: Place) -> list[str]:
-    """What goes before a command that is to run there."""
+    """Return what goes before a command that is to run there."""
     return ["nsenter", f"--net=/run/netns/{place(name, where)}"]
 
 

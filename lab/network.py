@@ -37,17 +37,17 @@ _SPACES = Path("/run/netns")
 
 
 def namespace(name: str) -> str:
-    """The network namespace of a lab."""
+    """Return the network namespace of a lab."""
     return f"{_MARK}{name}"
 
 
 def host_address(index: int) -> str:
-    """The address of the lab's nth host, from 0."""
+    """Return the address of the lab's nth host, from 0."""
     return f"10.77.0.{_FIRST_HOST + index}"
 
 
 def within(name: str) -> list[str]:
-    """What goes before a command that is to run in the lab's network."""
+    """Return what goes before a command that is to run in the lab's network."""
     return ["nsenter", f"--net={_SPACES / namespace(name)}"]
 
 

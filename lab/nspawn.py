@@ -45,16 +45,16 @@ def _group(name: str, host: str = "") -> Group:
 
 
 def check(state: Path) -> None:
-    """Nothing is asked of this machine but packages."""
+    """Do nothing: nothing is asked of this machine but packages."""
 
 
 def running(name: str, state: Path, host: str) -> bool:
-    """Whether the host's container is there and came up."""
+    """Tell whether the host's container is there and came up."""
     return disk(state, host) is not None and bool(Group(f"{_group(name, host).path}/payload").pids)
 
 
 def init(name: str, state: Path, host: str) -> int:
-    """The process that is the first in a running host."""
+    """Return the process that is the first in a running host."""
     return min(Group(f"{_group(name, host).path}/payload/init.scope").pids)
 
 

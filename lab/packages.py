@@ -50,7 +50,7 @@ def cease(name: str) -> None:
 
 
 def mirrors(targets: str) -> dict[str, str]:
-    """This machine's own mirrors by their label, of ``apt-get indextargets``' lines."""
+    """Return this machine's own mirrors by their label, of ``apt-get indextargets``' lines."""
     own = {"Debian": "http://deb.debian.org/debian"}
     own["Debian-Security"] = "http://deb.debian.org/debian-security"
     for line in targets.splitlines():
@@ -62,7 +62,7 @@ def mirrors(targets: str) -> dict[str, str]:
 
 
 def upstream_proxy() -> str:
-    """The proxy by which this machine's own apt reaches its mirrors, or nothing."""
+    """Return the proxy by which this machine's own apt reaches its mirrors, or nothing."""
     configured = run(
         ["apt-config", "dump", "--format", "%v%n", "Acquire::http::Proxy"],
         say="could not read apt's configuration",

@@ -31,8 +31,9 @@ LEFT = ("var/log/journal/*", "var/lib/systemd/random-seed", "root/.ssh", "tmp/*"
 
 
 def prepared(recipe: str, prepare: Callable[[Lab], None], release: str = "") -> Path:
-    """The image of a host after ``prepare``, which is called with a lab whose one host is ``HOST``,
-    where there is no such image yet. ``recipe``: all that decides what ``prepare`` leaves."""
+    """Return the image of a host after ``prepare``, which is called with a lab whose one host is
+    ``HOST``, where there is no such image yet. ``recipe``: all that decides what ``prepare``
+    leaves."""
     cache = find().cache
     base = image(cache, release or RELEASES[0])
     digest = hashlib.sha256(f"{base.name}\n{recipe}".encode()).hexdigest()[:12]

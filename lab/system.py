@@ -31,7 +31,7 @@ def run(command: Sequence[str], *, say: str) -> str:
 
 
 def tail(text: str, lines: int = 8) -> str:
-    """The last lines of what a program said."""
+    """Return the last lines of what a program said."""
     return "\n".join(text.strip().splitlines()[-lines:])
 
 

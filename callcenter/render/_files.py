@@ -16,11 +16,11 @@ class File:
     """One file of a tree. Owner and mode are the tree's business unless given here."""
 
     path: str
-    """Absolute, or relative to the tree's root."""
+    """Path that is absolute, or relative to the tree's root."""
     content: bytes = field(repr=False)
     mode: int = 0o644
     group: str = "root"
-    """Who else may read it; root owns it."""
+    """Group that may read it, too; root owns it."""
 
     @property
     def digest(self) -> str:
@@ -73,7 +73,7 @@ class Tree:
         return path in self._files
 
     def manifest(self) -> str:
-        """What ``sha256sum`` would print of the tree, sorted by path."""
+        """Render what ``sha256sum`` would print of the tree, sorted by path."""
         return "".join(f"{file.digest}  {file.path}\n" for file in self)
 
     @property
@@ -82,7 +82,7 @@ class Tree:
         return hashlib.sha256(self.manifest().encode()).hexdigest()[:16]
 
     def against(self, present: Mapping[str, str]) -> Difference:
-        """The difference to files that a host has, given as path and digest."""
+        """Return the difference to files that a host has, given as path and digest."""
         return Difference(
             added=tuple(file.path for file in self if file.path not in present),
             changed=tuple(
@@ -92,7 +92,8 @@ class Tree:
         )
 
     def archive(self, paths: Iterable[str], extra: Iterable[File] = ()) -> bytes:
-        """A gzipped tar of some of the files below ``files/``, and of ``extra`` beside them."""
+        """Make a gzipped tar of some of the files below ``files/``, and of ``extra`` beside
+        them."""
         out = io.BytesIO()
         with tarfile.open(fileobj=out, mode="w:gz", compresslevel=6) as tar:
             for path in paths:

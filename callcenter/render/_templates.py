@@ -28,7 +28,8 @@ _EXPANSION = re.compile(r"\$(\\*)\{")
 
 
 def xml_escape(value: object) -> str:
-    """Text that stays text through FreeSWITCH's preprocessor, XML parser and variable expansion."""
+    """Escape text so that it stays text through FreeSWITCH's preprocessor, XML parser and variable
+    expansion."""
     # Character references would be decoded before expansion; FreeSWITCH itself disarms foreign
     # text by turning the dollar into a percent sign.
     text = _EXPANSION.sub(r"%\1{", str(value))
@@ -37,13 +38,13 @@ def xml_escape(value: object) -> str:
 
 
 def _regex(value: object) -> str:
-    """A number as the regular expression that matches it alone: * and # are dialled, too."""
+    """Return a number as the regular expression that matches it alone: * and # are dialled, too."""
     return re.sub(r"([*#])", r"[\1]", str(value))
 
 
 def _end(pattern: str) -> str:
-    """An expression of a Site's with the end that nothing passes: PCRE's ``$`` lets a line break
-    follow."""
+    """Return an expression of a Site's with the end that nothing passes: PCRE's ``$`` lets a line
+    break follow."""
     return pattern.removesuffix("$") + r"\z"
 
 

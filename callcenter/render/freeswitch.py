@@ -44,7 +44,7 @@ CARRIERS = "carriers"
 """The access list of all that trunks come from."""
 
 CLI_CONFIG = ".fs_cli_conf"
-"""How fs_cli logs in. It belongs to a release, since a release may change port and password."""
+"""Login of fs_cli. It belongs to a release, since a release may change port and password."""
 
 MAILER = "msmtp"
 """Debian's: it hands a mail to one server and keeps nothing."""
@@ -63,7 +63,7 @@ _BASE_MODULES = (
 
 
 def modules(site: Site) -> tuple[str, ...]:
-    """The modules that the Site needs, in the order in which they load."""
+    """List the modules that the Site needs, in the order in which they load."""
     wanted = [*_BASE_MODULES]
     if site.features.tone is not None:
         wanted.append("mod_tone_stream")
@@ -77,12 +77,12 @@ def modules(site: Site) -> tuple[str, ...]:
 
 
 def profiles(site: Site) -> tuple[str, ...]:
-    """The sofia profiles that run."""
+    """List the sofia profiles that run."""
     return (PROFILE, *trunks.profiles(site))
 
 
 def packages(site: Site) -> tuple[str, ...]:
-    """The Debian packages that hold the daemon and those modules, and no others."""
+    """List the Debian packages that hold the daemon and those modules, and no others."""
     return (
         "freeswitch",
         "freeswitch-systemd",
@@ -91,14 +91,16 @@ def packages(site: Site) -> tuple[str, ...]:
 
 
 def a1_hash(site: Site, extension: Extension) -> str:
-    """RFC 2617's HA1: enough to check a phone's digest, and useless as a password elsewhere."""
+    """Return RFC 2617's HA1: enough to check a phone's digest, and useless as a password
+    elsewhere."""
     password = site.reveal(extension.password)
     text = f"{extension.number}:{site.domain}:{password}"
     return hashlib.md5(text.encode(), usedforsecurity=False).hexdigest()
 
 
 def configuration(site: Site, switch: Switch) -> Tree:
-    """The tree below FreeSWITCH's configuration folder. The same Site gives the same bytes."""
+    """Render the tree below FreeSWITCH's configuration folder. The same Site gives the same
+    bytes."""
     rendered = list(_files(site, switch))
     return Tree([*rendered, *sounds.files(site, rendered)])
 
@@ -203,7 +205,8 @@ def _files(site: Site, switch: Switch) -> Iterator[File]:
 
 
 def _logins(site: Site, switch: Switch) -> list[tuple[str, str, str, str]]:
-    """Name, password, events and commands of each program that has a login at the Event Socket."""
+    """List name, password, events and commands of each program that has a login at the Event
+    Socket."""
     out = [
         (one.name, site.reveal(one.password), _events(one.events), " ".join(one.commands))
         for one in site.event_socket.users
@@ -214,14 +217,15 @@ def _logins(site: Site, switch: Switch) -> list[tuple[str, str, str, str]]:
 
 
 def _events(names: Iterable[str]) -> str:
-    """Events as FreeSWITCH reads them: after CUSTOM come subclasses alone."""
+    """Render events as FreeSWITCH reads them: after CUSTOM come subclasses alone."""
     custom = [event for event in names if "::" in event]
     own = [event for event in names if "::" not in event]
     return " ".join([*own, *(["CUSTOM", *custom] if custom else [])])
 
 
 def _blocks(site: Site) -> Iterator[tuple[str, list[Extension]]]:
-    """A file for each hundred numbers: one new extension uploads a hundred, not ten thousand."""
+    """Yield a file for each hundred numbers: one new extension uploads a hundred, not ten
+    thousand."""
     ordered = sorted(site.extensions, key=lambda one: (len(one.number), one.number))
     for prefix, members in itertools.groupby(
         ordered, key=lambda one: one.number[:-2] + "x" * min(2, len(one.number))

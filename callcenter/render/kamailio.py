@@ -27,12 +27,12 @@ DIALOGS = Secret("edge/dialogs")
 
 
 def configuration(site: Site, edge: Switch) -> Tree:
-    """Kamailio's configuration, its extensions, and how its unit starts."""
+    """Render Kamailio's configuration, its extensions, and how its unit starts."""
     return Tree(_files(site, edge))
 
 
 def watched() -> list[str]:
-    """The files that a running Kamailio has read, or was started by."""
+    """List the files that a running Kamailio has read, or was started by."""
     tables = [f"{paths.KAMAILIO}/{name}" for name in TABLES.values()]
     return [paths.KAMAILIO_CONFIG, paths.KAMAILIO_DROP_IN, *tables]
 
@@ -43,7 +43,7 @@ def _files(site: Site, edge: Switch) -> Iterator[File]:
         return f"{shown}:{site.network.sip_port}"
 
     def literal(text: str) -> str:
-        """The regular expression of an address."""
+        """Return the regular expression of an address."""
         return "".join(f"[{sign}]" if sign in ".[]" else sign for sign in text)
 
     yield File(
@@ -86,6 +86,6 @@ def _files(site: Site, edge: Switch) -> Iterator[File]:
 
 
 def _table(rows: Iterable[tuple[str, int, str | int]]) -> bytes:
-    """As db_text reads it: the types of the columns, then a row a line."""
+    """Render a table as db_text reads it: the types of the columns, then a row a line."""
     head = "key_name(string) key_type(int) value_type(int) key_value(string) expires(int)\n"
     return (head + "".join(f"{key}:0:{kind}:{value}:0\n" for key, kind, value in rows)).encode()

@@ -18,7 +18,7 @@ SIP_LISTENERS = "5060-5069"
 
 
 def matches(networks: Iterable[str], side: str = "saddr") -> list[str]:
-    """nftables' match for each address family; one empty match where it may be anybody.
+    """Return nftables' match for each address family; one empty match where it may be anybody.
 
     ``side``: ``saddr`` for who sends, ``daddr`` for whom something is sent to.
     """
@@ -35,7 +35,7 @@ def matches(networks: Iterable[str], side: str = "saddr") -> list[str]:
 
 
 def own(site: Site) -> list[str]:
-    """Networks of the Site's own and of its carriers."""
+    """List the networks of the Site's own and of its carriers."""
     known = [*site.network.local_networks]
     for networks in (site.network.sip_from, site.firewall.ssh_from):
         known += networks if networks != ANYWHERE else ()
@@ -48,8 +48,8 @@ def own(site: Site) -> list[str]:
 
 
 def strangers(site: Site) -> list[str]:
-    """nftables' match of each address family for whoever is neither in the Site's own networks nor
-    one of its carriers."""
+    """Return nftables' match of each address family for whoever is neither in the Site's own
+    networks nor one of its carriers."""
     four, six = _families(own(site))
     return [
         match
@@ -59,7 +59,8 @@ def strangers(site: Site) -> list[str]:
 
 
 def further(site: Site) -> list[str]:
-    """Rules for the host's further ports, those of one protocol and of the same sources in one."""
+    """List rules for the host's further ports, those of one protocol and of the same sources in
+    one."""
     out = []
     for protocol in ("tcp", "udp"):
         ports = site.firewall.further(f"{protocol}_ports")
@@ -71,7 +72,7 @@ def further(site: Site) -> list[str]:
 
 
 def egress(site: Site) -> Mapping[str, list[str]]:
-    """Rules by user of what each may reach, apart from loopback and answers."""
+    """Return rules by user of what each may reach, apart from loopback and answers."""
     names = ["udp dport 53 accept", "tcp dport 53 accept"]
     further = [f"{match}accept" for match in matches(site.firewall.egress_to, "daddr")]
     first, last = site.network.rtp_ports

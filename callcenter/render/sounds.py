@@ -12,24 +12,25 @@ from callcenter.site import Announcement, Say, Site
 __all__ = ["FOLDER", "HOLD_MUSIC", "PROMPTS", "files", "path"]
 
 FOLDER = f"{paths.CURRENT}/sounds"
-"""In the release: a configuration that is taken back has its sounds."""
+"""Folder in the release: a configuration that is taken back has its sounds."""
 HOLD_MUSIC = f"{FOLDER}/hold-music.wav"
 PROMPTS = f"{FOLDER}/prompts"
-"""Where FreeSWITCH's own speaking of numbers and dates finds its words."""
+"""Folder in which FreeSWITCH's own speaking of numbers and dates finds its words."""
 
 _NAMED = re.compile(rf"{FOLDER}/([0-9a-f]{{20}})\.wav")
 _known: dict[str, tuple[Site, Announcement]] = {}
 
 
 def path(site: Site, announcement: Announcement) -> str:
-    """The file that FreeSWITCH plays: it finds the one of the call's rate in a folder beside."""
+    """Return the file that FreeSWITCH plays: it finds the one of the call's rate in a folder
+    beside."""
     key = speech.key_of(site, announcement)
     _known[key] = (site, announcement)
     return f"{FOLDER}/{key}.wav"
 
 
 def files(site: Site, rendered: Iterable[File]) -> Iterator[File]:
-    """All sounds that the rendered files name."""
+    """Yield all sounds that the rendered files name."""
     texts = [file.text for file in rendered]
     keys = {key for text in texts for key in _NAMED.findall(text)}
     for rate in speech.RATES:

@@ -47,7 +47,7 @@ class PackageSource:
     key: bytes | None = None
     """The repository's signing key; None where it is fetched from the repository or not needed."""
     key_url: str | None = None
-    """Where the repository itself offers its key."""
+    """Address at which the repository itself offers its key."""
     login: tuple[str, str] | None = None
     login_field: str = ""
     """The Site's field that the login's secret comes from, for whoever must mend it."""
@@ -58,7 +58,7 @@ class PackageSource:
         return self.key is not None or self.key_url is not None
 
     def files(self) -> Iterator[File]:
-        """apt's own files. The login is root's alone."""
+        """Yield apt's own files. The login is root's alone."""
         yield File(
             paths.APT_SOURCES,
             plain(
@@ -89,7 +89,7 @@ class PackageSource:
 
 
 def package_source(site: Site, codename: str) -> PackageSource:
-    """The source that the Site names, for a host of this Debian release."""
+    """Return the source that the Site names, for a host of this Debian release."""
     source = site.packages
     if isinstance(source, SignalWire):
         return PackageSource(
@@ -126,7 +126,7 @@ _ARMOUR = re.compile(
 
 
 def _binary_key(path: Path) -> bytes:
-    """A key as apt takes it in a file that ends in .gpg: without armour."""
+    """Return a key as apt takes it in a file that ends in .gpg: without armour."""
     content = path.read_bytes()
     if b"PRIVATE KEY BLOCK" in content:
         raise SiteError([f"Site.packages.key: {path} is a private key; give the public one"])
@@ -142,7 +142,7 @@ def _binary_key(path: Path) -> bytes:
 
 
 def apt(site: Site, codename: str) -> Tree:
-    """Where packages come from, and at which version."""
+    """Render where packages come from, and at which version."""
     return Tree(
         [
             File(
@@ -155,7 +155,7 @@ def apt(site: Site, codename: str) -> Tree:
 
 
 def unit(site: Site, *, realtime: bool) -> Tree:
-    """How the service runs, how its releases change, what becomes of its logs. ``realtime``:
+    """Render how the service runs, how its releases change, what becomes of its logs. ``realtime``:
     whether the host grants realtime scheduling."""
     values = {"site": site, "paths": paths, "realtime": realtime, "cli_config": CLI_CONFIG}
     return Tree(
@@ -182,7 +182,7 @@ def unit(site: Site, *, realtime: bool) -> Tree:
 
 
 def _voicemail(site: Site) -> Iterator[File]:
-    """What becomes of old messages, and how new ones are sent."""
+    """Yield the files that tell what becomes of old messages, and how new ones are sent."""
     if not site.mailboxes:
         return
     values = {
@@ -233,7 +233,8 @@ def _voicemail_mail(site: Site) -> Iterator[File]:
 
 
 def _faxes(site: Site) -> Iterator[File]:
-    """Where faxes are kept and for how long, and what takes them on and mails them."""
+    """Yield the files that tell where faxes are kept and for how long, and what takes them on and
+    mails them."""
     if not site.faxes:
         return
     intake = paths.FAX_INTAKE.rpartition("/")[2]
@@ -247,7 +248,7 @@ def _faxes(site: Site) -> Iterator[File]:
 
 
 def sends_mail(site: Site) -> bool:
-    """Whether anything of the Site mails."""
+    """Tell whether anything of the Site mails."""
     return site.smtp is not None and bool(
         mailed_mailboxes(site)
         or any(one.mail for one in site.faxes)
@@ -257,7 +258,7 @@ def sends_mail(site: Site) -> bool:
 
 
 def _mail(site: Site) -> Iterator[File]:
-    """How the host reaches the mail server."""
+    """Yield the files that tell how the host reaches the mail server."""
     smtp = site.smtp
     if smtp is None or not sends_mail(site):
         return
@@ -271,7 +272,7 @@ def _mail(site: Site) -> Iterator[File]:
 
 
 def _calls(site: Site) -> Iterator[File]:
-    """What delivers call detail records."""
+    """Yield the files of what delivers call detail records."""
     if (cdr := site.cdr) is None:
         return
     given: dict[str, Any] = {
@@ -363,7 +364,7 @@ def _bans(site: Site) -> Iterator[File]:
 
 
 def _http_guard(site: Site) -> Iterator[File]:
-    """What asks HTTP applications."""
+    """Yield the files of what asks HTTP applications."""
     if not site.http_applications:
         return
     folder = http_applications.FOLDER
@@ -379,7 +380,7 @@ TLS = "stunnel4"
 
 
 def _event_socket(site: Site) -> Iterator[File]:
-    """What speaks TLS before the Event Socket."""
+    """Yield the files of what speaks TLS before the Event Socket."""
     if (tls := site.event_socket.tls) is None:
         return
     values = {"site": site, "paths": paths, "tls": tls}
@@ -391,20 +392,20 @@ def _event_socket(site: Site) -> Iterator[File]:
 
 
 def asks(switch: Switch) -> str:
-    """What the tool that asks a STUN server is given: whom, and from which address."""
+    """Return what the tool that asks a STUN server is given: whom, and from which address."""
     assert switch.stun_server is not None
     server, port = switch.stun_server
     return f"{server} {port} {switch.bind_address}"
 
 
 def stun_tool() -> bytes:
-    """The program that asks."""
+    """Return the program that asks."""
     return b"#!/usr/bin/python3 -I\n" + inspect.getsource(stun).encode()
 
 
 def public_address(switch: Switch) -> Tree:
-    """What asks a STUN server, before each start of FreeSWITCH and each minute, where the host has
-    one to ask."""
+    """Render the files of what asks a STUN server, before each start of FreeSWITCH and each minute,
+    where the host has one to ask."""
     if switch.stun is None:
         return Tree([])
     values = {"paths": paths, "asks": asks(switch)}
@@ -425,14 +426,15 @@ AUTHORITIES = "/etc/ssl/certs/ca-certificates.crt"
 
 
 def postgresql(site: Site) -> Tree:
-    """How Debian's PostgreSQL makes its cluster, where the Site has one on the switch."""
+    """Render the file that tells how Debian's PostgreSQL makes its cluster, where the Site has one
+    on the switch."""
     if not isinstance(site.database, LocalPostgres):
         return Tree([])
     return Tree([File(paths.POSTGRES_CLUSTER, b"listen_addresses = ''\n")])
 
 
 def billing(site: Site) -> Tree:
-    """What the accounts of prepaid calls are reached by, where the Site has any."""
+    """Render what reaches the accounts of prepaid calls, where the Site has any."""
     if site.prepaid is None or (database := site.database) is None:
         return Tree([])
     values: dict[str, Any] = {"paths": paths, "database": database, "ca": AUTHORITIES}
@@ -458,8 +460,9 @@ def billing(site: Site) -> Tree:
 def firewall(
     site: Site, ssh_ports: Iterable[int], *, rtp: bool = True, outgoing: Sequence[str] = ()
 ) -> Tree:
-    """The packet filter's rules and unit, or nothing where the Site switches it off. ``rtp``:
-    whether voice comes to the host. ``outgoing``: rules that stay until the service has changed."""
+    """Render the packet filter's rules and unit, or nothing where the Site switches it off.
+    ``rtp``: whether voice comes to the host. ``outgoing``: rules that stay until the service has
+    changed."""
     if not site.firewall.enabled:
         return Tree([])
     values = {

@@ -32,7 +32,7 @@ _ABSOLUTE = re.compile(r"(?<![\w/.<-])/(?:dev|etc|run|srv|usr|var)/[\w./-]*")
 
 
 def configuration(site: Site, switch: Switch) -> Tree:
-    """The tree below FreeSWITCH's ``conf``. A path that nobody has mapped is refused."""
+    """Render the tree below FreeSWITCH's ``conf``. A path that nobody has mapped is refused."""
     return Tree(
         file
         if file.path.startswith(("sounds/", f"{FOLDER}/"))

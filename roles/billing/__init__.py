@@ -25,7 +25,7 @@ _RELOAD = (
 
 @deploy("Billing: preflight")
 def preflight(site: Site, switches: int) -> None:
-    """All switches see the same balances."""
+    """Make sure that all switches see the same balances."""
     wrong = site.one_ledger(switches)
     for line in wrong:
         logger.error(f"{host.print_prefix}{line}")
@@ -35,7 +35,7 @@ def preflight(site: Site, switches: int) -> None:
 
 @deploy("Billing: install")
 def install(site: Site, found: State) -> None:
-    """The pool runs before FreeSWITCH asks for it."""
+    """Run the pool before FreeSWITCH asks for it."""
     if site.prepaid is None:
         return
     operations.package(name="Package", wanted=PACKAGE, installed=found.packages)
@@ -44,7 +44,7 @@ def install(site: Site, found: State) -> None:
 
 @deploy("Billing: activate")
 def activate(site: Site, found: State) -> None:
-    """Where nothing is billed any more, take away what FreeSWITCH has let go of. The accounts stay
+    """Take away what FreeSWITCH has let go of, where nothing is billed any more. The accounts stay
     in the database."""
     # It never comes without its package, and asking for its files would cost each run a command.
     if site.prepaid is not None or PACKAGE not in found.packages:

@@ -22,7 +22,7 @@ from roles.files.facts import MASK_SED, ManagedFiles, MaskedContents
 __all__ = ["forget_units", "payload_command", "show_difference", "shows_differences", "tree"]
 
 HIDDEN = {".wav": "sound", ".key": "private key"}
-"""What a diff does not show, and what it says instead."""
+"""Suffixes of files that a diff does not show, and what it says instead."""
 
 _UNPACK = (
     'umask 077; d=$(mktemp -d) && trap "rm -rf $d" EXIT && base64 -d | tar -xz -C "$d" && {run}'
@@ -30,7 +30,8 @@ _UNPACK = (
 
 
 def payload_command(archive: bytes, run: str = 'sh "$d/apply" "$d"') -> StringCommand:
-    """One command that unpacks ``archive`` into a folder of root's alone and runs its script."""
+    """Return one command that unpacks ``archive`` into a folder of root's alone and runs its
+    script."""
     text = base64.b64encode(archive).decode()
     # Not textwrap, whose time grows with the square of the length.
     text = "\n".join(text[i : i + 4096] for i in range(0, len(text), 4096))
@@ -114,15 +115,15 @@ def forget_units(removed: Iterable[str]) -> list[str]:
 
 
 def shows_differences() -> bool:
-    """Whether ``--diff`` was given, and now is the time."""
+    """Tell whether ``--diff`` was given, and now is the time."""
     return bool(state.config.DIFF) and not (state.is_executing and state.should_check_for_changes())
 
 
 def show_difference(
     wanted: Tree, difference: Difference, below: str = "", old: Mapping[str, str] | None = None
 ) -> None:
-    """With ``--diff``, print what changes, without secrets. ``below`` is the tree's folder, ``old``
-    what is there by path, where it is known already."""
+    """Print what changes, without secrets, where ``--diff`` was given. ``below`` is the tree's
+    folder, ``old`` what is there by path, where it is known already."""
     if not shows_differences():
         return
     hidden = tuple(HIDDEN)
@@ -153,7 +154,7 @@ _MASKS: Iterable[tuple[re.Pattern[str], str]] = [
 
 
 def masked(content: bytes) -> str:
-    """The text as :class:`MaskedContents` would show it."""
+    """Return the text as :class:`MaskedContents` would show it."""
     lines = content.decode(errors="replace").splitlines(keepends=True)
     out = []
     for line in lines:

@@ -22,7 +22,7 @@ __all__ = ["Filter", "FirewallState", "activate", "configure", "look", "operatio
 
 
 def look(found: State) -> Filter:
-    """What is there, asked once."""
+    """Return what is there, asked once."""
     # Where preflight could not look at the host, it has said why.
     return host.get_fact(FirewallState) if found.root else Filter()
 
@@ -56,6 +56,6 @@ def _rules(site: Site, found: State, rtp: bool, outgoing: Sequence[str] = ()) ->
 
 
 def _outgoing(site: Site, found: State, present: Filter, rtp: bool) -> list[str]:
-    """Rules of the host that the Site does not ask for any more."""
+    """List rules of the host that the Site does not ask for any more."""
     wanted = _rules(site, found, rtp)[paths.FIREWALL_RULES].content.decode()
     return [rule for rule in present.services if rule not in wanted]

@@ -14,7 +14,7 @@ LOADED = f"{paths.STATE}/firewall.loaded"
 """Digest of our table as the kernel listed it when it was last confirmed."""
 
 SERVICES = r"sip\|rtp\|trunk"
-"""How the comments begin of rules for what FreeSWITCH or Kamailio serves (sed's expression)."""
+"""Beginnings of the comments of rules for what FreeSWITCH or Kamailio serves (sed's expression)."""
 
 
 @dataclass(frozen=True)
@@ -24,13 +24,13 @@ class Filter:
     digests: dict[str, str] = field(default_factory=dict)
     """SHA-256 by path of our files that exist."""
     services: tuple[str, ...] = ()
-    """Its rules for SIP and RTP, as they are written to disk."""
+    """Rules for SIP and RTP, as they are written to disk."""
     loaded: bool = False
-    """Whether the kernel's table is still the one that was confirmed."""
+    """Fact that the kernel's table is still the one that was confirmed."""
     present: bool = False
-    """Whether the kernel has a table of ours at all."""
+    """Fact that the kernel has a table of ours at all."""
     enabled: bool = False
-    """Whether the unit loads it at boot."""
+    """Fact that the unit loads it at boot."""
 
 
 class FirewallState(FactBase[Filter]):

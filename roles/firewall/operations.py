@@ -18,7 +18,8 @@ from roles.firewall.facts import LOADED, Filter
 __all__ = ["UNDO_SECONDS", "absent", "rules"]
 
 UNDO_SECONDS = 45
-"""After this the host takes the new rules back, unless a new connection has confirmed them."""
+"""Seconds after which the host takes the new rules back, unless a new connection has confirmed
+them."""
 
 _WORK = "/run/callcenter-firewall"
 _UNDO = "callcenter-firewall-undo"
@@ -78,7 +79,8 @@ def absent(present: Filter) -> Generator[StringCommand, None, None]:
 
 
 def _log_in_again(state: State, host: Host) -> bool:
-    """A connection that is up proves nothing: its packets are established already."""
+    """Log in once more. A connection that is up proves nothing: its packets are established
+    already."""
     fresh = type(host.connector)(state, host)
     try:
         fresh.connect()

@@ -19,7 +19,7 @@ __all__ = ["ReleaseState", "activate", "configure", "install", "operations", "pr
 
 HOST_PACKAGES = ("logrotate",)
 CLOCKS = ("chrony", "ntpsec", "ntp", "openntpd", "systemd-timesyncd")
-"""Whichever keeps the clock right already; the last is added where there is none."""
+"""Packages of which one keeps the clock right already; the last is added where there is none."""
 MAIL_SERVERS = (
     "postfix",
     "exim4-daemon-light",
@@ -35,11 +35,11 @@ MAIL_SERVERS = (
 )
 """mod_voicemail's package asks for one; the last is added where there is none."""
 FAX_TOOLS = ("libtiff-tools", "ghostscript")
-"""They make PDF of what arrives, and of PDF what is sent."""
+"""Packages that make PDF of what arrives, and of PDF what is sent."""
 
 
 def packages(site: Site, found: State) -> tuple[str, ...]:
-    """Everything that must be installed on a switch."""
+    """List everything that must be installed on a switch."""
     clock = () if any(name in found.packages for name in CLOCKS) else CLOCKS[-1:]
     mail: list[str] = []
     if site.mailboxes and not any(name in found.packages for name in MAIL_SERVERS):
@@ -60,8 +60,8 @@ def packages(site: Site, found: State) -> tuple[str, ...]:
 
 @deploy("FreeSWITCH: preflight")
 def preflight(site: Site, switch: Switch, found: State) -> None:
-    """The package source is there, lets us in, and holds the pinned version; a STUN server answers,
-    where the host is to ask one."""
+    """Make sure that the package source is there, lets us in, and holds the pinned version, and
+    that a STUN server answers where the host is to ask one."""
     wanted = packages(site, found)
     source = site.packages
     wrong: list[str] = []
@@ -85,7 +85,7 @@ def preflight(site: Site, switch: Switch, found: State) -> None:
 
 
 def lacking(site: Site, source: LocalPackages, found: State) -> list[str]:
-    """Why a folder of packages cannot serve the Site, or nothing."""
+    """Tell why a folder of packages cannot serve the Site, or nothing."""
     ways = (
         "packages=SignalWire(token=…), packages=AptRepository(url=…, key=…), or put a flat apt "
         "repository (.deb files and their Packages index) there or where FREESWITCH_APT says"
@@ -114,7 +114,7 @@ def lacking(site: Site, source: LocalPackages, found: State) -> list[str]:
 
 @deploy("FreeSWITCH: install")
 def install(site: Site, found: State) -> None:
-    """The packages that the Site needs, at one version."""
+    """Install the packages that the Site needs, at one version."""
     source = render.system.package_source(site, found.codename)
     files.tree(
         name="Package source",
@@ -135,8 +135,8 @@ def install(site: Site, found: State) -> None:
 
 @deploy("FreeSWITCH: configure")
 def configure(site: Site, switch: Switch, found: State) -> None:
-    """The unit's drop-in, log rotation, the tool that changes releases, and what learns the public
-    address."""
+    """Configure the unit's drop-in, log rotation, the tool that changes releases, and what learns
+    the public address."""
     wanted = packages(site, found)
     gone = [name for name in (*FAX_TOOLS, render.freeswitch.MAILER) if name not in wanted]
     no_tls = operations.spare(render.system.TLS)

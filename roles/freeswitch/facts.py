@@ -24,9 +24,9 @@ class Release:
     running: bool = False
     enabled: bool = False
     settled: bool = False
-    """Whether FreeSWITCH reads the accepted release."""
+    """Fact that FreeSWITCH reads the accepted release."""
     restart_needed: bool = False
-    """Whether packages or the unit have changed below a running FreeSWITCH."""
+    """Fact that packages or the unit have changed below a running FreeSWITCH."""
 
 
 class ReleaseState(FactBase[Release]):

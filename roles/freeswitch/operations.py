@@ -38,7 +38,7 @@ _OURS = ("freeswitch", "libfreeswitch")
 
 
 def outdated(wanted: Sequence[str], installed: Mapping[str, str], version: str) -> list[str]:
-    """The names of ``wanted`` that are not installed at ``version``; others may have any."""
+    """List the names of ``wanted`` that are not installed at ``version``; others may have any."""
     return [
         name
         for name in wanted
@@ -48,7 +48,7 @@ def outdated(wanted: Sequence[str], installed: Mapping[str, str], version: str) 
 
 
 def unwanted(wanted: Sequence[str], installed: Mapping[str, str]) -> list[str]:
-    """Modules that an earlier Site needed and this one does not."""
+    """List modules that an earlier Site needed and this one does not."""
     return sorted(
         name for name in installed if name.startswith("freeswitch-mod-") and name not in wanted
     )
@@ -242,7 +242,7 @@ _REMOVE = (
 )
 _MAILERS = ("msmtp-mta", "msmtp")
 _PROGRAMS = (*_MAILERS, "libtiff-tools", "ghostscript", "stunnel4")
-"""They go with the service that they came for."""
+"""Packages that go with the service that they came for."""
 _SPARE = (
     "apt-get -s -o APT::AutoRemove::SuggestsImportant=false "
     "-o APT::AutoRemove::RecommendsImportant=false autoremove"
@@ -250,7 +250,7 @@ _SPARE = (
 
 
 def timer(path: str) -> dict[str, str]:
-    """What is to be run after the files of a timer came, changed or went. ``path``: without
+    """Return what is to be run after the files of a timer came, changed or went. ``path``: without
     ``.timer``."""
     name = path.rpartition("/")[2]
     timer, unit = f"{name}.timer", f"{name}.service"
@@ -266,8 +266,8 @@ def timer(path: str) -> dict[str, str]:
 
 
 def stun(switch: Switch) -> str:
-    """What is to be run after it was described anew how the host learns its public address, which
-    is there before a configuration needs it."""
+    """Return what is to be run after it was described anew how the host learns its public address,
+    which is there before a configuration needs it."""
     if switch.stun is None:
         return "systemctl daemon-reload"
     ask = f"{paths.STUN_TOOL} {asks(switch)} --soon --keep {paths.STUN_ANSWER}"
@@ -287,8 +287,8 @@ def no_answer(known: Known | None) -> Generator[StringCommand, None, None]:
 
 
 def service(path: str, reads: Sequence[str]) -> dict[str, str]:
-    """What is to be run after the unit of a service, or a file that it reads, came, changed or
-    went."""
+    """Return what is to be run after the unit of a service, or a file that it reads, came, changed
+    or went."""
     name = path.rpartition("/")[2]
     command = (
         f"if [ -e {path} ]; then systemctl daemon-reload; systemctl enable --quiet {name}; "
@@ -303,7 +303,7 @@ def _ours(names: Sequence[str]) -> list[str]:
 
 
 def local_archive(chosen: Sequence[Package], folder: Path) -> bytes:
-    """A flat apt repository of ``chosen`` as a tar."""
+    """Make a flat apt repository of ``chosen`` as a tar."""
     out = io.BytesIO()
     with tarfile.open(fileobj=out, mode="w") as tar:
         index = "\n\n".join(package.stanza for package in chosen) + "\n"

@@ -16,7 +16,7 @@ PROCESSES = {
     "network.http_port": paths.HTTP_GUARD_TOOL.rpartition("/")[2],
     "event_socket.tls.port": "stunnel4",
 }
-"""Whose a port is, where it is not the service's own."""
+"""Program that a port belongs to, where it is not the service's own."""
 PROGRAM = "/usr/bin/freeswitch"
 """Path of the executable in FreeSWITCH's Debian packages."""
 STOPS = {"ufw": "ufw disable", "firewalld": "systemctl disable --now firewalld"}
@@ -28,8 +28,8 @@ CLOCK_SECONDS = 60
 
 
 def problems(site: Site, switch: Switch, found: State, service: str = "freeswitch") -> list[str]:
-    """One sentence each: what is wrong with the host and what would be right. ``service``: whose
-    the ports are to be."""
+    """List in one sentence each what is wrong with the host and what would be right. ``service``:
+    whose the ports are to be."""
     out: list[str] = []
     if found.os != "debian" or found.codename not in SUPPORTED:
         names = " and ".join(SUPPORTED.values())

@@ -31,9 +31,9 @@ class FreeSwitchProcess:
     program: str
     """Path of its executable, as the process itself sees it."""
     unit: bool
-    """True in the unit that Debian's packages bring."""
+    """Fact that it runs in the unit that Debian's packages bring."""
     described: bool
-    """True where a deploy has put a configuration on the host."""
+    """Fact that a deploy has put a configuration on the host."""
 
 
 @dataclass(frozen=True)
@@ -43,7 +43,7 @@ class State:
     os: str = ""
     """ID of os-release, such as debian."""
     codename: str = ""
-    """Such as bookworm."""
+    """Codename of the release, such as bookworm."""
     architecture: str = ""
     """Name of dpkg's for the host's processors, such as amd64."""
     freeswitch: tuple[FreeSwitchProcess, ...] = ()
@@ -51,23 +51,23 @@ class State:
     filters: tuple[str, ...] = ()
     """Names of packet filters beside ours: ufw, firewalld."""
     edge: bool = False
-    """True where a deploy has put Kamailio's configuration on the host."""
+    """Fact that a deploy has put Kamailio's configuration on the host."""
     root: bool = False
     systemd: bool = False
     realtime: bool = False
-    """Whether a process may be given a realtime priority."""
+    """Fact that a process may be given a realtime priority."""
     addresses: frozenset[str] = frozenset()
     listeners: tuple[Listener, ...] = ()
     ssh_port: int | None = None
     """The port that this very connection came in by; sudo hides it."""
     free_megabytes: int = 0
-    """In the file system of /var."""
+    """Megabytes that are free in the file system of /var."""
     clock_offset: float = 0.0
     """Seconds that the host's clock is ahead of this machine's."""
     packages: dict[str, str] = field(default_factory=dict)
     """Version by name, of installed packages."""
     public: Known | None = None
-    """What a STUN server has told the host of its public address."""
+    """Answer of a STUN server to the host about its public address."""
 
 
 _FREESWITCH = (

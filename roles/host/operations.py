@@ -33,7 +33,7 @@ def _refuse(state: State, host: Host) -> bool:
 
 
 def _lost(state: State) -> tuple[list[str], list[str]]:
-    """The hosts that failed, and those that were never reached, unless the operator was asked
+    """List the hosts that failed, and those that were never reached, unless the operator was asked
     about them and went on."""
     failed = {host.name for host in state.failed_hosts if host in state.activated_hosts}
     absent = {host.name for host in state.failed_hosts if host not in state.activated_hosts}

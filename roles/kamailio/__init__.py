@@ -19,7 +19,7 @@ __all__ = ["KamailioState", "activate", "configure", "install", "operations", "p
 
 @deploy("Kamailio: preflight")
 def preflight(site: Site, switches: int) -> None:
-    """The Site asks for nothing that an edge alone cannot do."""
+    """Make sure that the Site asks for nothing that an edge alone cannot do."""
     if switches:
         wrong = ["edges in front of switches cannot be deployed yet; keep one of the two groups"]
     else:
@@ -37,13 +37,13 @@ def preflight(site: Site, switches: int) -> None:
 
 @deploy("Kamailio: install")
 def install(found: State) -> None:
-    """Debian's packages, not started before they are configured."""
+    """Install Debian's packages, not started before they are configured."""
     operations.packages(name="Packages", wanted=render.kamailio.PACKAGES, installed=found.packages)
 
 
 @deploy("Kamailio: configure")
 def configure(site: Site, switch: Switch) -> None:
-    """Configuration, extensions and unit."""
+    """Put in place configuration, extensions and unit."""
     files.tree(
         name="Configuration",
         group="kamailio",

@@ -20,8 +20,9 @@ PACKAGE = "postgresql"
 
 @deploy("PostgreSQL: install")
 def install(site: Site, found: State) -> None:
-    """Debian's package, with a cluster that listens on its socket alone. One that was there before
-    is used as it is. Where the Site wants none any more, ours is stopped and its data stays."""
+    """Install Debian's package, with a cluster that listens on its socket alone. One that was there
+    before is used as it is. Where the Site wants none any more, ours is stopped and its data
+    stays."""
     there = PACKAGE in found.packages
     wanted = render.system.postgresql(site)
     if not there and not wanted:
@@ -40,6 +41,6 @@ def install(site: Site, found: State) -> None:
 
 @deploy("PostgreSQL: activate")
 def activate(site: Site) -> None:
-    """It runs, and has the Site's database."""
+    """Make sure that it runs, and has the Site's database."""
     if isinstance(site.database, LocalPostgres):
         operations.database(name="Database", database=site.database.name, owner="freeswitch")

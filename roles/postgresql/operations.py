@@ -14,7 +14,7 @@ __all__ = ["database", "package", "stopped_without"]
 
 
 def stopped_without(path: str) -> str:
-    """The command that stops the service, for good, where a file of ours has gone."""
+    """Return the command that stops the service, for good, where a file of ours has gone."""
     return f"[ -e {path} ] || systemctl disable --quiet --now postgresql"
 
 

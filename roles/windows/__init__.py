@@ -25,7 +25,7 @@ __all__ = ["GROUP", "Found", "activate", "configure", "firewall_rules", "install
 __all__ += ["problems", "retention"]
 
 GROUP = "FreeSWITCH"
-"""Of the firewall's rules, by which they are found again."""
+"""Group of the firewall's rules, by which they are found again."""
 
 FREE_MEGABYTES = 1000
 """The MSI, what it unpacks to, and logs until somebody reads the alarm."""
@@ -34,11 +34,11 @@ KEEP_LOGS = 14
 """Days, as on Linux."""
 
 _FEATURES = ("ProductFeature", "ProductFeatureConf", "ProductFeatureSounds")
-"""Not H264, which the MSI would fetch over plain http while it installs."""
+"""Features of the MSI, but not H264, which it would fetch over plain http while it installs."""
 
 
 def firewall_rules(site: Site) -> list[FirewallRule]:
-    """Rules for exactly the Site's ports and FreeSWITCH's program; none where it has none."""
+    """List rules for exactly the Site's ports and FreeSWITCH's program; none where it has none."""
     if not site.firewall.enabled:
         return []
     remote = _remote(site.network.sip_from)
@@ -86,7 +86,7 @@ def firewall_rules(site: Site) -> list[FirewallRule]:
 
 
 def _remote(networks: Iterable[str]) -> tuple[str, ...]:
-    """Windows takes no network twice, nor one inside another; anywhere is none at all."""
+    """Join networks: Windows takes none twice, nor one inside another; anywhere is none at all."""
     given = [ipaddress.ip_network(one) for one in networks]
     four = ipaddress.collapse_addresses(n for n in given if isinstance(n, ipaddress.IPv4Network))
     six = ipaddress.collapse_addresses(n for n in given if isinstance(n, ipaddress.IPv6Network))
@@ -95,7 +95,7 @@ def _remote(networks: Iterable[str]) -> tuple[str, ...]:
 
 
 def retention(site: Site) -> list[str]:
-    """Lines of a batch file: old recordings are deleted, and the log is renamed, for which
+    """List lines of a batch file: old recordings are deleted, and the log is renamed, for which
     FreeSWITCH opens a new one."""
     log = "freeswitch.log"
     older = [
@@ -162,8 +162,8 @@ def preflight(site: Site, switch: Switch, found: Found) -> None:
 
 
 def problems(site: Site, switch: Switch, found: Found) -> list[str]:
-    """One sentence each: what is wrong with the host, or with the Site on it, and what would be
-    right."""
+    """List in one sentence each what is wrong with the host, or with the Site on it, and what would
+    be right."""
     look, installed = found.look, found.installed
     right = (
         f"windows=Msi('FreeSWITCH-{site.packages.version}-Release-x64.msi'), or its https address "
@@ -210,7 +210,8 @@ def problems(site: Site, switch: Switch, found: Found) -> list[str]:
 
 @deploy("FreeSWITCH on Windows: install")
 def install(site: Site, found: Found) -> None:
-    """FreeSWITCH at the Site's version. Another version is uninstalled first, which ends calls."""
+    """Install FreeSWITCH at the Site's version. Another version is uninstalled first, which ends
+    calls."""
     # Preflight has refused the host where there is none, and pyinfra still prepares the rest.
     if site.windows is None:
         return
@@ -245,7 +246,7 @@ def activate(site: Site, switch: Switch) -> None:
 
 @deploy("FreeSWITCH on Windows: configure")
 def configure(site: Site, found: Found) -> None:
-    """What Windows does for it: start and recovery, logs, and who may reach it. The firewall is
+    """Set what Windows does for it: start and recovery, logs, and who may reach it. The firewall is
     opened last: nobody reaches what is not configured yet."""
     operations.service(name="Service", service=paths.SERVICE)
     operations.scheduled_task(

@@ -51,7 +51,7 @@ _UNIX = "uname -s"
 # page, its failure must not become that of the line.
 _UTF8 = "chcp 65001>nul||cmd /d /c exit 0"
 _IDLE_SECONDS = 900
-"""After which Windows ends the shell of a connection that was lost, and what runs in it."""
+"""Seconds after which Windows ends the shell of a connection that was lost, and what runs in it."""
 _POLL_SECONDS = 20
 _STDIN_PIECE = 90_000
 """Bytes in one WSMan message: a host's smallest envelope is 150 KiB, and base64 takes a third."""
@@ -63,7 +63,7 @@ class Refused(OperationError, OSError):
 
 
 def digests_in(lines: list[str]) -> dict[str, str]:
-    """SHA-256 by path (with forward slashes) in what :data:`DIGESTS` prints."""
+    """Return SHA-256 by path (with forward slashes) in what :data:`DIGESTS` prints."""
     found: dict[str, str] = {}
     # Long lines go on after a backslash.
     for line in re.sub(r"\\\r?\n\s*", "", "\n".join(lines)).splitlines():
@@ -76,13 +76,13 @@ def digests_in(lines: list[str]) -> dict[str, str]:
 
 
 def sftp_path(windows: str) -> str:
-    r"""``C:\a b`` as OpenSSH's SFTP server on Windows names it: ``/C:/a b``."""
+    r"""Return ``C:\a b`` as OpenSSH's SFTP server on Windows names it: ``/C:/a b``."""
     path(windows)
     return "/" + windows.replace("\\", "/")
 
 
 def _split(remote: str) -> tuple[str, str]:
-    """Folder and name, both checked."""
+    """Return folder and name, both checked."""
     path(remote)
     folder, _, name = remote.rpartition("\\")
     return (folder + "\\" if folder.endswith(":") else folder), name
@@ -109,7 +109,7 @@ class _Windows(BaseConnector):
                 )
 
     def _check_host(self) -> None:
-        """Nothing is sent to a host that would read it in another language."""
+        """Send nothing to a host that would read it in another language."""
         wanted = self.host.data.get("_sudo") or self.host.data.get("_su_user")
         if wanted or self.state.config.SUDO or self.state.config.SU_USER:
             raise ConnectError(
@@ -252,7 +252,7 @@ class _Windows(BaseConnector):
 
 
 def _checked(call: Callable[..., T], *values: Any) -> T:
-    """What a rule about words for Windows says; its refusal fails this host alone."""
+    """Return what a rule about words for Windows says; its refusal fails this host alone."""
     try:
         return call(*values)
     except ValueError as wrong:
@@ -341,7 +341,7 @@ class WinRM(_Windows):
 
     @staticmethod
     def make_names_data(name: str) -> Iterator[tuple[str, dict[str, Any], list[str]]]:
-        """``@winrm/NAME`` in an inventory or on the command line."""
+        """Yield ``@winrm/NAME`` in an inventory or on the command line."""
         yield f"@winrm/{name}", {"winrm_hostname": name}, []
 
     def connect(self) -> None:
@@ -495,7 +495,7 @@ class WinSSH(_Windows, SSHConnector):
 
     @staticmethod
     def make_names_data(name: str) -> Iterator[tuple[str, dict[str, Any], list[str]]]:
-        """``@winssh/NAME`` in an inventory or on the command line."""
+        """Yield ``@winssh/NAME`` in an inventory or on the command line."""
         yield f"@winssh/{name}", {"ssh_hostname": name}, []
 
     def connect(self) -> None:
@@ -558,13 +558,14 @@ class _Reader(threading.Thread):
         self.start()
 
     def run(self) -> None:
-        """Until its end; a connection that breaks is one, and the exit code is missing then."""
+        """Read until its end; a connection that breaks is one, and the exit code is missing
+        then."""
         with contextlib.suppress(OSError, EOFError, SSHException):
             self.read = self._stream.read()
 
 
 def _said(wrong: BaseException) -> str:
-    """What is worth reading of a complaint of WinRM's."""
+    """Return what is worth reading of a complaint of WinRM's."""
     import requests
     from pypsrp.exceptions import WSManFaultError
 

@@ -26,7 +26,8 @@ _VALUE = re.compile(r"    (.+?)    (REG_[A-Z_]+)(?:    (.*))?")
 
 
 def registry(output: Iterable[str]) -> dict[str, dict[str, str]]:
-    """Values by key in what ``reg query`` prints: the types are English in every language."""
+    """Return values by key in what ``reg query`` prints: the types are English in every
+    language."""
     keys: dict[str, dict[str, str]] = {}
     values: dict[str, str] = {}
     for line in output:
@@ -42,13 +43,13 @@ class Look:
     """A host, before anything is done to it."""
 
     system: str = ""
-    """As ``ver`` says it; empty where the host could not be asked."""
+    """Text of ``ver``; empty where the host could not be asked."""
     architecture: str = ""
     digests: bool = False
-    """Whether its tar.exe names SHA-256 digests."""
+    """Fact that its tar.exe names SHA-256 digests."""
     administrator: bool = False
     free_megabytes: int = 0
-    """On drive C:."""
+    """Megabytes that are free on drive C:."""
     addresses: frozenset[str] = frozenset()
     listeners: frozenset[tuple[str, str, int]] = frozenset()
     """Protocol, address and port."""
@@ -174,10 +175,10 @@ class ServiceState:
 
     running: bool
     stopped: bool
-    """Neither is true while it starts or stops."""
+    """State that is not the opposite of running: neither is true while it starts or stops."""
     automatic: bool
     recovers: bool
-    """Whether Windows does something when it fails."""
+    """Fact that Windows does something when it fails."""
     program: str = ""
 
 
@@ -298,7 +299,8 @@ _PROTOCOLS = {"6": "tcp", "17": "udp"}
 
 
 def parse_rule(name: str, text: str) -> FirewallRule | None:
-    """One rule as the registry holds it ([MS-GPFAS] 2.2.2.19), or None where it lets nothing in."""
+    """Read one rule as the registry holds it ([MS-GPFAS] 2.2.2.19), or None where it lets nothing
+    in."""
     fields = [part.partition("=") for part in text.split("|") if "=" in part]
     single = {key: value for key, _, value in fields}
     if single.get("Dir") != "In" or single.get("Action") != "Allow":
@@ -317,7 +319,7 @@ def parse_rule(name: str, text: str) -> FirewallRule | None:
 
 
 def _cidr(text: str) -> str:
-    """The registry writes a mask out; a Site writes its length."""
+    """Return a mask by its length, as a Site writes it; the registry writes it out."""
     address, slash, mask = text.partition("/")
     if slash and "." in mask:
         bits = sum(int(part).bit_count() for part in mask.split("."))

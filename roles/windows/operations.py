@@ -29,7 +29,7 @@ __all__ += ["package", "put_back", "scheduled_task", "service", "service_state",
 __all__ += ["stop_service", "template", "told", "tree"]
 
 STOP_SECONDS = 90
-"""How long a service may take to stop."""
+"""Seconds that a service may take to stop."""
 LOG_TAIL = 20
 """Lines of an installer's log that a failure shows."""
 
@@ -47,7 +47,8 @@ P = ParamSpec("P")
 
 
 def told(step: Callable[Concatenate[State, Host, P], bool]) -> Callable[..., bool]:
-    """A step of an operation whose refusal is one line, where pyinfra would show a traceback."""
+    """Make a step of an operation whose refusal is one line, where pyinfra would show a
+    traceback."""
 
     @functools.wraps(step)
     def run(state: State, host: Host, *words: P.args, **more: P.kwargs) -> bool:
@@ -67,7 +68,7 @@ def state_folder() -> StringCommand:
 
 
 def fields_of(version: str) -> tuple[int, int, int]:
-    """The three fields that Windows Installer compares; a fourth is for people."""
+    """Return the three fields that Windows Installer compares; a fourth is for people."""
     numbers = re.findall(r"\d+", version)[:3]
     first, second, third = [*map(int, numbers), 0, 0, 0][:3]
     return first, second, third
@@ -85,7 +86,8 @@ def package(
     busy_seconds: int = 600,
     present: bool = True,
 ) -> Commands:
-    """An MSI at a version: another one is uninstalled first, since its product code is the same.
+    """Install an MSI at a version: another one is uninstalled first, since its product code is the
+    same.
 
     + product_code: in braces
     + version: compared by its first three fields
@@ -156,7 +158,7 @@ def _download(state: State, host: Host, url: str, sha256: str, target: str) -> b
 
 
 def service_state(host: Host, service: str) -> facts.ServiceState | None:
-    """A service as it is now."""
+    """Return a service as it is now."""
     fact = facts.Service()
     _, output = host.run_shell_command(StringCommand(fact.command(service)))
     return fact.process(output.stdout_lines)
@@ -222,8 +224,8 @@ def _msiexec(state: State, host: Host, words: str, busy_seconds: int) -> bool:
 
 @told
 def _registered(state: State, host: Host, code: str, version: str, service: str | None) -> bool:
-    """The MSI held what its name said, or every run would install it again; and it has made its
-    service, whose failure need not be the installer's."""
+    """Make sure that the MSI held what its name said, or every run would install it again; and that
+    it has made its service, whose failure need not be the installer's."""
     fact = facts.MsiPackages()
     _, output = host.run_shell_command(StringCommand(fact.command()))
     found = fact.process(output.stdout_lines).get(code)
@@ -256,7 +258,7 @@ def _tail(host: Host, log: str) -> list[str]:
 def service(
     service: str, running: bool = True, automatic: bool = True, recover: bool = True
 ) -> Commands:
-    """A service that is there already: its start, its recovery, and whether it runs."""
+    """Set a service that is there already: its start, its recovery, and whether it runs."""
     found = host.get_fact(facts.Service, service=service)
     word = cmd_quote(service)
     if found is None or (automatic and not found.automatic):
@@ -273,7 +275,7 @@ def service(
 
 @operation()
 def file(target: str, content: bytes | str | Path) -> Commands:
-    """One file with this content."""
+    """Write one file with this content."""
     if isinstance(content, Path):
         content = content.read_bytes()
     elif isinstance(content, str):
@@ -286,7 +288,7 @@ def file(target: str, content: bytes | str | Path) -> Commands:
 
 @operation()
 def template(target: str, source: Path, **values: object) -> Commands:
-    """One file from a Jinja2 template whose values are words, numbers and addresses."""
+    """Write one file from a Jinja2 template whose values are words, numbers and addresses."""
     import jinja2
 
     environment = jinja2.Environment(undefined=jinja2.StrictUndefined, keep_trailing_newline=True)
@@ -367,7 +369,8 @@ def _must(host: Host, command: StringCommand, otherwise: str) -> None:
 
 
 def _packed(folder: str, wanted: Tree, present: Mapping[str, str]) -> bytes:
-    """The files that differ, and a batch file that makes ``FOLDER.new`` of them and of the rest."""
+    """Pack the files that differ, and a batch file that makes ``FOLDER.new`` of them and of the
+    rest."""
     difference = wanted.against(present)
     put = [*difference.added, *difference.changed]
     here, new, old = (path(f"{folder}{end}") for end in ("", ".new", ".old"))
@@ -420,7 +423,7 @@ def firewall_rules(
     wanted: Sequence[facts.FirewallRule],
     present: Mapping[str, facts.FirewallRule] | None = None,
 ) -> Commands:
-    """The group's incoming rules are ``wanted`` and no others; other groups are left alone.
+    """Make the group's incoming rules ``wanted`` and no others; other groups are left alone.
 
     + present: as the host has them; asked of it where left out
     """
@@ -433,7 +436,7 @@ def firewall_rules(
 def firewall_script(
     group: str, wanted: Sequence[facts.FirewallRule], present: Mapping[str, facts.FirewallRule]
 ) -> list[str]:
-    """PowerShell that makes a group's rules ``wanted``, or nothing."""
+    """Return PowerShell that makes a group's rules ``wanted``, or nothing."""
     names = {rule.name for rule in wanted}
     lines = [f"Remove-NetFirewallRule -Name {quote(name)}" for name in present if name not in names]
     for rule in wanted:
@@ -472,7 +475,7 @@ def _new_rule(group: str, rule: facts.FirewallRule) -> str:
 
 @operation()
 def scheduled_task(task: str, lines: Sequence[str], at: str = "03:30") -> Commands:
-    """A batch file, run by the system every day at a time.
+    """Have a batch file run by the system every day at a time.
 
     + task: its name, letters, digits and ``-``
     + lines: of the batch file
@@ -499,7 +502,7 @@ def scheduled_task(task: str, lines: Sequence[str], at: str = "03:30") -> Comman
 
 @told
 def _scheduled(state: State, host: Host, task: str) -> bool:
-    """The task is there: a schtasks.exe that does nothing ends well, too."""
+    """Make sure that the task is there: a schtasks.exe that does nothing ends well, too."""
     fact = facts.Task()
     _, output = host.run_shell_command(StringCommand(fact.command(task)))
     if fact.process(output.stdout_lines):

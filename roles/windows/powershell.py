@@ -33,7 +33,7 @@ _FROM_STDIN = (
     "$in=New-Object IO.StreamReader([Console]::OpenStandardInput(),[Text.Encoding]::UTF8)\n"
     "& ([ScriptBlock]::Create($in.ReadToEnd()))"
 )
-"""For scripts that are longer than a line."""
+"""Statement for scripts that are longer than a line."""
 
 # PowerShell takes these for an apostrophe wherever it stands: twice, it is itself.
 _APOSTROPHES = "'\u2018\u2019\u201a\u201b"
@@ -53,13 +53,13 @@ def _sendable(value: str) -> None:
 
 
 def quote(value: str) -> str:
-    """A PowerShell literal: nothing in it is expanded."""
+    """Return a PowerShell literal: nothing in it is expanded."""
     _sendable(value)
     return "'" + re.sub(f"([{_APOSTROPHES}])", r"\1\1", value) + "'"
 
 
 def cmd_quote(value: str) -> str:
-    """One argument of a program that cmd.exe starts, by the rules of CommandLineToArgvW."""
+    """Quote one argument of a program that cmd.exe starts, by the rules of CommandLineToArgvW."""
     _sendable(value)
     for sign in _NOT_IN_CMD:
         if sign in value:
@@ -70,7 +70,8 @@ def cmd_quote(value: str) -> str:
 
 
 def path(value: str) -> str:
-    """A path in quotes, for programs and for cmd.exe's own words such as ``type`` and ``move``."""
+    """Return a path in quotes, for programs and for cmd.exe's own words such as ``type`` and
+    ``move``."""
     if not re.match(r"[A-Za-z]:\\", value):
         raise ValueError(f"{value!r} is no absolute Windows path; use one such as 'C:\\folder'")
     for sign in '<>"|?*/':
@@ -85,7 +86,7 @@ def path(value: str) -> str:
 
 
 def property_value(name: str, value: str) -> str:
-    """``NAME="value"`` as msiexec reads it: it has rules of its own."""
+    """Write ``NAME="value"`` as msiexec reads it: it has rules of its own."""
     if not re.fullmatch(r"[A-Z_][A-Z0-9_.]*", name):
         raise ValueError(
             f"{name!r} is no public MSI property; use capitals such as INSTALLLOCATION"
@@ -100,8 +101,8 @@ def property_value(name: str, value: str) -> str:
 
 
 def script(lines: Iterable[str]) -> StringCommand:
-    """A command that runs PowerShell statements, stops at the first error, and proves that it
-    reached its end. A script that is longer than a line travels on standard input.
+    """Return a command that runs PowerShell statements, stops at the first error, and proves that
+    it reached its end. A script that is longer than a line travels on standard input.
 
     Nothing secret belongs in it: command lines are in the process list, and encoded is not hidden.
     """
@@ -113,7 +114,7 @@ def script(lines: Iterable[str]) -> StringCommand:
 
 
 def question(lines: Iterable[str]) -> str:
-    """A command line whose failure is no failure: its caller judges what it prints."""
+    """Return a command line whose failure is no failure: its caller judges what it prints."""
     text = "\n".join([_FIRST, *lines])
     return (
         f"powershell.exe -NonInteractive -NoProfile -EncodedCommand {_encoded(text)} 2>nul& exit 0"
@@ -125,5 +126,6 @@ def _encoded(text: str) -> str:
 
 
 def is_script(line: str) -> bool:
-    """Whether a command line was made by :func:`script`, so that its sentinel must be printed."""
+    """Tell whether a command line was made by :func:`script`, so that its sentinel must be
+    printed."""
     return START in line

@@ -26,7 +26,7 @@ from roles.windows.powershell import cmd_quote, path
 __all__ = ["fs_cli", "quiet", "release", "seconds_to_wait"]
 
 ANSWER_SECONDS = 60
-"""How long FreeSWITCH may take to answer after its start."""
+"""Seconds that FreeSWITCH may take to answer after its start."""
 _RESUME = "callcenter-resume"
 _SECRET = (
     "directory/",
@@ -82,14 +82,14 @@ def release(
 
 
 def _texts(names: Sequence[str]) -> dict[str, str]:
-    """What stands in those of the files that hold no secret."""
+    """Return what stands in those of the files that hold no secret."""
     plain = [one for one in names if not one.startswith(_SECRET)]
     return host.get_fact(facts.Texts, folder=paths.CONFIG, names=plain) if plain else {}
 
 
 @operation()
 def quiet(maintenance: Maintenance, why: str) -> Generator[FunctionCommand, None, None]:
-    """Before something that ends calls: take no new ones and wait for the last, stop, or go on.
+    """Take no new calls and wait for the last, stop, or go on, before something that ends calls.
 
     + maintenance: which of them
     + why: named where it stops
@@ -98,8 +98,8 @@ def quiet(maintenance: Maintenance, why: str) -> Generator[FunctionCommand, None
 
 
 def fs_cli(command: str, login: str = paths.CONFIG) -> StringCommand:
-    """A line that asks FreeSWITCH. fs_cli reads its password from ``.fs_cli_conf`` in the folder
-    ``login``: no argument holds it."""
+    """Return a line that asks FreeSWITCH. fs_cli reads its password from ``.fs_cli_conf`` in the
+    folder ``login``: no argument holds it."""
     # It takes a path for absolute where that begins with a slash, which Windows takes for one of
     # the present drive.
     home = login[2:].replace("\\", "/")
@@ -118,7 +118,7 @@ class _FreeSwitch:
     def __init__(self, host: Host) -> None:
         self.host = host
         self.login = paths.CONFIG
-        """Whose password the running FreeSWITCH takes."""
+        """Folder of the login whose password the running FreeSWITCH takes."""
 
     def ask(self, command: str) -> str:
         good, output = self.host.run_shell_command(fs_cli(command, self.login), _timeout=30)
@@ -216,7 +216,7 @@ class _FreeSwitch:
                 raise _No(f"failed: {action.command}: {answer}")
 
     def check(self, profiles: Sequence[str], modules: Sequence[str]) -> None:
-        """Every module and profile of the Site is there and running."""
+        """Make sure that every module and profile of the Site is there and running."""
         loaded = self.ask("show modules")
         for module in modules:
             if not re.search(rf"(^|,){re.escape(module)}(,|$)", loaded, re.MULTILINE):
@@ -322,7 +322,7 @@ def _release(
 
 
 def _undo(switch: _FreeSwitch, back: Sequence[Action], restart: bool) -> None:
-    """The former configuration once more, as gently as it can be."""
+    """Apply the former configuration once more, as gently as it can be."""
     say = switch.host.print_prefix
     try:
         if not put_back(switch.host, paths.CONFIG):

@@ -67,10 +67,10 @@ class Service(Protocol):
     """The shape of the modules here."""
 
     def modules(self, site: Site) -> tuple[str, ...]:
-        """FreeSWITCH's modules that the service needs, none where it is off."""
+        """List FreeSWITCH's modules that the service needs, none where it is off."""
 
     def files(self, site: Site) -> Iterator[File]:
-        """Its files below the configuration folder."""
+        """Yield its files below the configuration folder."""
 
 
 SERVICES: Final[tuple[Service, ...]] = (

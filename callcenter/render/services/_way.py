@@ -46,7 +46,7 @@ _PREFIXES = {
 
 
 def name_of(destination: Destination) -> str:
-    """What the destination is called in the context of services."""
+    """Return the name of the destination in the context of services."""
     field, target = target_of(destination)
     if isinstance(destination, OpenDuring):
         # The same hours may lead to other places elsewhere.
@@ -66,32 +66,32 @@ def rung_outside(number: str, by: str | None) -> str:
 
 
 def way(destination: Destination | None) -> tuple[str, str]:
-    """The dialplan application that leads to a destination, and its argument."""
+    """Return the dialplan application that leads to a destination, and its argument."""
     if destination is None:
         return "hangup", "NORMAL_CLEARING"
     return "transfer", f"{name_of(destination)} XML {CONTEXT}"
 
 
 def action(destination: Destination | None) -> Markup:
-    """The same as the dialplan's XML."""
+    """Return the same as the dialplan's XML."""
     application, data = way(destination)
     return Markup(f'<action application="{application}" data="{xml_escape(data)}"/>')
 
 
 def leads_on(site: Site) -> bool:
-    """Whether a call that an extension does not answer goes anywhere."""
+    """Tell whether a call that an extension does not answer goes anywhere."""
     return any(one.leads_on for one in site.extensions)
 
 
 def records(site: Site) -> bool:
-    """Whether any call is recorded."""
+    """Tell whether any call is recorded."""
     return any(
         any(one.record for one in many) for many in (site.extensions, site.queues, site.trunks)
     )
 
 
 def numbers(site: Site) -> Iterator[tuple[str, str]]:
-    """What extensions dial for the Site's services, with the name in the context of services."""
+    """Yield the numbers of the Site's services, with the name in the context of services."""
     for kind, prefix in _PREFIXES.items():
         for member in getattr(site, kind):
             if member.number is not None:
@@ -114,7 +114,7 @@ def numbers(site: Site) -> Iterator[tuple[str, str]]:
 
 
 def codes(site: Site) -> Iterator[tuple[str, str, str]]:
-    """Feature codes that act for the extension that dials them: the name in the context of
+    """Yield feature codes that act for the extension that dials them: the name in the context of
     services, the code, and a pattern of what is dialled after it."""
     for name in (
         *("forward_off", "forward", "do_not_disturb_off", "do_not_disturb"),
@@ -126,7 +126,7 @@ def codes(site: Site) -> Iterator[tuple[str, str, str]]:
 
 
 def config(path: str, site: Site, **values: object) -> File:
-    """A file of the configuration, from the template of the same place."""
+    """Render a file of the configuration, from the template of the same place."""
     sound = functools.partial(sounds.path, site)
 
     def say(english: str, chinese: str) -> Announcement:

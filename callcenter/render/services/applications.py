@@ -12,11 +12,11 @@ __all__ = ["files", "modules"]
 
 
 def modules(site: Site) -> tuple[str, ...]:
-    """mod_event_socket, which every switch has."""
+    """Name mod_event_socket, which every switch has."""
     return ()
 
 
 def files(site: Site) -> Iterator[File]:
-    """The dialplan that hands calls over and leads on."""
+    """Yield the dialplan that hands calls over and leads on."""
     if site.applications:
         yield config("dialplan/services/applications.xml", site)

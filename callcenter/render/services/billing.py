@@ -14,12 +14,13 @@ __all__ = ["files", "modules"]
 
 
 def modules(site: Site) -> tuple[str, ...]:
-    """What charges, and what speaks PostgreSQL for it."""
+    """Name the modules that charge, and that speak PostgreSQL for it."""
     return ("mod_nibblebill", "mod_pgsql") if site.prepaid is not None else ()
 
 
 def files(site: Site) -> Iterator[File]:
-    """How calls are charged, and the dialplan that asks for the balance and knows the prices."""
+    """Yield the settings by which calls are charged, and the dialplan that asks for the balance and
+    knows the prices."""
     if (billing := site.prepaid) is None:
         return
     yield config(
@@ -36,8 +37,8 @@ def files(site: Site) -> Iterator[File]:
 
 
 def _known_by(site: Site) -> str:
-    """A word that changes with the database: mod_nibblebill then opens new connections. Old ones
-    would try for two minutes to come back where the new database does not answer."""
+    """Return a word that changes with the database: mod_nibblebill then opens new connections. Old
+    ones would try for two minutes to come back where the new database does not answer."""
     one = site.database
     where = (one.host, one.port, one.user) if isinstance(one, RemotePostgres) else ()
     name = one.name if one is not None else ""

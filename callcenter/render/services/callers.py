@@ -28,12 +28,13 @@ class Spelling:
 
 
 def modules(site: Site) -> tuple[str, ...]:
-    """FreeSWITCH's base is enough."""
+    """Name no module: FreeSWITCH's base is enough."""
     return ()
 
 
 def files(site: Site) -> Iterator[File]:
-    """The contexts that know names and rules: a call runs through a hundredth of the names."""
+    """Yield the contexts that know names and rules: a call runs through a hundredth of the
+    names."""
     if site.callers is None or not (site.callers.book or site.callers.rules):
         return
     yield config(

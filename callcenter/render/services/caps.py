@@ -30,7 +30,8 @@ def modules(site: Site) -> tuple[str, ...]:
 
 
 def files(site: Site) -> Iterator[File]:
-    """The script with the Site's caps and prices, and the dialplan of calls that one refuses."""
+    """Yield the script with the Site's caps and prices, and the dialplan of calls that one
+    refuses."""
     if not site.caps:
         return
     priced = any(cap.money is not None for cap in site.caps) and site.billing is not None

@@ -13,11 +13,11 @@ __all__ = ["files", "modules"]
 
 
 def modules(site: Site) -> tuple[str, ...]:
-    """What writes them."""
+    """Name the module that writes them."""
     return ("mod_json_cdr",) if site.cdr is not None else ()
 
 
 def files(site: Site) -> Iterator[File]:
-    """Where it writes them to."""
+    """Yield the settings that tell where it writes them to."""
     if site.cdr is not None:
         yield config("autoload_configs/json_cdr.conf.xml", site, spool=paths.CALLS_SPOOL)

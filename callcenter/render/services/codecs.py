@@ -12,12 +12,12 @@ __all__ = ["files", "modules"]
 
 
 def modules(site: Site) -> tuple[str, ...]:
-    """That of each codec is asked for beside the others'."""
+    """Name no module: that of each codec is asked for beside the others'."""
     return ()
 
 
 def files(site: Site) -> Iterator[File]:
-    """The dialplan that looks at what a caller offers."""
+    """Yield the dialplan that looks at what a caller offers."""
     if PASSED not in site.media.codecs:
         return
     carriers = [one.name for one in site.trunks if one.codecs is None or PASSED in one.codecs]

@@ -16,12 +16,12 @@ __all__ = ["files", "modules"]
 
 
 def modules(site: Site) -> tuple[str, ...]:
-    """mod_conference, and its tones."""
+    """Name mod_conference, and the module of its tones."""
     return ("mod_conference", "mod_tone_stream") if site.conferences else ()
 
 
 def files(site: Site) -> Iterator[File]:
-    """The profiles, and the dialplan that leads into them."""
+    """Yield the profiles, and the dialplan that leads into them."""
     if not site.conferences:
         return
     music = sounds.HOLD_MUSIC if site.hold_music is not None else None
@@ -36,7 +36,8 @@ def files(site: Site) -> Iterator[File]:
 
 
 def pin_hashes(site: Site, room: Conference) -> Iterator[tuple[str, str]]:
-    """The hash of each PIN of a conference, with what mod_conference is told of who types it."""
+    """Yield the hash of each PIN of a conference, with what mod_conference is told of who types
+    it."""
     for pin, flags in ((room.moderator_pin, "+flags{moderator}"), (room.pin, "")):
         if pin is not None:
             text = f"{_salt(site, room)}:{site.reveal(pin)}"

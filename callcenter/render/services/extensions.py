@@ -12,12 +12,12 @@ __all__ = ["files", "modules"]
 
 
 def modules(site: Site) -> tuple[str, ...]:
-    """FreeSWITCH's base is enough."""
+    """Name no module: FreeSWITCH's base is enough."""
     return ()
 
 
 def files(site: Site) -> Iterator[File]:
-    """The dialplan that rings an extension for a service."""
+    """Yield the dialplan that rings an extension for a service."""
     # What Kamailio answers for phones that are not there (480) phones say themselves, too.
     absent = "USER_NOT_REGISTERED" + ("|NO_USER_RESPONSE" if site.network.edge else "")
     yield config(

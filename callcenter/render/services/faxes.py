@@ -13,7 +13,7 @@ from callcenter.site import Site
 __all__ = ["ARRIVED_SCRIPT", "files", "modules"]
 
 ARRIVED_SCRIPT = "scripts/fax-arrived.lua"
-"""Tells a unit of the host that a fax has arrived."""
+"""Script that tells a unit of the host that a fax has arrived."""
 JITTER_MS = 400
 """Milliseconds by which a fax's tones may be late. Without a jitter buffer FreeSWITCH fills in
 silence for a packet that is late and then plays it as well: the tones slip, and the modem is lost.
@@ -26,7 +26,7 @@ def modules(site: Site) -> tuple[str, ...]:
 
 
 def files(site: Site) -> Iterator[File]:
-    """The module's settings, and the dialplan that receives."""
+    """Yield the module's settings, and the dialplan that receives."""
     if site.faxes:
         yield config("autoload_configs/spandsp.conf.xml", site, folder=paths.FAXES)
         script = f"{paths.CURRENT}/{ARRIVED_SCRIPT}"

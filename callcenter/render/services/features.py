@@ -15,13 +15,13 @@ from callcenter.site._plan import services
 __all__ = ["PICKUP_SCRIPT", "files", "modules"]
 
 PICKUP_SCRIPT = "scripts/pickup.lua"
-"""Finds the call that is picked up."""
+"""Script that finds the call that is picked up."""
 
 _DIALPLAN = ("forward", "do_not_disturb", "pickup", "intercom")
 
 
 def modules(site: Site) -> tuple[str, ...]:
-    """mod_db keeps what extensions have switched on, through restarts."""
+    """Name mod_db, which keeps what extensions have switched on, through restarts."""
     features = site.features
     kept = features.forward is not None or features.do_not_disturb is not None
     return (
@@ -31,7 +31,7 @@ def modules(site: Site) -> tuple[str, ...]:
 
 
 def files(site: Site) -> Iterator[File]:
-    """The dialplan of the codes that are on."""
+    """Yield the dialplan of the codes that are on."""
     if all(getattr(site.features, name) is None for name in _DIALPLAN):
         return
     yield config(

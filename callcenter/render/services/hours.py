@@ -21,14 +21,15 @@ Condition = dict[str, str]
 
 
 def modules(site: Site) -> tuple[str, ...]:
-    """The night switch is kept in FreeSWITCH's own database, and answers with tones."""
+    """Name the modules that keep the night switch, in FreeSWITCH's own database, and answer with
+    tones."""
     if any(hours.night for hours in site.hours):
         return ("mod_db", "mod_tone_stream")
     return ()
 
 
 def files(site: Site) -> Iterator[File]:
-    """A way for each pair of open and closed destination, and the night switches."""
+    """Yield a way for each pair of open and closed destination, and the night switches."""
     if not site.hours:
         return
     ways = {name_of(to): to for _, to in destinations_in(site) if isinstance(to, OpenDuring)}
@@ -45,7 +46,7 @@ def files(site: Site) -> Iterator[File]:
 
 
 def rules(hours: Hours) -> Iterator[tuple[str, bool, Condition]]:
-    """What is asked of the clock, first match first: a remark, open or closed, the condition.
+    """Yield what is asked of the clock, first match first: a remark, open or closed, the condition.
 
     The order is that of :meth:`callcenter.site.Hours.why`.
     """
@@ -85,7 +86,8 @@ def _minutes(spans: Sequence[Span]) -> Condition:
 
 
 def posix_rule(zone: str) -> str:
-    """A zone's rule as FreeSWITCH reads it: the last line of its compiled form (RFC 8536)."""
+    """Return a zone's rule as FreeSWITCH reads it: the last line of its compiled form (RFC
+    8536)."""
     for folder in zoneinfo.TZPATH:
         if (path := Path(folder, zone)).is_file():
             compiled = path.read_bytes()

@@ -13,16 +13,17 @@ from callcenter.site import Site
 __all__ = ["FOLDER", "files", "modules"]
 
 FOLDER = "http_applications"
-"""What the guard reads. In the release: a configuration that is taken back has its own."""
+"""Folder that the guard reads. It is in the release: a configuration that is taken back has its
+own."""
 
 
 def modules(site: Site) -> tuple[str, ...]:
-    """The tones that they may play, and mod_httapi."""
+    """Name the modules of the tones that they may play, and mod_httapi."""
     return ("mod_httapi", "mod_tone_stream") if site.http_applications else ()
 
 
 def files(site: Site) -> Iterator[File]:
-    """The dialplan that asks them, and where they are and what they may do."""
+    """Yield the dialplan that asks them, and a file of where they are and what they may do."""
     if not site.http_applications:
         return
     yield config("autoload_configs/httapi.conf.xml", site)

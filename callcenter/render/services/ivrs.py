@@ -12,12 +12,12 @@ __all__ = ["files", "modules"]
 
 
 def modules(site: Site) -> tuple[str, ...]:
-    """Recorded announcements, and the tone after a wrong key."""
+    """Name the modules of recorded announcements, and of the tone after a wrong key."""
     return ("mod_tone_stream",) if site.ivrs else ()
 
 
 def files(site: Site) -> Iterator[File]:
-    """The menus, and the dialplan that leads into them and on."""
+    """Yield the menus, and the dialplan that leads into them and on."""
     if not site.ivrs:
         return
     yield config("autoload_configs/ivr.conf.xml", site, digits=digits, command=command)
@@ -25,12 +25,12 @@ def files(site: Site) -> Iterator[File]:
 
 
 def digits(site: Site, ivr: Ivr) -> int:
-    """How many keys a caller can press in a row."""
+    """Count the keys that a caller can press in a row."""
     options = max((len(keys) for keys in ivr.options), default=1)
     numbers = max(len(one.number) for one in site.extensions) if ivr.direct_dial else 1
     return max(options, numbers)
 
 
 def command(destination: Destination) -> str:
-    """The application and its argument, as a menu's entry has them."""
+    """Return the application and its argument, as a menu's entry has them."""
     return " ".join(way(destination))

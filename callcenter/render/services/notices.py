@@ -12,11 +12,11 @@ __all__ = ["files", "modules"]
 
 
 def modules(site: Site) -> tuple[str, ...]:
-    """What plays recorded announcements."""
+    """Name the module that plays recorded announcements."""
     return ("mod_sndfile",) if site.notices else ()
 
 
 def files(site: Site) -> Iterator[File]:
-    """The dialplan that plays each."""
+    """Yield the dialplan that plays each."""
     if site.notices:
         yield config("dialplan/services/notices.xml", site)

@@ -12,11 +12,11 @@ __all__ = ["files", "modules"]
 
 
 def modules(site: Site) -> tuple[str, ...]:
-    """mod_valet_parking."""
+    """Name mod_valet_parking."""
     return ("mod_valet_parking",) if site.parking is not None else ()
 
 
 def files(site: Site) -> Iterator[File]:
-    """The dialplan that parks calls and hands them out."""
+    """Yield the dialplan that parks calls and hands them out."""
     if site.parking is not None:
         yield config("dialplan/services/parking.xml", site, lot=f"parking@{site.domain}")

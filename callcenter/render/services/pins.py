@@ -19,7 +19,7 @@ CALLS: Final = TRIES // 3
 
 
 def modules(site: Site) -> tuple[str, ...]:
-    """FreeSWITCH's base is enough."""
+    """Name no module: FreeSWITCH's base is enough."""
     return ()
 
 

@@ -14,14 +14,14 @@ from callcenter.site import Agent, Language, Queue, Say, Site
 __all__ = ["POSITION_SCRIPT", "files", "modules", "tiers"]
 
 POSITION_SCRIPT = "scripts/queue-position.lua"
-"""Tells a waiting caller its position."""
+"""Script that tells a waiting caller its position."""
 
 MOST_TOLD = 20
 """The last position that is told by its number."""
 
 
 def modules(site: Site) -> tuple[str, ...]:
-    """mod_callcenter, and what tells positions."""
+    """Name mod_callcenter, and the module that tells positions."""
     if not site.queues:
         return ()
     told = ("mod_lua",) if any(queue.announce_position for queue in site.queues) else ()
@@ -29,7 +29,7 @@ def modules(site: Site) -> tuple[str, ...]:
 
 
 def files(site: Site) -> Iterator[File]:
-    """Queues, agents and tiers, and the dialplan that leads into them and on."""
+    """Yield queues, agents and tiers, and the dialplan that leads into them and on."""
     if not site.queues:
         return
     yield config(
@@ -49,7 +49,7 @@ def files(site: Site) -> Iterator[File]:
 
 
 def positions(language: Language) -> list[Say]:
-    """What callers are told by position; the last holds for all beyond."""
+    """List what callers are told by position; the last holds for all beyond."""
     if language == "zh":
         texts = ["您是下一位。", *(f"您排在第{n}位。" for n in range(2, MOST_TOLD + 1))]
         texts.append("您前面还有许多来电。")
@@ -61,7 +61,7 @@ def positions(language: Language) -> list[Say]:
 
 
 def tiers(site: Site) -> Iterator[tuple[str, Agent, int, int]]:
-    """Queue, agent, level and position: who answers which queue, and in which order."""
+    """Yield queue, agent, level and position: who answers which queue, and in which order."""
     for queue in site.queues:
         members = [agent for agent in site.agents if queue.name in agent.skills]
         for position, agent in enumerate(members, 1):
@@ -77,7 +77,7 @@ def contact(site: Site, agent: Agent) -> str:
 
 
 def music(site: Site, queue: Queue) -> str:
-    """What callers hear while they wait."""
+    """Return what callers hear while they wait."""
     if queue.hold_music is not None:
         return sounds.path(site, queue.hold_music)
     return "silence_stream://-1" if site.hold_music is None else sounds.HOLD_MUSIC

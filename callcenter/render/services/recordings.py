@@ -13,11 +13,11 @@ __all__ = ["files", "modules"]
 
 
 def modules(site: Site) -> tuple[str, ...]:
-    """What writes WAV files."""
+    """Name the module that writes WAV files."""
     return ("mod_sndfile",) if records(site) else ()
 
 
 def files(site: Site) -> Iterator[File]:
-    """The dialplan that begins a recording where the caller or the called says so."""
+    """Yield the dialplan that begins a recording where the caller or the called says so."""
     if records(site):
         yield config("dialplan/services/recordings.xml", site, folder=paths.RECORDINGS)

@@ -12,11 +12,11 @@ __all__ = ["files", "modules"]
 
 
 def modules(site: Site) -> tuple[str, ...]:
-    """FreeSWITCH's base is enough."""
+    """Name no module: FreeSWITCH's base is enough."""
     return ()
 
 
 def files(site: Site) -> Iterator[File]:
-    """The dialplan that every such call runs before it rings anybody."""
+    """Yield the dialplan that every such call runs before it rings anybody."""
     if "proxy" in (site.media.mode, *(route.media for route in site.outbound)):
         yield config("dialplan/services/relays.xml", site)

@@ -12,12 +12,12 @@ __all__ = ["files", "modules"]
 
 
 def modules(site: Site) -> tuple[str, ...]:
-    """FreeSWITCH's base is enough."""
+    """Name no module: FreeSWITCH's base is enough."""
     return ()
 
 
 def files(site: Site) -> Iterator[File]:
-    """The dialplan that rings each group, and records where a member's calls are recorded."""
+    """Yield the dialplan that rings each group, and records where a member's calls are recorded."""
     if site.ring_groups:
         members = site.extension_by_number
         yield config(

@@ -12,16 +12,16 @@ from callcenter.site import Site
 __all__ = ["FOLDER", "files", "modules"]
 
 FOLDER = "scripts/own"
-"""Apart from our own scripts."""
+"""Folder apart from our own scripts."""
 
 
 def modules(site: Site) -> tuple[str, ...]:
-    """mod_lua."""
+    """Name mod_lua."""
     return ("mod_lua",) if site.scripts else ()
 
 
 def files(site: Site) -> Iterator[File]:
-    """The scripts as they are, and the dialplan that runs them."""
+    """Yield the scripts as they are, and the dialplan that runs them."""
     if not site.scripts:
         return
     yield config("dialplan/services/scripts.xml", site, folder=f"{paths.CURRENT}/{FOLDER}")

@@ -14,12 +14,12 @@ __all__ = ["files", "modules"]
 
 
 def modules(site: Site) -> tuple[str, ...]:
-    """The module by which a number that rings among others goes through the dialplan."""
+    """Name the module by which a number that rings among others goes through the dialplan."""
     return ("mod_loopback",) if asks(site) else ()
 
 
 def files(site: Site) -> Iterator[File]:
-    """The dialplan that leads from a destination to an extension's routes."""
+    """Yield the dialplan that leads from a destination to an extension's routes."""
     if site.outbound:
         yield config(
             "dialplan/services/sent_outside.xml",

@@ -48,13 +48,13 @@ PROFILE = "external"
 
 
 def modules(site: Site) -> tuple[str, ...]:
-    """What counts calls, and what spreads them."""
+    """Name the modules that count calls, and that spread them."""
     spread = ("mod_distributor",) if any(route.shares for route in site.outbound) else ()
     return ("mod_hash", *spread) if site.trunks else ()
 
 
 def files(site: Site) -> Iterator[File]:
-    """A gateway for each trunk, and the dialplan that leads out."""
+    """Yield a gateway for each trunk, and the dialplan that leads out."""
     if not site.trunks:
         return
     for_help = {name for one in site.emergency for name in one.trunks}
@@ -133,7 +133,7 @@ class _Rewritten:
     variable: str
     """The variable that is set."""
     value: str
-    """Its value, of the expression's groups."""
+    """Value that it is set to, of the expression's groups."""
 
 
 def _rewrites(site: Site) -> list[_Rewritten]:
@@ -206,26 +206,26 @@ def _written(trunk: Trunk, form: NumberFormat, digits: str) -> str:
 
 
 def late(trunk: Trunk) -> str:
-    """The gateway of a trunk that nothing marks as down: no name of a trunk has a dot."""
+    """Return the gateway of a trunk that nothing marks as down: no name of a trunk has a dot."""
     return f"{trunk.name}.urgent"
 
 
 def profile(trunk: Trunk) -> str:
-    """The sofia profile of a trunk. By TLS each has its own, since a profile knows one set of
-    authorities, and sends all that it sends to one proxy whose name is checked: within a call
+    """Return the sofia profile of a trunk. By TLS each has its own, since a profile knows one set
+    of authorities, and sends all that it sends to one proxy whose name is checked: within a call
     FreeSWITCH would go to the address in Contact, which no certificate holds."""
     return f"tls-{trunk.name}" if trunk.transport == "tls" else PROFILE
 
 
 def profiles(site: Site) -> dict[str, Trunk | None]:
-    """The sofia profiles that carriers call, each with its only trunk if it has one."""
+    """Return the sofia profiles that carriers call, each with its only trunk if it has one."""
     return {profile(trunk): trunk if trunk.transport == "tls" else None for trunk in site.trunks}
 
 
 def told(site: Site, name: str) -> Literal["own", "public", "each"]:
-    """Which address the carriers of a profile are told by a switch behind a NAT: its own one, where
-    all are in local networks, the public one, where none is, or each its own of both. Only for the
-    last FreeSWITCH must tell carriers apart, which it does by less than local_networks."""
+    """Tell which address the carriers of a profile are told by a switch behind a NAT: its own one,
+    where all are in local networks, the public one, where none is, or each its own of both. Only
+    for the last FreeSWITCH must tell carriers apart, which it does by less than local_networks."""
     trunks = [trunk for trunk in site.trunks if profile(trunk) == name]
     match site.network.holds(source for trunk in trunks for source in trunk.sources):
         case True:
@@ -237,8 +237,8 @@ def told(site: Site, name: str) -> Literal["own", "public", "each"]:
 
 
 def _certificates(site: Site, trunk: Trunk) -> Iterator[File]:
-    """Under the names that sofia-sip looks for. It would make a certificate of its own where
-    agent.pem is not there, and sends no other than its first."""
+    """Yield certificates under the names that sofia-sip looks for. It would make a certificate of
+    its own where agent.pem is not there, and sends no other than its first."""
     assert trunk.ca_file is not None
     authorities, own = [trunk.ca_file.read_text()], "No certificate: nobody can connect.\n"
     if trunk.certificate is not None and trunk.key is not None:
@@ -266,7 +266,7 @@ def arrivals(site: Site) -> list[tuple[Trunk, bool]]:
 
 
 def dids(site: Site) -> list[tuple[Did, str]]:
-    """The numbers that come in, each with the expression of what a carrier sends for it."""
+    """Return the numbers that come in, each with the expression of what a carrier sends for it."""
     return [(did, expression(did, site.trunks)) for did in site.inbound]
 
 
@@ -307,7 +307,7 @@ def _ends(did: Did) -> tuple[str, str]:
 
 
 def _span(first: str, last: str) -> str:
-    """A regular expression of the numbers from first to last, both of as many digits."""
+    """Return a regular expression of the numbers from first to last, both of as many digits."""
     if first == last:
         return first
     if first[0] == last[0]:

@@ -17,12 +17,12 @@ PROFILE = "default"
 
 
 def modules(site: Site) -> tuple[str, ...]:
-    """Voicemail itself."""
+    """Name the module of voicemail itself."""
     return ("mod_voicemail",) if site.mailboxes else ()
 
 
 def files(site: Site) -> Iterator[File]:
-    """The profile, and the dialplan that leads into mailboxes."""
+    """Yield the profile, and the dialplan that leads into mailboxes."""
     if not site.mailboxes:
         return
     values = {"profile": PROFILE, "voicemail": site.voicemail, "pin_calls": pins.CALLS}
@@ -31,7 +31,7 @@ def files(site: Site) -> Iterator[File]:
 
 
 def pin_hash(site: Site, extension: Extension) -> str | None:
-    """What mod_voicemail compares a typed PIN with, where the extension has a mailbox."""
+    """Return what mod_voicemail compares a typed PIN with, where the extension has a mailbox."""
     if extension.mailbox is None:
         return None
     text = f"{extension.number}:{site.domain}:{site.reveal(extension.mailbox.pin)}"

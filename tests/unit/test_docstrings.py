@@ -1,0 +1,119 @@
+"""Docstrings begin alike: those of fields with a noun, those of functions with a verb."""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Iterator
+from itertools import pairwise
+from pathlib import Path
+
+ROOT = Path(__file__).parents[2]
+FOLDERS = ("callcenter", "roles", "lab")
+
+QUESTIONS = "how what when where whether which who whom whose why"
+PREPOSITIONS = """
+    above after among as at because before behind below beneath beside between beyond by during for
+    from if in inside into of off on onto out outside over since so than then there through to
+    under unless until up upon while with within without
+"""
+PRONOUNS = """
+    all another anybody anyone anything both each either everybody everything he her him his it its
+    itself neither nobody none not nothing others ours she somebody someone something such that
+    their theirs them these they this those us we whichever whoever you
+"""
+VALUES = "false true"
+NO_BEGINNING = frozenset(" ".join((QUESTIONS, PREPOSITIONS, PRONOUNS, VALUES)).split())
+ARTICLES = frozenset({"a", "an", "the"})
+
+
+def docstrings(source: str) -> Iterator[tuple[bool, int, str]]:
+    """Yield whether it is a function's, line and text; properties have none that count."""
+    for node in ast.walk(ast.parse(source)):
+        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef) and not _is_property(node):
+            for line, text in _string(node.body[0]):
+                yield True, line, text
+        body = getattr(node, "body", None)
+        for before, statement in pairwise(body if isinstance(body, list) else ()):
+            if isinstance(before, ast.Assign | ast.AnnAssign):
+                for line, text in _string(statement):
+                    yield False, line, text
+
+
+def _is_property(function: ast.FunctionDef | ast.AsyncFunctionDef) -> bool:
+    names = (ast.unparse(one).rpartition(".")[2] for one in function.decorator_list)
+    return any(name in ("property", "cached_property") for name in names)
+
+
+def _string(statement: ast.stmt) -> Iterator[tuple[int, str]]:
+    if isinstance(statement, ast.Expr) and isinstance(statement.value, ast.Constant):
+        text = statement.value.value
+        if isinstance(text, str):
+            yield statement.lineno, " ".join(text.split())
+
+
+def wrong(source: str) -> Iterator[tuple[int, str]]:
+    """Yield line and text of each docstring that does not begin as it shall."""
+    for is_function, line, text in docstrings(source):
+        first = text.partition(" ")[0].strip("`.,:;").lower()
+        if first in NO_BEGINNING or (is_function and first in ARTICLES):
+            yield line, text
+
+
+def test_a_field_is_a_noun_and_a_function_a_verb() -> None:
+    found = [
+        f"{path.relative_to(ROOT)}:{line}: {text}"
+        for folder in FOLDERS
+        for path in sorted((ROOT / folder).rglob("*.py"))
+        for line, text in wrong(path.read_text(encoding="utf-8"))
+    ]
+    assert not found, "\n".join(found)
+
+
+def test_what_is_told_apart() -> None:
+    source = '''
+"""What a module is for."""
+
+LIMIT = 3
+"""How many there may be."""
+SECONDS = 3
+"""Seconds until it ends."""
+
+
+class One:
+    """What a class is for."""
+
+    name: str
+    """The name of it."""
+    is_there: bool = False
+    """True if it is there."""
+
+    def __init__(self) -> None:
+        self.left = 3
+        """Of all."""
+
+    @property
+    def rest(self) -> int:
+        """What is left."""
+
+    @functools.cached_property
+    def all(self) -> int:
+        """The whole."""
+
+    def take(self) -> int:
+        """The one that was taken."""
+
+
+async def ask() -> None:
+    """Ask for one."""
+
+
+def told() -> str:
+    """``What`` was told."""
+'''
+    assert sorted(wrong(source)) == [
+        (5, "How many there may be."),
+        (16, "True if it is there."),
+        (20, "Of all."),
+        (31, "The one that was taken."),
+        (39, "``What`` was told."),
+    ]
