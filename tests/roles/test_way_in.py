@@ -265,7 +265,7 @@ def test_a_router_is_kept_from_forgetting(peers: Callable[..., Peer]) -> None:
 
 def answered_by(peer: Peer, voice: bytes | None = None) -> Message:
     """Answer the call that a raw phone is rung by, and return its INVITE."""
-    invite = next(one for one in peer.messages(5) if one.method == "INVITE")
+    invite = next(one for one in peer.messages(PATIENCE) if one.method == "INVITE")
     number = invite.header("to").partition("sip:")[2].partition("@")[0]
     contact = [("Contact", f"<sip:{number}@{peer.contact}>"), ("Content-Type", "application/sdp")]
     body = sdp(peer.address) if voice is None else voice
@@ -288,7 +288,7 @@ def within(peer: Peer, invite: Message, method: str, extra: list[tuple[str, str]
         },
         extra=extra,
     )
-    final = peer.ask(told, 2)
+    final = peer.ask(told)
     return final.status if final else None
 
 
