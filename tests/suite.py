@@ -225,7 +225,7 @@ TIERS: dict[str, Tier] = {
         # More where nobody is beside it; but Windows, which mostly waits, is to run meanwhile.
         cores=1.5,
         hosts=7,
-        seconds=1100,
+        seconds=1370,
     ),
     "attack": Tier(
         "attacks on a switch and on an edge, by name, and what an intruder would gain",
@@ -243,7 +243,7 @@ TIERS: dict[str, Tier] = {
         ),
         cores=0.9,
         hosts=3,
-        seconds=300,
+        seconds=580,
     ),
     "windows": Tier(
         "Windows hosts: wine's, or the one of CALLCENTER_WINDOWS_HOST",
@@ -258,7 +258,7 @@ TIERS: dict[str, Tier] = {
         # With one deploy at a time, its processes wait for each other.
         cores=1,
         hosts=1,
-        seconds=680,
+        seconds=730,
     ),
     "acceptance": Tier(
         "what operators prove, on a switch: phones, calls, services",

@@ -401,9 +401,9 @@ def test_a_restart_forgets_no_call(
         until_on(operator, HOST, f'[ "$(sqlite3 {paths.KAMAILIO_CALLS} "{asked}")" = 1 ]')
     pid = operator.ssh(HOST, "cat /run/kamailio/kamailio.pid").strip()
     operator.ssh(HOST, f"systemctl {end} {paths.KAMAILIO_UNIT}")
-    again = f"[ $(cat /run/kamailio/kamailio.pid) != {pid} ] && kamcmd core.uptime"
-    until_on(operator, HOST, f"{again} >/dev/null")
     other = invites[1]
+    known = f"kamcmd htable.get legs s:{other.header('call-id')} | grep -q 1007"
+    until_on(operator, HOST, f"[ $(cat /run/kamailio/kamailio.pid) != {pid} ] && {known}")
     tag = other.header("from").partition(";tag=")[2]
     replaces = f"{other.header('call-id')}%3Bto-tag%3D{tag}%3Bfrom-tag%3Dcallee"
     target = f"<sip:1003@{DOMAIN}?Replaces={replaces}>"
