@@ -132,6 +132,8 @@ TIERS: dict[str, Tier] = {
     "lint": Tier(
         "style and format of the code, by ruff",
         ("ruff check .", "ruff format --check ."),
+        # So short that the longest tier should not wait for it.
+        cores=0.2,
         seconds=2,
     ),
     "types": Tier(
