@@ -294,7 +294,7 @@ GROUPS: dict[str, Group] = {
     ),
 }
 
-CORES = 1.5 * (os.cpu_count() or 1)
+CORES = 1.25 * (os.cpu_count() or 1)
 """Tiers run side by side while they keep fewer busy: who computes leaves gaps, too."""
 LAB_HOSTS = 10
 """A kernel has inotify instances for about as many (fs.inotify.max_user_instances)."""

@@ -272,14 +272,9 @@ class Operator:
     def commands_seen(self) -> int:
         """Commands and transfers that the hosts' sshd has logged so far."""
         pattern = re.compile(r"Starting session: command|open \".*\" flags .*WRITE")
-        return sum(
-            len(
-                pattern.findall(
-                    self.ssh(host, "journalctl --no-pager -o cat -t sshd -t sftp-server")
-                )
-            )
-            for host in self.hosts
-        )
+        # What sshd has said may wait for the journal, this question's own line, too.
+        asked = "journalctl --sync && journalctl --no-pager -o cat -t sshd -t sftp-server"
+        return sum(len(pattern.findall(self.ssh(host, asked))) for host in self.hosts)
 
     def ssh(self, host: str, command: str) -> str:
         """Run a command on a host that answers, and return what it printed. All commands of a host
