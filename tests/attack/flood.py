@@ -71,7 +71,7 @@ def flood(
 
 
 def client_hello() -> bytes:
-    """What a TLS client says first."""
+    """Return the first message of a TLS client."""
     out = ssl.MemoryBIO()
     context = ssl.create_default_context()
     context.check_hostname = False

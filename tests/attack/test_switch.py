@@ -86,7 +86,7 @@ def operator(
 
 @pytest.fixture
 def announcements(request: pytest.FixtureRequest) -> None:
-    """What a switch says, by which a test knows how far a call is."""
+    """Skip where the switch has no words, by which a test knows how far a call is."""
     if request.config.getoption("--vanilla"):
         pytest.skip("vanilla says nothing without its packages of sounds, which the lab has not")
 

@@ -87,7 +87,7 @@ def deployed(operator_of: Callable[..., Operator], lab: Lab, folder: Path) -> Op
 
 @pytest.fixture(scope="module", params=[False, True], ids=[DIRECT, BEHIND])
 def is_behind(request: pytest.FixtureRequest) -> bool:
-    """Whether an edge is before FreeSWITCH."""
+    """Tell whether an edge is before FreeSWITCH."""
     return bool(request.param)
 
 
@@ -278,7 +278,7 @@ def test_malformed_messages_by_tls_end_no_call(
         return Peer(lab.gateway, (edge.address, port), "tls", context=context)
 
     def answers() -> bool:
-        """Whether who speaks TLS and means it is answered."""
+        """Tell whether an honest client of TLS is answered."""
         with contextlib.suppress(OSError), new_peer() as honest:
             if port == PROGRAMS:
                 return honest.socket.recv(100).startswith(b"Content-Type: auth/request")

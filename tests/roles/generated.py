@@ -140,8 +140,8 @@ class Dialled:
 
 
 class Generator:
-    """What is drawn for one Site. The same seed draws the same, but for opening hours, which are
-    about the moment."""
+    """Draws of one Site. The same seed draws the same, but for opening hours, which are about the
+    moment."""
 
     def __init__(self, seed: int, folder: Path, addresses: tuple[str, ...]) -> None:
         self.pick = random.Random(seed)
@@ -433,7 +433,7 @@ class Generator:
         return out
 
     def _spelled(self, number: str) -> str:
-        """As people write it."""
+        """Return a number as people write it."""
         pick = self.pick
         match pick.randint(0, 7):
             case 0:
@@ -446,7 +446,7 @@ class Generator:
                 return number
 
     def _sent(self, number: str) -> str:
-        """As carriers write it."""
+        """Return a number as carriers write it."""
         pick = self.pick
         digits = number.removeprefix("+")
         if pick.randint(0, 5) == 0:

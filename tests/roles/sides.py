@@ -287,7 +287,7 @@ def registered(operator: Operator, side: Side, user: str) -> None:
 
 
 def in_turn(operator: Operator, user: str, numbers: Iterable[str]) -> list[str]:
-    """What an extension that calls numbers one after the other is told in the end."""
+    """Call numbers one after the other, and return the final status of each."""
     switch = next(one.address for one in operator.lab.hosts if one.name == operator.hosts[0])
     password = json.loads(operator.secrets.read_text())[f"extension/{user}"]
     account, out = Account(user, DOMAIN, password), []
