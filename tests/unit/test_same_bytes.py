@@ -94,16 +94,8 @@ def rendered(folder: Path) -> Iterator[tuple[str, File]]:
 
 def lines(folder: Path) -> list[str]:
     """A line a file: its Site, its digest, its mode and group, its path."""
-    twins = (test_site.CERTIFICATE, test_site.KEY, test_site.PEM.file)
-    made = {
-        path.read_bytes(): path.name.encode()
-        for path in (
-            *folder.glob("*.pem"),
-            test_site.CERTIFICATE,
-            test_site.KEY,
-            test_site.PEM.file,
-        )
-    }
+    own = (test_site.CERTIFICATE, test_site.KEY, test_site.PEM.file)
+    made = {path.read_bytes(): path.name.encode() for path in (*folder.glob("*.pem"), *own)}
     made[os.environ["CALLCENTER_SECRET_SWITCH"].encode()] = b"switch.key"
     out = []
     spoken: dict[str, list[str]] = {}
