@@ -13,7 +13,7 @@ import asyncio
 
 from genesis import ESLEvent, Outbound, Session
 
-PROMPT = "tone_stream://%(400,100,880);loops=3"
+PROMPT = "tone_stream://%(400,100,880);loops=6"
 
 
 async def main() -> None:

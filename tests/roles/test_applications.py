@@ -289,8 +289,8 @@ def test_ivr_example(example: Example, at: Callable[[str], Phone]) -> None:
         assert_heard(call, PROMPT_HZ, 0.8)
         call.send_dtmf("5")
         program.says("5 was pressed")
-        call.forget()
-        assert_heard(call, PROMPT_HZ, 0.8)
+        # Longer than one prompt, and far less than two: a busy machine loses some.
+        assert_heard(call, PROMPT_HZ, 2.8)
         call.send_dtmf("1")
         answered = callee.incoming().answer()
         call.play(CALLER_HZ)
@@ -304,7 +304,7 @@ def test_listener_example(example: Example, operator: Operator, at: Callable[[st
     with example("listener", "1000", port=SOCKET, password=password) as program:
         call = phone.incoming(STARTS).answer()
         program.says("CHANNEL_ANSWER 1000")
-        assert_heard(call, 620, 2)
+        assert_heard(call, 620, 1)
         call.hangup()
         program.says("CHANNEL_HANGUP 1000 NORMAL_CLEARING")
     with example("listener", "1000", port=SOCKET, password=password[:-1]) as program:
@@ -323,7 +323,7 @@ def test_java_without_a_library(
     with Program(*words, password=password, by=java) as program:
         call = phone.incoming(STARTS).answer()
         program.says("CHANNEL_ANSWER 1000")
-        assert_heard(call, 620, 2)
+        assert_heard(call, 620, 1)
         call.hangup()
         program.says("CHANNEL_HANGUP 1000 NORMAL_CLEARING")
     with Program(*words, password=password[:-1], by=java) as program:

@@ -184,13 +184,13 @@ def test_a_call_is_charged_while_it_lasts_and_ended_at_zero(
     first = until(lambda: booked(operator), lambda left: left < Decimal("1.20"))
     until(lambda: booked(operator), lambda left: 0 < left < first)
     # At 0.60, after six seconds. Who is called goes on hearing the caller's side, not this.
-    assert_heard(call, LOW_HZ, 1)
+    assert_heard(call, LOW_HZ, 0.5)
     assert not answered.ended
     assert_not_heard(answered, LOW_HZ)
     # At zero, after twelve.
     call.forget()
     answered.wait_ended()
-    assert_heard(call, USED_UP_HZ, 1)
+    assert_heard(call, USED_UP_HZ, 0.5)
     assert call.wait_ended().by == "them"
     is_over(operator)
     left = balance(operator)
@@ -235,7 +235,7 @@ def test_no_call_without_money_but_for_help_and_inside(
     world = exchange.phone("+49405551234")
     caller = phone_of(operator, HOST, exchange, "1003")
     call = caller.call("0405551234")
-    assert_heard(call, USED_UP_HZ, 1)
+    assert_heard(call, USED_UP_HZ, 0.5)
     assert refused(call) == 403
     assert not world._ringing
     for number, called in (
@@ -367,11 +367,11 @@ def test_while_the_database_is_stopped(operator: Operator, exchange: Exchange) -
     operator.ssh(HOST, "systemctl stop postgresql")
     try:
         # What cannot be charged ends.
-        assert_heard(call, UNAVAILABLE_HZ, 1)
+        assert_heard(call, UNAVAILABLE_HZ, 0.5)
         assert call.wait_ended().by == "them"
         answered.wait_ended()
         refusal = caller.call("0405551234")
-        assert_heard(refusal, UNAVAILABLE_HZ, 1)
+        assert_heard(refusal, UNAVAILABLE_HZ, 0.5)
         assert refused(refusal) == 503
         # Everything else goes on: calls that were up, new ones, the events of FreeSWITCH.
         still_talking(others, theirs)

@@ -30,7 +30,7 @@ HOST = "http1"
 SERVER, OTHER_NAME, PORT, DEAF, DOWN = "calls.callcenter.test", "other.test", 8443, 8444, 8445
 USER, PASSWORD = "switch", "of-the-back-end-4711"
 PROMPT_HZ = 880
-PROMPT = f"tone_stream://%(1500,0,{PROMPT_HZ})"
+PROMPT = f"tone_stream://%(3000,0,{PROMPT_HZ})"
 
 SERVED = """
     http_applications=[

@@ -23,7 +23,7 @@ import org.jboss.netty.channel.socket.nio.NioServerSocketChannelFactory;
  * the second word, 8084 where it is left out.
  */
 public final class Ivr extends AbstractOutboundClientHandler {
-    private static final String PROMPT = "tone_stream://%(400,100,880);loops=3";
+    private static final String PROMPT = "tone_stream://%(400,100,880);loops=6";
 
     private final String extension;
     private final BlockingQueue<String> pressed = new LinkedBlockingQueue<>();
