@@ -6,9 +6,9 @@ from dataclasses import replace
 
 from callcenter import paths
 from callcenter.inventory import Host
+from callcenter.onhost.stun import recorded
 from callcenter.site import SiteError, Switch
 from callcenter.ssh import login
-from callcenter.stun import recorded
 
 __all__ = ["announced"]
 

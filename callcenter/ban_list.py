@@ -8,10 +8,10 @@ import shlex
 from collections.abc import Iterator
 from pathlib import Path
 
-import callcenter.bans
+import callcenter.onhost.bans
 from callcenter import paths
-from callcenter.bans import source_of
 from callcenter.inventory import Host, load
+from callcenter.onhost.bans import source_of
 from callcenter.site import SiteError
 from callcenter.ssh import login
 
@@ -52,7 +52,7 @@ def bans(path: Path, host: str | None, lift: str | None) -> Iterator[str]:
 
 def _run(host: Host, what: str) -> str:
     # An edge has no program of ours: it is given.
-    given = inspect.getsource(callcenter.bans).encode() if host.is_edge else b""
+    given = inspect.getsource(callcenter.onhost.bans).encode() if host.is_edge else b""
     tool = "-" if host.is_edge else paths.BANS_TOOL
     with login(host) as way:
         done = way.run(f"python3 -I {tool} {what}", given)

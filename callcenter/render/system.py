@@ -12,7 +12,8 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
-from callcenter import alarm, bans, delivery, http_guard, ledger, paths, stun, users, voicemail_mail
+from callcenter import paths, users
+from callcenter.onhost import alarm, bans, delivery, http_guard, ledger, stun, voicemail_mail
 from callcenter.render import packet_filter
 from callcenter.render._files import File, Tree
 from callcenter.render._templates import plain

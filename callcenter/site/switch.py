@@ -9,12 +9,13 @@ from typing import Annotated, Any, Protocol, Self
 
 from pydantic import AfterValidator, model_validator
 
-from callcenter import connectors, stun
 from callcenter.secrets import Secret
+from callcenter.site import connectors
 from callcenter.site._model import Problem, SiteError, model
 from callcenter.site._types import Address, DisplayName, domain_name
 from callcenter.site.families import ONE
 from callcenter.site.logins import login_problems
+from callcenter.site.reach import is_no_host, is_private
 
 __all__ = ["Switch", "hosts"]
 
@@ -78,9 +79,9 @@ class Switch:
             raise Problem("address", "is missing; give address, public_ip or both")
         if self.public_ip is not None:
             announced = ipaddress.ip_address(self.public_ip)
-            if stun.is_no_host(announced):
+            if is_no_host(announced):
                 raise Problem("public_ip", f"{self.public_ip} is no host's address; give one")
-            if stun.is_private(announced):
+            if is_private(announced):
                 raise Problem(
                     "public_ip",
                     f"{self.public_ip} is private, so nobody outside could answer it; give the "
@@ -102,7 +103,7 @@ class Switch:
                 f"IPv{own.version}, so who is told the one could not reach the other; give an "
                 f"IPv{own.version} address ({ONE})",
             )
-        if stun.is_no_host(own):
+        if is_no_host(own):
             raise Problem(
                 "address",
                 f"{self.bind_address} cannot be announced to phones; give the interface's address",
@@ -117,7 +118,7 @@ class Switch:
         if text == self.bind_address:
             raise Problem("trunk_address", f"{text} is where phones are served; leave it out")
         own = ipaddress.ip_address(text)
-        if stun.is_no_host(own) or own.is_loopback:
+        if is_no_host(own) or own.is_loopback:
             raise Problem(
                 "trunk_address",
                 f"{text} cannot be announced to carriers; give the interface's address",
@@ -132,7 +133,7 @@ class Switch:
         if self.trunk_address is None:
             raise Problem("trunk_public_ip", "is that of trunk_address; give it, too, or public_ip")
         announced = ipaddress.ip_address(text)
-        if stun.is_no_host(announced) or stun.is_private(announced):
+        if is_no_host(announced) or is_private(announced):
             raise Problem(
                 "trunk_public_ip",
                 f"{text} is no address that a carrier outside could answer; give the router's "

@@ -5,8 +5,9 @@ from __future__ import annotations
 from pyinfra import host, logger
 from pyinfra.api import deploy
 
-from callcenter import bans, paths, render
+from callcenter import paths, render
 from callcenter.debian import closure, index_of
+from callcenter.onhost import bans
 from callcenter.render import Tree
 from callcenter.site import LocalPackages, Site, Switch
 from roles import files

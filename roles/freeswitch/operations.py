@@ -14,10 +14,10 @@ from pyinfra.api import FileUploadCommand, StringCommand, operation
 from callcenter import paths
 from callcenter.changes import COMPARED, RESTART, plan, undo
 from callcenter.debian import Package, closure, index_of, version_matches
+from callcenter.onhost.stun import Known
 from callcenter.render import File, Tree
 from callcenter.render.system import PackageSource, asks, stun_tool
 from callcenter.site import Maintenance, Switch
-from callcenter.stun import Known
 from roles.files import payload_command, show_difference
 from roles.freeswitch.facts import ReleaseState
 

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from pyinfra.api import FactBase
 
 from callcenter import paths
-from callcenter.stun import Known, recorded
+from callcenter.onhost.stun import Known, recorded
 
 __all__ = ["FreeSwitchProcess", "HostState", "Listener", "State"]
 

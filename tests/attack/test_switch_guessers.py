@@ -19,8 +19,9 @@ from pathlib import Path
 
 import pytest
 
-from callcenter import bans, paths
+from callcenter import paths
 from callcenter.__main__ import main
+from callcenter.onhost import bans
 from lab import network
 from lab.lab import Lab
 from tests.acceptance.support.audio import assert_speech

@@ -16,7 +16,7 @@ from pathlib import Path
 import pytest
 
 from callcenter import paths
-from callcenter.stun import Known, recorded
+from callcenter.onhost.stun import Known, recorded
 from lab import nat, network
 from lab.lab import Lab
 from lab.system import require

@@ -10,7 +10,15 @@ from typing import Any
 import pytest
 
 from callcenter import paths
-from callcenter.alarm import LIMITS, LOG, PERIOD_SECONDS, SETTLE_SECONDS, Alarm, Alarms, letter
+from callcenter.onhost.alarm import (
+    LIMITS,
+    LOG,
+    PERIOD_SECONDS,
+    SETTLE_SECONDS,
+    Alarm,
+    Alarms,
+    letter,
+)
 from callcenter.render import freeswitch, system
 from callcenter.site import Extension, OutboundLimits, Route, Site, Smtp, Switch, Trunk
 

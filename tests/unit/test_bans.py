@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from callcenter.bans import (
+from callcenter.onhost.bans import (
     FIRST,
     KNOWN,
     LONGEST,

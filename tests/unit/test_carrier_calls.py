@@ -10,7 +10,7 @@ import pytest
 from pydantic import TypeAdapter
 
 import callcenter.site
-from callcenter.delivery import record_of
+from callcenter.onhost.delivery import record_of
 from callcenter.render import freeswitch
 from callcenter.secrets import Secret
 from callcenter.site import Site, SiteError, Switch

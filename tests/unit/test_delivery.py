@@ -12,7 +12,16 @@ from typing import Any
 
 import pytest
 
-from callcenter.delivery import NAMES, TABLE, Files, Record, Unfit, Unreachable, deliver, record_of
+from callcenter.onhost.delivery import (
+    NAMES,
+    TABLE,
+    Files,
+    Record,
+    Unfit,
+    Unreachable,
+    deliver,
+    record_of,
+)
 
 START = datetime(2026, 11, 23, 23, 59, 50, tzinfo=UTC)
 

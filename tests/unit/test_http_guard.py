@@ -9,7 +9,7 @@ from xml.etree import ElementTree
 
 import pytest
 
-from callcenter.http_guard import Refused, answer
+from callcenter.onhost.http_guard import Refused, answer
 
 DOCS = Path(__file__).resolve().parents[2] / "docs/applications.md"
 HERE = "https://calls.example.net/survey/start?language=en"

@@ -20,6 +20,7 @@ from pyinfra.api import Config, StringCommand
 from pyinfra.context import ctx_host, ctx_state
 
 from callcenter import paths
+from callcenter.onhost.stun import Known
 from callcenter.render import Tree, freeswitch, system
 from callcenter.secrets import Secret
 from callcenter.site import (
@@ -32,7 +33,6 @@ from callcenter.site import (
     Smtp,
     Switch,
 )
-from callcenter.stun import Known
 from roles.files.facts import ManagedFiles, MaskedContents
 from roles.files.operations import tree
 from roles.firewall import operations as firewall

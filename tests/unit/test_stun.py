@@ -16,8 +16,19 @@ from pathlib import Path
 
 import pytest
 
-from callcenter import stun
-from callcenter.stun import PATIENT, SOON, Known, Pace, Unknown, ask, mapped, recorded, request
+from callcenter.onhost import stun
+from callcenter.onhost.stun import (
+    PATIENT,
+    SOON,
+    Known,
+    Pace,
+    Unknown,
+    ask,
+    mapped,
+    recorded,
+    request,
+)
+from callcenter.site import reach
 
 # RFC 5769, 2.2 and 2.3.
 IPV4 = bytes.fromhex(
@@ -344,3 +355,18 @@ class TestTool:
     def test_what_could_not_be_announced_is_not_called_done(self, kept: Path) -> None:
         with server(telling("203.0.113.10")) as port:
             assert tool(port, "--keep", str(kept), "--announce", "false").returncode == 1
+
+
+@pytest.mark.parametrize(
+    "address",
+    [
+        *("203.0.113.10", "10.1.2.3", "100.64.0.1", "169.254.1.1", "172.31.0.1", "172.32.0.1"),
+        *("192.168.1.1", "0.0.0.0", "127.0.0.1", "224.0.0.1", "240.0.0.1", "255.255.255.255"),
+        *("2001:db8::1", "fd00::1", "fe80::1", "::", "::1", "ff02::1"),
+    ],
+)
+def test_the_description_and_the_host_say_the_same(address: str) -> None:
+    """The program on the host has nothing of ours, so the rule stands there a second time."""
+    given = ipaddress.ip_address(address)
+    assert stun.is_private(given) == reach.is_private(given)
+    assert stun.is_no_host(given) == reach.is_no_host(given)

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from callcenter.voicemail_mail import Message, Messages, Settings, letter
+from callcenter.onhost.voicemail_mail import Message, Messages, Settings, letter
 
 _TABLE = """CREATE TABLE voicemail_msgs (created_epoch INTEGER, read_epoch INTEGER,
 username VARCHAR(255), domain VARCHAR(255), uuid VARCHAR(255), cid_name VARCHAR(255),

@@ -18,7 +18,7 @@ __all__ = ["WINDOWS", "register"]
 WINDOWS = ("@winrm/", "@winssh/")
 """Beginnings of the name of a Windows host."""
 
-_CLONE = Path(__file__).parents[1]
+_CLONE = Path(__file__).parents[2]
 _PROJECT = "pyinfra-callcenter"
 
 
