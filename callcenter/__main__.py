@@ -26,11 +26,11 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from callcenter import billing
-from callcenter.announced import announced
 from callcenter.ban_list import bans
+from callcenter.client.announced import announced
+from callcenter.client.inventory import load
 from callcenter.drift import DEPLOY, drift
 from callcenter.fax import send
-from callcenter.inventory import load
 from callcenter.known_holes import holes_of
 from callcenter.notify import Pace, notify, numbers_in, write
 from callcenter.reference import markdown

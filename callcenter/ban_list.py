@@ -10,10 +10,10 @@ from pathlib import Path
 
 import callcenter.onhost.bans
 from callcenter import paths
-from callcenter.inventory import Host, load
+from callcenter.client.inventory import Host, load
+from callcenter.client.ssh import login
 from callcenter.onhost.bans import source_of
 from callcenter.site import SiteError
-from callcenter.ssh import login
 
 __all__ = ["bans"]
 

@@ -11,9 +11,9 @@ from pathlib import Path
 from typing import Any
 
 from callcenter import paths
-from callcenter.inventory import Inventory, load
+from callcenter.client.inventory import Inventory, load
+from callcenter.client.ssh import login
 from callcenter.site import SiteError
-from callcenter.ssh import login
 
 __all__ = ["arguments", "run"]
 

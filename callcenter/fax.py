@@ -13,15 +13,15 @@ from pathlib import Path
 from urllib.parse import quote
 
 from callcenter import paths
-from callcenter.event_socket import EventSocketClient, connect
-from callcenter.inventory import Inventory
+from callcenter.client.event_socket import EventSocketClient, connect
+from callcenter.client.inventory import Inventory
+from callcenter.client.ssh import Login, login
 from callcenter.outside import sending
 from callcenter.render.services import caps
 from callcenter.render.services.faxes import JITTER_MS
 from callcenter.render.services.trunks import identity
 from callcenter.site import Fax, Route, Site, SiteError, Trunk
 from callcenter.site.dialled import cleaned
-from callcenter.ssh import Login, login
 
 __all__ = ["Sent", "Way", "send", "ways"]
 

@@ -10,11 +10,11 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass, fields
 from typing import Any, TextIO
 
-from callcenter.event_socket import EventSocketClient, connect
-from callcenter.inventory import Inventory
+from callcenter.client.event_socket import EventSocketClient, connect
+from callcenter.client.inventory import Inventory
+from callcenter.client.ssh import login
 from callcenter.render.services import CONTEXT, name_of
 from callcenter.site import Site, SiteError, ToNotice
-from callcenter.ssh import login
 
 __all__ = ["Pace", "Result", "notify", "numbers_in", "write"]
 

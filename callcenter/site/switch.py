@@ -202,7 +202,7 @@ class Switch:
     @property
     def announced_address(self) -> str:
         """Address that phones outside the local networks are told. Of a switch with ``stun`` only
-        its host knows it: :func:`callcenter.announced.announced` asks it."""
+        its host knows it: :func:`callcenter.client.announced.announced` asks it."""
         assert self.stun is None, "only the host knows what it announces"
         return self.public_ip or self.bind_address
 

@@ -13,11 +13,11 @@ from typing import Any
 import pytest
 
 from callcenter import paths, windows_paths
-from callcenter.announced import announced
-from callcenter.inventory import Host, Inventory, load
+from callcenter.client.announced import announced
+from callcenter.client.inventory import Host, Inventory, load
+from callcenter.client.ssh import Login
 from callcenter.secrets import SecretUnavailable
 from callcenter.site import Extension, Site, SiteError, Switch
-from callcenter.ssh import Login
 from lab.system import LabError
 from tests.acceptance.support.given import ALL, Given, calls
 from tests.acceptance.support.given import numbers as numbers_used

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from callcenter import paths, render
-from callcenter.inventory import Host
+from callcenter.client.inventory import Host
 from callcenter.site import Site, Switch
 from tests.acceptance.conftest import local_address
 from tests.acceptance.support.phones import Exchange, Phone, RegistrationRefused

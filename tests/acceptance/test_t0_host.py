@@ -10,8 +10,8 @@ from typing import Any
 import pytest
 
 from callcenter import paths, render, users
+from callcenter.client.inventory import Host
 from callcenter.debian import version_matches
-from callcenter.inventory import Host
 from callcenter.known_holes import holes_of
 from callcenter.site import Site, Switch
 

@@ -10,7 +10,7 @@ import pytest
 
 from callcenter import render
 from callcenter import windows_paths as paths
-from callcenter.inventory import Host
+from callcenter.client.inventory import Host
 from callcenter.site import Site, Switch
 from roles import windows
 from roles.windows import facts

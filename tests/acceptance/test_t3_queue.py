@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from callcenter.inventory import Host
+from callcenter.client.inventory import Host
 from callcenter.site import Agent, Queue, Site, ToQueue
 from tests.acceptance.conftest import all_free
 from tests.acceptance.support.audio import Pcm, assert_heard, assert_speech, seconds_of

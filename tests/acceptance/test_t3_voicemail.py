@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from callcenter import paths, render, users
-from callcenter.inventory import Host
+from callcenter.client.inventory import Host
 from callcenter.site import Extension, Site, ToVoicemail
 from tests.acceptance.support.audio import (
     Pcm,

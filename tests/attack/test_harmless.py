@@ -14,7 +14,7 @@ from pathlib import Path
 
 import pytest
 
-from callcenter.inventory import load
+from callcenter.client.inventory import load
 from tests.attack import vanilla
 from tests.attack.conftest import EDGE_SITE, known_open
 from tests.attack.sip import Message, Peer, Transport, render, sdp

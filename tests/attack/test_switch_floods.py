@@ -22,7 +22,7 @@ from xml.etree import ElementTree
 import pytest
 
 from callcenter import paths
-from callcenter.inventory import load
+from callcenter.client.inventory import load
 from callcenter.site.ports import reached
 from lab.lab import Lab
 from tests.acceptance.support.phones import Exchange

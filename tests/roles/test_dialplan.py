@@ -24,12 +24,13 @@ from urllib.parse import quote
 
 import pytest
 
-from callcenter import inventory, paths
-from callcenter.event_socket import EventSocketClient, connect
+from callcenter import paths
+from callcenter.client import inventory
+from callcenter.client.event_socket import EventSocketClient, connect
+from callcenter.client.ssh import login
 from callcenter.render import File, Tree, freeswitch
 from callcenter.routing import _onward, explain
 from callcenter.site import Site, SiteError, Switch
-from callcenter.ssh import login
 from lab.lab import Lab
 from lab.network import BRIDGE
 from tests.acceptance.support.waiting import PATIENCE

@@ -16,9 +16,10 @@ from typing import Any
 
 import pytest
 
-from callcenter import inventory, paths
-from callcenter.event_socket import connect
-from callcenter.ssh import login
+from callcenter import paths
+from callcenter.client import inventory
+from callcenter.client.event_socket import connect
+from callcenter.client.ssh import login
 from lab.lab import Lab
 from tests.acceptance.support.audio import assert_heard
 from tests.acceptance.support.phones import Exchange, Phone

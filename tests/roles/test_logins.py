@@ -11,8 +11,8 @@ from typing import Any
 
 import pytest
 
-from callcenter.inventory import Host, load
-from callcenter.ssh import login
+from callcenter.client.inventory import Host, load
+from callcenter.client.ssh import login
 from lab.lab import Lab
 from tests.acceptance.support.audio import assert_speech
 from tests.acceptance.support.phones import Exchange

@@ -10,10 +10,10 @@ from typing import Any
 import pytest
 from pyinfra.connectors.ssh import connector_data_meta
 
-from callcenter.inventory import Host, load
+from callcenter.client.inventory import Host, load
+from callcenter.client.ssh import Login, login
 from callcenter.site import SiteError, hosts
 from callcenter.site.logins import SSH, login_problems
-from callcenter.ssh import Login, login
 
 KEY = __file__
 """A file that is there; nobody logs in by it."""

@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 
 from callcenter.__main__ import check, main
-from callcenter.inventory import load
+from callcenter.client.inventory import load
 from callcenter.secrets import Secret, SecretUnavailable, Vault, secret, weakness
 from callcenter.site import EventSocket, Extension, Site
 

@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from callcenter.__main__ import check
-from callcenter.inventory import load
+from callcenter.client.inventory import load
 
 ROOT = Path(__file__).parents[2]
 TOPOLOGIES = sorted(path.stem for path in (ROOT / "lab/topologies").glob("*.yaml"))

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from functools import cached_property
 
-from callcenter.inventory import Host
+from callcenter.client.inventory import Host
 from callcenter.routing import service_of
 from callcenter.site import (
     Agent,

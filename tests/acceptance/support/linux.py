@@ -8,7 +8,7 @@ from typing import Any
 from testinfra.backend.base import BaseBackend, CommandResult
 from testinfra.host import Host as TestinfraHost
 
-from callcenter.ssh import Login
+from callcenter.client.ssh import Login
 
 __all__ = ["linux_host"]
 

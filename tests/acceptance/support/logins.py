@@ -7,8 +7,8 @@ from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
-from callcenter.inventory import Inventory
-from callcenter.ssh import Login
+from callcenter.client.inventory import Inventory
+from callcenter.client.ssh import Login
 
 __all__ = ["logins"]
 

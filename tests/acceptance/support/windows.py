@@ -13,7 +13,7 @@ from pyinfra.api.state import State
 from testinfra.backend.base import BaseBackend, CommandResult
 from testinfra.host import Host as TestinfraHost
 
-from callcenter.inventory import Host
+from callcenter.client.inventory import Host
 from roles.windows.connectors import WinRM, WinSSH
 
 __all__ = ["asked", "windows_host"]

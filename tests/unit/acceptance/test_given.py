@@ -9,7 +9,7 @@ from typing import NoReturn
 
 import pytest
 
-from callcenter.inventory import Host
+from callcenter.client.inventory import Host
 from callcenter.site import Site, ToExtension, ToIvr, ToQueue, ToRingGroup
 from tests.acceptance.support.given import Given
 from tests.acceptance.support.uses import Uses

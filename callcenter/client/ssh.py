@@ -15,7 +15,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from callcenter.inventory import Host
+from callcenter.client.inventory import Host
 from callcenter.site import SiteError
 from callcenter.site.logins import SUDO
 

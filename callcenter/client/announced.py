@@ -5,10 +5,10 @@ from __future__ import annotations
 from dataclasses import replace
 
 from callcenter import paths
-from callcenter.inventory import Host
+from callcenter.client.inventory import Host
+from callcenter.client.ssh import login
 from callcenter.onhost.stun import recorded
 from callcenter.site import SiteError, Switch
-from callcenter.ssh import login
 
 __all__ = ["announced"]
 

@@ -12,8 +12,8 @@ from contextlib import asynccontextmanager
 from typing import Self
 from urllib.parse import unquote
 
+from callcenter.client.ssh import Login
 from callcenter.site import SiteError
-from callcenter.ssh import Login
 
 __all__ = ["EventSocketClient", "connect"]
 

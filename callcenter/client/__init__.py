@@ -1,0 +1,1 @@
+"""Pipes from the operator's machine to hosts: the inventory, ssh, and the Event Socket."""
