@@ -31,10 +31,10 @@ from callcenter.client.announced import announced
 from callcenter.client.inventory import load
 from callcenter.drift import DEPLOY, drift
 from callcenter.fax import send
-from callcenter.known_holes import holes_of
 from callcenter.notify import Pace, notify, numbers_in, write
 from callcenter.reference import markdown
-from callcenter.routing import explain, moment
+from callcenter.render.known_holes import holes_of
+from callcenter.render.routing import explain, moment
 from callcenter.secrets import SecretUnavailable
 from callcenter.site import Site, SiteError
 

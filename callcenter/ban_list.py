@@ -9,10 +9,10 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import callcenter.onhost.bans
-from callcenter import paths
 from callcenter.client.inventory import Host, load
 from callcenter.client.ssh import login
 from callcenter.onhost.bans import source_of
+from callcenter.render import paths
 from callcenter.site import SiteError
 
 __all__ = ["bans"]

@@ -10,9 +10,9 @@ from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
-from callcenter import paths
 from callcenter.client.inventory import Inventory, load
 from callcenter.client.ssh import login
+from callcenter.render import paths
 from callcenter.site import SiteError
 
 __all__ = ["arguments", "run"]

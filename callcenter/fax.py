@@ -12,11 +12,11 @@ from datetime import UTC, datetime
 from pathlib import Path
 from urllib.parse import quote
 
-from callcenter import paths
 from callcenter.client.event_socket import EventSocketClient, connect
 from callcenter.client.inventory import Inventory
 from callcenter.client.ssh import Login, login
-from callcenter.outside import sending
+from callcenter.render import paths
+from callcenter.render.outbound import sending
 from callcenter.render.services import caps
 from callcenter.render.services.faxes import JITTER_MS
 from callcenter.render.services.trunks import identity

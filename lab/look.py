@@ -6,7 +6,7 @@ import shlex
 import sys
 from collections.abc import Sequence
 
-from callcenter import paths
+from callcenter.render import paths
 from lab import network
 from lab.lab import Lab
 from lab.system import LabError, require

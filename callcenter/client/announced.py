@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from callcenter import paths
 from callcenter.client.inventory import Host
 from callcenter.client.ssh import login
 from callcenter.onhost.stun import recorded
+from callcenter.render import paths
 from callcenter.site import SiteError, Switch
 
 __all__ = ["announced"]

@@ -13,7 +13,7 @@ import jinja2
 from jinja2.bccache import Bucket
 from markupsafe import Markup
 
-from callcenter import cache
+from callcenter.render import cache
 
 __all__ = ["plain", "xml", "xml_escape"]
 

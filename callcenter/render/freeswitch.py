@@ -7,9 +7,8 @@ import hashlib
 import itertools
 from collections.abc import Iterable, Iterator
 
-from callcenter import paths, phrases
 from callcenter.onhost import bans
-from callcenter.render import sounds
+from callcenter.render import paths, phrases, sounds
 from callcenter.render._files import File, Tree
 from callcenter.render._templates import plain, xml
 from callcenter.render.services import (

@@ -7,7 +7,7 @@ import ipaddress
 from collections.abc import Iterable, Mapping
 from urllib.parse import urlsplit
 
-from callcenter import users
+from callcenter.render import users
 from callcenter.site import RemotePostgres, Site, Trunk
 from callcenter.site.network import ANYWHERE
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Iterator
 
-from callcenter import paths, phrases, speech
+from callcenter.render import paths, phrases, speech
 from callcenter.render._files import File
 from callcenter.site import Announcement, Say, Site
 

@@ -12,9 +12,8 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
-from callcenter import paths, users
 from callcenter.onhost import alarm, bans, delivery, http_guard, ledger, stun, voicemail_mail
-from callcenter.render import packet_filter
+from callcenter.render import packet_filter, paths, users
 from callcenter.render._files import File, Tree
 from callcenter.render._templates import plain
 from callcenter.render.freeswitch import CLI_CONFIG, MAILER

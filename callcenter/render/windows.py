@@ -5,8 +5,7 @@ from __future__ import annotations
 import re
 from typing import Final
 
-from callcenter import paths, windows_paths
-from callcenter.render import freeswitch
+from callcenter.render import freeswitch, paths, windows_paths
 from callcenter.render._files import File, Tree
 from callcenter.render._templates import xml_escape
 from callcenter.render.services.scripts import FOLDER

@@ -5,7 +5,8 @@ from __future__ import annotations
 from pyinfra import host, logger
 from pyinfra.api import deploy
 
-from callcenter import paths, render
+from callcenter import render
+from callcenter.render import paths
 from callcenter.site import Site
 from roles import files
 from roles.billing import operations

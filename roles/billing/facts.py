@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pyinfra.api import FactBase
 
-from callcenter import paths
+from callcenter.render import paths
 
 __all__ = ["PoolInstalledHere"]
 

@@ -7,7 +7,7 @@ from collections.abc import Generator, Mapping
 from pyinfra import host
 from pyinfra.api import StringCommand, operation
 
-from callcenter import paths
+from callcenter.render import paths
 from roles.billing.facts import PoolInstalledHere
 
 __all__ = ["no_package", "package"]

@@ -15,8 +15,7 @@ from collections.abc import Generator, Iterable, Mapping
 from pyinfra import host, logger, state
 from pyinfra.api import StringCommand, operation
 
-from callcenter import paths
-from callcenter.render import Difference, File, Tree
+from callcenter.render import Difference, File, Tree, paths
 from roles.files.facts import MASK_SED, ManagedFiles, MaskedContents
 
 __all__ = ["forget_units", "payload_command", "show_difference", "shows_differences", "tree"]

@@ -11,8 +11,8 @@ from collections.abc import Sequence
 from pyinfra import host
 from pyinfra.api import deploy
 
-from callcenter import paths, render
-from callcenter.render import Tree
+from callcenter import render
+from callcenter.render import Tree, paths
 from callcenter.site import Site
 from roles.firewall import operations
 from roles.firewall.facts import Filter, FirewallState

@@ -10,8 +10,7 @@ from pyinfra.api.exceptions import ConnectError
 from pyinfra.api.host import Host
 from pyinfra.api.state import State
 
-from callcenter import paths
-from callcenter.render import File, Tree
+from callcenter.render import File, Tree, paths
 from roles.files import forget_units, payload_command, show_difference
 from roles.firewall.facts import LOADED, Filter
 

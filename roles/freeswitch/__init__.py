@@ -5,10 +5,10 @@ from __future__ import annotations
 from pyinfra import host, logger
 from pyinfra.api import deploy
 
-from callcenter import paths, render
-from callcenter.debian import closure, index_of
+from callcenter import render
 from callcenter.onhost import bans
-from callcenter.render import Tree
+from callcenter.render import Tree, paths
+from callcenter.render.debian import closure, index_of
 from callcenter.site import LocalPackages, Site, Switch
 from roles import files
 from roles.freeswitch import operations

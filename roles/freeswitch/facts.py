@@ -7,8 +7,8 @@ from dataclasses import dataclass, field
 
 from pyinfra.api import FactBase
 
-from callcenter import paths
-from callcenter.changes import COMPARED
+from callcenter.render import paths
+from callcenter.render.costs import COMPARED
 
 __all__ = ["Release", "ReleaseState"]
 

@@ -11,11 +11,10 @@ from pathlib import Path
 from pyinfra import host
 from pyinfra.api import FileUploadCommand, StringCommand, operation
 
-from callcenter import paths
-from callcenter.changes import COMPARED, RESTART, plan, undo
-from callcenter.debian import Package, closure, index_of, version_matches
 from callcenter.onhost.stun import Known
-from callcenter.render import File, Tree
+from callcenter.render import File, Tree, paths
+from callcenter.render.costs import COMPARED, RESTART, plan, undo
+from callcenter.render.debian import Package, closure, index_of, version_matches
 from callcenter.render.system import PackageSource, asks, stun_tool
 from callcenter.site import Maintenance, Switch
 from roles.files import payload_command, show_difference

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import ipaddress
 
-from callcenter import paths
+from callcenter.render import paths
 from callcenter.site import Site, Switch
 from callcenter.site.families import other_family, out_of_reach
 from roles.host.facts import State

@@ -8,8 +8,8 @@ from dataclasses import dataclass, field
 
 from pyinfra.api import FactBase
 
-from callcenter import paths
 from callcenter.onhost.stun import Known, recorded
+from callcenter.render import paths
 
 __all__ = ["FreeSwitchProcess", "HostState", "Listener", "State"]
 

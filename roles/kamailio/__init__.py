@@ -5,8 +5,8 @@ from __future__ import annotations
 from pyinfra import host, logger
 from pyinfra.api import deploy
 
-from callcenter import paths, render
-from callcenter.render import Tree
+from callcenter import render
+from callcenter.render import Tree, paths
 from callcenter.site import Site, Switch
 from roles import files
 from roles.host import State

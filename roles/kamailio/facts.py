@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 
 from pyinfra.api import FactBase
 
-from callcenter import paths
+from callcenter.render import paths
 
 __all__ = ["Edge", "KamailioState"]
 

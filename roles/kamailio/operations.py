@@ -7,8 +7,7 @@ from collections.abc import Generator, Mapping, Sequence
 from pyinfra import host
 from pyinfra.api import StringCommand, operation
 
-from callcenter import paths
-from callcenter.render import Tree
+from callcenter.render import Tree, paths
 from callcenter.render.kamailio import PACKAGES, TABLES, watched
 from roles.kamailio.facts import KamailioState
 

@@ -6,7 +6,7 @@ import shlex
 
 from pyinfra.api import FactBase
 
-from callcenter import paths
+from callcenter.render import paths
 
 __all__ = ["InstalledHere", "PostgresState"]
 

@@ -11,7 +11,7 @@ from pyinfra import state as current
 from pyinfra.api import deploy
 
 from callcenter import render
-from callcenter import windows_paths as paths
+from callcenter.render import windows_paths as paths
 from callcenter.site import Site, Switch
 from callcenter.site.families import other_family, out_of_reach
 from roles.host.operations import refuse

@@ -18,8 +18,8 @@ from pyinfra.api.exceptions import OperationError
 from pyinfra.api.host import Host
 from pyinfra.api.state import State
 
-from callcenter import windows_paths as paths
 from callcenter.render import File, Tree
+from callcenter.render import windows_paths as paths
 from roles.windows import facts
 from roles.windows.connectors import DIGESTS, Refused, digests_in
 from roles.windows.powershell import cmd_quote, path, property_value, quote, script

@@ -13,9 +13,9 @@ from pyinfra.api import FunctionCommand, StringCommand, operation
 from pyinfra.api.host import Host
 from pyinfra.api.state import State
 
-from callcenter import windows_paths as paths
-from callcenter.changes import COMPARED, RESTART, Action, Severity, plan, undo
 from callcenter.render import Tree, freeswitch
+from callcenter.render import windows_paths as paths
+from callcenter.render.costs import COMPARED, RESTART, Action, Severity, plan, undo
 from callcenter.site import Maintenance
 from roles.files.operations import show_difference, shows_differences
 from roles.windows import facts

@@ -12,10 +12,10 @@ from typing import Any
 
 import pytest
 
-from callcenter import paths, windows_paths
 from callcenter.client.announced import announced
 from callcenter.client.inventory import Host, Inventory, load
 from callcenter.client.ssh import Login
+from callcenter.render import paths, windows_paths
 from callcenter.secrets import SecretUnavailable
 from callcenter.site import Extension, Site, SiteError, Switch
 from lab.system import LabError

@@ -8,8 +8,9 @@ from typing import Any
 
 import pytest
 
-from callcenter import paths, render
+from callcenter import render
 from callcenter.client.inventory import Host
+from callcenter.render import paths
 from callcenter.site import Site, Switch
 from tests.acceptance.conftest import local_address
 from tests.acceptance.support.phones import Exchange, Phone, RegistrationRefused

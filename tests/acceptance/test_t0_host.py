@@ -9,10 +9,11 @@ from typing import Any
 
 import pytest
 
-from callcenter import paths, render, users
+from callcenter import render
 from callcenter.client.inventory import Host
-from callcenter.debian import version_matches
-from callcenter.known_holes import holes_of
+from callcenter.render import paths, users
+from callcenter.render.debian import version_matches
+from callcenter.render.known_holes import holes_of
 from callcenter.site import Site, Switch
 
 

@@ -9,8 +9,8 @@ from typing import Any
 import pytest
 
 from callcenter import render
-from callcenter import windows_paths as paths
 from callcenter.client.inventory import Host
+from callcenter.render import windows_paths as paths
 from callcenter.site import Site, Switch
 from roles import windows
 from roles.windows import facts

@@ -17,7 +17,7 @@ from decimal import Decimal
 import pytest
 
 from callcenter.__main__ import main
-from callcenter.outside import leaving
+from callcenter.render.outbound import leaving
 from callcenter.site import Billing, Rate, Site, Trunk
 from tests.acceptance.conftest import all_free
 from tests.acceptance.support.audio import Pcm, assert_speech, speech_seconds

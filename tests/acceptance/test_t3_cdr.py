@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from callcenter import paths
+from callcenter.render import paths
 from callcenter.site import LocalPostgres, Site
 from tests.acceptance.support.waiting import eventually
 from tests.acceptance.test_t2_call import MakePhone, connect

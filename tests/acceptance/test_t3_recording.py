@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 
-from callcenter import paths
 from callcenter.client.inventory import Host
+from callcenter.render import paths
 from callcenter.site import Extension, Site
 from tests.acceptance.support.audio import Pcm, assert_heard, assert_speech, seconds_of
 from tests.acceptance.support.given import Given

@@ -10,7 +10,7 @@ from collections.abc import Callable, Collection, Iterable
 
 import pytest
 
-from callcenter.outside import met
+from callcenter.render.outbound import met
 from callcenter.site import Agent, Did, Route, Site, Switch, ToExtension, ToQueue, Trunk
 from tests.acceptance.conftest import all_free
 from tests.acceptance.support.given import Given

@@ -8,8 +8,9 @@ from typing import Any
 
 import pytest
 
-from callcenter import paths, render, users
+from callcenter import render
 from callcenter.client.inventory import Host
+from callcenter.render import paths, users
 from callcenter.site import Extension, Site, ToVoicemail
 from tests.acceptance.support.audio import (
     Pcm,

@@ -7,7 +7,7 @@ from collections.abc import Callable, Collection, Iterator
 
 import pytest
 
-from callcenter.routing import resolve
+from callcenter.render.routing import resolve
 from callcenter.site import (
     Destination,
     Ivr,

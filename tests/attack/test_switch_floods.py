@@ -21,8 +21,8 @@ from xml.etree import ElementTree
 
 import pytest
 
-from callcenter import paths
 from callcenter.client.inventory import load
+from callcenter.render import paths
 from callcenter.site.ports import reached
 from lab.lab import Lab
 from tests.acceptance.support.phones import Exchange

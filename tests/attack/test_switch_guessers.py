@@ -19,9 +19,9 @@ from pathlib import Path
 
 import pytest
 
-from callcenter import paths
 from callcenter.__main__ import main
 from callcenter.onhost import bans
+from callcenter.render import paths
 from lab import network
 from lab.lab import Lab
 from tests.acceptance.support.audio import assert_speech

@@ -15,7 +15,7 @@ import subprocess
 import tarfile
 from pathlib import Path
 
-from callcenter import paths
+from callcenter.render import paths
 from callcenter.site import LocalPackages
 from lab.lab import Lab
 from tests.roles.conftest import Operator

@@ -17,7 +17,8 @@ from typing import Any
 import pytest
 
 import lab as lab_package
-from callcenter import paths, render
+from callcenter import render
+from callcenter.render import paths
 from callcenter.site import LocalPackages, Site
 from lab import network
 from lab.image import RELEASES

@@ -17,7 +17,7 @@ from functools import partial
 from pathlib import Path
 from typing import TypeVar
 
-from callcenter import paths
+from callcenter.render import paths
 from lab import nat, network
 from tests.acceptance.support.audio import assert_heard
 from tests.acceptance.support.phones import Call, Codec, Exchange, Phone, Transport

@@ -16,7 +16,7 @@ from pathlib import Path
 import numpy
 import pytest
 
-from callcenter import paths
+from callcenter.render import paths
 from lab.lab import Lab
 from tests.acceptance.support.audio import assert_heard, assert_not_heard
 from tests.acceptance.support.phones import Call, CallFailed, Exchange, Phone

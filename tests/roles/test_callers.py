@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from callcenter import paths
+from callcenter.render import paths
 from lab.lab import Lab
 from tests.acceptance.support.phones import Call, Exchange
 from tests.roles.conftest import SITE, Operator

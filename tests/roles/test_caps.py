@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from callcenter import paths
+from callcenter.render import paths
 from lab.lab import Lab
 from tests.acceptance.support.audio import assert_heard
 from tests.acceptance.support.phones import Call, Exchange

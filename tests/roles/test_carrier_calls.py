@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterator
 import numpy as np
 import pytest
 
-from callcenter import paths
+from callcenter.render import paths
 from lab.lab import Lab
 from lab.network import BRIDGE
 from tests.acceptance.support.audio import Pcm, assert_heard

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from callcenter import paths
+from callcenter.render import paths
 from tests.acceptance.support.phones import Exchange
 from tests.roles.conftest import SITE, Operator
 from tests.roles.support import phone_of, until

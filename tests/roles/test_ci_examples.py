@@ -12,7 +12,7 @@ from xml.etree import ElementTree
 
 import pytest
 
-from callcenter import paths
+from callcenter.render import paths
 from tests.examples import FILES, ROOT, run, scripts
 from tests.roles.conftest import SITE, Operator
 

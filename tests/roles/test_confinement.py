@@ -12,7 +12,7 @@ from contextlib import ExitStack, contextmanager
 
 import pytest
 
-from callcenter import paths, users
+from callcenter.render import paths, users
 from lab import network
 from tests.acceptance.support.phones import Exchange
 from tests.roles.conftest import SITE, Operator

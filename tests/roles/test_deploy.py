@@ -8,7 +8,7 @@ from collections.abc import Callable
 
 import pytest
 
-from callcenter import paths
+from callcenter.render import paths
 from callcenter.render.freeswitch import a1_hash
 from callcenter.site import Extension, Site
 from tests.acceptance.support.phones import Exchange

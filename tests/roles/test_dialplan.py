@@ -24,12 +24,11 @@ from urllib.parse import quote
 
 import pytest
 
-from callcenter import paths
 from callcenter.client import inventory
 from callcenter.client.event_socket import EventSocketClient, connect
 from callcenter.client.ssh import login
-from callcenter.render import File, Tree, freeswitch
-from callcenter.routing import _onward, explain
+from callcenter.render import File, Tree, freeswitch, paths
+from callcenter.render.routing import _onward, explain
 from callcenter.site import Site, SiteError, Switch
 from lab.lab import Lab
 from lab.network import BRIDGE

@@ -9,9 +9,9 @@ from contextlib import ExitStack
 
 import pytest
 
-from callcenter import paths
 from callcenter.__main__ import main
 from callcenter.onhost import bans
+from callcenter.render import paths
 from lab import network
 from lab.lab import Lab
 from tests.acceptance.support.waiting import PATIENCE, eventually

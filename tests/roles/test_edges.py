@@ -8,8 +8,8 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-from callcenter import paths
 from callcenter.__main__ import main
+from callcenter.render import paths
 from tests.acceptance.support.phones import Exchange, RegistrationRefused
 from tests.acceptance.support.waiting import PATIENCE
 from tests.attack.sip import Account, Message, Peer, sdp

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from callcenter import paths
+from callcenter.render import paths
 from tests.acceptance.support.phones import Exchange
 from tests.acceptance.support.waiting import PATIENCE
 from tests.certificates import Authority

@@ -18,7 +18,7 @@ import numpy as np
 import numpy.typing as npt
 import pytest
 
-from callcenter import paths
+from callcenter.render import paths
 from lab.lab import Lab
 from tests.acceptance.support.waiting import PATIENCE
 from tests.roles.conftest import SITE, Operator

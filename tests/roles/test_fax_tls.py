@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from callcenter import paths
+from callcenter.render import paths
 from lab.lab import Lab
 from tests.certificates import Authority
 from tests.roles.conftest import SITE, Operator

@@ -7,8 +7,7 @@ from collections.abc import Callable
 
 import pytest
 
-from callcenter import paths
-from callcenter.render import freeswitch
+from callcenter.render import freeswitch, paths
 from callcenter.site import Site, Switch
 from tests.acceptance.support.phones import Exchange
 from tests.acceptance.support.waiting import PATIENCE

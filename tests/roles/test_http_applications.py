@@ -17,7 +17,7 @@ from urllib.parse import parse_qs
 
 import pytest
 
-from callcenter import paths
+from callcenter.render import paths
 from lab.lab import Lab
 from tests.acceptance.support.audio import assert_heard
 from tests.acceptance.support.phones import Exchange, Phone

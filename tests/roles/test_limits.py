@@ -16,10 +16,10 @@ from typing import Any
 
 import pytest
 
-from callcenter import paths
 from callcenter.client import inventory
 from callcenter.client.event_socket import connect
 from callcenter.client.ssh import login
+from callcenter.render import paths
 from lab.lab import Lab
 from tests.acceptance.support.audio import assert_heard
 from tests.acceptance.support.phones import Exchange, Phone

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from callcenter.debian import closure, index_of
+from callcenter.render.debian import closure, index_of
 from callcenter.site import LocalPackages
 from roles.freeswitch.operations import local_archive
 from tests.roles.conftest import Operator, Run

@@ -20,7 +20,7 @@ from typing import Any
 
 import pytest
 
-from callcenter import paths
+from callcenter.render import paths
 from callcenter.site import LocalPackages
 from lab.lab import Lab
 from tests.roles.conftest import SITE, Operator, Run

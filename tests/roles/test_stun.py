@@ -15,8 +15,8 @@ from pathlib import Path
 
 import pytest
 
-from callcenter import paths
 from callcenter.onhost.stun import Known, recorded
+from callcenter.render import paths
 from lab import nat, network
 from lab.lab import Lab
 from lab.system import require

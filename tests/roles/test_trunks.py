@@ -14,7 +14,7 @@ from urllib.parse import quote
 
 import pytest
 
-from callcenter.outside import arriving, leaving
+from callcenter.render.outbound import arriving, leaving
 from callcenter.site import Emergency, Site
 from lab.lab import Lab
 from tests.acceptance.support.audio import assert_heard

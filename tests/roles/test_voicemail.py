@@ -21,7 +21,7 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
-from callcenter import paths, users
+from callcenter.render import paths, users
 from lab.lab import Lab
 from tests.acceptance.support.audio import assert_heard, read_wav
 from tests.acceptance.support.logs import LOG

@@ -10,7 +10,7 @@ from contextlib import ExitStack
 
 import pytest
 
-from callcenter import paths
+from callcenter.render import paths
 from lab import network
 from tests.acceptance.support.audio import assert_heard
 from tests.acceptance.support.ladder import Message as Traced

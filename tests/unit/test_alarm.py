@@ -9,7 +9,6 @@ from typing import Any
 
 import pytest
 
-from callcenter import paths
 from callcenter.onhost.alarm import (
     LIMITS,
     LOG,
@@ -19,7 +18,7 @@ from callcenter.onhost.alarm import (
     Alarms,
     letter,
 )
-from callcenter.render import freeswitch, system
+from callcenter.render import freeswitch, paths, system
 from callcenter.site import Extension, OutboundLimits, Route, Site, Smtp, Switch, Trunk
 
 pytestmark = pytest.mark.usefixtures("own_folder")

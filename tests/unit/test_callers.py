@@ -15,8 +15,8 @@ from phonenumbers import (
 
 import callcenter.site
 from callcenter.__main__ import main
-from callcenter.outside import met
 from callcenter.render import freeswitch
+from callcenter.render.outbound import met
 from callcenter.site import Site, SiteError, Switch
 from callcenter.site.countries import dialling
 from callcenter.site.dialled import without_parameters

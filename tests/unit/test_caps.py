@@ -7,9 +7,9 @@ from datetime import UTC, datetime
 import pytest
 
 from callcenter.fax import ways
-from callcenter.outside import leaving
 from callcenter.render.freeswitch import configuration, modules
-from callcenter.routing import explain
+from callcenter.render.outbound import leaving
+from callcenter.render.routing import explain
 from callcenter.site import (
     Billing,
     Cap,

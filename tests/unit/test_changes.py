@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 
-from callcenter.changes import COMPARED, Severity, plan
 from callcenter.render import Difference, Tree, freeswitch
+from callcenter.render.costs import COMPARED, Severity, plan
 from callcenter.secrets import Secret
 from callcenter.site import (
     Billing,

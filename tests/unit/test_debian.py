@@ -9,7 +9,14 @@ from pathlib import Path
 
 import pytest
 
-from callcenter.debian import Package, closure, index_of, read_index, version_matches, version_order
+from callcenter.render.debian import (
+    Package,
+    closure,
+    index_of,
+    read_index,
+    version_matches,
+    version_order,
+)
 
 INDEX = """\
 Package: freeswitch

@@ -11,9 +11,8 @@ from typing import Any
 
 import pytest
 
-from callcenter import paths
 from callcenter.__main__ import check
-from callcenter.render import Tree, freeswitch, kamailio, system
+from callcenter.render import Tree, freeswitch, kamailio, paths, system
 from callcenter.secrets import Secret
 from callcenter.site import (
     Billing,

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from callcenter.__main__ import main
-from callcenter.known_holes import HOLES, holes_of
+from callcenter.render.known_holes import HOLES, holes_of
 
 LATER = {"CVE-2026-116574", "CVE-2026-116780", "CVE-2026-116779"}
 LATE = {"CVE-2026-49840", "CVE-2026-49841", *LATER}

@@ -12,8 +12,8 @@ import pytest
 
 import callcenter.site
 from callcenter.__main__ import main
-from callcenter.outside import arriving, leaving
 from callcenter.render import freeswitch
+from callcenter.render.outbound import arriving, leaving
 from callcenter.site import Did, Site, SiteError, Switch, ToExtension, extension
 from callcenter.site.dialled import cleaned
 from tests.unit.test_peer_text import LEFT, lint

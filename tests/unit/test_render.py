@@ -15,8 +15,7 @@ from typing import Any
 
 import pytest
 
-from callcenter import paths
-from callcenter.render import Difference, File, Tree, freeswitch, system
+from callcenter.render import Difference, File, Tree, freeswitch, paths, system
 from callcenter.secrets import Secret
 from callcenter.site import (
     AptRepository,

@@ -11,8 +11,8 @@ import pytest
 
 import callcenter.site
 from callcenter.__main__ import main
-from callcenter.outside import arriving, leaving, met
 from callcenter.render import freeswitch
+from callcenter.render.outbound import arriving, leaving, met
 from callcenter.site import Rewrite, Site, SiteError, Switch
 from tests.unit.test_peer_text import LEFT, lint
 

@@ -14,9 +14,8 @@ from typing import Any
 
 import pytest
 
-from callcenter import paths
-from callcenter.debian import read_index
-from callcenter.render import freeswitch, system
+from callcenter.render import freeswitch, paths, system
+from callcenter.render.debian import read_index
 from callcenter.secrets import Secret
 from callcenter.site import (
     EventSocket,

@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 
 from callcenter.__main__ import main
+from callcenter.render.routing import explain, moment
 from callcenter.render.services.trunks import expression
-from callcenter.routing import explain, moment
 from callcenter.site import Did, Site, SiteError, extension
 
 SITE = """

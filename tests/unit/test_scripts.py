@@ -19,9 +19,8 @@ import pytest
 from pyinfra.api import Config, StringCommand
 from pyinfra.context import ctx_host, ctx_state
 
-from callcenter import paths
 from callcenter.onhost.stun import Known
-from callcenter.render import Tree, freeswitch, system
+from callcenter.render import Tree, freeswitch, paths, system
 from callcenter.secrets import Secret
 from callcenter.site import (
     AptRepository,

@@ -11,8 +11,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from callcenter import phrases, speech
-from callcenter.render import freeswitch, sounds
+from callcenter.render import freeswitch, phrases, sounds, speech
 from callcenter.site import Extension, Ivr, Say, Site, SiteError, Sound, Speech, Switch, ivr, say
 from tests.acceptance.support.audio import Pcm, speech_seconds
 

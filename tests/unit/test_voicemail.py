@@ -10,9 +10,8 @@ from typing import Any
 
 import pytest
 
-from callcenter import paths, users
-from callcenter.render import freeswitch, system
-from callcenter.routing import explain, moment
+from callcenter.render import freeswitch, paths, system, users
+from callcenter.render.routing import explain, moment
 from callcenter.secrets import Secret, pin_weakness
 from callcenter.site import (
     Extension,

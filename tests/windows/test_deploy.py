@@ -10,8 +10,8 @@ from collections.abc import Iterator
 
 import pytest
 
-from callcenter import windows_paths as paths
 from callcenter.render import windows as render
+from callcenter.render import windows_paths as paths
 from callcenter.site import Extension, Firewall, LocalPackages, Media, Network, Site, Switch
 from roles.windows import facts
 from tests.windows.support.machine import Machine, msi

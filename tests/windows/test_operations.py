@@ -71,7 +71,7 @@ def test_firewall_rules_come_and_go(machine: Machine) -> None:
     if not machine.has_powershell():
         pytest.skip("firewall rules need PowerShell, and the one here is not real")
     rules = """
-from callcenter import windows_paths as paths
+from callcenter.render import windows_paths as paths
 from roles.windows import operations
 from roles.windows.facts import FirewallRule
 rules = [FirewallRule("callcenter-test", "udp", ("16384-32767",), paths.PROGRAM, ("10.0.0.0/8",))]

@@ -12,7 +12,7 @@ from xml.etree import ElementTree
 
 import pytest
 
-from callcenter import windows_paths as paths
+from callcenter.render import windows_paths as paths
 from roles.windows import facts
 from tests.acceptance.support.phones import Exchange
 from tests.forks import Pyinfra

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Iterator
 
-from callcenter import paths
+from callcenter.render import paths
 from callcenter.render._files import File
 from callcenter.render.services._way import config
 from callcenter.site import RemotePostgres, Site

@@ -6,7 +6,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from decimal import Decimal
 
-from callcenter import paths
+from callcenter.render import paths
 from callcenter.render._files import File
 from callcenter.render._templates import plain
 from callcenter.render.services._way import config

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from callcenter import paths
-from callcenter.render import sounds
+from callcenter.render import paths, sounds
 from callcenter.render._files import File
 from callcenter.render._templates import plain
 from callcenter.render.services._way import config, rung_outside

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from functools import cached_property
 
 from callcenter.client.inventory import Host
-from callcenter.routing import service_of
+from callcenter.render.routing import service_of
 from callcenter.site import (
     Agent,
     Destination,

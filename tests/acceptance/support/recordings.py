@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from callcenter import paths
+from callcenter.render import paths
 from tests.acceptance.support.audio import Pcm
 
 

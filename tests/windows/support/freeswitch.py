@@ -16,9 +16,9 @@ import sys
 import threading
 from pathlib import Path
 
-from callcenter import windows_paths as paths
-from callcenter.debian import closure, index_of
 from callcenter.render import freeswitch
+from callcenter.render import windows_paths as paths
+from callcenter.render.debian import closure, index_of
 from callcenter.site import CODECS, Extension, LocalPackages, Media, Site
 
 __all__ = ["unpack"]

@@ -9,13 +9,13 @@ from __future__ import annotations
 
 import re
 
-from callcenter import windows_paths as paths
+from callcenter.render import windows_paths as paths
 from tests.windows.support.machine import Machine, Run, msi
 
 __all__ = ["UNINSTALL", "complete", "forget", "site", "stopped"]
 
 UNINSTALL = """
-from callcenter import windows_paths as paths
+from callcenter.render import windows_paths as paths
 from roles.windows import operations
 operations.package(
     product_code=paths.PRODUCT_CODE, version="0", source="-", service=paths.SERVICE, present=False

@@ -15,7 +15,7 @@ from array import array
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from callcenter import cache
+from callcenter.render import cache
 from callcenter.site import Announcement, Language, Say, Site, SiteError
 
 __all__ = ["RATES", "hold_music", "key_of", "wav"]

@@ -9,7 +9,7 @@ from collections.abc import Callable, Collection, Iterator, Sequence
 from decimal import Decimal
 from typing import Any
 
-from callcenter.outside import Met, arrives, arriving, leaving, met
+from callcenter.render.outbound import Met, arrives, arriving, leaving, met
 from callcenter.site import (
     Cap,
     Destination,
