@@ -35,8 +35,8 @@ from callcenter.notify import Pace, notify, numbers_in, write
 from callcenter.reference import markdown
 from callcenter.render.known_holes import holes_of
 from callcenter.render.routing import explain, moment
-from callcenter.secrets import SecretUnavailable
 from callcenter.site import Site, SiteError
+from callcenter.site.secrets import SecretUnavailable
 
 __all__ = ["main"]
 

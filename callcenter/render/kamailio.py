@@ -9,8 +9,8 @@ from callcenter.render import packet_filter, paths, users
 from callcenter.render._files import File, Tree
 from callcenter.render._templates import plain
 from callcenter.render.freeswitch import a1_hash
-from callcenter.secrets import Secret
 from callcenter.site import Site, Switch
+from callcenter.site.secrets import Secret
 
 __all__ = ["GROUP", "PACKAGES", "TABLES", "configuration", "watched"]
 

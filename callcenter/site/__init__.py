@@ -1,6 +1,5 @@
 """The models of a site description. Pure: no pyinfra, no host, no network."""
 
-from callcenter.secrets import Secret, secret
 from callcenter.site._model import SiteError
 from callcenter.site.applications import Application
 from callcenter.site.billing import Billing, Rate
@@ -57,6 +56,7 @@ from callcenter.site.queues import Agent, AgentCodes, Queue
 from callcenter.site.recordings import Recording
 from callcenter.site.ring_groups import RingGroup
 from callcenter.site.scripts import LuaScript
+from callcenter.site.secrets import Secret, secret
 from callcenter.site.site import Site
 from callcenter.site.smtp import Smtp
 from callcenter.site.sounds import Announcement, Language, Say, Sound, Speech, say

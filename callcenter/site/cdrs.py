@@ -10,10 +10,10 @@ from typing import Annotated, Literal, Self
 
 from pydantic import AfterValidator, Field, model_validator
 
-from callcenter.secrets import Secret
 from callcenter.site._model import Problem, model
 from callcenter.site._types import Domain
 from callcenter.site.certificates import check_certificates
+from callcenter.site.secrets import Secret
 
 __all__ = ["Cdr", "LocalPostgres", "RemotePostgres"]
 

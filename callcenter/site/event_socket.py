@@ -10,9 +10,9 @@ from typing import Annotated, Self
 
 from pydantic import AfterValidator, Field, model_validator
 
-from callcenter.secrets import Secret, secret
 from callcenter.site._model import Problem, model
 from callcenter.site._types import Many, Name, Networks, Port
+from callcenter.site.secrets import Secret, secret
 
 __all__ = ["EventSocket", "EventSocketTls", "EventSocketUser"]
 

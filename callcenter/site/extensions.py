@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING, Annotated, TypedDict
 
 from pydantic import Field, field_validator
 
-from callcenter.secrets import Secret, secret
 from callcenter.site._model import SiteError, model
 from callcenter.site._types import DisplayName, Many, Name, Number
 from callcenter.site.destinations import Destination, ToVoicemail, owned
+from callcenter.site.secrets import Secret, secret
 from callcenter.site.trunks import Outside
 from callcenter.site.voicemails import Mailbox
 

@@ -7,9 +7,9 @@ from typing import Annotated
 
 from pydantic import Field
 
-from callcenter.secrets import Secret, secret
 from callcenter.site._model import model
 from callcenter.site._types import Email
+from callcenter.site.secrets import Secret, secret
 
 __all__ = ["Guessers"]
 

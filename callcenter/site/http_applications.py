@@ -10,11 +10,11 @@ from urllib.parse import urlsplit
 
 from pydantic import AfterValidator, Field, model_validator
 
-from callcenter.secrets import Secret
 from callcenter.site._model import Problem, model
 from callcenter.site._types import Map, Name, Number, no_entries
 from callcenter.site.certificates import check_certificates
 from callcenter.site.destinations import Destination
+from callcenter.site.secrets import Secret
 
 __all__ = ["HttpApplication"]
 

@@ -10,9 +10,9 @@ from typing import Annotated, Literal, Self
 
 from pydantic import AfterValidator, Field, model_validator
 
-from callcenter.secrets import GivenSecret
 from callcenter.site._model import Problem, model
 from callcenter.site._types import Many
+from callcenter.site.secrets import GivenSecret
 
 __all__ = ["AptRepository", "LocalPackages", "Msi", "Packages", "SignalWire"]
 

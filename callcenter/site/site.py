@@ -18,7 +18,6 @@ from pydantic import (
     model_validator,
 )
 
-from callcenter.secrets import Secret, Vault, pin_weakness, weakness
 from callcenter.site._model import Described, Problem, SiteError, describe, model
 from callcenter.site._outside import check_sent_outside
 from callcenter.site._plan import (
@@ -61,6 +60,7 @@ from callcenter.site.queues import Agent, AgentCodes, Queue
 from callcenter.site.recordings import Recording
 from callcenter.site.ring_groups import RingGroup
 from callcenter.site.scripts import LuaScript
+from callcenter.site.secrets import Secret, Vault, pin_weakness, weakness
 from callcenter.site.smtp import Smtp
 from callcenter.site.sounds import Announcement, Language, Speech
 from callcenter.site.switch import Switch

@@ -9,10 +9,10 @@ from typing import Annotated, Literal, Self
 
 from pydantic import AfterValidator, Field, model_validator
 
-from callcenter.secrets import GivenSecret
 from callcenter.site._model import Problem, model
 from callcenter.site._types import Domain, Email
 from callcenter.site.certificates import check_certificates
+from callcenter.site.secrets import GivenSecret
 
 __all__ = ["Smtp"]
 

@@ -9,13 +9,13 @@ from typing import Annotated, Any, Protocol, Self
 
 from pydantic import AfterValidator, model_validator
 
-from callcenter.secrets import Secret
 from callcenter.site import connectors
 from callcenter.site._model import Problem, SiteError, model
 from callcenter.site._types import Address, DisplayName, domain_name
 from callcenter.site.families import ONE
 from callcenter.site.logins import login_problems
 from callcenter.site.reach import is_no_host, is_private
+from callcenter.site.secrets import Secret
 
 __all__ = ["Switch", "hosts"]
 

@@ -13,7 +13,6 @@ from typing import Annotated, Any, Literal, Self
 from pydantic import AfterValidator, Field, model_validator
 from pydantic_core import ArgsKwargs
 
-from callcenter.secrets import GivenSecret, Secret
 from callcenter.site._model import Problem, SiteError, model
 from callcenter.site._types import (
     Email,
@@ -40,6 +39,7 @@ from callcenter.site.destinations import Destination, ToExtension, ToHangUp
 from callcenter.site.media import Codec, MediaMode, check_codecs, spoken
 from callcenter.site.network import Network
 from callcenter.site.presets import PRESETS, Preset
+from callcenter.site.secrets import GivenSecret, Secret
 
 __all__ = [
     "FAILOVER",

@@ -7,9 +7,9 @@ from typing import Annotated, Literal, Self
 
 from pydantic import AfterValidator, Field, WithJsonSchema, model_validator
 
-from callcenter.secrets import MINIMUM_PIN, Secret
 from callcenter.site._model import Problem, model
 from callcenter.site._types import Email, Number
+from callcenter.site.secrets import MINIMUM_PIN, Secret
 
 __all__ = ["Mailbox", "Pin", "Voicemail"]
 

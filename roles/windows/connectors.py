@@ -31,7 +31,7 @@ from pyinfra.connectors.base import BaseConnector, DataMeta
 from pyinfra.connectors.ssh import SSHConnector
 from pyinfra.connectors.util import CommandOutput, OutputLine
 
-from callcenter.secrets import Secret
+from callcenter.site.secrets import Secret
 from roles.windows.powershell import LONGEST_LINE, SENTINEL, cmd_quote, is_script, path
 
 if TYPE_CHECKING:

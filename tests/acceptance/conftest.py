@@ -16,8 +16,8 @@ from callcenter.client.announced import announced
 from callcenter.client.inventory import Host, Inventory, load
 from callcenter.client.ssh import Login
 from callcenter.render import paths, windows_paths
-from callcenter.secrets import SecretUnavailable
 from callcenter.site import Extension, Site, SiteError, Switch
+from callcenter.site.secrets import SecretUnavailable
 from lab.system import LabError
 from tests.acceptance.support.given import ALL, Given, calls
 from tests.acceptance.support.given import numbers as numbers_used

@@ -43,7 +43,7 @@ CALLS = 5
 
 SITE = f"""
 from callcenter.site import *
-from callcenter.secrets import Secret
+from callcenter.site.secrets import Secret
 
 site = Site(
     domain="{DOMAIN}",

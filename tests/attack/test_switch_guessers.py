@@ -40,7 +40,7 @@ OFFICE = "198.51.100.64/28"
 """Network of an office that the Site names."""
 SITE = f"""
 from callcenter.site import *
-from callcenter.secrets import Secret
+from callcenter.site.secrets import Secret
 
 site = Site(
     domain="{DOMAIN}",

@@ -11,8 +11,8 @@ from typing import Any
 import pytest
 
 import callcenter.site
-from callcenter.secrets import Secret, weakness
 from callcenter.site import Site, SiteError, hosts, secret
+from callcenter.site.secrets import Secret, weakness
 
 m: Any = callcenter.site
 """The models as a file that no type checker has read sees them."""

@@ -12,11 +12,11 @@ from pydantic import TypeAdapter
 import callcenter.site
 from callcenter.onhost.delivery import record_of
 from callcenter.render import freeswitch
-from callcenter.secrets import Secret
 from callcenter.site import Site, SiteError, Switch
 from callcenter.site.dialled import FORWARDERS
 from callcenter.site.families import other_family
 from callcenter.site.presets import PRESETS, SOURCES
+from callcenter.site.secrets import Secret
 
 m: Any = callcenter.site
 ROOT = Path(__file__).resolve().parents[2]

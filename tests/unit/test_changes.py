@@ -9,7 +9,6 @@ import pytest
 
 from callcenter.render import Difference, Tree, freeswitch
 from callcenter.render.costs import COMPARED, Severity, plan
-from callcenter.secrets import Secret
 from callcenter.site import (
     Billing,
     EventSocket,
@@ -31,6 +30,7 @@ from callcenter.site import (
     Trunk,
     Voicemail,
 )
+from callcenter.site.secrets import Secret
 from tests.certificates import Authority
 
 pytestmark = pytest.mark.usefixtures("own_folder")

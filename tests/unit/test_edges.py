@@ -13,7 +13,6 @@ import pytest
 
 from callcenter.__main__ import check
 from callcenter.render import Tree, freeswitch, kamailio, paths, system
-from callcenter.secrets import Secret
 from callcenter.site import (
     Billing,
     Cdr,
@@ -32,6 +31,7 @@ from callcenter.site import (
     hosts,
     secret,
 )
+from callcenter.site.secrets import Secret
 
 KAMAILIO = shutil.which("kamailio", path="/usr/sbin:/usr/local/sbin:/usr/bin")
 EDGE = Switch("sip.example.net", address="192.0.2.7")

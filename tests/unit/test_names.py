@@ -13,8 +13,8 @@ from hypothesis import strategies as st
 from lxml import etree
 
 from callcenter.render import File, Tree, freeswitch, sounds
-from callcenter.secrets import Secret
 from callcenter.site import EventSocket, Extension, Site, SiteError, Switch
+from callcenter.site.secrets import Secret
 
 SWITCH = Switch("cc1.example.net", public_ip="203.0.113.10")
 

@@ -14,8 +14,8 @@ from lxml import etree
 
 from callcenter import site as m
 from callcenter.render import Tree, freeswitch
-from callcenter.secrets import Secret
 from callcenter.site import Site, Switch
+from callcenter.site.secrets import Secret
 from tests.unit.peer_text import APIS, INTERNAL, PEER_APIS, filled
 from tests.unit.test_names import Preprocessor
 

@@ -16,7 +16,6 @@ from typing import Any
 import pytest
 
 from callcenter.render import Difference, File, Tree, freeswitch, paths, system
-from callcenter.secrets import Secret
 from callcenter.site import (
     AptRepository,
     Emergency,
@@ -37,6 +36,7 @@ from callcenter.site import (
     Trunk,
 )
 from callcenter.site._types import Transport
+from callcenter.site.secrets import Secret
 
 ROOT = Path(__file__).parents[2]
 SWITCH = Switch("cc1.example.net", public_ip="203.0.113.10")

@@ -16,7 +16,6 @@ import pytest
 
 from callcenter.render import freeswitch, paths, system
 from callcenter.render.debian import read_index
-from callcenter.secrets import Secret
 from callcenter.site import (
     EventSocket,
     Extension,
@@ -28,6 +27,7 @@ from callcenter.site import (
     Switch,
     Trunk,
 )
+from callcenter.site.secrets import Secret
 from roles.files.facts import MASK_SED, ManagedFiles, MaskedContents, Present
 from roles.files.operations import HIDDEN, masked
 from roles.firewall.facts import Filter, FirewallState

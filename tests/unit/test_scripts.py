@@ -21,7 +21,6 @@ from pyinfra.context import ctx_host, ctx_state
 
 from callcenter.onhost.stun import Known
 from callcenter.render import Tree, freeswitch, paths, system
-from callcenter.secrets import Secret
 from callcenter.site import (
     AptRepository,
     EventSocket,
@@ -32,6 +31,7 @@ from callcenter.site import (
     Smtp,
     Switch,
 )
+from callcenter.site.secrets import Secret
 from roles.files.facts import ManagedFiles, MaskedContents
 from roles.files.operations import tree
 from roles.firewall import operations as firewall

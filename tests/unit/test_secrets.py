@@ -15,8 +15,8 @@ import pytest
 
 from callcenter.__main__ import check, main
 from callcenter.client.inventory import load
-from callcenter.secrets import Secret, SecretUnavailable, Vault, secret, weakness
 from callcenter.site import EventSocket, Extension, Site
+from callcenter.site.secrets import Secret, SecretUnavailable, Vault, secret, weakness
 
 pytestmark = pytest.mark.usefixtures("own_folder")
 

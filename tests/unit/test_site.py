@@ -15,7 +15,6 @@ import pytest
 
 from callcenter.__main__ import check, main, schema
 from callcenter.reference import markdown
-from callcenter.secrets import Secret
 from callcenter.site import (
     Agent,
     AgentCodes,
@@ -79,6 +78,7 @@ from callcenter.site import (
     voicemail,
 )
 from callcenter.site.extensions import OWN, Alike
+from callcenter.site.secrets import Secret
 from tests.certificates import Authority
 
 pytestmark = pytest.mark.usefixtures("certificates")

@@ -12,7 +12,6 @@ import pytest
 
 from callcenter.render import freeswitch, paths, system, users
 from callcenter.render.routing import explain, moment
-from callcenter.secrets import Secret, pin_weakness
 from callcenter.site import (
     Extension,
     Guessers,
@@ -24,6 +23,7 @@ from callcenter.site import (
     hang_up,
     secret,
 )
+from callcenter.site.secrets import Secret, pin_weakness
 
 pytestmark = pytest.mark.usefixtures("own_folder")
 
