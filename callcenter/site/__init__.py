@@ -5,7 +5,7 @@ from callcenter.site.applications import Application
 from callcenter.site.billing import Billing, Rate
 from callcenter.site.callers import CallerRule, Callers
 from callcenter.site.caps import Cap
-from callcenter.site.cdrs import Cdr, LocalPostgres, RemotePostgres
+from callcenter.site.cdr import Cdr, LocalPostgres, RemotePostgres
 from callcenter.site.conferences import Conference
 from callcenter.site.destinations import (
     Destination,
@@ -53,7 +53,7 @@ from callcenter.site.notices import Notice
 from callcenter.site.packages import AptRepository, LocalPackages, Msi, Packages, SignalWire
 from callcenter.site.parking import Parking
 from callcenter.site.queues import Agent, AgentCodes, Queue
-from callcenter.site.recordings import Recording
+from callcenter.site.recording import Recording
 from callcenter.site.ring_groups import RingGroup
 from callcenter.site.scripts import LuaScript
 from callcenter.site.secrets import Secret, secret
@@ -62,7 +62,7 @@ from callcenter.site.smtp import Smtp
 from callcenter.site.sounds import Announcement, Language, Say, Sound, Speech, say
 from callcenter.site.switch import Switch, hosts
 from callcenter.site.trunks import Did, Emergency, OutboundLimits, Rewrite, Route, Trunk
-from callcenter.site.voicemails import Mailbox, Voicemail
+from callcenter.site.voicemail import Mailbox, Voicemail
 
 __all__ = [
     "CODECS",

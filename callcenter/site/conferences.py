@@ -9,7 +9,7 @@ from pydantic import Field, model_validator
 
 from callcenter.site._model import Problem, model
 from callcenter.site._types import Name, Number
-from callcenter.site.voicemails import Pin
+from callcenter.site.voicemail import Pin
 
 __all__ = ["Conference"]
 

@@ -12,7 +12,7 @@ from callcenter.site._types import DisplayName, Many, Name, Number
 from callcenter.site.destinations import Destination, ToVoicemail, owned
 from callcenter.site.secrets import Secret, secret
 from callcenter.site.trunks import Outside
-from callcenter.site.voicemails import Mailbox
+from callcenter.site.voicemail import Mailbox
 
 if TYPE_CHECKING:
     from typing import Unpack

@@ -38,7 +38,7 @@ from callcenter.site.billing import Billing
 from callcenter.site.blocks import unfolded
 from callcenter.site.callers import Callers
 from callcenter.site.caps import Cap, check_caps
-from callcenter.site.cdrs import Cdr, LocalPostgres, RemotePostgres
+from callcenter.site.cdr import Cdr, LocalPostgres, RemotePostgres
 from callcenter.site.certificates import check_certificates, fits
 from callcenter.site.conferences import Conference
 from callcenter.site.event_socket import EventSocket
@@ -57,7 +57,7 @@ from callcenter.site.packages import LocalPackages, Msi, Packages
 from callcenter.site.parking import Parking
 from callcenter.site.ports import check_further_ports
 from callcenter.site.queues import Agent, AgentCodes, Queue
-from callcenter.site.recordings import Recording
+from callcenter.site.recording import Recording
 from callcenter.site.ring_groups import RingGroup
 from callcenter.site.scripts import LuaScript
 from callcenter.site.secrets import Secret, Vault, pin_weakness, weakness
@@ -72,7 +72,7 @@ from callcenter.site.trunks import (
     Route,
     Trunk,
 )
-from callcenter.site.voicemails import Voicemail
+from callcenter.site.voicemail import Voicemail
 
 __all__ = ["Site"]
 
