@@ -25,14 +25,14 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from callcenter import billing
-from callcenter.ban_list import bans
+from callcenter.cli import billing
+from callcenter.cli.bans import bans
+from callcenter.cli.drift import DEPLOY, drift
+from callcenter.cli.fax import send
+from callcenter.cli.notify import Pace, notify, numbers_in, write
+from callcenter.cli.reference import markdown
 from callcenter.client.announced import announced
 from callcenter.client.inventory import load
-from callcenter.drift import DEPLOY, drift
-from callcenter.fax import send
-from callcenter.notify import Pace, notify, numbers_in, write
-from callcenter.reference import markdown
 from callcenter.render.known_holes import holes_of
 from callcenter.render.routing import explain, moment
 from callcenter.site import Site, SiteError

@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 
 import pytest
 
-from callcenter.fax import ways
+from callcenter.cli.fax import ways
 from callcenter.render.freeswitch import configuration, modules
 from callcenter.render.outbound import leaving
 from callcenter.render.routing import explain

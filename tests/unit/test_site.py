@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 
 from callcenter.__main__ import check, main, schema
-from callcenter.reference import markdown
+from callcenter.cli.reference import markdown
 from callcenter.site import (
     Agent,
     AgentCodes,

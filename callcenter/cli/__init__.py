@@ -1,0 +1,1 @@
+"""Commands of ``callcenter``, one module each."""
