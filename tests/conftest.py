@@ -9,6 +9,7 @@ import pytest
 ACCEPTANCE = Path(__file__).with_name("acceptance")
 
 pytest_plugins = [
+    "tests.acceptance.support.options",
     "tests.acceptance.support.report",
     "tests.acceptance.support.scheduler",
     # Before those that import it, or pytest would not rewrite it.
@@ -20,17 +21,6 @@ pytest_plugins = [
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     group = parser.getgroup("callcenter", "verification of a call centre")
-    group.addoption(
-        "--inventory",
-        metavar="FILE",
-        help="the hosts to verify, such as inventories/prod",
-    )
-    group.addoption(
-        "--phones",
-        metavar="NUMBERS",
-        help="extensions that nobody works with, such as 1017,1018,1019, or all in a site that "
-        "nobody works with (default: the last three)",
-    )
     group.addoption(
         "--vanilla",
         action="store_true",

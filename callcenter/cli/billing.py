@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import argparse
 import json
 import re
 import uuid
@@ -10,61 +9,93 @@ from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
-from callcenter.client.inventory import Inventory, load
+import click
+
+from callcenter.cli.sites import inventory_of
+from callcenter.client.inventory import Inventory
 from callcenter.client.ssh import login
 from callcenter.render import paths
 from callcenter.site import SiteError
 
-__all__ = ["arguments", "run"]
+__all__ = ["book", "command", "told"]
 
 MOST = Decimal(1_000_000)
 
 
-def arguments(parser: argparse.ArgumentParser) -> None:
-    """Declare what the command takes."""
-    actions = parser.add_subparsers(dest="action", required=True)
-    for name, what in (
-        ("top-up", "add money to an account"),
-        ("take-back", "take money out again, such as a top-up that was a mistake"),
-        ("balance", "print what is left"),
-        ("statement", "print what came and went, the newest last"),
-    ):
-        one = actions.add_parser(name, help=what)
-        one.add_argument("account", help="an account of one of the Site's extensions")
-        if name in ("top-up", "take-back"):
-            one.add_argument("amount", help="such as 20 or 4.50")
-            one.add_argument("--id", help="that of a booking whose end is not known, to repeat it")
-        if name == "statement":
-            one.add_argument("--lines", type=int, default=50, help="default: %(default)s")
-        one.add_argument(
-            "--inventory", type=Path, default=Path("inventories/prod"), help="default: %(default)s"
-        )
+def book(inventory: Inventory, account: str, money: Decimal, identified: str | None) -> str:
+    """Book money onto an account, or off it where it is below 0, and return what to print."""
+    currency = _currency(inventory, account)
+    booking = str(identifier(identified))
+    asked = {"account": account, "do": "book", "amount": str(money), "id": booking}
+    words = f"{'top-up' if money > 0 else 'take-back'} {account} {abs(money)}"
+    said = _ask(inventory, asked, f"repeat it safely: {words} --id {booking}")
+    done = f"{money:+f} {currency}" if said["booked"] else "booked already, nothing was done"
+    return f"{account}: {done}; balance {_shown(said['balance'])} {currency}"
 
 
-def run(given: argparse.Namespace) -> str:
-    """Do what the command says, and return what to print."""
-    inventory = load(given.inventory)
-    site, account = inventory.site, given.account
-    if site.billing is None:
-        raise SiteError(["the Site bills nothing; give it billing=Billing(…)"])
-    if account not in site.accounts:
-        raise SiteError([f"{account!r} is none of the Site's accounts: {', '.join(site.accounts)}"])
-    currency = site.billing.currency
-    asked: dict[str, Any] = {"account": account, "do": given.action}
-    if given.action in ("top-up", "take-back"):
-        money = amount(given.amount)
-        booking = str(identifier(given.id))
-        signed = money if given.action == "top-up" else -money
-        asked |= {"do": "book", "amount": str(signed), "id": booking}
-        words = f"{given.action} {account} {given.amount}"
-        said = _ask(inventory, asked, f"repeat it safely: {words} --id {booking}")
-        done = f"{signed:+f} {currency}" if said["booked"] else "booked already, nothing was done"
-        return f"{account}: {done}; balance {_shown(said['balance'])} {currency}"
-    if given.action == "statement":
-        asked["lines"] = max(1, min(given.lines, 100_000))
+def told(inventory: Inventory, account: str, lines: int = 0) -> str:
+    """Return an account's balance, behind so many of its last movements."""
+    currency = _currency(inventory, account)
+    asked: dict[str, Any] = {"account": account, "do": "balance"}
+    if lines:
+        asked |= {"do": "statement", "lines": max(1, min(lines, 100_000))}
     said = _ask(inventory, asked)
-    lines = [_line(one) for one in said.get("entries", ())]
-    return "\n".join([*lines, f"{account}: balance {_shown(said['balance'])} {currency}"])
+    moved = [_line(one) for one in said.get("entries", ())]
+    return "\n".join([*moved, f"{account}: balance {_shown(said['balance'])} {currency}"])
+
+
+@click.group()
+def command() -> None:
+    """Keep prepaid accounts: money in and out, what is left, what was spent on what."""
+
+
+_inventory = click.option(
+    "--inventory",
+    "path",
+    type=click.Path(path_type=Path),
+    default=Path(),
+    help="Site (default: that of the folder one stands in).",
+)
+_identified = click.option(
+    "--id", "identified", help="Identifier of a booking whose end is not known, to repeat it."
+)
+
+
+@command.command("top-up")
+@click.argument("account")
+@click.argument("given", metavar="AMOUNT")
+@_identified
+@_inventory
+def _top_up(account: str, given: str, identified: str | None, path: Path) -> None:
+    """Add money, such as 20 or 4.50, to an account."""
+    click.echo(book(inventory_of(path), account, amount(given), identified))
+
+
+@command.command("take-back")
+@click.argument("account")
+@click.argument("given", metavar="AMOUNT")
+@_identified
+@_inventory
+def _take_back(account: str, given: str, identified: str | None, path: Path) -> None:
+    """Take money out again, such as a top-up that was a mistake."""
+    click.echo(book(inventory_of(path), account, -amount(given), identified))
+
+
+@command.command("balance")
+@click.argument("account")
+@_inventory
+def _balance(account: str, path: Path) -> None:
+    """Print what is left."""
+    click.echo(told(inventory_of(path), account))
+
+
+@command.command("statement")
+@click.argument("account")
+@click.option("--lines", default=50, show_default=True, help="So many, the newest last.")
+@_inventory
+def _statement(account: str, lines: int, path: Path) -> None:
+    """Print what came and went."""
+    click.echo(told(inventory_of(path), account, max(1, lines)))
 
 
 def amount(text: str) -> Decimal:
@@ -84,6 +115,15 @@ def identifier(text: str | None) -> uuid.UUID:
         return uuid.UUID(text) if text is not None else uuid.uuid4()
     except ValueError:
         raise SiteError([f"--id: {text!r} is none; leave it out for a new booking"]) from None
+
+
+def _currency(inventory: Inventory, account: str) -> str:
+    site = inventory.site
+    if site.billing is None:
+        raise SiteError(["the Site bills nothing; give it billing=Billing(…)"])
+    if account not in site.accounts:
+        raise SiteError([f"{account!r} is none of the Site's accounts: {', '.join(site.accounts)}"])
+    return site.billing.currency
 
 
 def _ask(inventory: Inventory, asked: dict[str, Any], unknown: str = "") -> Any:

@@ -11,7 +11,12 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-__all__ = ["DEPLOY", "drift", "drifted"]
+import click
+
+from callcenter.cli.check import warned
+from callcenter.cli.sites import argument, chosen
+
+__all__ = ["DEPLOY", "command", "drift", "drifted"]
 
 DEPLOY = Path("deploy/callcenter.py")
 
@@ -69,3 +74,15 @@ def drifted(plan: Iterable[Mapping[str, Any]]) -> list[str]:
             *operation["hosts_with_conditional_change"],
         )
     ]
+
+
+@click.command()
+@argument
+@click.option("--deploy", type=click.Path(path_type=Path), default=DEPLOY, show_default=True)
+# Not just any of pyinfra's: with its --yes nothing would ever drift.
+@click.option("--limit", multiple=True, help="A host or group, as for pyinfra.")
+@click.option("--data", multiple=True, metavar="KEY=VALUE", help="As for pyinfra.")
+def command(path: Path, deploy: Path, limit: tuple[str, ...], data: tuple[str, ...]) -> int:
+    """Fail where a deploy would change a host."""
+    warned(path)
+    return drift(chosen(path), deploy, limit=limit, data=data)

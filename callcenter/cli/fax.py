@@ -12,6 +12,9 @@ from datetime import UTC, datetime
 from pathlib import Path
 from urllib.parse import quote
 
+import click
+
+from callcenter.cli.sites import inventory_of
 from callcenter.client.event_socket import EventSocketClient, connect
 from callcenter.client.inventory import Inventory
 from callcenter.client.ssh import Login, login
@@ -23,7 +26,7 @@ from callcenter.render.services.trunks import identity
 from callcenter.site import Fax, Route, Site, SiteError, Trunk
 from callcenter.site.dialled import cleaned
 
-__all__ = ["Sent", "Way", "send", "ways"]
+__all__ = ["Sent", "Way", "command", "send", "ways"]
 
 
 OVER = "OUTGOING_CALL_BARRED"
@@ -282,3 +285,26 @@ async def _try(
         elif event["Unique-ID"] == call and event.get("variable_endpoint_disposition") == "ANSWER":
             return Sent(0, pages, "", event["Hangup-Cause"], success=False), None
     raise SiteError(["the connection to FreeSWITCH ended; see its journal"])
+
+
+@click.group()
+def command() -> None:
+    """Send a fax."""
+
+
+@command.command("send")
+@click.argument("path", type=click.Path(path_type=Path))
+@click.argument("number")
+@click.argument("file", type=click.Path(path_type=Path))
+@click.option("--as", "sender", metavar="NAME", help="Sender (default: the Site's first fax).")
+def _send_one(path: Path, number: str, file: Path, sender: str | None) -> int:
+    """Send a PDF, or a TIFF of a fax's width, and wait for the end.
+
+    NUMBER is what is dialled: outside, or an extension that is a fax.
+    """
+    try:
+        sent = send(inventory_of(path), number, file, sender)
+    except OSError as wrong:
+        raise SiteError([f"{file}: cannot be read ({type(wrong).__name__})"]) from None
+    click.echo(str(sent))
+    return 0 if sent.success else 1

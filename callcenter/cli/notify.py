@@ -4,19 +4,24 @@ from __future__ import annotations
 
 import asyncio
 import csv
+import sys
 import uuid
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, fields
+from pathlib import Path
 from typing import Any, TextIO
 
+import click
+
+from callcenter.cli.sites import inventory_of
 from callcenter.client.event_socket import EventSocketClient, connect
 from callcenter.client.inventory import Inventory
 from callcenter.client.ssh import login
 from callcenter.render.services import CONTEXT, name_of
 from callcenter.site import Site, SiteError, ToNotice
 
-__all__ = ["Pace", "Result", "notify", "numbers_in", "write"]
+__all__ = ["Pace", "Result", "command", "notify", "numbers_in", "write"]
 
 FINAL = frozenset({"CALL_REJECTED", "UNALLOCATED_NUMBER"})
 """Causes for which nobody is called again: they said no, or are not there."""
@@ -186,3 +191,38 @@ def write(results: Sequence[Result], to: TextIO) -> None:
     writer = csv.DictWriter(to, [field.name for field in fields(Result)])
     writer.writeheader()
     writer.writerows(asdict(result) for result in results)
+
+
+PACE = Pace()
+
+
+@click.command()
+@click.argument("path", type=click.Path(path_type=Path))
+@click.argument("notice")
+@click.argument("list", type=click.Path(path_type=Path))
+@click.option("--rate", default=PACE.calls_per_second, show_default=True, help="Calls a second.")
+@click.option("--at-a-time", default=PACE.at_a_time, show_default=True, help="Calls at once.")
+@click.option("--attempts", default=PACE.attempts, show_default=True, help="Calls to a number.")
+@click.option("--retry-after", default=PACE.retry_seconds, show_default=True, help="Seconds.")
+@click.option("--ring", default=PACE.ring_seconds, show_default=True, help="Seconds.")
+def command(
+    path: Path,
+    notice: str,
+    list: Path,
+    rate: float,
+    at_a_time: int,
+    attempts: int,
+    retry_after: float,
+    ring: int,
+) -> None:
+    """Call a list of numbers with one of the Site's notices.
+
+    LIST is a file with a number a line, or CSV with it in front.
+    """
+    inventory = inventory_of(path)
+    try:
+        text = list.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as wrong:
+        raise SiteError([f"{list}: cannot be read ({type(wrong).__name__})"]) from None
+    pace = Pace(rate, at_a_time, attempts, retry_after, ring)
+    write(notify(inventory, notice, numbers_in(text, inventory.site), pace), sys.stdout)

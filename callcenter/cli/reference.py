@@ -5,9 +5,11 @@ from __future__ import annotations
 import json
 from typing import Any
 
+import click
+
 from callcenter.site import Site
 
-__all__ = ["markdown"]
+__all__ = ["command", "markdown"]
 
 _INTRODUCTION = """# The Site, field by field
 
@@ -62,3 +64,9 @@ def _kind(about: dict[str, Any]) -> str:
         return f"list of {_kind(items)}"
     bounds = [str(about[key]) for key in ("minimum", "maximum") if key in about]
     return f"{about.get('type', 'any')}{' ' + ' to '.join(bounds) if len(bounds) == 2 else ''}"
+
+
+@click.command()
+def command() -> None:
+    """Print every field of a Site with its meaning and default, as Markdown."""
+    click.echo(markdown(), nl=False)

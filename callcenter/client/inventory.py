@@ -7,6 +7,7 @@ so verification reads the same file, by the same rules, itself.
 from __future__ import annotations
 
 import sys
+import traceback
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -154,5 +155,18 @@ def _executed(path: Path) -> dict[str, Any]:
         raise SiteError([f"{path}: cannot be read ({type(wrong).__name__})"]) from None
     except SyntaxError as wrong:
         raise SiteError([f"{path}: is no Python at line {wrong.lineno}: {wrong.msg}"]) from None
-    exec(code, values)
+    try:
+        exec(code, values)
+    except SiteError:
+        raise
+    except Exception as wrong:
+        # A name that is not there, a lab that is not up: the operator's own code, in one line.
+        lines = [
+            one.lineno
+            for one in traceback.extract_tb(wrong.__traceback__)
+            if one.filename == str(path)
+        ]
+        where = f" at line {lines[-1]}" if lines else ""
+        said = " ".join(str(wrong).split())
+        raise SiteError([f"{path}: fails{where}: {type(wrong).__name__}: {said}"]) from wrong
     return values

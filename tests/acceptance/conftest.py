@@ -18,7 +18,6 @@ from callcenter.client.ssh import Login
 from callcenter.render import paths, windows_paths
 from callcenter.site import Extension, Site, SiteError, Switch
 from callcenter.site.secrets import SecretUnavailable
-from lab.system import LabError
 from tests.acceptance.support.given import ALL, Given, calls
 from tests.acceptance.support.given import numbers as numbers_used
 from tests.acceptance.support.given import plain as plain_used
@@ -45,7 +44,7 @@ def pytest_configure(config: pytest.Config) -> None:
     if path and not config.option.help:
         try:
             _ = _inventory(path).site
-        except (SiteError, SecretUnavailable, LabError) as refused:
+        except (SiteError, SecretUnavailable) as refused:
             raise pytest.UsageError(str(refused)) from None
 
 

@@ -11,7 +11,8 @@ from typing import Any
 
 import pytest
 
-from callcenter.__main__ import check, main
+from callcenter.__main__ import main
+from callcenter.cli.check import check
 from callcenter.render import freeswitch
 from callcenter.site import Switch
 

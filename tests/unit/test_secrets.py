@@ -13,7 +13,8 @@ from pathlib import Path
 
 import pytest
 
-from callcenter.__main__ import check, main
+from callcenter.__main__ import main
+from callcenter.cli.check import check
 from callcenter.client.inventory import load
 from callcenter.site import EventSocket, Extension, Site
 from callcenter.site.secrets import Secret, SecretUnavailable, Vault, secret, weakness

@@ -13,8 +13,10 @@ from typing import Any
 
 import pytest
 
-from callcenter.__main__ import check, main, schema
+from callcenter.__main__ import main
+from callcenter.cli.check import check
 from callcenter.cli.reference import markdown
+from callcenter.cli.schema import schema
 from callcenter.site import (
     Agent,
     AgentCodes,

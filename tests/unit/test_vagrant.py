@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from callcenter.__main__ import check
+from callcenter.cli.check import check
 from callcenter.client.inventory import load
 
 ROOT = Path(__file__).parents[2]

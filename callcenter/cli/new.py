@@ -1,0 +1,122 @@
+"""``callcenter new``: a folder for a site of the operator's own, from the shipped example."""
+
+from __future__ import annotations
+
+import re
+import tempfile
+import zoneinfo
+from collections.abc import Mapping
+from pathlib import Path
+
+import click
+
+from callcenter.cli.check import check
+from callcenter.client import home
+from callcenter.site import SiteError
+
+__all__ = ["command", "new"]
+
+EXAMPLE = {
+    "host": "cc1.example.net",
+    "domain": "cc.example.net",
+    "public_ip": "203.0.113.10",
+    "timezone": "Europe/Berlin",
+}
+"""Words of the example that a new site has its own for."""
+
+_WORD = re.compile(r"[A-Za-z0-9.:@/_-]+")
+"""What may stand between quotes of Python's; whether it is a name is for the fields to say."""
+
+_FILES = {
+    "config.py": '''"""Ends a run that would look at no host; pyinfra reads this first."""
+
+from callcenter.client.named import refuse
+
+refuse()
+''',
+    "deploy/callcenter.py": '''"""Bring every host of an inventory to what its Site describes.
+
+pyinfra inventories/prod deploy/callcenter.py
+
+What is deployed besides may stand below the line that includes the call centre.
+"""
+
+from pyinfra import local
+
+from callcenter.client import home
+
+home.enter()
+local.include(str(home.DEPLOY))
+''',
+    ".gitignore": ".secrets/\n__pycache__/\nreports/\n",
+    "README.md": """# A call centre
+
+`inventories/prod` names the hosts, `inventories/group_data/prod.py` describes what they are. What
+is written there is brought to the hosts, and proved:
+
+    callcenter check
+    callcenter deploy
+    callcenter verify --phones 1017,1018,1019
+
+`callcenter phone` tells how to point a phone at it. `.secrets/` holds the passwords that were made
+for it: keep a copy, and keep it out of the repository (docs/secrets.md of pyinfra-callcenter).
+""",
+}
+
+
+def new(
+    folder: Path, *, host: str, domain: str, public_ip: str | None, timezone: str
+) -> list[Path]:
+    """Write a folder for a site, and return its files. A folder with anything in it is refused, and
+    so is what ``check`` would refuse."""
+    if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
+        raise SiteError([f"{folder}: is there already; give the name of a folder that is not"])
+    for what, text in (("host", host), ("domain", domain), ("public address", public_ip or "-")):
+        if not _WORD.fullmatch(text):
+            raise SiteError([f"{what}: {text!r} is no name and no address"])
+    if timezone not in zoneinfo.available_timezones():
+        raise SiteError([f"time zone: {timezone!r} is none; use one such as Europe/Berlin"])
+    hosts = (home.INVENTORIES / "prod").read_text(encoding="utf-8")
+    site = (home.INVENTORIES / "group_data/prod.py").read_text(encoding="utf-8")
+    data = f'"public_ip": "{EXAMPLE["public_ip"]}", '
+    hosts = hosts.replace(data, f'"public_ip": "{public_ip}", ' if public_ip else "")
+    hosts = hosts.replace(f'"{EXAMPLE["host"]}"', f'"{host}"')
+    site = site.replace(f'"{EXAMPLE["domain"]}"', f'"{domain}"')
+    site = site.replace(f'"{EXAMPLE["timezone"]}"', f'"{timezone}"')
+    files = {**_FILES, "inventories/prod": hosts, "inventories/group_data/prod.py": site}
+    with tempfile.TemporaryDirectory() as tried:
+        _write(Path(tried), files)
+        if refusals := check(Path(tried), secrets=False):
+            raise SiteError([line.replace(f"{tried}/", "") for line in refusals])
+    _write(folder, files)
+    return [folder / name for name in files]
+
+
+def _write(folder: Path, files: Mapping[str, str]) -> None:
+    for name, text in files.items():
+        path = folder / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(text, encoding="utf-8")
+
+
+@click.command()
+@click.argument("folder", type=click.Path(path_type=Path))
+@click.option("--host", prompt="Host (a name that ssh can reach)", help="Host that ssh can reach.")
+@click.option("--domain", prompt="SIP domain of the phones", help="SIP domain of the phones.")
+@click.option(
+    "--public-ip",
+    default="",
+    help="Address that phones on the internet are told; empty within one network.",
+)
+@click.option("--timezone", default="Europe/Berlin", help="Time zone of the Site's hours.")
+def command(folder: Path, host: str, domain: str, public_ip: str, timezone: str) -> None:
+    """Write a folder for a site of your own: its inventory, its description, its deploy file."""
+    for path in new(
+        folder, host=host, domain=domain, public_ip=public_ip or None, timezone=timezone
+    ):
+        click.echo(path)
+    click.echo(
+        f"\nNext: edit {folder}/inventories/group_data/prod.py (packages, extensions), then\n"
+        f"  cd {folder}\n  callcenter check\n  callcenter deploy\n"
+        "  callcenter verify --phones 1017,1018,1019"
+    )

@@ -1,0 +1,58 @@
+"""Naming a site, in one form for all commands."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, TypeVar
+
+import click
+
+from callcenter.client.inventory import Inventory, load
+from callcenter.site import Site, SiteError
+
+__all__ = ["YAML", "argument", "chosen", "inventory_of", "site_of"]
+
+YAML = (".yaml", ".yml")
+"""Endings of a description in YAML."""
+
+_Function = TypeVar("_Function", bound=Callable[..., Any])
+
+
+def argument(function: _Function) -> _Function:
+    """Give a command the argument PATH, as ``path``."""
+    return click.argument("path", type=click.Path(path_type=Path), default=Path())(function)
+
+
+def chosen(path: Path) -> Path:
+    """Return the inventory, or the description in YAML, that a path names. A folder names the only
+    one below its ``inventories``, or ``prod`` of several."""
+    if not path.is_dir():
+        return path
+    folder = path if path.name == "inventories" else path / "inventories"
+    if not folder.is_dir():
+        raise SiteError(
+            [f"{path}: has no folder inventories; stand in a site's folder, or name its inventory"]
+        )
+    known = sorted(one for one in folder.iterdir() if one.is_file() and one.name[0] != ".")
+    if (folder / "prod") in known:
+        return folder / "prod"
+    if len(known) != 1:
+        names = ", ".join(str(one) for one in known) or "none"
+        raise SiteError([f"{path}: which inventory is meant? There are: {names}"])
+    return known[0]
+
+
+def inventory_of(path: Path) -> Inventory:
+    """Load the inventory that a path names."""
+    path = chosen(path)
+    if path.suffix in YAML:
+        # As Python it would be refused with words about Python.
+        raise SiteError([f"{path}: has no hosts; name the inventory that it describes"])
+    return load(path)
+
+
+def site_of(path: Path) -> Site:
+    """Return the Site of a YAML file or of an inventory."""
+    path = chosen(path)
+    return Site.load(path) if path.suffix in YAML else load(path).site

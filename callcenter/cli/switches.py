@@ -1,0 +1,43 @@
+"""A switch of a site, asked by ssh for what FreeSWITCH says of itself."""
+
+from __future__ import annotations
+
+import shlex
+from collections.abc import Sequence
+
+from callcenter.client.inventory import Host, Inventory
+from callcenter.client.ssh import login
+from callcenter.site import SiteError
+
+__all__ = ["ask", "switch_of"]
+
+
+def switch_of(inventory: Inventory, name: str | None) -> Host:
+    """Return the Linux switch of that name, or the first."""
+    known = [host for host in inventory.hosts if not host.is_edge and not host.switch.is_windows]
+    if not known:
+        raise SiteError([f"{inventory.path}: has no Linux switch, and others are not asked by ssh"])
+    if name is None:
+        return known[0]
+    for host in known:
+        if host.name == name:
+            return host
+    names = ", ".join(host.name for host in known)
+    raise SiteError([f"--host: {name} is no Linux switch of {inventory.path}; there are {names}"])
+
+
+def ask(host: Host, commands: Sequence[str]) -> list[str]:
+    """Return FreeSWITCH's answers to commands, over one login."""
+    line = "; ".join(
+        f"fs_cli -x {shlex.quote(one)} || exit 3; echo; echo '{MARK}'" for one in commands
+    )
+    with login(host) as way:
+        done = way.run(line)
+    if done.returncode:
+        said = (done.stderr or done.stdout).decode(errors="replace").strip().splitlines()
+        raise SiteError([f"{host.name}: {said[-1] if said else 'ssh failed'}"])
+    return [one.strip() for one in done.stdout.decode(errors="replace").split(MARK)[:-1]]
+
+
+MARK = "-- 7c1f0a: what follows answers the next command --"
+"""Line between two answers, which FreeSWITCH says nowhere."""

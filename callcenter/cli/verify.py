@@ -1,0 +1,51 @@
+"""``callcenter verify``: the acceptance tests against a site."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+import click
+
+from callcenter.cli.check import warned
+from callcenter.cli.sites import argument, inventory_of
+from callcenter.client import home
+
+__all__ = ["command"]
+
+PLUGINS = ("options", "report", "scheduler")
+"""Modules of the acceptance tests that pytest takes from its command line only."""
+
+
+@click.command(context_settings={"ignore_unknown_options": True})
+@argument
+@click.argument("options", nargs=-1, type=click.UNPROCESSED)
+def command(path: Path, options: tuple[str, ...]) -> int:
+    """Prove a site: its phones register, its calls carry sound.
+
+    OPTIONS are pytest's own and the proof's: --phones 1017,1018,1019 (extensions that nobody works
+    with), --report FILE.html, -k NAME.
+    """
+    warned(path)
+    inventory = inventory_of(path)
+    plugins = (f"tests.acceptance.support.{name}" for name in PLUGINS)
+    done = subprocess.run(
+        [
+            *(sys.executable, "-m", "pytest", str(home.PROOF)),
+            *(word for name in plugins for word in ("-p", name)),
+            # Nothing is written into the folder of the installed package.
+            *(
+                "-p",
+                "no:cacheprovider",
+                f"--rootdir={home.HOME}",
+                "-c",
+                str(home.HOME / "pytest.ini"),
+            ),
+            *("-o", "addopts=--import-mode=importlib -ra"),
+            *("--inventory", str(inventory.path.resolve()), *options),
+        ],
+        env=home.environment(),
+        check=False,
+    )
+    return done.returncode

@@ -1,0 +1,10 @@
+"""The Windows connectors, where pyinfra looks for them. No package ``roles`` is installed, since its
+name is too common a word for everybody's environment."""
+
+from callcenter.client.home import enter
+
+enter()
+
+from roles.windows.connectors import WinRM, WinSSH  # noqa: E402
+
+__all__ = ["WinRM", "WinSSH"]
