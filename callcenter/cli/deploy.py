@@ -9,7 +9,7 @@ from pathlib import Path
 import click
 
 from callcenter.cli.check import warned
-from callcenter.cli.sites import argument, inventory_of
+from callcenter.cli.sites import apart, inventory_of
 from callcenter.client import home
 from callcenter.site import SiteError
 
@@ -23,15 +23,15 @@ def own(folder: Path) -> Path:
 
 
 @click.command(context_settings={"ignore_unknown_options": True})
-@argument
 @click.option("--limit", multiple=True, metavar="HOST", help="A host or group; all without it.")
-@click.argument("options", nargs=-1, type=click.UNPROCESSED)
-def command(path: Path, limit: tuple[str, ...], options: tuple[str, ...]) -> int:
+@click.argument("words", metavar="[PATH] [OPTIONS]...", nargs=-1, type=click.UNPROCESSED)
+def command(limit: tuple[str, ...], words: tuple[str, ...]) -> int:
     """Bring the hosts to what their site describes.
 
     OPTIONS are pyinfra's own, such as --dry, --diff or -y. Without -y pyinfra asks before it
     changes a host.
     """
+    path, options = apart(words)
     warned(path)
     inventory = inventory_of(path)
     for one in limit:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ipaddress
 import re
 import tempfile
 import zoneinfo
@@ -25,7 +26,7 @@ EXAMPLE = {
 """Words of the example that a new site has its own for."""
 
 _WORD = re.compile(r"[A-Za-z0-9.:@/_-]+")
-"""What may stand between quotes of Python's; whether it is a name is for the fields to say."""
+"""Signs that stand between Python's quotes as they are; whether it is a name is for the fields to say."""
 
 _FILES = {
     "config.py": '''"""Ends a run that would look at no host; pyinfra reads this first."""
@@ -65,21 +66,30 @@ for it: keep a copy, and keep it out of the repository (docs/secrets.md of pyinf
 
 
 def new(
-    folder: Path, *, host: str, domain: str, public_ip: str | None, timezone: str
+    folder: Path,
+    *,
+    host: str,
+    domain: str,
+    address: str | None,
+    public_ip: str | None,
+    timezone: str,
 ) -> list[Path]:
     """Write a folder for a site, and return its files. A folder with anything in it is refused, and
     so is what ``check`` would refuse."""
     if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
         raise SiteError([f"{folder}: is there already; give the name of a folder that is not"])
-    for what, text in (("host", host), ("domain", domain), ("public address", public_ip or "-")):
-        if not _WORD.fullmatch(text):
+    given = {"address": address, "public_ip": public_ip}
+    if not any(given.values()) and _is_address(host):
+        given["address"] = host
+    for what, text in {"host": host, "domain": domain, **given}.items():
+        if text and not _WORD.fullmatch(text):
             raise SiteError([f"{what}: {text!r} is no name and no address"])
     if timezone not in zoneinfo.available_timezones():
         raise SiteError([f"time zone: {timezone!r} is none; use one such as Europe/Berlin"])
     hosts = (home.INVENTORIES / "prod").read_text(encoding="utf-8")
     site = (home.INVENTORIES / "group_data/prod.py").read_text(encoding="utf-8")
-    data = f'"public_ip": "{EXAMPLE["public_ip"]}", '
-    hosts = hosts.replace(data, f'"public_ip": "{public_ip}", ' if public_ip else "")
+    data = "".join(f'"{name}": "{text}", ' for name, text in given.items() if text)
+    hosts = hosts.replace(f'"public_ip": "{EXAMPLE["public_ip"]}", ', data)
     hosts = hosts.replace(f'"{EXAMPLE["host"]}"', f'"{host}"')
     site = site.replace(f'"{EXAMPLE["domain"]}"', f'"{domain}"')
     site = site.replace(f'"{EXAMPLE["timezone"]}"', f'"{timezone}"')
@@ -90,6 +100,14 @@ def new(
             raise SiteError([line.replace(f"{tried}/", "") for line in refusals])
     _write(folder, files)
     return [folder / name for name in files]
+
+
+def _is_address(text: str) -> bool:
+    try:
+        ipaddress.ip_address(text)
+    except ValueError:
+        return False
+    return True
 
 
 def _write(folder: Path, files: Mapping[str, str]) -> None:
@@ -103,16 +121,20 @@ def _write(folder: Path, files: Mapping[str, str]) -> None:
 @click.argument("folder", type=click.Path(path_type=Path))
 @click.option("--host", prompt="Host (a name that ssh can reach)", help="Host that ssh can reach.")
 @click.option("--domain", prompt="SIP domain of the phones", help="SIP domain of the phones.")
-@click.option(
-    "--public-ip",
-    default="",
-    help="Address that phones on the internet are told; empty within one network.",
-)
+@click.option("--address", help="Address on the host's own interface.")
+@click.option("--public-ip", help="Address that phones on the internet are told.")
 @click.option("--timezone", default="Europe/Berlin", help="Time zone of the Site's hours.")
-def command(folder: Path, host: str, domain: str, public_ip: str, timezone: str) -> None:
+def command(
+    folder: Path,
+    host: str,
+    domain: str,
+    address: str | None,
+    public_ip: str | None,
+    timezone: str,
+) -> None:
     """Write a folder for a site of your own: its inventory, its description, its deploy file."""
     for path in new(
-        folder, host=host, domain=domain, public_ip=public_ip or None, timezone=timezone
+        folder, host=host, domain=domain, address=address, public_ip=public_ip, timezone=timezone
     ):
         click.echo(path)
     click.echo(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -11,7 +11,7 @@ import click
 from callcenter.client.inventory import Inventory, load
 from callcenter.site import Site, SiteError
 
-__all__ = ["YAML", "argument", "chosen", "inventory_of", "site_of"]
+__all__ = ["YAML", "apart", "argument", "chosen", "inventory_of", "site_of"]
 
 YAML = (".yaml", ".yml")
 """Endings of a description in YAML."""
@@ -22,6 +22,13 @@ _Function = TypeVar("_Function", bound=Callable[..., Any])
 def argument(function: _Function) -> _Function:
     """Give a command the argument PATH, as ``path``."""
     return click.argument("path", type=click.Path(path_type=Path), default=Path())(function)
+
+
+def apart(words: Sequence[str]) -> tuple[Path, tuple[str, ...]]:
+    """Return the path that words begin with, by default this folder, and the options behind it."""
+    if words and not words[0].startswith("-"):
+        return Path(words[0]), tuple(words[1:])
+    return Path(), tuple(words)
 
 
 def chosen(path: Path) -> Path:

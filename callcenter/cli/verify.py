@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
-from pathlib import Path
 
 import click
 
 from callcenter.cli.check import warned
-from callcenter.cli.sites import argument, inventory_of
+from callcenter.cli.sites import apart, inventory_of
 from callcenter.client import home
 
 __all__ = ["command"]
@@ -19,14 +19,14 @@ PLUGINS = ("options", "report", "scheduler")
 
 
 @click.command(context_settings={"ignore_unknown_options": True})
-@argument
-@click.argument("options", nargs=-1, type=click.UNPROCESSED)
-def command(path: Path, options: tuple[str, ...]) -> int:
+@click.argument("words", metavar="[PATH] [OPTIONS]...", nargs=-1, type=click.UNPROCESSED)
+def command(words: tuple[str, ...]) -> int:
     """Prove a site: its phones register, its calls carry sound.
 
     OPTIONS are pytest's own and the proof's: --phones 1017,1018,1019 (extensions that nobody works
     with), --report FILE.html, -k NAME.
     """
+    path, options = apart(words)
     warned(path)
     inventory = inventory_of(path)
     plugins = (f"tests.acceptance.support.{name}" for name in PLUGINS)
@@ -35,13 +35,7 @@ def command(path: Path, options: tuple[str, ...]) -> int:
             *(sys.executable, "-m", "pytest", str(home.PROOF)),
             *(word for name in plugins for word in ("-p", name)),
             # Nothing is written into the folder of the installed package.
-            *(
-                "-p",
-                "no:cacheprovider",
-                f"--rootdir={home.HOME}",
-                "-c",
-                str(home.HOME / "pytest.ini"),
-            ),
+            *("-p", "no:cacheprovider", f"--rootdir={home.HOME}", "-c", os.devnull),
             *("-o", "addopts=--import-mode=importlib -ra"),
             *("--inventory", str(inventory.path.resolve()), *options),
         ],

@@ -1,4 +1,4 @@
-"""The Windows connectors, where pyinfra looks for them. No package ``roles`` is installed, since its
+"""The Windows connectors, where pyinfra looks for them. No package ``roles`` is installed: its
 name is too common a word for everybody's environment."""
 
 from callcenter.client.home import enter
