@@ -26,7 +26,7 @@ EXAMPLE = {
 """Words of the example that a new site has its own for."""
 
 _WORD = re.compile(r"[A-Za-z0-9.:@/_-]+")
-"""Signs that stand between Python's quotes as they are; whether it is a name is for the fields to say."""
+"""Signs that Python's quotes hold as they are. Whether it is a name, the fields say."""
 
 _FILES = {
     "config.py": '''"""Ends a run that would look at no host; pyinfra reads this first."""
