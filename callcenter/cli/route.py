@@ -45,6 +45,8 @@ def command(
     for name in night:
         if name not in (known := [hours.name for hours in site.hours]):
             raise SiteError([f"--night: {name!r} is none of the hours {', '.join(known)}"])
+    if caller is not None and caller not in site.extension_by_number:
+        raise SiteError([f"--from: {caller} is no extension of {site.domain}; see extensions"])
     if outsider is not None and trunk is None:
         raise SiteError(["--caller: is who calls from outside; give --trunk, too"])
     who = {"caller": caller, "trunk": trunk, "outsider": outsider}

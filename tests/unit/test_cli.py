@@ -1,0 +1,222 @@
+"""The command ``callcenter`` as a newcomer types it: what it says, and that it does not say a
+traceback."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+import sys
+import tomllib
+from importlib import import_module
+from pathlib import Path
+
+import click
+import pytest
+
+from callcenter.cli import COMMANDS, main
+from callcenter.cli.check import check
+from callcenter.client.home import HOME
+
+ROOT = Path(__file__).parents[2]
+SITE = """
+from callcenter.site import *
+
+site = Site(
+    domain="shop.example.net",
+    extensions=[*Extension.range(1000, 1003)],
+    network=Network(sip_from="anywhere"),
+    firewall=Firewall(ssh_from="anywhere"),
+    packages=LocalPackages(),
+    MORE
+)
+"""
+HOSTS = """
+from callcenter.site import hosts
+switches = hosts(("cc1.example.net", {"public_ip": "203.0.113.10"}))
+"""
+
+
+@pytest.fixture
+def shop(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A site's folder, which one stands in."""
+    (tmp_path / "inventories/group_data").mkdir(parents=True)
+    (tmp_path / "inventories/prod").write_text(HOSTS)
+    described(tmp_path)
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+def described(folder: Path, more: str = "", text: str = SITE) -> None:
+    (folder / "inventories/group_data/prod.py").write_text(text.replace("MORE", more))
+
+
+@pytest.mark.parametrize("name", COMMANDS)
+def test_each_command_has_a_module_that_helps(
+    name: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert isinstance(import_module(f"callcenter.cli.{name}").command, click.Command)
+    assert main([name, "--help"]) == 0
+    assert f"Usage: callcenter {name}" in capsys.readouterr().out
+
+
+def test_help_waits_for_no_model() -> None:
+    """Nor does completion of a command's name, which a shell asks at each key."""
+    script = (
+        "import sys; from callcenter.cli import main; main(['--help']); "
+        "print([name for name in sys.modules if name.startswith(('callcenter.site', 'pydantic'))])"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", script], cwd=ROOT, capture_output=True, text=True, check=True
+    )
+    assert done.stdout.splitlines()[-1] == "[]"
+    assert all(f"  {name} " in done.stdout for name in COMMANDS)
+
+
+def test_what_a_new_site_is_told_it_can_be_checked(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    words = ["--host", "cc1.shop.test", "--domain", "shop.test", "--public-ip", "198.51.100.7"]
+    assert main(["new", "shop", *words, "--timezone", "Asia/Shanghai"]) == 0
+    shown = capsys.readouterr().out
+    assert "callcenter deploy" in shown
+    made = {str(path.relative_to(tmp_path)) for path in (tmp_path / "shop").rglob("*.*")}
+    assert {"shop/deploy/callcenter.py", "shop/config.py", "shop/.gitignore"} <= made
+    monkeypatch.chdir(tmp_path / "shop")
+    assert check(Path(), secrets=False) == []
+    inventory = Path("inventories/prod").read_text()
+    assert '("cc1.shop.test", {"public_ip": "198.51.100.7", "ssh_user": "root"})' in inventory
+    site = Path("inventories/group_data/prod.py").read_text()
+    assert 'domain="shop.test"' in site
+    assert 'timezone="Asia/Shanghai"' in site
+    assert main(["phone"]) == 0
+    assert "domain       shop.test" in capsys.readouterr().out
+
+
+def test_a_new_site_overwrites_nothing(shop: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    before = (shop / "inventories/prod").read_text()
+    assert main(["new", ".", "--host", "10.0.0.5", "--domain", "a.test"]) == 1
+    assert "is there already" in capsys.readouterr().err
+    assert (shop / "inventories/prod").read_text() == before
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (["--host", "10.0.0.5", "--domain", "-"], "Site.domain: is no domain name"),
+        (["--host", "cc1", "--domain", "a.test"], "address: is missing"),
+        (["--host", "10.0.0.5", "--domain", 'a", x="'], "domain: 'a\", x=\"' is no name"),
+        (["--host", "h", "--domain", "a.test", "--public-ip", "10.0.0.1"], "10.0.0.1 is private"),
+        (["--host", "10.0.0.5", "--domain", "a.test", "--timezone", "Mars"], "time zone: 'Mars'"),
+    ],
+)
+def test_a_new_site_that_would_be_refused_is_not_written(
+    words: list[str],
+    said: str,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert main(["new", "shop", *words]) == 1
+    assert said in capsys.readouterr().err
+    assert not (tmp_path / "shop").exists()
+
+
+MISTAKES: list[tuple[str, str, str]] = [
+    # What was typed, what is wrong with the site, what is said.
+    ("chek", "", "'chek' is no command; check is"),
+    ("frobnicate", "", "'frobnicate' is no command; there are new, check"),
+    ("check --wihout-passwords", "", "No such option"),
+    ("check inventories/prdo", "", "inventories/prdo: cannot be read"),
+    ("check nowhere/at/all", "", "nowhere/at/all: cannot be read"),
+    ("check /etc", "", "/etc: has no folder inventories"),
+    ("check prod.yaml", "", "prod.yaml: there is no such file"),
+    ("check", "bilingual=True", "Site.bilingual"),
+    ("check", "timezone='Mars'", "Site.timezone: 'Mars'"),
+    ("check", "timezon='Europe/Berlin'", "timezone"),
+    ("check", "extension=[]", "Site.extension"),
+    ("check", ")", "is no Python at line"),
+    ("check", "language=nope", "NameError"),
+    ("check", "dids=[Did('+49301234', extension(2999))]", "2999"),
+    (
+        "check",
+        "smtp=Smtp('mail.example.net', sender='a@b.test', user='a', password=secret('mail'))",
+        "CALLCENTER_SECRET_MAIL",
+    ),
+    ("phone --number 4711", "", "4711 is no extension of shop.example.net"),
+    ("phone --number 1000 --pin", "", "1000 has no mailbox"),
+    ("phone prod.yaml", "", "has no hosts"),
+    ("route", "", "Missing argument"),
+    ("route yesterday 1000", "", "yesterday"),
+    ("route 2026-12-25T10:00 1000 --night shop", "", "--night: 'shop' is none of the hours"),
+    ("route 2026-12-25T10:00 1000 --from 9", "", "--from: 9 is no extension of shop.example.net"),
+    ("route 2026-12-25T10:00 1000 --caller +49301", "", "--caller: is who calls from outside"),
+    ("route 2026-12-25T10:00 1000 --from 1000 --trunk t", "", "exclude each other"),
+    ("billing balance shop", "", "the Site bills nothing"),
+    ("billing top-up shop", "", "Missing argument"),
+    ("fax send . 0301 fax.pdf", "", "the Site has no fax"),
+    ("fax", "", "Usage: callcenter fax"),
+    ("notify . storm numbers.txt", "", "numbers.txt: cannot be read"),
+    ("notify . storm", "", "Missing argument"),
+    ("bans cc1.example.net", "", "cc1.example.net: cannot be read"),
+    ("bans . cc9.example.net", "", "cc9.example.net is no Linux host"),
+    ("bans --lift everybody", "", "'everybody' is no address"),
+    ("fs_cli --host cc9 status", "", "cc9 is no Linux switch"),
+    ("fs_cli", "", "Missing argument"),
+    ("deploy inventories/prdo", "", "inventories/prdo: cannot be read"),
+    ("deploy prod.yaml", "", "prod.yaml: there is no such file"),
+    ("deploy --limit cc9", "", "--limit: cc9 is no host or group; there are cc1.example.net"),
+    ("deploy", "timezone='Mars'", "Site.timezone: 'Mars'"),
+    ("verify inventories/prdo", "", "inventories/prdo: cannot be read"),
+    ("verify", "timezone='Mars'", "Site.timezone: 'Mars'"),
+    ("drift inventories/prdo", "", "inventories/prdo: cannot be read"),
+]
+
+
+@pytest.mark.parametrize(("typed", "more", "said"), MISTAKES)
+def test_a_mistake_is_told_in_three_lines(
+    typed: str, more: str, said: str, shop: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    """Not 0, what was wrong in the words of who typed it, and no traceback."""
+    described(shop, more)
+    assert main(typed.split()) != 0
+    shown = capfd.readouterr()
+    lines = [line for line in (shown.out + shown.err).splitlines() if line]
+    if not said.startswith("Usage"):
+        assert len([line for line in lines if not re.match(r"Usage|Try ", line)]) <= 3, lines
+    assert said in " ".join(lines)
+    assert "Traceback" not in shown.out + shown.err
+
+
+def test_code_of_the_operators_own_that_fails_is_told_with_its_line(
+    shop: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (shop / "inventories/prod").write_text(f"{HOSTS}\nraise RuntimeError('no\\nway')\n")
+    assert main(["check"]) == 1
+    assert capsys.readouterr().err == "inventories/prod: fails at line 5: RuntimeError: no way\n"
+
+
+def test_several_inventories_without_one_for_production(
+    shop: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (shop / "inventories/prod").rename(shop / "inventories/berlin")
+    (shop / "inventories/paris").write_text(HOSTS)
+    assert main(["check"]) == 1
+    said = capsys.readouterr().err
+    assert said == ".: which inventory is meant? There are: inventories/berlin, inventories/paris\n"
+
+
+def test_the_wheel_brings_all_that_commands_use_and_no_package_of_a_common_name() -> None:
+    """As it was built and installed: pyproject.toml says where each part goes."""
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())
+    wheel = project["tool"]["hatch"]["build"]["targets"]["wheel"]
+    assert wheel["packages"] == ["callcenter"]
+    brought = wheel["force-include"]
+    assert all((ROOT / path).exists() for path in brought)
+    assert all(where.startswith("callcenter/") for where in brought.values())
+    shipped = {path: where for path, where in brought.items() if path != "templates"}
+    assert shipped == {path: f"callcenter/shipped/{path}" for path in shipped}
+    for path in ("deploy/callcenter.py", "roles/host", "tests/acceptance", "inventories/prod"):
+        assert (HOME / path).exists()
+        assert any(path == one or path.startswith(f"{one}/") for one in shipped)
