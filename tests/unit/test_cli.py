@@ -138,7 +138,7 @@ MISTAKES: list[tuple[str, str, str]] = [
     ("check", "extension=[]", "Site.extension"),
     ("check", ")", "is no Python at line"),
     ("check", "language=nope", "NameError"),
-    ("check", "dids=[Did('+49301234', extension(2999))]", "2999"),
+    ("check", "features=FeatureCodes(echo='1000')", "1000"),
     (
         "check",
         "smtp=Smtp('mail.example.net', sender='a@b.test', user='a', password=secret('mail'))",
