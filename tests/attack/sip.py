@@ -370,10 +370,11 @@ class Peer:
         extra: Headers = (),
         timeout: float = 2,
         challenge: float | None = None,
+        call_id: str | None = None,
     ) -> Message | None:
         """Make a request of an account that answers the challenge; the final response to it.
         ``challenge``: seconds to wait for that, where they are not those of ``timeout``."""
-        call_id, tag = _token(), _token()
+        call_id, tag = call_id or _token(), _token()
 
         def made(cseq: int, more: Headers) -> bytes:
             return self.request(

@@ -386,6 +386,28 @@ def test_a_phone_transfers_no_call_of_others(
     still_talking(call, answered)
 
 
+def test_a_call_does_not_begin_by_the_name_of_somebody_elses(
+    operator: Operator, exchange: Exchange, peers: Callable[..., Peer]
+) -> None:
+    """A known Call-ID is refused: the call of that name would be who sends it's to transfer."""
+    call, answered = connected(operator, HOST, exchange)
+    theirs = next(one for one in call.messages if one.sent and one.method == "INVITE")
+    thief = peers("1003")
+    refused = thief.login(
+        *("INVITE", f"sip:1008@{DOMAIN}", account(operator, "1003")),
+        to="1008",
+        body=sdp(thief.address),
+        call_id=theirs.header("call-id"),
+        timeout=PATIENCE,
+    )
+    assert refused is not None
+    assert refused.status == 400
+    known = operator.ssh(HOST, f"kamcmd htable.get legs s:{theirs.header('call-id')}")
+    assert "1000" in known
+    assert "1003" not in known
+    still_talking(call, answered)
+
+
 @pytest.mark.parametrize("end", ["restart", "kill --signal=KILL"], ids=["restart", "crash"])
 def test_a_restart_forgets_no_call(
     operator: Operator, exchange: Exchange, peers: Callable[..., Peer], end: str
