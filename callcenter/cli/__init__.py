@@ -18,6 +18,8 @@ COMMANDS: Mapping[str, str] = {
     "new": "write a folder for a site of your own",
     "check": "check a site's description",
     "route": "print the way that a call takes at a moment, and why",
+    "render": "list or print the files that a host would be given, without secrets",
+    "plan": "print what a change from one description to another costs",
     "deploy": "bring the hosts to what their site describes",
     "drift": "fail where a deploy would change a host",
     "verify": "prove it: phones register, calls carry sound",

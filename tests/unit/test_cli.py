@@ -3,7 +3,9 @@ traceback."""
 
 from __future__ import annotations
 
+import os
 import re
+import shutil
 import subprocess
 import sys
 import tomllib
@@ -220,3 +222,55 @@ def test_the_wheel_brings_all_that_commands_use_and_no_package_of_a_common_name(
     for path in ("deploy/callcenter.py", "roles/host", "tests/acceptance", "inventories/prod"):
         assert (HOME / path).exists()
         assert any(path == one or path.startswith(f"{one}/") for one in shipped)
+
+
+SECRET = "not-to-be-shown-7c1f"
+TRUNK = """
+trunks=[Trunk("carrier", host="sip.carrier.test", networks=["198.51.100.0/24"], username="u",
+              password=secret("carrier"))],
+
+"""
+
+
+def test_rendered_files_show_no_secret_and_make_none(
+    shop: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    described(shop, TRUNK)
+    monkeypatch.setenv("CALLCENTER_SECRET_CARRIER", SECRET)
+    assert main(["render"]) == 0
+    assert "dialplan/default.xml" in capsys.readouterr().out
+    assert main(["render", "--file", "dialplan/default.xml"]) == 0
+    assert '<context name="default">' in capsys.readouterr().out
+    assert main(["render", "--out", "out"]) == 0
+    written = [path.read_bytes() for path in (shop / "out").rglob("*") if path.is_file()]
+    assert any(b"sip.carrier.test" in one for one in written)
+    assert not any(SECRET.encode() in one for one in written)
+    assert not (shop / ".secrets").exists()
+    assert os.environ["CALLCENTER_SECRET_CARRIER"] == SECRET
+
+
+def test_a_literal_is_not_rendered(shop: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    described(shop, f"event_socket=EventSocket(password=Secret(literal={SECRET!r})),")
+    assert main(["render", "--out", "out"]) == 1
+    shown = capsys.readouterr()
+    assert "Site.event_socket.password: is a literal" in shown.err
+    assert SECRET not in shown.out + shown.err
+
+
+@pytest.mark.parametrize(
+    ("more", "steps"),
+    [
+        ("", ["nothing would change"]),
+        ("ring_groups=[RingGroup('desk', number=6000, members=['1000'])],",
+         ["~ dialplan/default.xml", "+ dialplan/services/ring_groups.xml", "reloadxml: no call notices"]),
+        ("media=Media(codecs=('PCMA',)),", ["rescan internal: no call notices"]),
+    ],
+)  # fmt: skip
+def test_what_a_change_costs_is_told_before(
+    more: str, steps: list[str], shop: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    shutil.copytree(shop / "inventories", shop / "was/inventories")
+    described(shop, more)
+    assert main(["plan", "was"]) == 0
+    shown = capsys.readouterr().out.splitlines()
+    assert set(steps) <= set(shown), shown

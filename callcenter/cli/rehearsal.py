@@ -1,0 +1,89 @@
+"""A host's files as they would be, with stand-ins for all secrets: nothing real is shown, and no
+secret is made."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import re
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+from pathlib import Path
+
+from callcenter.client.inventory import Host
+from callcenter.render import Tree, freeswitch, kamailio, system, windows
+from callcenter.site import Site, SiteError
+from callcenter.site.secrets import Secret
+
+__all__ = ["SSH_PORT", "configuration", "files", "masked", "rehearsed"]
+
+_KEY = re.compile(rb"-----BEGIN ([A-Z ]*PRIVATE KEY)-----.*?-----END \1-----", re.DOTALL)
+
+RELEASE = "bookworm"
+"""Debian's release whose package source is shown; a deploy asks the host for its own."""
+SSH_PORT = 22
+"""Port that the packet filter is shown with; a deploy asks the host for its own."""
+
+
+@contextmanager
+def rehearsed(site: Site) -> Iterator[Site]:
+    """Give the same Site with stand-ins for its secrets. Literals are refused, since they stand in
+    the description itself. Keys have to fit their certificates, so they stay until
+    :func:`masked`."""
+    named = dict(site.secrets())
+    if literal := [path for path, one in named.items() if one.literal is not None]:
+        raise SiteError([f"Site.{literal[0]}: is a literal, which would be shown; use secret(…)"])
+    wanted = {one.name: one for one in named.values() if one.kind != "key"}
+    kept = {one.variable: os.environ.pop(one.variable, None) for one in wanted.values()}
+    try:
+        with tempfile.TemporaryDirectory() as folder:
+            file = Path(folder) / "secrets.json"
+            file.touch(0o600)
+            file.write_text(json.dumps({name: _stand_in(one) for name, one in wanted.items()}))
+            yield replace(site, secret_file=file, encrypted_secrets=None)
+    finally:
+        os.environ.update({name: value for name, value in kept.items() if value is not None})
+
+
+def _stand_in(wanted: Secret) -> str:
+    digest = hashlib.sha256(wanted.name.encode()).hexdigest()
+    # Of digits that no rule about weak ones knows, and the same each time.
+    return str(int(digest[:12], 16))[-8:] if wanted.kind == "pin" else f"masked-{digest[:16]}"
+
+
+def masked(tree: Tree) -> Tree:
+    """Return a tree without private keys."""
+    return Tree(replace(file, content=_KEY.sub(b"(a private key)", file.content)) for file in tree)
+
+
+def configuration(site: Site, host: Host) -> Tree:
+    """Return the configuration of a host's service, by paths below its folder."""
+    if host.is_edge:
+        return kamailio.configuration(site, host.switch)
+    if host.switch.is_windows:
+        return windows.configuration(site, host.switch)
+    return freeswitch.configuration(site, host.switch)
+
+
+def files(site: Site, host: Host) -> Tree:
+    """Return all files that a host is given."""
+    tree = list(configuration(site, host))
+    if host.is_edge:
+        return Tree([*tree, *system.firewall(site, [SSH_PORT], rtp=False)])
+    if host.switch.is_windows:
+        return Tree(tree)
+    return Tree(
+        [
+            *tree,
+            *system.unit(site, realtime=True),
+            *system.apt(site, RELEASE),
+            *system.public_address(host.switch),
+            *system.postgresql(site),
+            *system.billing(site),
+            *(kamailio.configuration(site, host.switch) if site.network.edge else ()),
+            *system.firewall(site, [SSH_PORT]),
+        ]
+    )
