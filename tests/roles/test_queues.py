@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import re
 import time
 from collections.abc import Callable
 
 import numpy as np
 import pytest
 
+from callcenter.cli import main
 from tests.acceptance.support.audio import Pcm, assert_heard, assert_speech
 from tests.acceptance.support.phones import Exchange, Phone
 from tests.acceptance.support.waiting import PATIENCE, eventually
@@ -349,7 +351,9 @@ def test_a_refused_change_takes_back_what_was_done(operator: Operator, exchange:
         operator.succeed()
 
 
-def test_changes_lose_no_caller_and_log_nobody_out(operator: Operator, exchange: Exchange) -> None:
+def test_changes_lose_no_caller_and_log_nobody_out(
+    operator: Operator, exchange: Exchange, capsys: pytest.CaptureFixture[str]
+) -> None:
     """While a caller waits: an agent more, a queue more, another queue changed, both taken back"""
     two = AGENTS[:2]
     operator.describe(described(two))
@@ -362,6 +366,10 @@ def test_changes_lose_no_caller_and_log_nobody_out(operator: Operator, exchange:
     call = phone_of(operator, HOST, exchange, "1000").call("7002")
     call.wait_established()
     assert_speech(call, seconds=1)
+    assert main(["status", str(operator.inventory)]) == 0
+    shown = capsys.readouterr().out
+    assert re.search(r"^waiting: 1\n  queue .*\n  \S+ +1000 +Waiting$", shown, re.MULTILINE), shown
+    assert re.search(r"^  1002 +On Break", shown, re.MULTILINE), shown
     extra = ", Queue('extra', number=7010, strategy='random')"
     operator.describe(
         described(AGENTS[:3], more=extra, skills=", 'extra': 2").replace(

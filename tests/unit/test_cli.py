@@ -3,6 +3,7 @@ traceback."""
 
 from __future__ import annotations
 
+import json
 import os
 import re
 import shutil
@@ -262,7 +263,7 @@ def test_a_literal_is_not_rendered(shop: Path, capsys: pytest.CaptureFixture[str
     [
         ("", ["nothing would change"]),
         ("ring_groups=[RingGroup('desk', number=6000, members=['1000'])],",
-         ["~ dialplan/default.xml", "+ dialplan/services/ring_groups.xml", "reloadxml: no call notices"]),
+         ["+ dialplan/services/ring_groups.xml", "reloadxml: no call notices"]),
         ("media=Media(codecs=('PCMA',)),", ["rescan internal: no call notices"]),
     ],
 )  # fmt: skip
@@ -274,3 +275,34 @@ def test_what_a_change_costs_is_told_before(
     assert main(["plan", "was"]) == 0
     shown = capsys.readouterr().out.splitlines()
     assert set(steps) <= set(shown), shown
+
+
+def test_what_a_switch_says_is_a_table_of_printable_signs(
+    shop: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A caller's name is a stranger's: it moves no cursor of the terminal, and ends no line."""
+    described(
+        shop,
+        TRUNK
+        + 'queues=[Queue("sales", number=7000)], agents=[Agent("1000", skills={"sales": 1})],',
+    )
+    monkeypatch.setenv("CALLCENTER_SECRET_CARRIER", SECRET)
+    answers = {
+        "show calls as json": json.dumps(
+            {"rows": [{"cid_num": "\x1b[2J\n7", "dest": "7000", "callstate": "ACTIVE"}]}
+        ),
+        "show registrations as json": '{"row_count":0}',
+        "sofia status gateway carrier": "===\nState   \tREGED\nStatus  \tUP\n===",
+        "callcenter_config agent list": "name|status|state\n1000|Available|Waiting\n+OK",
+        "callcenter_config queue list members sales": "queue|cid_number|state\n+OK",
+    }
+    monkeypatch.setattr(
+        "callcenter.cli.status.ask", lambda host, asked: [answers[one] for one in asked]
+    )
+    assert main(["status"]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    counts = [line for line in lines if not line.startswith(" ")]
+    assert counts == ["phones: 0", "calls: 1", "trunks: 1", "agents: 1", "waiting: 0"]
+    assert "  ?[2J?7  7000  ACTIVE" in lines
+    assert "  carrier  REGED         UP" in lines
+    assert "  1000   Available  Waiting" in lines

@@ -1,0 +1,114 @@
+"""``callcenter status``: what goes on at a switch."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+
+import click
+
+from callcenter.cli.sites import argument, inventory_of
+from callcenter.cli.switches import ask, switch_of
+from callcenter.client.inventory import Host
+from callcenter.site import Site, SiteError
+
+__all__ = ["command", "look", "table"]
+
+Rows = list[dict[str, str]]
+
+_PHONES = {"number": "reg_user", "address": "network_ip", "port": "network_port"}
+_CALLS = {"from": "cid_num", "to": "dest", "state": "callstate", "since": "created"}
+_AGENTS = {"agent": "name", "status": "status", "state": "state"}
+_WAITING = {"queue": "queue", "caller": "cid_number", "state": "state"}
+
+
+def look(site: Site, host: Host) -> dict[str, Rows]:
+    """Return what a switch says of its phones, calls and trunks, and of agents and who waits for
+    them where the Site has queues. Behind an edge, phones are the edge's to know."""
+    commands = {"calls": "show calls as json"}
+    if not site.network.edge:
+        commands["phones"] = "show registrations as json"
+    commands |= {f"trunk {one.name}": f"sofia status gateway {one.name}" for one in site.trunks}
+    if site.queues:
+        commands["agents"] = "callcenter_config agent list"
+        commands |= {
+            f"queue {one.name}": f"callcenter_config queue list members {one.name}"
+            for one in site.queues
+        }
+    said = dict(zip(commands, ask(host, list(commands.values())), strict=True))
+    found = {}
+    if "phones" in said:
+        found["phones"] = _from_json(said["phones"], _PHONES)
+    found["calls"] = _from_json(said["calls"], _CALLS)
+    if site.trunks:
+        found["trunks"] = [
+            {"trunk": one.name, **_gateway(said[f"trunk {one.name}"])} for one in site.trunks
+        ]
+    if site.queues:
+        found["agents"] = _from_lines(said["agents"], _AGENTS)
+        found["waiting"] = [
+            row for one in site.queues for row in _from_lines(said[f"queue {one.name}"], _WAITING)
+        ]
+    return found
+
+
+def table(rows: Sequence[Mapping[str, str]]) -> list[str]:
+    """Return lines of a table whose columns are as wide as they need to be."""
+    heads = list(rows[0])
+    wide = [max(len(head), *(len(row[head]) for row in rows)) for head in heads]
+    lines = [heads, *([row[head] for head in heads] for row in rows)]
+    return [
+        "  ".join(cell.ljust(width) for cell, width in zip(line, wide, strict=True)).rstrip()
+        for line in lines
+    ]
+
+
+def _from_json(said: str, columns: Mapping[str, str]) -> Rows:
+    try:
+        rows = json.loads(said).get("rows", [])
+    except (json.JSONDecodeError, AttributeError):
+        raise SiteError([f"FreeSWITCH answered {said[:60]!r}, which is no table"]) from None
+    return [{head: _plain(row.get(key, "")) for head, key in columns.items()} for row in rows]
+
+
+def _from_lines(said: str, columns: Mapping[str, str]) -> Rows:
+    """Read rows of mod_callcenter, whose first line has the names and whose last says +OK."""
+    lines = [line.split("|") for line in said.splitlines() if "|" in line]
+    return _picked((dict(zip(lines[0], line, strict=False)) for line in lines[1:]), columns)
+
+
+def _picked(rows: Iterable[Mapping[str, str]], columns: Mapping[str, str]) -> Rows:
+    return [{head: _plain(row.get(key, "")) for head, key in columns.items()} for row in rows]
+
+
+def _gateway(said: str) -> dict[str, str]:
+    """Read a gateway's state, of which sofia prints a name and a value a line, a tab between."""
+    lines = [line.split("\t", 1) for line in said.splitlines() if "\t" in line]
+    pairs = {name.strip(): value for name, value in lines}
+    return {
+        "registration": _plain(pairs.get("State", "unknown")),
+        "status": _plain(pairs.get("Status", "unknown")),
+    }
+
+
+def _plain(value: object) -> str:
+    """Return a cell of a peer's text, of signs that move no cursor."""
+    return "".join(sign if sign.isprintable() else "?" for sign in str(value)).strip()[:60]
+
+
+@click.command()
+@argument
+@click.option("--host", help="One of its switches (default: the first).")
+@click.option("--json", "as_json", is_flag=True, help="For programs.")
+def command(path: Path, host: str | None, as_json: bool) -> None:
+    """Show a switch's phones, calls and trunks, its agents, and who waits for them."""
+    inventory = inventory_of(path)
+    found = look(inventory.site, switch_of(inventory, host))
+    if as_json:
+        click.echo(json.dumps(found, indent=2, ensure_ascii=False))
+        return
+    for what, rows in found.items():
+        click.echo(f"{what}: {len(rows)}")
+        for line in table(rows) if rows else ():
+            click.echo(f"  {line}")
