@@ -56,12 +56,14 @@ _inventory = click.option(
     default=Path(),
     help="Site (default: that of the folder one stands in).",
 )
+_AMOUNT = {"ignore_unknown_options": True}
+"""Setting by which -5 is an amount to refuse, and no option."""
 _identified = click.option(
     "--id", "identified", help="Identifier of a booking whose end is not known, to repeat it."
 )
 
 
-@command.command("top-up")
+@command.command("top-up", context_settings=_AMOUNT)
 @click.argument("account")
 @click.argument("given", metavar="AMOUNT")
 @_identified
@@ -71,7 +73,7 @@ def _top_up(account: str, given: str, identified: str | None, path: Path) -> Non
     click.echo(book(inventory_of(path), account, amount(given), identified))
 
 
-@command.command("take-back")
+@command.command("take-back", context_settings=_AMOUNT)
 @click.argument("account")
 @click.argument("given", metavar="AMOUNT")
 @_identified

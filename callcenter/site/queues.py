@@ -71,7 +71,8 @@ class Agent:
     that it makes, or that rings it."""
 
     extension: Number
-    """The number of the extension whose phone rings."""
+    """The number of the extension whose phone rings. In YAML also a range of agents that are alike,
+    such as ``1000-1049``."""
     _: KW_ONLY
     outside: DialledOutside | None = None
     """A number outside, such as a mobile, that rings instead of the extension's phone, called as if

@@ -42,7 +42,7 @@ from callcenter.site.cdr import Cdr, LocalPostgres, RemotePostgres
 from callcenter.site.certificates import check_certificates, fits
 from callcenter.site.conferences import Conference
 from callcenter.site.event_socket import EventSocket
-from callcenter.site.extensions import UNANSWERED, Extension
+from callcenter.site.extensions import MAXIMUM_RANGE, UNANSWERED, Extension
 from callcenter.site.faxes import Fax
 from callcenter.site.features import FeatureCodes
 from callcenter.site.guessers import Guessers
@@ -110,6 +110,29 @@ def _expanded(given: object) -> object:
     return out
 
 
+def _agents(given: object) -> object:
+    """Expand what YAML writes for agents: the extensions ``"1000-1049"`` for a range."""
+    if not isinstance(given, list | tuple):
+        return given
+    out: list[object] = []
+    for index, item in enumerate(given):
+        extension = item.get("extension") if isinstance(item, Mapping) else None
+        if not (isinstance(extension, str) and "-" in extension):
+            out.append(item)
+            continue
+        if not (ends := _RANGE.fullmatch(extension.strip())):
+            raise Problem(f"[{index}].extension", "is no range; use one such as '1000-1049'")
+        first, last = int(ends[1]), int(ends[2])
+        if last < first:
+            raise Problem(f"[{index}].extension", f"{first} is above {last}; put the lower first")
+        if last - first >= MAXIMUM_RANGE:
+            raise Problem(f"[{index}].extension", f"holds more than {MAXIMUM_RANGE} numbers")
+        if item.get("outside") is not None:
+            raise Problem(f"[{index}].outside", "is one agent's; write that one by itself")
+        out += [{**item, "extension": str(number)} for number in range(first, last + 1)]
+    return out
+
+
 class _Refused(yaml.constructor.ConstructorError):
     """YAML that is well-formed and does not mean what it seems to."""
 
@@ -125,6 +148,9 @@ class _Loader(yaml.SafeLoader):
                     problem = f"gives the key {key.value!r} twice"
                     raise _Refused("keep one of them", None, problem, key.start_mark)
                 seen.add(key.value)
+                # A key of a menu, or a holiday: all keys of a Site are text.
+                if _DECIMAL.fullmatch(key.value) or _DATE.fullmatch(key.value):
+                    key.tag = "tag:yaml.org,2002:str"
         return super().construct_mapping(node, deep)
 
     def construct_yaml_int(self, node: yaml.ScalarNode) -> int:
@@ -133,10 +159,40 @@ class _Loader(yaml.SafeLoader):
             raise _Refused("put quotes around it", None, problem, node.start_mark)
         return int(node.value)
 
+    def construct_date(self, node: yaml.ScalarNode) -> str:
+        if not _DATE.fullmatch(node.value):
+            problem = "holds a moment that YAML would not read as it stands"
+            raise _Refused("put quotes around it", None, problem, node.start_mark)
+        return str(node.value)
 
+
+_DATE = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
+"""Date of a holiday, which is text in a Site."""
 _DECIMAL = re.compile(r"-?(0|[1-9][0-9]*)")
 """Number that YAML reads as it stands: 0100 would be 64, and 10:30 would be 630."""
 _Loader.add_constructor("tag:yaml.org,2002:int", _Loader.construct_yaml_int)
+_Loader.add_constructor("tag:yaml.org,2002:timestamp", _Loader.construct_date)
+
+_REASONS = (
+    (r"'\\t'", "holds a tab", "indent by spaces"),
+    (r"expected ',' or '[\]}]'", "has a bracket that is not closed", "close it"),
+    (r"expected a single document", "holds a second document", "leave out the line ---"),
+    (r"undefined alias", "has text that begins with *", "put quotes around it"),
+    (r"mapping values are not allowed", "has a colon in text", "put quotes around the text"),
+    (r"unknown escape|end of stream|quoted scalar", "has a quote that is not closed", "close it"),
+)
+"""The parser's reasons, each with ours and what would be right. Its own words would quote the line,
+which may hold a secret."""
+
+
+def _reason(wrong: yaml.YAMLError) -> tuple[str, str]:
+    if isinstance(wrong, _Refused):
+        return str(wrong.problem), str(wrong.context)
+    said = f"{getattr(wrong, 'context', '')} {getattr(wrong, 'problem', '')}"
+    for pattern, problem, right in _REASONS:
+        if re.search(pattern, said):
+            return problem, right
+    return "is no YAML", "check its indentation"
 
 
 @model
@@ -181,7 +237,7 @@ class Site:
     """Announcements with a name: destinations, and what people are called with."""
     queues: Many[Queue] = ()
     """Queues in which callers wait for agents."""
-    agents: Many[Agent] = ()
+    agents: Annotated[Many[Agent], BeforeValidator(_agents)] = ()
     """Agents, who answer the queues. Logged out until they log in."""
     agent_codes: AgentCodes = Field(default_factory=AgentCodes, kw_only=True)
     """Codes that agents dial to log in, to log out, and for a pause."""
@@ -686,14 +742,14 @@ class Site:
         except yaml.YAMLError as wrong:
             mark = getattr(wrong, "problem_mark", None)
             line = f" at line {mark.line + 1}" if mark is not None else ""
-            problem, right = "is no YAML", "check its indentation"
-            if isinstance(wrong, _Refused):
-                problem, right = str(wrong.problem), str(wrong.context)
+            problem, right = _reason(wrong)
             raise SiteError([f"{path}: {problem}{line}; {right}"]) from None
         if not data:
             raise SiteError([f"{path}: is empty; a Site needs domain and extensions"])
         if not isinstance(data, dict):
             raise SiteError([f"{path}: is a {type(data).__name__}; write 'domain: …' and so on"])
+        # A place for what several fields share by an anchor.
+        data = {key: value for key, value in data.items() if not str(key).startswith("x-")}
         try:
             return TypeAdapter(cls).validate_python(data)
         except ValidationError as refused:
@@ -704,6 +760,7 @@ class Site:
         """Return the JSON Schema of the YAML form."""
         schema = TypeAdapter(cls).json_schema(schema_generator=Described)
         schema["$schema"] = "https://json-schema.org/draft/2020-12/schema"
+        schema["patternProperties"] = {"^x-": {"description": "Place for YAML's anchors."}}
         extensions = schema["properties"]["extensions"]
         shorthand = [
             {"type": "integer", "minimum": 10},
@@ -721,6 +778,8 @@ class Site:
             definitions[source].setdefault("required", []).append("source")
         numbers = definitions["Extension"]["properties"]["number"]["anyOf"]
         numbers.append({"type": "string", "pattern": f"^{_RANGE.pattern}$"})
+        agents = definitions["Agent"]["properties"]["extension"]
+        agents.setdefault("anyOf", []).append({"type": "string", "pattern": f"^{_RANGE.pattern}$"})
         # Beside a block of DIDs; elsewhere `check` refuses it.
         target = definitions["ToExtension"]["properties"]["extension"]
         target["anyOf"].append({"type": "string", "pattern": f"^{_RANGE.pattern}$"})

@@ -158,6 +158,7 @@ MISTAKES: list[tuple[str, str, str]] = [
     ("route 2026-12-25T10:00 1000 --from 1000 --trunk t", "", "exclude each other"),
     ("billing balance shop", "", "the Site bills nothing"),
     ("billing top-up shop", "", "Missing argument"),
+    ("billing top-up shop -5", "", "amount: '-5' is none; give one above 0"),
     ("fax send . 0301 fax.pdf", "", "the Site has no fax"),
     ("fax", "", "Usage: callcenter fax"),
     ("notify . storm numbers.txt", "", "numbers.txt: cannot be read"),

@@ -576,6 +576,30 @@ def test_yaml_and_python_say_the_same(tmp_path: Path) -> None:
     assert loaded(YAML, tmp_path) == twin()
 
 
+def test_yaml_takes_what_can_mean_one_thing_only(tmp_path: Path) -> None:
+    """Keys of a menu and days as people write them, ranges, and a place for anchors."""
+    made = loaded(
+        """\
+        x-agent: &alike {skills: {sales: 1}, wrap_up: 5}
+        domain: cc.example.net
+        extensions: [1000-1002]
+        hours:
+        - {name: office, weekly: ["Mon-Fri 09:00-18:00"], holidays: [2026-12-25], exceptions: {2026-12-24: closed}}
+        ivrs:
+        - {name: menu, number: 6000, greeting: {say: Welcome}, options: {1: {extension: 1000}}}
+        queues: [{name: sales, number: 7000}]
+        agents:
+        - {extension: 1000-1001, <<: *alike}
+        - {extension: 1002, skills: {sales: 2}}
+        """,
+        tmp_path,
+    )
+    assert list(made.ivrs[0].options) == ["1"]
+    assert made.hours[0].holidays == ("2026-12-25",)
+    assert [agent.extension for agent in made.agents] == ["1000", "1001", "1002"]
+    assert [agent.wrap_up for agent in made.agents] == [5, 5, 10]
+
+
 def test_a_range_is_the_extensions_that_it_stands_for() -> None:
     alike: Alike = {
         "ring_seconds": 9,
