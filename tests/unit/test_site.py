@@ -584,7 +584,10 @@ def test_yaml_takes_what_can_mean_one_thing_only(tmp_path: Path) -> None:
         domain: cc.example.net
         extensions: [1000-1002]
         hours:
-        - {name: office, weekly: ["Mon-Fri 09:00-18:00"], holidays: [2026-12-25], exceptions: {2026-12-24: closed}}
+        - name: office
+          weekly: ["Mon-Fri 09:00-18:00"]
+          holidays: [2026-12-25]
+          exceptions: {2026-12-24: closed}
         ivrs:
         - {name: menu, number: 6000, greeting: {say: Welcome}, options: {1: {extension: 1000}}}
         queues: [{name: sales, number: 7000}]
@@ -596,6 +599,7 @@ def test_yaml_takes_what_can_mean_one_thing_only(tmp_path: Path) -> None:
     )
     assert list(made.ivrs[0].options) == ["1"]
     assert made.hours[0].holidays == ("2026-12-25",)
+    assert list(made.hours[0].exceptions) == ["2026-12-24"]
     assert [agent.extension for agent in made.agents] == ["1000", "1001", "1002"]
     assert [agent.wrap_up for agent in made.agents] == [5, 5, 10]
 
