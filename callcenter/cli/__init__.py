@@ -4,9 +4,11 @@ so that help and completion answer at once."""
 from __future__ import annotations
 
 import difflib
+import os
 import sys
 from collections.abc import Mapping, Sequence
 from importlib import import_module
+from pathlib import Path
 
 import click
 
@@ -76,6 +78,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command, and return its exit code: 1 where something is refused, 2 where it is not
     understood."""
     words = list(sys.argv[1:] if arguments is None else arguments)
+    here = Path.cwd()
     try:
         done = _callcenter.main(words, prog_name="callcenter", standalone_mode=False)
     except click.exceptions.NoArgsIsHelpError as asked:
@@ -98,4 +101,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
             raise
         print(wrong, file=sys.stderr)
         return 1
+    finally:
+        # A command stands in its site's folder; who called it may go on.
+        os.chdir(here)
     return done if isinstance(done, int) else 0

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from callcenter.cli.sites import YAML, argument, chosen, site_of
+from callcenter.cli.sites import YAML, argument, chosen, entered, site_of
 from callcenter.client.inventory import load
 from callcenter.render.known_holes import holes_of
 from callcenter.site import Site, SiteError
@@ -36,6 +36,7 @@ def check(path: Path, *, secrets: bool = True) -> list[str]:
 
 def warned(path: Path, *, secrets: bool = True) -> Site:
     """Return the Site at a path with its warnings printed, or refuse it."""
+    path = entered(path)
     if refusals := check(path, secrets=secrets):
         raise SiteError(refusals)
     site = site_of(path)

@@ -9,7 +9,7 @@ from pathlib import Path
 import click
 
 from callcenter.cli.check import warned
-from callcenter.cli.sites import apart, inventory_of
+from callcenter.cli.sites import apart, entered, inventory_of
 from callcenter.client import home
 from callcenter.site import SiteError
 
@@ -31,7 +31,8 @@ def command(limit: tuple[str, ...], words: tuple[str, ...]) -> int:
     OPTIONS are pyinfra's own, such as --dry, --diff or -y. Without -y pyinfra asks before it
     changes a host.
     """
-    path, options = apart(words)
+    named, options = apart(words)
+    path = entered(named)
     warned(path)
     inventory = inventory_of(path)
     for one in limit:

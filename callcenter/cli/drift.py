@@ -14,7 +14,7 @@ from typing import Any
 import click
 
 from callcenter.cli.check import warned
-from callcenter.cli.sites import argument, chosen
+from callcenter.cli.sites import argument, entered
 
 __all__ = ["DEPLOY", "command", "drift", "drifted"]
 
@@ -84,5 +84,6 @@ def drifted(plan: Iterable[Mapping[str, Any]]) -> list[str]:
 @click.option("--data", multiple=True, metavar="KEY=VALUE", help="As for pyinfra.")
 def command(path: Path, deploy: Path, limit: tuple[str, ...], data: tuple[str, ...]) -> int:
     """Fail where a deploy would change a host."""
+    path = entered(path)
     warned(path)
-    return drift(chosen(path), deploy, limit=limit, data=data)
+    return drift(path, deploy, limit=limit, data=data)

@@ -295,7 +295,7 @@ def command() -> None:
 @command.command("send")
 @click.argument("path", type=click.Path(path_type=Path))
 @click.argument("number")
-@click.argument("file", type=click.Path(path_type=Path))
+@click.argument("file", type=click.Path(path_type=Path, resolve_path=True))
 @click.option("--as", "sender", metavar="NAME", help="Sender (default: the Site's first fax).")
 def _send_one(path: Path, number: str, file: Path, sender: str | None) -> int:
     """Send a PDF, or a TIFF of a fax's width, and wait for the end.

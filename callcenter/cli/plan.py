@@ -44,8 +44,8 @@ def _configured(site: Site, host: Host) -> Tree:
 
 
 @click.command()
-@click.argument("old", type=click.Path(path_type=Path))
-@click.argument("new", type=click.Path(path_type=Path), default=Path())
+@click.argument("old", type=click.Path(path_type=Path, resolve_path=True))
+@click.argument("new", type=click.Path(path_type=Path, resolve_path=True), default=Path())
 @click.option("--host", metavar="NAME", help="One of the hosts (default: the first).")
 def command(old: Path, new: Path, host: str | None) -> None:
     """Print what a change from one description to another costs FreeSWITCH.
@@ -53,8 +53,10 @@ def command(old: Path, new: Path, host: str | None) -> None:
     OLD and NEW are sites, such as a checkout of what was deployed and the folder one stands in.
     `callcenter deploy --dry --diff` asks the hosts themselves instead.
     """
-    then, now = inventory_of(old), inventory_of(new)
+    # One after the other, each from its own folder.
+    now = inventory_of(new)
     one = host_of(now, host)
-    before = _configured(then.site, host_of(then, one.name))
-    for line in planned(before, _configured(now.site, one)):
+    after = _configured(now.site, one)
+    then = inventory_of(old)
+    for line in planned(_configured(then.site, host_of(then, one.name)), after):
         click.echo(line)

@@ -27,7 +27,11 @@ def host_of(inventory: Inventory, name: str | None) -> Host:
 @argument
 @click.option("--host", metavar="NAME", help="One of the hosts (default: the first).")
 @click.option("--file", "wanted", metavar="FILE", help="Print it, such as dialplan/default.xml.")
-@click.option("--out", type=click.Path(path_type=Path), help="Folder to write all of them to.")
+@click.option(
+    "--out",
+    type=click.Path(path_type=Path, resolve_path=True),
+    help="Folder to write all of them to.",
+)
 def command(path: Path, host: str | None, wanted: str | None, out: Path | None) -> None:
     """List the files that a host would be given, or print one of them.
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, TypeVar
@@ -11,7 +12,7 @@ import click
 from callcenter.client.inventory import Inventory, load
 from callcenter.site import Site, SiteError
 
-__all__ = ["YAML", "apart", "argument", "chosen", "inventory_of", "site_of"]
+__all__ = ["YAML", "apart", "argument", "chosen", "entered", "inventory_of", "site_of"]
 
 YAML = (".yaml", ".yml")
 """Endings of a description in YAML."""
@@ -50,9 +51,20 @@ def chosen(path: Path) -> Path:
     return known[0]
 
 
-def inventory_of(path: Path) -> Inventory:
-    """Load the inventory that a path names."""
+def entered(path: Path) -> Path:
+    """Return what a path names, and stand in its site's folder from now on: relative paths of a Site
+    and the secrets that are made for it are there, and pyinfra is run from there."""
     path = chosen(path)
+    root = path.parent.parent
+    if path.parent.name != "inventories" or not root.is_dir() or root.resolve() == Path.cwd():
+        return path
+    os.chdir(root)
+    return Path(path.parent.name, path.name)
+
+
+def inventory_of(path: Path) -> Inventory:
+    """Load the inventory that a path names, from its site's folder."""
+    path = entered(path)
     if path.suffix in YAML:
         # As Python it would be refused with words about Python.
         raise SiteError([f"{path}: has no hosts; name the inventory that it describes"])
@@ -60,6 +72,6 @@ def inventory_of(path: Path) -> Inventory:
 
 
 def site_of(path: Path) -> Site:
-    """Return the Site of a YAML file or of an inventory."""
-    path = chosen(path)
+    """Return the Site of a YAML file, or of an inventory from its site's folder."""
+    path = entered(path)
     return Site.load(path) if path.suffix in YAML else load(path).site

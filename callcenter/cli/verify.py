@@ -9,7 +9,7 @@ import sys
 import click
 
 from callcenter.cli.check import warned
-from callcenter.cli.sites import apart, inventory_of
+from callcenter.cli.sites import apart, entered, inventory_of
 from callcenter.client import home
 
 __all__ = ["command"]
@@ -26,7 +26,8 @@ def command(words: tuple[str, ...]) -> int:
     OPTIONS are pytest's own and the proof's: --phones 1017,1018,1019 (extensions that nobody works
     with), --report FILE.html, -k NAME.
     """
-    path, options = apart(words)
+    named, options = apart(words)
+    path = entered(named)
     warned(path)
     inventory = inventory_of(path)
     plugins = (f"tests.acceptance.support.{name}" for name in PLUGINS)

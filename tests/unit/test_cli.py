@@ -161,7 +161,7 @@ MISTAKES: list[tuple[str, str, str]] = [
     ("billing top-up shop -5", "", "amount: '-5' is none; give one above 0"),
     ("fax send . 0301 fax.pdf", "", "the Site has no fax"),
     ("fax", "", "Usage: callcenter fax"),
-    ("notify . storm numbers.txt", "", "numbers.txt: cannot be read"),
+    ("notify . storm numbers.txt", "", "/numbers.txt: cannot be read"),
     ("notify . storm", "", "Missing argument"),
     ("bans cc1.example.net", "", "cc1.example.net: cannot be read"),
     ("bans . cc9.example.net", "", "cc9.example.net is no Linux host"),
@@ -307,3 +307,19 @@ def test_what_a_switch_says_is_a_table_of_printable_signs(
     assert "  ?[2J?7  7000  ACTIVE" in lines
     assert "  carrier  REGED         UP" in lines
     assert "  1000   Available  Waiting" in lines
+
+
+def test_a_sites_secrets_are_in_its_folder_wherever_one_stands(
+    shop: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (elsewhere := shop / "elsewhere").mkdir()
+    words = ["--number", "1000", "--password"]
+    said = []
+    for stands, site in ((elsewhere, ".."), (elsewhere, "../inventories/prod"), (shop, ".")):
+        monkeypatch.chdir(stands)
+        assert main(["phone", site, *words]) == 0
+        assert Path.cwd() == stands
+        said.append(capsys.readouterr().out)
+    assert len(set(said)) == 1
+    assert (shop / ".secrets/shop.example.net.json").exists()
+    assert not (elsewhere / ".secrets").exists()
