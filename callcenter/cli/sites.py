@@ -52,8 +52,8 @@ def chosen(path: Path) -> Path:
 
 
 def entered(path: Path) -> Path:
-    """Return what a path names, and stand in its site's folder from now on: relative paths of a Site
-    and the secrets that are made for it are there, and pyinfra is run from there."""
+    """Return what a path names, and stand in its site's folder from now on: relative paths of a
+    Site, and the secrets that are made for it, are there."""
     path = chosen(path)
     root = path.parent.parent
     if path.parent.name != "inventories" or not root.is_dir() or root.resolve() == Path.cwd():
