@@ -37,7 +37,7 @@ def chosen(path: Path) -> Path:
     one below its ``inventories``, or ``prod`` of several."""
     if not path.is_dir():
         return path
-    folder = path if path.name == "inventories" else path / "inventories"
+    folder = path if path.absolute().name == "inventories" else path / "inventories"
     if not folder.is_dir():
         raise SiteError(
             [f"{path}: has no folder inventories; stand in a site's folder, or name its inventory"]
@@ -55,11 +55,13 @@ def entered(path: Path) -> Path:
     """Return what a path names, and stand in its site's folder from now on: relative paths of a
     Site, and the secrets that are made for it, are there."""
     path = chosen(path)
-    root = path.parent.parent
-    if path.parent.name != "inventories" or not root.is_dir() or root.resolve() == Path.cwd():
+    # Typed within inventories, it has a folder too.
+    whole = path.absolute()
+    root = whole.parent.parent
+    if whole.parent.name != "inventories" or not root.is_dir() or root.resolve() == Path.cwd():
         return path
     os.chdir(root)
-    return Path(path.parent.name, path.name)
+    return Path(whole.parent.name, whole.name)
 
 
 def inventory_of(path: Path) -> Inventory:

@@ -16,6 +16,7 @@ from typing import Any
 from callcenter.site import Site, SiteError, Switch
 from callcenter.site.families import other_family
 from callcenter.site.logins import login_problems
+from callcenter.site.secrets import SecretUnavailable
 
 __all__ = ["Host", "Inventory", "load"]
 
@@ -157,7 +158,7 @@ def _executed(path: Path) -> dict[str, Any]:
         raise SiteError([f"{path}: is no Python at line {wrong.lineno}: {wrong.msg}"]) from None
     try:
         exec(code, values)
-    except SiteError:
+    except (SiteError, SecretUnavailable):
         raise
     except Exception as wrong:
         # A name that is not there, a lab that is not up: the operator's own code, in one line.

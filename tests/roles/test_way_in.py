@@ -408,6 +408,23 @@ def test_a_call_does_not_begin_by_the_name_of_somebody_elses(
     still_talking(call, answered)
 
 
+def test_a_refused_call_is_not_remembered(operator: Operator, peers: Callable[..., Peer]) -> None:
+    """A phone that makes thousands of them fills no table."""
+    phone = peers("1003")
+    refused = phone.login(
+        *("INVITE", f"sip:4711@{DOMAIN}", account(operator, "1003")),
+        to="4711",
+        body=sdp(phone.address),
+        call_id="refused-call",
+        timeout=PATIENCE,
+    )
+    assert refused is not None
+    assert refused.status == 404
+    until(
+        lambda: operator.ssh(HOST, "kamcmd htable.dump legs"), lambda all: "refused-call" not in all
+    )
+
+
 @pytest.mark.parametrize("end", ["restart", "kill --signal=KILL"], ids=["restart", "crash"])
 def test_a_restart_forgets_no_call(
     operator: Operator, exchange: Exchange, peers: Callable[..., Peer], end: str

@@ -313,9 +313,13 @@ def test_a_sites_secrets_are_in_its_folder_wherever_one_stands(
     shop: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     (elsewhere := shop / "elsewhere").mkdir()
+    within = shop / "inventories"
     words = ["--number", "1000", "--password"]
     said = []
-    for stands, site in ((elsewhere, ".."), (elsewhere, "../inventories/prod"), (shop, ".")):
+    for stands, site in (
+        *((within, "prod"), (within, ".")),
+        *((elsewhere, ".."), (elsewhere, "../inventories/prod"), (shop, ".")),
+    ):
         monkeypatch.chdir(stands)
         assert main(["phone", site, *words]) == 0
         assert Path.cwd() == stands
@@ -323,3 +327,16 @@ def test_a_sites_secrets_are_in_its_folder_wherever_one_stands(
     assert len(set(said)) == 1
     assert (shop / ".secrets/shop.example.net.json").exists()
     assert not (elsewhere / ".secrets").exists()
+    assert not (within / ".secrets").exists()
+
+
+def test_a_secret_file_that_others_read_is_told_by_its_name(
+    shop: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["phone", "--password"]) == 0
+    (file := shop / ".secrets/shop.example.net.json").chmod(0o644)
+    capsys.readouterr()
+    assert main(["phone", "--password"]) == 1
+    [line] = capsys.readouterr().err.splitlines()
+    assert "fails at line" not in line
+    assert f"chmod 600 {file}" in line or "chmod 600 .secrets/shop.example.net.json" in line

@@ -67,6 +67,8 @@ def on_linux(site: Site, switch: Switch) -> Iterator[File]:
     yield from system.postgresql(site)
     yield from system.billing(site)
     yield from system.firewall(site, [22])
+    if site.network.edge:
+        yield from kamailio.configuration(site, switch)
 
 
 def on_edge(site: Site, edge: Switch) -> Iterator[File]:
