@@ -47,9 +47,11 @@ def look(site: Site, host: Host) -> dict[str, Rows]:
         ]
     if site.queues:
         found["agents"] = _from_lines(said["agents"], _AGENTS)
-        found["waiting"] = [
+        rows = [
             row for one in site.queues for row in _from_lines(said[f"queue {one.name}"], _WAITING)
         ]
+        # mod_callcenter keeps who has hung up, for a caller who comes back.
+        found["waiting"] = [row for row in rows if row["state"] != "Abandoned"]
     return found
 
 

@@ -295,7 +295,9 @@ def test_what_a_switch_says_is_a_table_of_printable_signs(
         "show registrations as json": '{"row_count":0}',
         "sofia status gateway carrier": "===\nState   \tREGED\nStatus  \tUP\n===",
         "callcenter_config agent list": "name|status|state\n1000|Available|Waiting\n+OK",
-        "callcenter_config queue list members sales": "queue|cid_number|state\n+OK",
+        "callcenter_config queue list members sales": (
+            "queue|cid_number|state\nsales|1001|Abandoned\n+OK"
+        ),
     }
     monkeypatch.setattr(
         "callcenter.cli.status.ask", lambda host, asked: [answers[one] for one in asked]
