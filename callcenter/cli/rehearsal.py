@@ -16,7 +16,7 @@ from pathlib import Path
 from callcenter.client.inventory import Host
 from callcenter.render import Tree, freeswitch, kamailio, system, windows
 from callcenter.site import Site, SiteError
-from callcenter.site.secrets import Secret
+from callcenter.site.secrets import VARIABLES, Secret
 
 __all__ = ["SSH_PORT", "configuration", "files", "masked", "rehearsed"]
 
@@ -37,7 +37,13 @@ def rehearsed(site: Site) -> Iterator[Site]:
     if literal := [path for path, one in named.items() if one.literal is not None]:
         raise SiteError([f"Site.{literal[0]}: is a literal, which would be shown; use secret(…)"])
     wanted = {one.name: one for one in named.values() if one.kind != "key"}
-    kept = {one.variable: os.environ.pop(one.variable, None) for one in wanted.values()}
+    keys = {one.variable for one in named.values() if one.kind == "key"}
+    # All of them: what is made for a service of the host is no field of the Site.
+    kept = {
+        name: os.environ.pop(name)
+        for name in list(os.environ)
+        if name.startswith(VARIABLES) and name not in keys
+    }
     try:
         with tempfile.TemporaryDirectory() as folder:
             file = Path(folder) / "secrets.json"
@@ -45,7 +51,7 @@ def rehearsed(site: Site) -> Iterator[Site]:
             file.write_text(json.dumps({name: _stand_in(one) for name, one in wanted.items()}))
             yield replace(site, secret_file=file, encrypted_secrets=None)
     finally:
-        os.environ.update({name: value for name, value in kept.items() if value is not None})
+        os.environ.update(kept)
 
 
 def _stand_in(wanted: Secret) -> str:

@@ -66,6 +66,10 @@ Kind = Literal["password", "pin", "key", "given"]
 _NEVER_MADE = ("key", "given")
 
 
+VARIABLES = "CALLCENTER_SECRET_"
+"""Beginning of the variables of the environment that hold secrets."""
+
+
 class Secret:
     """A reference by name, or a literal that the operator's own code has fetched."""
 
@@ -100,7 +104,7 @@ class Secret:
     @property
     def variable(self) -> str:
         """The variable of the environment that its value is looked for in."""
-        return "CALLCENTER_SECRET_" + re.sub(r"[^A-Z0-9]", "_", self.name.upper())
+        return VARIABLES + re.sub(r"[^A-Z0-9]", "_", self.name.upper())
 
     @property
     def literal(self) -> str | None:

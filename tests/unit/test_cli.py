@@ -3,6 +3,7 @@ traceback."""
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 import re
@@ -237,8 +238,10 @@ trunks=[Trunk("carrier", host="sip.carrier.test", networks=["198.51.100.0/24"], 
 def test_rendered_files_show_no_secret_and_make_none(
     shop: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    described(shop, TRUNK)
+    described(shop, TRUNK, SITE.replace("Network(", "Network(edge=True, "))
     monkeypatch.setenv("CALLCENTER_SECRET_CARRIER", SECRET)
+    # The key that Kamailio signs ways with, which is no field.
+    monkeypatch.setenv("CALLCENTER_SECRET_EDGE_DIALOGS", SECRET)
     assert main(["render"]) == 0
     assert "dialplan/default.xml" in capsys.readouterr().out
     assert main(["render", "--file", "dialplan/default.xml"]) == 0
@@ -246,7 +249,10 @@ def test_rendered_files_show_no_secret_and_make_none(
     assert main(["render", "--out", "out"]) == 0
     written = [path.read_bytes() for path in (shop / "out").rglob("*") if path.is_file()]
     assert any(b"sip.carrier.test" in one for one in written)
+    assert any(path.name == "kamailio.cfg" for path in (shop / "out").rglob("*"))
     assert not any(SECRET.encode() in one for one in written)
+    key = hashlib.sha256(f"cc1.example.net:{SECRET}".encode()).hexdigest()
+    assert not any(key.encode() in one for one in written)
     assert not (shop / ".secrets").exists()
     assert os.environ["CALLCENTER_SECRET_CARRIER"] == SECRET
 
