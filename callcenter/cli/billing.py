@@ -17,7 +17,7 @@ from callcenter.client.ssh import login
 from callcenter.render import paths
 from callcenter.site import SiteError
 
-__all__ = ["book", "command", "told"]
+__all__ = ["book", "command", "statement"]
 
 MOST = Decimal(1_000_000)
 
@@ -33,8 +33,8 @@ def book(inventory: Inventory, account: str, money: Decimal, identified: str | N
     return f"{account}: {done}; balance {_shown(said['balance'])} {currency}"
 
 
-def told(inventory: Inventory, account: str, lines: int = 0) -> str:
-    """Return an account's balance, behind so many of its last movements."""
+def statement(inventory: Inventory, account: str, lines: int = 0) -> str:
+    """Return an account's balance, below so many of its last movements."""
     currency = _currency(inventory, account)
     asked: dict[str, Any] = {"account": account, "do": "balance"}
     if lines:
@@ -88,7 +88,7 @@ def _take_back(account: str, given: str, identified: str | None, path: Path) -> 
 @_inventory
 def _balance(account: str, path: Path) -> None:
     """Print what is left."""
-    click.echo(told(inventory_of(path), account))
+    click.echo(statement(inventory_of(path), account))
 
 
 @command.command("statement")
@@ -97,7 +97,7 @@ def _balance(account: str, path: Path) -> None:
 @_inventory
 def _statement(account: str, lines: int, path: Path) -> None:
     """Print what came and went."""
-    click.echo(told(inventory_of(path), account, max(1, lines)))
+    click.echo(statement(inventory_of(path), account, max(1, lines)))
 
 
 def amount(text: str) -> Decimal:

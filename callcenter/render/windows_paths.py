@@ -1,4 +1,4 @@
-"""Where things are on a Windows host. The Linux ones are in :mod:`callcenter.render.paths`."""
+"""Paths on a Windows host. The Linux ones are in :mod:`callcenter.render.paths`."""
 
 from __future__ import annotations
 

@@ -15,7 +15,7 @@ DOCUMENTS = (*PAGES, *(ROOT / f"{name}.md" for name in ("README", "CONTRIBUTING"
 
 
 def links(text: str) -> Iterator[str]:
-    """Where links lead that are not in code, and to no other site."""
+    """Find where links lead that are not in code, and to no other site."""
     text = re.sub(r"```.*?```|`[^`]*`", "", text, flags=re.DOTALL)
     for where in re.findall(r"\[[^\]]*\]\(([^)\s]+)\)", text):
         if "://" not in where:
@@ -23,7 +23,7 @@ def links(text: str) -> Iterator[str]:
 
 
 def anchors(page: Path) -> set[str]:
-    """Names of a page's headings, as GitHub and MkDocs make them."""
+    """Return the names of a page's headings, as GitHub and MkDocs make them."""
     heads = re.findall(r"^#+ (.+)$", page.read_text(encoding="utf-8"), re.MULTILINE)
     return {re.sub(r"[^\w\- ]", "", head).strip().lower().replace(" ", "-") for head in heads}
 
