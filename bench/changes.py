@@ -19,7 +19,8 @@ import lab as lab_package
 from callcenter.render import freeswitch
 from callcenter.site import Extension, Media, Site, Switch
 from lab.lab import find
-from tests.roles.conftest import PYINFRA, ROOT, SITE, Operator
+from tests.forks import COMMAND, Pyinfra
+from tests.roles.conftest import ROOT, SITE, Operator
 
 HOST = "bench1"
 
@@ -35,7 +36,9 @@ def main() -> None:
         lab_package.enter(lab.name)
         lab.up((HOST,))
         with tempfile.TemporaryDirectory() as folder:
-            operator = Operator(Path(folder) / "operator", lab, (HOST,))
+            (own := Path(folder) / "operator").mkdir()
+            # The command itself, as it is typed.
+            operator = Operator(own, lab, (HOST,), Pyinfra(forks=False))
             operator.succeed()
             print(
                 "extensions  files  commands: none / one more   seconds: ours  file by file  ratio"
@@ -83,7 +86,7 @@ def file_by_file(operator: Operator, count: int) -> tuple[int, float]:
         lines.append(f"files.put(src={str(source)!r}, dest='/root/tree/{file.path}', mode='640')")
     script = operator.folder / f"tree-{count}.py"
     script.write_text("\n".join(lines) + "\n")
-    command = [str(PYINFRA), "-y", str(operator.inventory), str(script)]
+    command = [str(COMMAND), "-y", str(operator.inventory), str(script)]
     seconds = 0.0
     for _ in range(2):
         begun = time.monotonic()

@@ -19,6 +19,7 @@ from callcenter.site import Agent, Extension, Queue, Site, Switch
 from lab.lab import find
 from tests.acceptance.support.audio import assert_speech
 from tests.acceptance.support.phones import Exchange
+from tests.forks import Pyinfra
 from tests.roles.conftest import SITE, Operator
 from tests.roles.support import phone_of
 
@@ -37,7 +38,9 @@ def main() -> None:
         lab_package.enter(lab.name)
         lab.up((HOST,))
         with tempfile.TemporaryDirectory() as folder:
-            operator = Operator(Path(folder) / "operator", lab, (HOST,))
+            (own := Path(folder) / "operator").mkdir()
+            # The command itself, as it is typed.
+            operator = Operator(own, lab, (HOST,), Pyinfra(forks=False))
             operator.succeed()
             measure(operator, given.extensions, given.agents, given.queues)
     finally:
