@@ -408,8 +408,24 @@ def test_a_call_does_not_begin_by_the_name_of_somebody_elses(
     still_talking(call, answered)
 
 
-def test_a_refused_call_is_not_remembered(operator: Operator, peers: Callable[..., Peer]) -> None:
-    """A phone that makes thousands of them fills no table."""
+def test_a_call_that_comes_to_nothing_is_not_remembered(
+    operator: Operator, exchange: Exchange, peers: Callable[..., Peer]
+) -> None:
+    """A phone that makes thousands of them fills no table: refused, and given up while it rings."""
+
+    def known() -> str:
+        return operator.ssh(HOST, "kamcmd htable.dump legs")
+
+    caller = phone_of(operator, HOST, exchange, "1000")
+    callee = phone_of(operator, HOST, exchange, "1001")
+    ringing = caller.call("1001")
+    rings = callee.incoming()
+    legs = {
+        next(one.header("call-id") for one in side.messages if one.method == "INVITE")
+        for side in (ringing, rings)
+    }
+    assert len(legs) == 2
+    assert all(one in known() for one in legs)
     phone = peers("1003")
     refused = phone.login(
         *("INVITE", f"sip:4711@{DOMAIN}", account(operator, "1003")),
@@ -420,9 +436,9 @@ def test_a_refused_call_is_not_remembered(operator: Operator, peers: Callable[..
     )
     assert refused is not None
     assert refused.status == 404
-    until(
-        lambda: operator.ssh(HOST, "kamcmd htable.dump legs"), lambda all: "refused-call" not in all
-    )
+    ringing.hangup()
+    rings.wait_ended()
+    until(known, lambda table: not any(one in table for one in (*legs, "refused-call")))
 
 
 @pytest.mark.parametrize("end", ["restart", "kill --signal=KILL"], ids=["restart", "crash"])
