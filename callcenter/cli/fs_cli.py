@@ -7,7 +7,7 @@ from pathlib import Path
 import click
 
 from callcenter.cli.sites import inventory_of
-from callcenter.cli.switches import ask, switch_of
+from callcenter.cli.switches import ask, printable, switch_of
 
 __all__ = ["command"]
 
@@ -19,4 +19,4 @@ __all__ = ["command"]
 def command(site: Path, host: str | None, words: tuple[str, ...]) -> None:
     """Ask FreeSWITCH on a switch, such as: callcenter fs_cli show calls"""
     [said] = ask(switch_of(inventory_of(site), host), [" ".join(words)])
-    click.echo(said)
+    click.echo(printable(said))

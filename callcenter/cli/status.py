@@ -9,7 +9,7 @@ from pathlib import Path
 import click
 
 from callcenter.cli.sites import argument, inventory_of
-from callcenter.cli.switches import ask, switch_of
+from callcenter.cli.switches import ask, printable, switch_of
 from callcenter.client.inventory import Host
 from callcenter.site import Site, SiteError
 
@@ -71,7 +71,7 @@ def _from_json(said: str, columns: Mapping[str, str]) -> Rows:
         rows = json.loads(said).get("rows", [])
     except (json.JSONDecodeError, AttributeError):
         raise SiteError([f"FreeSWITCH answered {said[:60]!r}, which is no table"]) from None
-    return [{head: _plain(row.get(key, "")) for head, key in columns.items()} for row in rows]
+    return [{head: _cell(row.get(key, "")) for head, key in columns.items()} for row in rows]
 
 
 def _from_lines(said: str, columns: Mapping[str, str]) -> Rows:
@@ -81,7 +81,7 @@ def _from_lines(said: str, columns: Mapping[str, str]) -> Rows:
 
 
 def _picked(rows: Iterable[Mapping[str, str]], columns: Mapping[str, str]) -> Rows:
-    return [{head: _plain(row.get(key, "")) for head, key in columns.items()} for row in rows]
+    return [{head: _cell(row.get(key, "")) for head, key in columns.items()} for row in rows]
 
 
 def _gateway(said: str) -> dict[str, str]:
@@ -89,14 +89,14 @@ def _gateway(said: str) -> dict[str, str]:
     lines = [line.split("\t", 1) for line in said.splitlines() if "\t" in line]
     pairs = {name.strip(): value for name, value in lines}
     return {
-        "registration": _plain(pairs.get("State", "unknown")),
-        "status": _plain(pairs.get("Status", "unknown")),
+        "registration": _cell(pairs.get("State", "unknown")),
+        "status": _cell(pairs.get("Status", "unknown")),
     }
 
 
-def _plain(value: object) -> str:
-    """Return a cell of a peer's text, of signs that move no cursor."""
-    return "".join(sign if sign.isprintable() else "?" for sign in str(value)).strip()[:60]
+def _cell(value: object) -> str:
+    """Return a cell of a table, at most as wide as a name may be."""
+    return printable(str(value)).replace("\n", "?").replace("\t", "?").strip()[:60]
 
 
 @click.command()

@@ -9,7 +9,7 @@ from callcenter.client.inventory import Host, Inventory
 from callcenter.client.ssh import login
 from callcenter.site import SiteError
 
-__all__ = ["ask", "switch_of"]
+__all__ = ["ask", "printable", "switch_of"]
 
 
 def switch_of(inventory: Inventory, name: str | None) -> Host:
@@ -37,6 +37,11 @@ def ask(host: Host, commands: Sequence[str]) -> list[str]:
         said = (done.stderr or done.stdout).decode(errors="replace").strip().splitlines()
         raise SiteError([f"{host.name}: {said[-1] if said else 'ssh failed'}"])
     return [one.strip() for one in done.stdout.decode(errors="replace").split(MARK)[:-1]]
+
+
+def printable(text: str) -> str:
+    """Return a text of which no sign moves a terminal's cursor. Names in it are of callers."""
+    return "".join(sign if sign.isprintable() or sign in "\n\t" else "?" for sign in text)
 
 
 MARK = "-- 7c1f0a: what follows answers the next command --"

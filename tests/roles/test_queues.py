@@ -370,6 +370,9 @@ def test_changes_lose_no_caller_and_log_nobody_out(
     shown = capsys.readouterr().out
     assert re.search(r"^waiting: 1\n  queue .*\n  \S+ +1000 +Waiting$", shown, re.MULTILINE), shown
     assert re.search(r"^  1002 +On Break", shown, re.MULTILINE), shown
+    site = ("--site", str(operator.inventory))
+    assert main(["fs_cli", *site, "expand", "echo", "a\x1b[2Jb"]) == 0
+    assert capsys.readouterr().out == "a?[2Jb\n"
     extra = ", Queue('extra', number=7010, strategy='random')"
     operator.describe(
         described(AGENTS[:3], more=extra, skills=", 'extra': 2").replace(
