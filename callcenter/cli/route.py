@@ -37,7 +37,7 @@ def command(
 ) -> None:
     """Print the way that a call to NUMBER takes at a moment, and why.
 
-    WHEN is a moment such as 2026-12-25T10:00, of the Site's clock.
+    WHEN is a moment such as 2026-12-25T10:00, of the Site's clock, or now.
     """
     if caller is not None and trunk is not None:
         raise click.UsageError("--from and --trunk exclude each other: a call has one beginning")

@@ -45,11 +45,16 @@ __all__ = ["explain", "moment", "resolve", "service_of"]
 
 
 def moment(text: str, site: Site) -> datetime.datetime:
-    """Read a moment such as ``2026-12-25T10:00``, of the Site's clock where it names no other."""
+    """Read a moment such as ``2026-12-25T10:00``, of the Site's clock where it names no other, or
+    ``now``."""
+    if text == "now":
+        return datetime.datetime.now(zoneinfo.ZoneInfo(site.timezone))
     try:
         when = datetime.datetime.fromisoformat(text)
     except ValueError:
-        raise SiteError([f"{text!r} is no moment; use one such as '2026-12-25T10:00'"]) from None
+        raise SiteError(
+            [f"{text!r} is no moment; use one such as '2026-12-25T10:00', or 'now'"]
+        ) from None
     return when if when.tzinfo else when.replace(tzinfo=zoneinfo.ZoneInfo(site.timezone))
 
 

@@ -15,6 +15,7 @@ import functools
 import hashlib
 import itertools
 import json
+import logging
 import os
 import re
 import secrets as _random
@@ -65,6 +66,8 @@ Kind = Literal["password", "pin", "key", "given"]
 
 _NEVER_MADE = ("key", "given")
 
+
+_LOG = logging.getLogger(__name__)
 
 VARIABLES = "CALLCENTER_SECRET_"
 """Beginning of the variables of the environment that hold secrets."""
@@ -283,7 +286,8 @@ class Vault:
             fcntl.flock(lock, fcntl.LOCK_EX)
             # Another run may have made some of them while this one waited for the lock.
             values = self._read()
-            for name in sorted(missing.keys() - values.keys()):
+            made = sorted(missing.keys() - values.keys())
+            for name in made:
                 values[name] = _made(name, missing[name])
             temporary = self._file.with_suffix(".new")
             temporary.unlink(missing_ok=True)
@@ -296,6 +300,8 @@ class Vault:
                 os.fsync(stream.fileno())
             temporary.replace(self._file)
             self._values = values
+            # By logging, so that whoever has the process decides where it goes: standard error.
+            _LOG.warning("made %d secrets in %s; keep a copy of it", len(made), self._file)
         finally:
             os.close(lock)
 

@@ -104,6 +104,51 @@ def test_a_new_site_overwrites_nothing(shop: Path, capsys: pytest.CaptureFixture
     assert (shop / "inventories/prod").read_text() == before
 
 
+def test_it_works_as_the_wheel_lays_it_out(tmp_path: Path) -> None:
+    """From another folder, with nothing of the clone: a site, its check, its deploy, its proof."""
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())
+    brought = project["tool"]["hatch"]["build"]["targets"]["wheel"]["force-include"]
+    installed = tmp_path / "installed"
+    for path, where in {"callcenter": "callcenter", **brought}.items():
+        (there := installed / where).parent.mkdir(parents=True, exist_ok=True)
+        skip = shutil.ignore_patterns("__pycache__")
+        if (ROOT / path).is_dir():
+            shutil.copytree(ROOT / path, there, ignore=skip)
+        else:
+            shutil.copy(ROOT / path, there)
+
+    def run(*words: str, within: Path = tmp_path) -> str:
+        done = subprocess.run(
+            [sys.executable, "-P", "-m", *words],
+            cwd=within,
+            env={**os.environ, "PYTHONPATH": str(installed), "CALLCENTER_SECRET_SIGNALWIRE": "t"},
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        assert done.returncode == 0, done.stdout + done.stderr
+        return done.stdout
+
+    shop = tmp_path / "shop"
+    run("callcenter", "new", "shop", "--host", "10.0.0.5", "--domain", "shop.test")
+    assert run("callcenter", "check", within=shop).endswith("ok\n")
+    proofs = run("callcenter", "verify", "--co", "-q", within=shop)
+    assert "test_t2_call.py::test_call_and_hang_up[10.0.0.5-caller]" in proofs
+    # All that a deploy imports, by the file that an operator's folder has.
+    deploys = "from callcenter.client import home; home.enter(); "
+    deploys += "from roles import freeswitch, windows; print(freeswitch.__file__, home.DEPLOY)"
+    done = subprocess.run(
+        [sys.executable, "-P", "-c", deploys],
+        cwd=shop,
+        env={**os.environ, "PYTHONPATH": str(installed)},
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert str(ROOT) not in done.stdout
+    assert "shipped/roles/freeswitch" in done.stdout
+
+
 @pytest.mark.parametrize(
     ("words", "said"),
     [
@@ -152,7 +197,7 @@ MISTAKES: list[tuple[str, str, str]] = [
     ("phone --number 1000 --pin", "", "1000 has no mailbox"),
     ("phone prod.yaml", "", "has no hosts"),
     ("route", "", "Missing argument"),
-    ("route yesterday 1000", "", "yesterday"),
+    ("route yesterday 1000", "", "'yesterday' is no moment; use one such as"),
     ("route 2026-12-25T10:00 1000 --night shop", "", "--night: 'shop' is none of the hours"),
     ("route 2026-12-25T10:00 1000 --from 9", "", "--from: 9 is no extension of shop.example.net"),
     ("route 2026-12-25T10:00 1000 --caller +49301", "", "--caller: is who calls from outside"),
@@ -213,7 +258,7 @@ def test_several_inventories_without_one_for_production(
 
 
 def test_the_wheel_brings_all_that_commands_use_and_no_package_of_a_common_name() -> None:
-    """As it was built and installed: pyproject.toml says where each part goes."""
+    """Read from pyproject.toml, which says where each part goes."""
     project = tomllib.loads((ROOT / "pyproject.toml").read_text())
     wheel = project["tool"]["hatch"]["build"]["targets"]["wheel"]
     assert wheel["packages"] == ["callcenter"]
@@ -318,7 +363,10 @@ def test_what_a_switch_says_is_a_table_of_printable_signs(
 
 
 def test_a_sites_secrets_are_in_its_folder_wherever_one_stands(
-    shop: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    shop: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    caplog: pytest.LogCaptureFixture,
 ) -> None:
     (elsewhere := shop / "elsewhere").mkdir()
     within = shop / "inventories"
@@ -331,8 +379,12 @@ def test_a_sites_secrets_are_in_its_folder_wherever_one_stands(
         monkeypatch.chdir(stands)
         assert main(["phone", site, *words]) == 0
         assert Path.cwd() == stands
-        said.append(capsys.readouterr().out)
+        shown = capsys.readouterr()
+        said.append(shown.out)
     assert len(set(said)) == 1
+    assert [record.getMessage() for record in caplog.records] == [
+        f"made 6 secrets in {shop}/.secrets/shop.example.net.json; keep a copy of it"
+    ]
     assert (shop / ".secrets/shop.example.net.json").exists()
     assert not (elsewhere / ".secrets").exists()
     assert not (within / ".secrets").exists()
