@@ -1,6 +1,6 @@
 """What a run costs: commands, and time against pyinfra's own file operations in one run.
 
-    python bench/changes.py [--extensions 10 2000 10000]
+    python -m bench.changes [--extensions 10 2000 10000]
 
 Boots a lab host, deploys, and counts with the host's own sshd, as the role tests do. Times are of
 one machine in one run: only their ratio means anything elsewhere.

@@ -1,6 +1,6 @@
 """A large call centre: what rendering, deploying and a run that changes nothing cost.
 
-    python bench/services.py [--extensions 1000] [--agents 200] [--queues 50]
+    python -m bench.services [--extensions 1000] [--agents 200] [--queues 50]
 
 Boots a lab host and counts commands with the host's own sshd. Seconds are of one machine.
 """
