@@ -77,9 +77,13 @@ class Group:
                 f"could not make a cgroup ({refused}); in a container, run it with --privileged"
             ) from None
 
+        # While it forks, Python drops a KeyboardInterrupt. Blocked, it comes right after.
+        mask = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+
         def join() -> None:
             for entry in entries:
                 os.write(entry, b"0")
+            signal.pthread_sigmask(signal.SIG_SETMASK, mask)
 
         try:
             with log.open("wb") as out:
@@ -97,6 +101,7 @@ class Group:
         finally:
             for entry in entries:
                 os.close(entry)
+            signal.pthread_sigmask(signal.SIG_SETMASK, mask)
 
     def end(self, *, at_once: bool = False, seconds: float = 20) -> None:
         """End all in the group and wait until it is gone: by SIGTERM first unless ``at_once``,

@@ -63,6 +63,8 @@ _BY_PATH: tuple[tuple[str, Action | None], ...] = (
     ("http_applications/", None),
     # The same for every Site: mod_httapi reads it when it loads.
     ("autoload_configs/httapi.conf.xml", None),
+    # So does mod_lua, and never again.
+    ("autoload_configs/lua.conf.xml", None),
     ("sounds/", None),
     ("scripts/", None),
     ("autoload_configs/timezones.conf.xml", None),

@@ -28,6 +28,7 @@ from callcenter.site._outside import is_outside
 
 __all__ = [
     "CLI_CONFIG",
+    "LUA_IS_UP",
     "MAILER",
     "PROFILE",
     "a1_hash",
@@ -43,11 +44,16 @@ PROFILE = "internal"
 CARRIERS = "carriers"
 """The access list of all that trunks come from."""
 
+LUA_IS_UP = "Lua is up"
+"""What FreeSWITCH logs when Lua has started, before any call can ask for it."""
+
 CLI_CONFIG = ".fs_cli_conf"
 """Login of fs_cli. It belongs to a release, since a release may change port and password."""
 
 MAILER = "msmtp"
 """Debian's: it hands a mail to one server and keeps nothing."""
+
+LUA = "mod_lua"
 
 _BASE_MODULES = (
     "mod_logfile",
@@ -71,6 +77,9 @@ def modules(site: Site) -> tuple[str, ...]:
     served = {module for service in SERVICES for module in service.modules(site)}
     # Others connect by it when they load.
     wanted += sorted(served, key=lambda module: (module != "mod_pgsql", module))
+    if LUA in served:
+        # No call comes before it is up: mod_sofia loads later.
+        wanted.insert(1, LUA)
     if any(module in phrases.PHRASES for module in wanted):
         wanted.append(f"mod_say_{site.language}")
     return tuple(dict.fromkeys(wanted))
@@ -131,6 +140,8 @@ def _files(site: Site, switch: Switch) -> Iterator[File]:
             {"password": site.reveal(site.event_socket.password)} if name == "event_socket" else {}
         )
         yield rendered(f"autoload_configs/{name}.conf.xml", acl=CARRIERS, **more)
+    if LUA in modules(site):
+        yield rendered("autoload_configs/lua.conf.xml", said=LUA_IS_UP)
     if "OPUS" in site.media.codecs:
         yield rendered("autoload_configs/opus.conf.xml")
     host = f"[{switch.bind_address}]" if ":" in switch.bind_address else switch.bind_address

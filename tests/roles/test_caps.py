@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from callcenter.render import paths
+from callcenter.render.freeswitch import LUA_IS_UP
 from lab.lab import Lab
 from tests.acceptance.support.audio import assert_heard
 from tests.acceptance.support.phones import Call, Exchange
@@ -148,6 +149,10 @@ def test_twenty_at_once_do_not_pass_a_cap(operator: Operator, lab: Lab, tmp_path
         assert "Call:  of 1000 to +494711111111" in told
         operator.ssh(HOST, f"systemctl restart {paths.UNIT}")
         until_on(operator, HOST, "fs_cli -x 'sofia status' | grep -q 'internal.*RUNNING'")
+        # Where the first calls of a process started Lua together, FreeSWITCH ended with them.
+        began = f"{LUA_IS_UP}|Started Profile internal"
+        log = operator.ssh(HOST, f"grep -aoE '{began}' /var/log/freeswitch/freeswitch.log")
+        assert log.splitlines()[-2:] == began.split("|")
         with Exchange(lab.gateway, port=CARRIER) as exchange:
             caller = phone_of(operator, HOST, exchange, "1001")
             call = caller.call("711111112")
