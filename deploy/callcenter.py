@@ -35,12 +35,12 @@ if switch.is_windows:
     windows.activate(site=site, switch=switch)
     windows.configure(site=site, found=there)
 elif is_edge:
-    kamailio.install(found=found)
+    kamailio.install(site=site, found=found)
     kamailio.configure(site=site, switch=switch)
 
     opened = firewall.look(found)
     firewall.configure(site=site, found=found, present=opened, rtp=False)
-    kamailio.activate(site=site, switch=switch)
+    kamailio.activate(site=site, switch=switch, found=found)
     firewall.activate(site=site, found=found, present=opened, rtp=False)
 else:
     freeswitch.install(site=site, found=found)
@@ -50,7 +50,7 @@ else:
     freeswitch.configure(site=site, switch=switch, found=found)
     billing.install(site=site, found=found)
     if site.network.edge:
-        kamailio.install(found=found)
+        kamailio.install(site=site, found=found)
         kamailio.configure(site=site, switch=switch)
     else:
         kamailio.retire(found=found)
@@ -59,7 +59,7 @@ else:
     firewall.configure(site=site, found=found, present=opened)
     freeswitch.activate(site=site, switch=switch, found=found)
     if site.network.edge:
-        kamailio.activate(site=site, switch=switch)
+        kamailio.activate(site=site, switch=switch, found=found)
     firewall.activate(site=site, found=found, present=opened)
     billing.activate(site=site, found=found)
     if not isinstance(site.database, LocalPostgres):

@@ -40,11 +40,12 @@ class Authority:
         file.write_bytes(_certificate(subject, self._name, key, self._key, None))
         return Authority(folder, file, subject, key)
 
-    def certificate(self, name: str) -> tuple[Path, Path]:
-        """The files of a certificate for this name, and of its key."""
+    def certificate(self, name: str, *, days: tuple[int, int] = (-1, 1)) -> tuple[Path, Path]:
+        """The files of a certificate for this name, and of its key. ``days``: from today, on which
+        it begins and ends."""
         key = ec.generate_private_key(ec.SECP256R1())
         certificate, private = self.folder / f"{name}.pem", self.folder / f"{name}.key"
-        certificate.write_bytes(_certificate(_named(name), self._name, key, self._key, name))
+        certificate.write_bytes(_certificate(_named(name), self._name, key, self._key, name, days))
         private.touch(0o600)
         private.write_bytes(
             key.private_bytes(
@@ -66,6 +67,7 @@ def _certificate(
     key: ec.EllipticCurvePrivateKey,
     by: ec.EllipticCurvePrivateKey,
     host: str | None,
+    days: tuple[int, int] = (-1, 1),
 ) -> bytes:
     now = datetime.datetime.now(datetime.UTC)
     made = (
@@ -74,8 +76,8 @@ def _certificate(
         .issuer_name(issuer)
         .public_key(key.public_key())
         .serial_number(x509.random_serial_number())
-        .not_valid_before(now - datetime.timedelta(days=1))
-        .not_valid_after(now + datetime.timedelta(days=1))
+        .not_valid_before(now + datetime.timedelta(days=days[0]))
+        .not_valid_after(now + datetime.timedelta(days=days[1]))
         .add_extension(x509.BasicConstraints(ca=host is None, path_length=None), critical=True)
     )
     if host is not None:

@@ -22,7 +22,14 @@ __all__ = ["status", "wanted"]
 
 def wanted() -> list[str]:
     """The packages of Debian's own that our roles name."""
-    named = [*render.kamailio.PACKAGES, *HOST_PACKAGES, *FAX_TOOLS, CLOCKS[-1], MAIL_SERVERS[-1]]
+    named = [
+        *render.kamailio.PACKAGES,
+        render.kamailio.TLS_PACKAGE,
+        *HOST_PACKAGES,
+        *FAX_TOOLS,
+        CLOCKS[-1],
+        MAIL_SERVERS[-1],
+    ]
     named += [render.freeswitch.MAILER, render.system.TLS, "ca-certificates", "nftables"]
     named += ["openssh-server", postgresql.PACKAGE, billing.PACKAGE, "python3", "python3-psycopg2"]
     return sorted(set(named))

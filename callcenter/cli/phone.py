@@ -29,7 +29,10 @@ def phone(path: Path, number: str | None, show_password: bool, show_pin: bool = 
             raise SiteError([f"{extension.number} has no mailbox; set voicemail=True for it"])
         return site.reveal(extension.mailbox.pin)
     switch = announced(inventory.hosts[0])
-    proxy = f"sip:{switch.announced_address}:{site.network.sip_port}"
+    transport, port = site.network.listeners[-1 if site.network.tls else 0]
+    # By TLS a phone looks for the domain in the certificate.
+    at = site.domain if transport == "tls" else switch.announced_address
+    proxy = f"sip:{at}:{port}"
     dial = ", ".join(f"{code} ({name})" for name, code in site.features.items())
     command = f"python -m callcenter phone {inventory.path} --number {extension.number} --password"
     voicemail = []
@@ -42,7 +45,7 @@ def phone(path: Path, number: str | None, show_password: bool, show_pin: bool = 
             f"  user name    {extension.number}",
             f"  domain       {site.domain}",
             f"  password     printed by: {command}",
-            f"  SIP proxy    {proxy};transport={site.network.transports[0]}",
+            f"  SIP proxy    {proxy};transport={transport}",
             f"  then dial    {dial or site.extensions[-1].number}",
             *voicemail,
         ]

@@ -45,7 +45,7 @@ CARRIERS = "carriers"
 """The access list of all that trunks come from."""
 
 LUA_IS_UP = "Lua is up"
-"""What FreeSWITCH logs when Lua has started, before any call can ask for it."""
+"""Line that FreeSWITCH logs once Lua has started, before any call can ask for it."""
 
 CLI_CONFIG = ".fs_cli_conf"
 """Login of fs_cli. It belongs to a release, since a release may change port and password."""

@@ -10,12 +10,25 @@ from callcenter.render._files import File, Tree
 from callcenter.render._templates import plain
 from callcenter.render.freeswitch import a1_hash
 from callcenter.site import Site, Switch
+from callcenter.site.network import ANYWHERE
 from callcenter.site.secrets import Secret
 
-__all__ = ["GROUP", "PACKAGES", "TABLES", "configuration", "watched"]
+__all__ = [
+    "GROUP",
+    "PACKAGES",
+    "TABLES",
+    "TLS_FILES",
+    "TLS_PACKAGE",
+    "configuration",
+    "packages",
+    "watched",
+]
 
 PACKAGES = ("kamailio", "kamailio-sqlite-modules", "netbase", "sqlite3")
 """Debian's own."""
+TLS_PACKAGE = "kamailio-tls-modules"
+"""Debian's, where phones come by TLS."""
+TLS_FILES = [paths.KAMAILIO_TLS, paths.KAMAILIO_TLS_CERTIFICATE, paths.KAMAILIO_TLS_KEY]
 GROUP = users.KAMAILIO
 TABLES = {"ha1": "ha1", "ring": "ring", "secrets": "secrets"}
 """Kamailio's tables: a1-hash and milliseconds of ringing by number, and keys by use."""
@@ -30,16 +43,22 @@ def configuration(site: Site, edge: Switch) -> Tree:
     return Tree(_files(site, edge))
 
 
-def watched() -> list[str]:
+def packages(site: Site) -> tuple[str, ...]:
+    """List the packages that the Site needs."""
+    return PACKAGES if site.network.tls is None else (*PACKAGES, TLS_PACKAGE)
+
+
+def watched(site: Site) -> list[str]:
     """List the files that a running Kamailio has read, or was started by."""
     tables = [f"{paths.KAMAILIO}/{name}" for name in TABLES.values()]
-    return [paths.KAMAILIO_CONFIG, paths.KAMAILIO_DROP_IN, *tables]
+    tls = [] if site.network.tls is None else TLS_FILES
+    return [paths.KAMAILIO_CONFIG, paths.KAMAILIO_DROP_IN, *tables, *tls]
 
 
 def _files(site: Site, edge: Switch) -> Iterator[File]:
-    def host_port(address: str) -> str:
+    def host_port(address: str, port: int = site.network.sip_port) -> str:
         shown = f"[{address}]" if ":" in address else address
-        return f"{shown}:{site.network.sip_port}"
+        return f"{shown}:{port}"
 
     def literal(text: str) -> str:
         """Return the regular expression of an address."""
@@ -59,6 +78,8 @@ def _files(site: Site, edge: Switch) -> Iterator[File]:
             tables=TABLES,
             announced=paths.KAMAILIO_ANNOUNCED.rpartition("/")[2],
             own_networks=packet_filter.own(site),
+            tls_config=paths.KAMAILIO_TLS,
+            ANYWHERE=ANYWHERE,
         ),
     )
     yield File(
@@ -66,15 +87,27 @@ def _files(site: Site, edge: Switch) -> Iterator[File]:
         plain(
             "kamailio/unit.conf.j2",
             config=paths.KAMAILIO_CONFIG,
-            watched=watched(),
+            watched=watched(site),
             applied=paths.KAMAILIO_APPLIED,
             location=paths.KAMAILIO_LOCATION,
             schema=SCHEMA,
-            low_port=site.network.sip_port < 1024,
+            low_port=any(port < 1024 for _, port in site.network.listeners),
             asks=edge.stun is not None,
             release_tool=paths.RELEASE_TOOL,
         ),
     )
+    if (tls := site.network.tls) is not None:
+        yield File(
+            paths.KAMAILIO_TLS,
+            plain(
+                "kamailio/tls.cfg.j2",
+                certificate=paths.KAMAILIO_TLS_CERTIFICATE,
+                key=paths.KAMAILIO_TLS_KEY,
+            ),
+        )
+        yield File(paths.KAMAILIO_TLS_CERTIFICATE, tls.certificate.read_bytes())
+        own = f"{site.reveal(tls.key).strip()}\n".encode()
+        yield File(paths.KAMAILIO_TLS_KEY, own, 0o640, GROUP)
     hashes = [(one.number, 0, a1_hash(site, one)) for one in site.extensions]
     yield File(f"{paths.KAMAILIO}/{TABLES['ha1']}", _table(hashes), 0o640, GROUP)
     rings = [(one.number, 1, one.ring_seconds * 1000) for one in site.extensions]

@@ -64,6 +64,9 @@ __all__ = [
     "KAMAILIO_CONFIG",
     "KAMAILIO_DROP_IN",
     "KAMAILIO_LOCATION",
+    "KAMAILIO_TLS",
+    "KAMAILIO_TLS_CERTIFICATE",
+    "KAMAILIO_TLS_KEY",
     "KAMAILIO_UNIT",
     "LOCAL_REPOSITORY",
     "LOGROTATE",
@@ -221,6 +224,9 @@ KAMAILIO_CONFIG: Final = f"{KAMAILIO}/kamailio.cfg"
 KAMAILIO_ANNOUNCED: Final = f"{KAMAILIO}/announced"
 """Kamailio's table of the public address, where a STUN server is asked for it. No deploy writes
 it."""
+KAMAILIO_TLS: Final = f"{KAMAILIO}/tls.cfg"
+KAMAILIO_TLS_CERTIFICATE: Final = f"{KAMAILIO}/tls.pem"
+KAMAILIO_TLS_KEY: Final = f"{KAMAILIO}/tls.key"
 KAMAILIO_UNIT: Final = "kamailio.service"
 KAMAILIO_DROP_IN: Final = f"/etc/systemd/system/{KAMAILIO_UNIT}.d/callcenter.conf"
 KAMAILIO_LOCATION: Final = "/var/lib/kamailio/location.db"

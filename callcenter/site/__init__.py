@@ -48,7 +48,7 @@ from callcenter.site.http_applications import HttpApplication
 from callcenter.site.ivrs import Ivr
 from callcenter.site.maintenance import Maintenance
 from callcenter.site.media import CODECS, PASSED, Media
-from callcenter.site.network import Firewall, Network, OpenPort
+from callcenter.site.network import Firewall, Network, OpenPort, PhoneTls
 from callcenter.site.notices import Notice
 from callcenter.site.packages import AptRepository, LocalPackages, Msi, Packages, SignalWire
 from callcenter.site.parking import Parking
@@ -107,6 +107,7 @@ __all__ = [
     "OutboundLimits",
     "Packages",
     "Parking",
+    "PhoneTls",
     "Queue",
     "Rate",
     "Recording",

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import itertools
+from datetime import UTC, datetime
 from pathlib import Path
 
 from cryptography import x509
+from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives import serialization
 
 from callcenter.site._model import Problem
 
-__all__ = ["check_certificates", "fits"]
+__all__ = ["check_certificates", "check_served", "fits"]
 
 
 def check_certificates(field: str, file: Path) -> list[x509.Certificate]:
@@ -24,6 +27,42 @@ def check_certificates(field: str, file: Path) -> list[x509.Certificate]:
         return x509.load_pem_x509_certificates(text)
     except ValueError:
         raise Problem(field, f"{file} is no certificate; give it as PEM") from None
+
+
+def check_served(field: str, file: Path, name: str) -> x509.Certificate:
+    """Return the first certificate of a file whose holder is called ``name``, or refuse its field
+    where a phone would refuse the certificate."""
+    chain = check_certificates(field, file)
+    own = chain[0]
+    try:
+        given = own.extensions.get_extension_for_class(x509.SubjectAlternativeName).value
+        names = given.get_values_for_type(x509.DNSName)
+    except x509.ExtensionNotFound:
+        names = []
+    wildcard = f"*.{name.partition('.')[2]}"
+    if not {name, wildcard} & {one.lower() for one in names}:
+        raise Problem(
+            field,
+            f"{file} is for {', '.join(names) or 'no name'}, and phones ask for {name}; give a "
+            "certificate of that name",
+        )
+    now = datetime.now(UTC)
+    for one in chain:
+        if one.not_valid_after_utc <= now:
+            raise Problem(field, f"{file} ended on {one.not_valid_after_utc:%Y-%m-%d}; renew it")
+        if one.not_valid_before_utc > now:
+            begin = f"{one.not_valid_before_utc:%Y-%m-%d}"
+            raise Problem(field, f"{file} is not valid before {begin}; give one that is")
+    for one, above in itertools.pairwise(chain):
+        try:
+            one.verify_directly_issued_by(above)
+        except (ValueError, TypeError, InvalidSignature):
+            raise Problem(
+                field,
+                f"{file} holds certificates of which one is not signed by the next; give its own, "
+                "then that of who signed it, and so on",
+            ) from None
+    return own
 
 
 def fits(key: str, certificate: x509.Certificate) -> str | None:

@@ -5,14 +5,23 @@ from __future__ import annotations
 import ipaddress
 from collections.abc import Iterable
 from dataclasses import KW_ONLY
+from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import BeforeValidator, Discriminator, Field, Tag, model_validator
+from pydantic import (
+    AfterValidator,
+    BeforeValidator,
+    Discriminator,
+    Field,
+    Tag,
+    model_validator,
+)
 
 from callcenter.site._model import Problem, model
 from callcenter.site._types import Many, Networks, Port, Transport
+from callcenter.site.secrets import Secret
 
-__all__ = ["Firewall", "Network", "OpenPort"]
+__all__ = ["Firewall", "Network", "OpenPort", "PhoneTls"]
 
 PRIVATE = ("10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16")
 """Networks of RFC 1918."""
@@ -24,11 +33,33 @@ def _said(given: object) -> object:
     return ANYWHERE if given == "anywhere" else given
 
 
+Listener = Literal["udp", "tcp", "tls"]
+"""Transport of SIP that something listens on."""
+
 Sources = Annotated[
     Networks,
     BeforeValidator(_said, json_schema_input_type=Literal["anywhere"] | tuple[str, ...]),
 ]
 """Networks, or ``"anywhere"`` in words; none where nothing is said."""
+
+
+@model
+class PhoneTls:
+    """SIP by TLS 1.2 or 1.3 for phones. It ends at Kamailio, so switches need ``network.edge``. A
+    phone is not asked for a certificate: it logs in by its password as before."""
+
+    certificate: Path
+    """Certificate (PEM, on this machine) with the Site's domain among its names, and after it those
+    of the authorities between. Phones refuse one of another name, and one whose authority they do
+    not know. One that has ended, has not begun, or is not signed by the next is refused."""
+    key: Annotated[Secret, AfterValidator(Secret.as_key)]
+    """Private key of the certificate, as PEM without a passphrase. None is ever made."""
+    _: KW_ONLY
+    port: Port = 5061
+    """TCP port (RFC 3261, 19.1.2)."""
+    plain_from: Sources | None = None
+    """Networks of ``sip_from`` whose phones may go on without TLS, such as your offices'. Default:
+    all of them. Empty: none, so that every phone needs TLS."""
 
 
 @model
@@ -41,6 +72,8 @@ class Network:
     transports: Annotated[Many[Transport], Field(min_length=1)] = ("udp", "tcp")
     """Transports over which phones may register. Neither FreeSWITCH nor the firewall opens any
     other."""
+    tls: PhoneTls | None = None
+    """SIP by TLS for phones, on a port of its own. Default: none."""
     edge: Annotated[bool, Field(strict=True)] = False
     """Kamailio on each switch's own host, between all phones and FreeSWITCH (docs/way-in.md). Needs
     Linux switches."""
@@ -71,7 +104,36 @@ class Network:
             )
         if len(set(self.transports)) != len(self.transports):
             raise Problem("transports", "names one twice; name each once")
+        if self.tls is not None:
+            self._check_tls(self.tls)
         return self
+
+    def _check_tls(self, tls: PhoneTls) -> None:
+        if tls.plain_from is None or self.sip_from == ANYWHERE:
+            return
+        known = [ipaddress.ip_network(one) for one in self.sip_from]
+        for index, one in enumerate(map(ipaddress.ip_network, tls.plain_from)):
+            near = [k for k in known if k.version == one.version and k.overlaps(one)]
+            if not any(k.prefixlen <= one.prefixlen for k in near):
+                raise Problem(
+                    f"tls.plain_from[{index}]", f"{one} is not in sip_from; name it there as well"
+                )
+
+    @property
+    def plain_from(self) -> Sources:
+        """Networks whose phones may speak SIP without TLS."""
+        if self.tls is None or self.tls.plain_from is None:
+            return self.sip_from
+        return self.tls.plain_from
+
+    @property
+    def listeners(self) -> tuple[tuple[Listener, int], ...]:
+        """Transport and port of each way by which phones come, those without TLS first."""
+        plain = self.transports if self.plain_from or self.tls is None else ()
+        tls: tuple[tuple[Listener, int], ...] = (
+            () if self.tls is None else (("tls", self.tls.port),)
+        )
+        return (*((one, self.sip_port) for one in plain), *tls)
 
     def holds(self, networks: Iterable[str]) -> bool | None:
         """Return True where all of these are in local_networks, False where none is, None where

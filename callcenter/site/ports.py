@@ -72,8 +72,11 @@ def _own(site: Site) -> Iterator[_Listener]:
     phones = "network.sip_port, which network.sip_from opens"
     for protocol in ("udp", "tcp"):
         # A protocol that phones do not speak is kept for them, and closed.
-        sources = site.network.sip_from if protocol in site.network.transports else ()
+        sources = site.network.plain_from if protocol in site.network.transports else ()
         yield _Listener(protocol, site.network.sip_port, phones, sources)
+    if (phone_tls := site.network.tls) is not None:
+        words = "network.tls.port, which network.sip_from opens"
+        yield _Listener("tcp", phone_tls.port, words, site.network.sip_from)
     never = "the Event Socket, which must never be opened"
     yield _Listener("tcp", site.event_socket.port, never)
     if (tls := site.event_socket.tls) is not None:

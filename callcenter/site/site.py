@@ -39,7 +39,7 @@ from callcenter.site.blocks import unfolded
 from callcenter.site.callers import Callers
 from callcenter.site.caps import Cap, check_caps
 from callcenter.site.cdr import Cdr, LocalPostgres, RemotePostgres
-from callcenter.site.certificates import check_certificates, fits
+from callcenter.site.certificates import check_certificates, check_served, fits
 from callcenter.site.conferences import Conference
 from callcenter.site.event_socket import EventSocket
 from callcenter.site.extensions import MAXIMUM_RANGE, UNANSWERED, Extension
@@ -409,6 +409,12 @@ class Site:
             taken = "network.rtp_ports" if first <= tls.port <= last else others.get(tls.port)
             if taken is not None:
                 raise Problem("event_socket.tls.port", f"{tls.port} is {taken}; use 8031")
+        if (phones := self.network.tls) is not None:
+            port, path = phones.port, "network.tls.port"
+            taken = "network.rtp_ports" if first <= port <= last else others.get(port)
+            if taken is not None:
+                raise Problem(path, f"{port} is {taken}; use 5061 or another")
+            others[port] = path
         for index, trunk in enumerate(self.trunks):
             if trunk.transport != "tls":
                 continue
@@ -511,6 +517,14 @@ class Site:
             own = check_certificates(f"trunks[{index}].certificate", trunk.certificate)[0]
             if (wrong := fits(key, own)) is not None:
                 raise Problem(path, wrong)
+        if (tls := self.network.tls) is not None:
+            if (key := self.vault.known(tls.key)) is None:
+                raise Problem(
+                    "network.tls.key", f"there is no {tls.key!r}; put the key there, as PEM"
+                )
+            own = check_served("network.tls.certificate", tls.certificate, self.domain)
+            if (wrong := fits(key, own)) is not None:
+                raise Problem("network.tls.key", wrong)
 
     def needs_switch(self) -> list[str]:
         """List what of the Site an inventory without a switch cannot have, a line each."""
@@ -550,8 +564,13 @@ class Site:
         return out
 
     def behind_edge(self, switch: Switch) -> list[str]:
-        """List what a switch cannot have behind an edge of its own, a line each."""
+        """List what a switch cannot have behind an edge of its own, or without one, a line each."""
         out = []
+        if self.network.tls is not None and not self.network.edge and not switch.is_windows:
+            out.append(
+                "Site.network.tls: ends at Kamailio, and the switch has none; set "
+                "network.edge=True, or leave it out"
+            )
         if self.network.edge and switch.is_windows:
             out.append(
                 "Site.network.edge: is Kamailio's, which does not run on Windows; leave it out, or "
@@ -639,6 +658,8 @@ class Site:
                 "Site.http_applications: needs a Linux host, where a service stands before them; "
                 "leave it out"
             )
+        if self.network.tls is not None:
+            out.append("Site.network.tls: needs a Linux host, which has Kamailio; leave it out")
         if self.event_socket.tls is not None:
             out.append("Site.event_socket.tls: needs a Linux host, which has stunnel; leave it out")
         if self.outbound_limits.alarm is not None:

@@ -124,7 +124,7 @@ def problems(site: Site, switch: Switch, found: State, service: str = "freeswitc
 def _open(site: Site, service: str) -> list[str]:
     """List what another packet filter would have to let in."""
     network = site.network
-    out = [f"{network.sip_port}/{protocol}" for protocol in network.transports]
+    out = [f"{port}/{'udp' if way == 'udp' else 'tcp'}" for way, port in network.listeners]
     if service == "freeswitch":
         out.append(f"{network.rtp_ports[0]}-{network.rtp_ports[1]}/udp")
         for trunk in site.trunks:

@@ -36,9 +36,10 @@ def preflight(site: Site, switches: int) -> None:
 
 
 @deploy("Kamailio: install")
-def install(found: State) -> None:
+def install(site: Site, found: State) -> None:
     """Install Debian's packages, not started before they are configured."""
-    operations.packages(name="Packages", wanted=render.kamailio.PACKAGES, installed=found.packages)
+    wanted = render.kamailio.packages(site)
+    operations.packages(name="Packages", wanted=wanted, installed=found.packages)
 
 
 @deploy("Kamailio: configure")
@@ -65,6 +66,12 @@ def retire(found: State) -> None:
 
 
 @deploy("Kamailio: activate")
-def activate(site: Site, switch: Switch) -> None:
+def activate(site: Site, switch: Switch, found: State) -> None:
     """Make the running Kamailio that of the configuration: a new extension costs a reload."""
-    operations.running(name="Service", wanted=render.kamailio.configuration(site, switch))
+    operations.running(
+        name="Service",
+        wanted=render.kamailio.configuration(site, switch),
+        watched=render.kamailio.watched(site),
+    )
+    wanted = render.kamailio.packages(site)
+    operations.no_others(name="No other modules", wanted=wanted, installed=found.packages)

@@ -8,10 +8,10 @@ from pyinfra import host
 from pyinfra.api import StringCommand, operation
 
 from callcenter.render import Tree, paths
-from callcenter.render.kamailio import PACKAGES, TABLES, watched
+from callcenter.render.kamailio import PACKAGES, TABLES, TLS_FILES, TLS_PACKAGE
 from roles.kamailio.facts import KamailioState
 
-__all__ = ["absent", "packages", "running"]
+__all__ = ["absent", "no_others", "packages", "running"]
 
 
 @operation()
@@ -31,22 +31,31 @@ def packages(
     )
 
 
-# The table of hashes was written before the group was there, where a run was cut short.
+_PURGE = "DEBIAN_FRONTEND=noninteractive apt-get -y -qq -o DPkg::Lock::Timeout=300 purge"
+
+# Tables and key were written before the group was there, where a run was cut short.
 _GROUP = (
     f"if [ -d {paths.KAMAILIO} ]; then chgrp kamailio "
-    + " ".join(f"{paths.KAMAILIO}/{name}" for name in TABLES.values())
+    + " ".join([*(f"{paths.KAMAILIO}/{name}" for name in TABLES.values()), paths.KAMAILIO_TLS_KEY])
     + " 2>/dev/null; fi; true"
 )
 
 
 @operation()
+def no_others(
+    wanted: Sequence[str], installed: Mapping[str, str]
+) -> Generator[StringCommand, None, None]:
+    """Remove the package of a way by which phones do not come any more."""
+    if TLS_PACKAGE in installed and TLS_PACKAGE not in wanted:
+        yield StringCommand(f"{_PURGE} {TLS_PACKAGE}")
+
+
+@operation()
 def absent(installed: Mapping[str, str]) -> Generator[StringCommand, None, None]:
     """Stop Kamailio, and remove its packages and where phones are."""
-    own = [name for name in PACKAGES if name.startswith("kamailio") and name in installed]
-    purge = (
-        "DEBIAN_FRONTEND=noninteractive apt-get -y -qq -o DPkg::Lock::Timeout=300 purge "
-        f"{' '.join(own)}"
-    )
+    known = (*PACKAGES, TLS_PACKAGE)
+    own = [name for name in known if name.startswith("kamailio") and name in installed]
+    purge = f"{_PURGE} {' '.join(own)}"
     yield StringCommand(
         f"systemctl disable --now --quiet {paths.KAMAILIO_UNIT} 2>/dev/null; "
         f"{purge if own else 'true'} && "
@@ -55,19 +64,21 @@ def absent(installed: Mapping[str, str]) -> Generator[StringCommand, None, None]
 
 
 @operation()
-def running(wanted: Tree) -> Generator[StringCommand, None, None]:
+def running(wanted: Tree, watched: Sequence[str]) -> Generator[StringCommand, None, None]:
     """Start Kamailio with ``wanted``; reload where only extensions differ, restart where more does.
 
     Calls that are up go on either way, since phones send their voice to each other.
     """
     present = host.get_fact(KamailioState)
-    stale = {path for path in watched() if present.applied.get(path) != wanted[path].digest}
+    stale = {path for path in watched if present.applied.get(path) != wanted[path].digest}
     unit, config = paths.KAMAILIO_UNIT, paths.KAMAILIO_CONFIG
     if present.running and present.enabled and not stale:
         return
     if present.running and present.enabled and not stale & {config, paths.KAMAILIO_DROP_IN}:
-        reload = " && ".join(f"kamcmd htable.reload {name} >/dev/null" for name in TABLES.values())
-        digests = f"sha256sum {' '.join(watched())}"
+        asked = [f"htable.reload {name}" for name in TABLES.values()]
+        asked += ["tls.reload"] if stale & {*TLS_FILES} else []
+        reload = " && ".join(f"kamcmd {one} >/dev/null" for one in asked)
+        digests = f"sha256sum {' '.join(watched)}"
         yield StringCommand(f"{reload} && {digests} >{paths.KAMAILIO_APPLIED}")
         return
     # The old process serves on unless the new configuration can be read.

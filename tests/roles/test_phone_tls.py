@@ -1,0 +1,195 @@
+"""Phones that come by TLS: it ends at Kamailio, before the switch."""
+
+from __future__ import annotations
+
+import json
+import socket
+import ssl
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+from callcenter.render import kamailio, paths
+from tests.acceptance.support.audio import assert_heard
+from tests.acceptance.support.phones import Call, Exchange, PhoneError
+from tests.attack.sip import Account, Message, Peer
+from tests.certificates import Authority
+from tests.roles.conftest import SITE, Operator
+from tests.roles.support import CALLEE_HZ, CALLER_HZ, phone_of, still_talking
+
+HOST = "secure1"
+DOMAIN = "roles.callcenter.test"
+PORT = 5061
+
+
+@dataclass(frozen=True)
+class Secure:
+    """A switch whose phones come by TLS, and the authority of its certificates."""
+
+    operator: Operator
+    authority: Authority
+
+    @property
+    def address(self) -> str:
+        """The switch's."""
+        return next(one.address for one in self.operator.lab.hosts if one.name == HOST)
+
+    def describe(self, more: str = "") -> None:
+        """Give the Site a new certificate, and say more of its TLS."""
+        certificate, key = self.authority.certificate(DOMAIN)
+        kept = json.loads(self.operator.secrets.read_text())
+        self.operator.secrets.write_text(json.dumps(kept | {"phones-key": key.read_text()}))
+        tls = f"PhoneTls('{certificate}', secret('phones-key'){more})"
+        site = SITE.replace("Network(", f"Network(edge=True, tls={tls}, ")
+        self.operator.describe(site)
+
+    def shown(self, **given: ssl.TLSVersion) -> ssl.SSLSocket:
+        """The connection of a program that checks the name in the certificate."""
+        asked = ssl.create_default_context(cafile=self.authority.file)
+        for name, value in given.items():
+            setattr(asked, name, value)
+        plain = socket.create_connection((self.address, PORT), timeout=60)
+        return asked.wrap_socket(plain, server_hostname=DOMAIN)
+
+
+@pytest.fixture(scope="module")
+def secure(
+    operator_of: Callable[..., Operator], tmp_path_factory: pytest.TempPathFactory
+) -> Secure:
+    """A switch that was deployed with an edge, and then with TLS."""
+    made = Secure(operator_of(HOST), Authority.make(tmp_path_factory.mktemp("phones") / "own"))
+    made.operator.describe(SITE.replace("Network(", "Network(edge=True, "))
+    made.operator.succeed()
+    made.describe()
+    made.operator.succeed()
+    return made
+
+
+@pytest.fixture
+def exchange(secure: Secure) -> Iterator[Exchange]:
+    """Phones that know the authority."""
+    with Exchange(secure.operator.lab.gateway, ca_file=secure.authority.file) as made:
+        yield made
+
+
+def talk(secure: Secure, exchange: Exchange, caller: str, callee: str) -> tuple[Call, Call]:
+    """A call that two hear each other in; who calls and who is called, and by what."""
+    numbers = {"udp": "1000", "tcp": "1001", "tls": "1002"}
+    called = "1003" if caller == callee else numbers[callee]
+    by = phone_of(secure.operator, HOST, exchange, numbers[caller], transport=caller)  # type: ignore[arg-type]
+    to = phone_of(secure.operator, HOST, exchange, called, transport=callee)  # type: ignore[arg-type]
+    call = by.call(called)
+    answered = to.incoming().answer()
+    call.wait_established()
+    call.play(CALLER_HZ)
+    answered.play(CALLEE_HZ)
+    assert_heard(call, CALLEE_HZ, 0.2)
+    assert_heard(answered, CALLER_HZ, 0.2)
+    return call, answered
+
+
+def test_a_second_run_changes_nothing(secure: Secure) -> None:
+    again = secure.operator.succeed()
+    assert again.changes == 0, again.output
+    assert again.commands <= 12
+
+
+@pytest.mark.parametrize(
+    ("caller", "callee"), [("tls", "tls"), ("tls", "udp"), ("udp", "tls"), ("tcp", "tls")]
+)
+def test_phones_talk(secure: Secure, exchange: Exchange, caller: str, callee: str) -> None:
+    """Whoever hangs up ends both, on hold and off again in between."""
+    call, answered = talk(secure, exchange, caller, callee)
+    for held in (call, answered):
+        held.hold()
+        held.resume()
+        still_talking(call, answered)
+    answered.hangup()
+    assert call.wait_ended().by == "them"
+
+
+def test_what_a_phone_is_shown(secure: Secure) -> None:
+    with secure.shown() as by:
+        assert by.version() == "TLSv1.3"
+    with secure.shown(maximum_version=ssl.TLSVersion.TLSv1_2) as by:
+        name = by.cipher()
+        assert name is not None
+        assert name[0].startswith("ECDHE-")
+        assert name[0].endswith(("GCM-SHA256", "GCM-SHA384", "POLY1305"))
+
+
+def test_old_versions_are_refused(secure: Secure) -> None:
+    old = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    old.check_hostname, old.verify_mode = False, ssl.CERT_NONE
+    # Else this machine's own library would not ask.
+    old.set_ciphers("ALL:@SECLEVEL=0")
+    old.minimum_version = ssl.TLSVersion.MINIMUM_SUPPORTED
+    old.options |= ssl.OP_NO_TLSv1_2 | ssl.OP_NO_TLSv1_3
+    with (
+        socket.create_connection((secure.address, PORT), timeout=60) as plain,
+        pytest.raises(ssl.SSLError, match="alert protocol version"),
+    ):
+        old.wrap_socket(plain)
+
+
+def test_a_phone_that_does_not_know_the_authority_sends_nothing(
+    secure: Secure, tmp_path: Path
+) -> None:
+    other = Authority.make(tmp_path / "other")
+    with (
+        Exchange(secure.operator.lab.gateway, ca_file=other.file) as exchange,
+        pytest.raises(PhoneError),
+    ):
+        phone_of(secure.operator, HOST, exchange, "1000", transport="tls")
+
+
+def test_a_new_certificate_costs_no_call(secure: Secure, exchange: Exchange) -> None:
+    """Who connects sees the new one; who talks goes on, is held, and hangs up."""
+    call, answered = talk(secure, exchange, "tls", "udp")
+    with secure.shown() as by:
+        before = by.getpeercert()
+    pid = secure.operator.ssh(HOST, f"systemctl show --value -p MainPID {paths.KAMAILIO_UNIT}")
+    secure.describe()
+    secure.operator.succeed()
+    with secure.shown() as by:
+        assert by.getpeercert() != before
+    assert pid == secure.operator.ssh(
+        HOST, f"systemctl show --value -p MainPID {paths.KAMAILIO_UNIT}"
+    )
+    answered.hold()
+    answered.resume()
+    still_talking(call, answered)
+    call.hangup()
+    assert answered.wait_ended().by == "them"
+
+
+def test_required_outside_and_offered_inside(secure: Secure, exchange: Exchange) -> None:
+    """Who is in none of the networks that go without it needs TLS."""
+    password = json.loads(secure.operator.secrets.read_text())["extension/1005"]
+
+    def without() -> Message | None:
+        with Peer(secure.operator.lab.gateway, (secure.address, 5060)) as plain:
+            return plain.login("REGISTER", f"sip:{DOMAIN}", Account("1005", DOMAIN, password))
+
+    offered = without()
+    assert offered is not None
+    assert offered.status == 200
+    secure.describe(', plain_from=["192.0.2.0/24"]')
+    secure.operator.succeed()
+    phone_of(secure.operator, HOST, exchange, "1004", transport="tls")
+    assert without() is None
+    # Nor where the packet filter has a hole.
+    hole = f"nft insert rule inet {paths.FIREWALL_TABLE} input udp dport 5060 accept"
+    secure.operator.ssh(HOST, hole)
+    assert without() is None
+
+
+def test_off_again(secure: Secure) -> None:
+    secure.operator.describe(SITE.replace("Network(", "Network(edge=True, "))
+    secure.operator.succeed()
+    assert secure.operator.succeed().changes == 0
+    left = f"ls {paths.KAMAILIO} | grep tls; ss -Hlnt 'sport = :{PORT}'"
+    package = f"dpkg -s {kamailio.TLS_PACKAGE} 2>/dev/null | grep ^Status"
+    assert secure.operator.ssh(HOST, f"{left}; {package}; true") == ""

@@ -1,0 +1,204 @@
+"""Phones that come by TLS: what is refused, and what is rendered."""
+
+from __future__ import annotations
+
+import re
+import shutil
+import subprocess
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from callcenter.render import kamailio, paths, system
+from callcenter.site import (
+    Extension,
+    Firewall,
+    Network,
+    PhoneTls,
+    Secret,
+    Site,
+    SiteError,
+    Switch,
+)
+from tests.certificates import Authority
+
+DOMAIN = "cc.example.net"
+OFFICES = ("192.0.2.0/24", "198.51.100.0/24")
+KAMAILIO = shutil.which("kamailio")
+
+
+@pytest.fixture
+def authority(tmp_path: Path) -> Authority:
+    return Authority.make(tmp_path / "own")
+
+
+def described(
+    certificate: Path, key: str, more: dict[str, Any] | None = None, **network: Any
+) -> Site:
+    tls = PhoneTls(certificate, Secret(literal=key), **(more or {}))
+    given = {"sip_from": OFFICES, "edge": True, "tls": tls, **network}
+    return Site(
+        domain=DOMAIN,
+        extensions=[Extension(1000, password=Secret(literal="correct-Horse-7battery"))],
+        network=Network(**given),
+        firewall=Firewall(ssh_from="anywhere"),
+    )
+
+
+def good(authority: Authority, more: dict[str, Any] | None = None, **network: Any) -> Site:
+    certificate, key = authority.certificate(DOMAIN)
+    return described(certificate, key.read_text(), more, **network)
+
+
+def another_name(authority: Authority) -> tuple[Path, str]:
+    certificate, key = authority.certificate("sip.example.org")
+    return certificate, key.read_text()
+
+
+def ended(authority: Authority) -> tuple[Path, str]:
+    certificate, key = authority.certificate(DOMAIN, days=(-9, -2))
+    return certificate, key.read_text()
+
+
+def not_begun(authority: Authority) -> tuple[Path, str]:
+    certificate, key = authority.certificate(DOMAIN, days=(2, 9))
+    return certificate, key.read_text()
+
+
+def another_authority_between(authority: Authority) -> tuple[Path, str]:
+    certificate, key = authority.certificate(DOMAIN)
+    other = Authority.make(authority.folder / "other")
+    certificate.write_bytes(certificate.read_bytes() + other.file.read_bytes())
+    return certificate, key.read_text()
+
+
+def another_key(authority: Authority) -> tuple[Path, str]:
+    certificate, _ = authority.certificate(DOMAIN)
+    return certificate, authority.certificate("other")[1].read_text()
+
+
+def no_certificate(authority: Authority) -> tuple[Path, str]:
+    _, key = authority.certificate(DOMAIN)
+    (authority.folder / "empty.pem").touch()
+    return authority.folder / "empty.pem", key.read_text()
+
+
+@pytest.mark.parametrize(
+    ("wrong", "field", "words"),
+    [
+        (another_name, "certificate", "is for sip.example.org, and phones ask for cc.example.net"),
+        (ended, "certificate", "renew it"),
+        (not_begun, "certificate", "is not valid before"),
+        (another_authority_between, "certificate", "one is not signed by the next"),
+        (another_key, "key", "is not that of the certificate"),
+        (no_certificate, "certificate", "is no certificate; give it as PEM"),
+    ],
+)
+def test_what_phones_would_refuse_is_refused(
+    authority: Authority,
+    wrong: Callable[[Authority], tuple[Path, str]],
+    field: str,
+    words: str,
+) -> None:
+    with pytest.raises(SiteError) as refused:
+        described(*wrong(authority))
+    assert f"Site.network.tls.{field}: " in str(refused.value)
+    assert words in str(refused.value)
+
+
+def test_a_name_of_all_below_a_domain_will_do(authority: Authority) -> None:
+    certificate, key = authority.certificate("*.example.net")
+    assert described(certificate, key.read_text()).network.tls is not None
+
+
+def test_authorities_between_follow(authority: Authority) -> None:
+    between = authority.below(authority.folder / "between", "between")
+    certificate, key = between.certificate(DOMAIN)
+    certificate.write_bytes(certificate.read_bytes() + between.file.read_bytes())
+    assert described(certificate, key.read_text()).network.tls is not None
+
+
+@pytest.mark.parametrize(
+    ("more", "field", "words"),
+    [
+        ({"port": 5060}, "network.tls.port", "5060 is network.sip_port; use 5061 or another"),
+        ({"port": 16400}, "network.tls.port", "16400 is network.rtp_ports"),
+        ({"plain_from": ["203.0.113.0/24"]}, "tls.plain_from[0]", "is not in sip_from"),
+        ({"plain_from": ["192.0.0.0/8"]}, "tls.plain_from[0]", "is not in sip_from"),
+    ],
+)
+def test_ports_and_networks_are_the_sites(
+    authority: Authority, more: dict[str, Any], field: str, words: str
+) -> None:
+    with pytest.raises(SiteError) as refused:
+        good(authority, more)
+    assert field.rpartition(".")[2] in str(refused.value)
+    assert words in str(refused.value)
+
+
+def test_a_switch_without_kamailio_has_none(authority: Authority) -> None:
+    (said,) = good(authority, edge=False).behind_edge(Switch("cc1", address="192.0.2.7"))
+    assert said.startswith("Site.network.tls: ")
+    assert "set network.edge=True" in said
+    assert good(authority).behind_edge(Switch("cc1", address="192.0.2.7")) == []
+    windows = [line for line in good(authority).needs_linux() if "network.tls" in line]
+    assert len(windows) == 1
+
+
+def rules(site: Site) -> list[str]:
+    made = system.firewall(site, [22])[paths.FIREWALL_RULES].text
+    return [line.strip() for line in made.splitlines() if '"sip ' in line]
+
+
+def test_without_it_from_where_the_site_says(authority: Authority) -> None:
+    both = "ip saddr { 192.0.2.0/24, 198.51.100.0/24 } "
+    offered = good(authority)
+    assert rules(offered) == [
+        f'{both}udp dport 5060 accept comment "sip udp"',
+        f'{both}tcp dport 5060 accept comment "sip tcp"',
+        f'{both}tcp dport 5061 accept comment "sip tls"',
+    ]
+    inside = good(authority, {"plain_from": OFFICES[:1]})
+    assert rules(inside) == [
+        'ip saddr { 192.0.2.0/24 } udp dport 5060 accept comment "sip udp"',
+        'ip saddr { 192.0.2.0/24 } tcp dport 5060 accept comment "sip tcp"',
+        f'{both}tcp dport 5061 accept comment "sip tls"',
+    ]
+    required = good(authority, {"plain_from": ()})
+    assert rules(required) == [f'{both}tcp dport 5061 accept comment "sip tls"']
+    config = kamailio.configuration(required, Switch("cc1", address="192.0.2.7"))
+    listens = re.findall(r"^listen=(.*)$", config[paths.KAMAILIO_CONFIG].text, re.MULTILINE)
+    # FreeSWITCH comes by UDP.
+    assert listens == ["tls:192.0.2.7:5061", "udp:192.0.2.7:5060"]
+
+
+def test_the_key_is_for_kamailio_alone(authority: Authority) -> None:
+    tree = kamailio.configuration(good(authority), Switch("cc1", address="192.0.2.7"))
+    holding = [one for one in tree if b"PRIVATE KEY" in one.content]
+    assert [(one.path, one.mode, one.group) for one in holding] == [
+        (paths.KAMAILIO_TLS_KEY, 0o640, kamailio.GROUP)
+    ]
+
+
+@pytest.mark.skipif(KAMAILIO is None, reason="kamailio is not installed")
+@pytest.mark.parametrize("more", [{}, {"plain_from": ()}, {"plain_from": OFFICES[:1]}])
+@pytest.mark.parametrize(
+    ("edge", "switch"),
+    [
+        (False, Switch("cc1", address="192.0.2.7")),
+        (True, Switch("cc1", address="192.0.2.7")),
+        (True, Switch("cc1", address="10.0.0.7", public_ip="203.0.113.7")),
+        (True, Switch("cc1", address="10.0.0.7", stun="stun.example.net")),
+    ],
+)
+def test_kamailio_reads_it(
+    authority: Authority, tmp_path: Path, more: dict[str, Any], edge: bool, switch: Switch
+) -> None:
+    for file in kamailio.configuration(good(authority, more, edge=edge), switch):
+        content = file.content.replace(paths.KAMAILIO.encode(), str(tmp_path).encode())
+        (tmp_path / Path(file.path).name).write_bytes(content)
+    command = [str(KAMAILIO), "-c", "-f", str(tmp_path / "kamailio.cfg")]
+    said = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert said.returncode == 0, said.stderr
