@@ -19,7 +19,7 @@ from typing import TypeVar
 
 from callcenter.render import paths
 from lab import nat, network
-from tests.acceptance.support.audio import assert_heard
+from tests.acceptance.support.audio import assert_heard, assert_speech
 from tests.acceptance.support.phones import Call, Codec, Exchange, Phone, Transport
 from tests.acceptance.support.waiting import eventually
 from tests.roles.conftest import EDGE, ROOT, Operator, Run
@@ -240,6 +240,15 @@ def still_talking(call: Call, answered: Call) -> None:
         assert not side.ended
         side.forget()
         assert_heard(side, tone, 1)
+
+
+def hold_and_resume(holder: Call, other: Call) -> None:
+    """Put the other side on hold until it hears the music, and off again. FreeSWITCH begins the
+    music a moment after it has confirmed the hold, and never ends what begins after the resume."""
+    holder.hold()
+    other.forget()
+    assert_speech(other, 0.3)
+    holder.resume()
 
 
 @contextmanager

@@ -7,21 +7,24 @@ import socket
 import ssl
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import pytest
 
 from callcenter.render import kamailio, paths
+from lab import nat, network
 from tests.acceptance.support.audio import assert_heard
-from tests.acceptance.support.phones import Call, Exchange, PhoneError
+from tests.acceptance.support.phones import Call, Exchange, PhoneError, Transport
 from tests.attack.sip import Account, Message, Peer
 from tests.certificates import Authority
 from tests.roles.conftest import SITE, Operator
-from tests.roles.support import CALLEE_HZ, CALLER_HZ, phone_of, still_talking
+from tests.roles.support import CALLEE_HZ, CALLER_HZ, hold_and_resume, phone_of, still_talking
 
 HOST = "secure1"
 DOMAIN = "roles.callcenter.test"
 PORT = 5061
+WAYS: tuple[tuple[str, Transport], ...] = (("1007", "tls"), ("1006", "udp"))
 
 
 @dataclass(frozen=True)
@@ -36,14 +39,14 @@ class Secure:
         """The switch's."""
         return next(one.address for one in self.operator.lab.hosts if one.name == HOST)
 
-    def describe(self, more: str = "") -> None:
+    def describe(self, more: str = "", **host_data: str) -> None:
         """Give the Site a new certificate, and say more of its TLS."""
         certificate, key = self.authority.certificate(DOMAIN)
         kept = json.loads(self.operator.secrets.read_text())
         self.operator.secrets.write_text(json.dumps(kept | {"phones-key": key.read_text()}))
         tls = f"PhoneTls('{certificate}', secret('phones-key'){more})"
         site = SITE.replace("Network(", f"Network(edge=True, tls={tls}, ")
-        self.operator.describe(site)
+        self.operator.describe(site, **host_data)
 
     def shown(self, **given: ssl.TLSVersion) -> ssl.SSLSocket:
         """The connection of a program that checks the name in the certificate."""
@@ -74,12 +77,14 @@ def exchange(secure: Secure) -> Iterator[Exchange]:
         yield made
 
 
-def talk(secure: Secure, exchange: Exchange, caller: str, callee: str) -> tuple[Call, Call]:
+def talk(
+    secure: Secure, exchange: Exchange, caller: Transport, callee: Transport
+) -> tuple[Call, Call]:
     """A call that two hear each other in; who calls and who is called, and by what."""
-    numbers = {"udp": "1000", "tcp": "1001", "tls": "1002"}
+    numbers: dict[Transport, str] = {"udp": "1000", "tcp": "1001", "tls": "1002"}
     called = "1003" if caller == callee else numbers[callee]
-    by = phone_of(secure.operator, HOST, exchange, numbers[caller], transport=caller)  # type: ignore[arg-type]
-    to = phone_of(secure.operator, HOST, exchange, called, transport=callee)  # type: ignore[arg-type]
+    by = phone_of(secure.operator, HOST, exchange, numbers[caller], transport=caller)
+    to = phone_of(secure.operator, HOST, exchange, called, transport=callee)
     call = by.call(called)
     answered = to.incoming().answer()
     call.wait_established()
@@ -99,12 +104,13 @@ def test_a_second_run_changes_nothing(secure: Secure) -> None:
 @pytest.mark.parametrize(
     ("caller", "callee"), [("tls", "tls"), ("tls", "udp"), ("udp", "tls"), ("tcp", "tls")]
 )
-def test_phones_talk(secure: Secure, exchange: Exchange, caller: str, callee: str) -> None:
+def test_phones_talk(
+    secure: Secure, exchange: Exchange, caller: Transport, callee: Transport
+) -> None:
     """Whoever hangs up ends both, on hold and off again in between."""
     call, answered = talk(secure, exchange, caller, callee)
-    for held in (call, answered):
-        held.hold()
-        held.resume()
+    for one, other in ((call, answered), (answered, call)):
+        hold_and_resume(one, other)
         still_talking(call, answered)
     answered.hangup()
     assert call.wait_ended().by == "them"
@@ -158,8 +164,7 @@ def test_a_new_certificate_costs_no_call(secure: Secure, exchange: Exchange) -> 
     assert pid == secure.operator.ssh(
         HOST, f"systemctl show --value -p MainPID {paths.KAMAILIO_UNIT}"
     )
-    answered.hold()
-    answered.resume()
+    hold_and_resume(answered, call)
     still_talking(call, answered)
     call.hangup()
     assert answered.wait_ended().by == "them"
@@ -184,6 +189,39 @@ def test_required_outside_and_offered_inside(secure: Secure, exchange: Exchange)
     hole = f"nft insert rule inet {paths.FIREWALL_TABLE} input udp dport 5060 accept"
     secure.operator.ssh(HOST, hole)
     assert without() is None
+
+
+def test_a_phone_and_a_switch_behind_nat(secure: Secure) -> None:
+    """A phone is told the address that it reaches, and the port of its own transport."""
+    lab = secure.operator.lab.name
+    nat.make(lab, secure.address)
+    secure.describe(address=secure.address, public_ip=nat.SWITCH_OUTSIDE)
+    secure.operator.succeed()
+    with Exchange(
+        nat.HOME,
+        ca_file=secure.authority.file,
+        enter=partial(network.join, nat.place(lab, "home")),
+    ) as at_home:
+        secret, plain = (
+            phone_of(
+                secure.operator, HOST, at_home, number, server=nat.SWITCH_OUTSIDE, transport=way
+            )
+            for number, way in WAYS
+        )
+        for caller, callee in ((secret, plain), (plain, secret)):
+            call = caller.call(callee.user)
+            answered = callee.incoming().answer()
+            call.wait_established()
+            call.play(CALLER_HZ)
+            answered.play(CALLEE_HZ)
+            still_talking(call, answered)
+            for one, other in ((call, answered), (answered, call)):
+                hold_and_resume(one, other)
+                still_talking(call, answered)
+            answered.hangup()
+            call.wait_ended()
+        ways = {m.source for m in secret.messages if m.transport == "TLS" and m.sent}
+        assert len(ways) == 1, "another connection than that of the registration"
 
 
 def test_off_again(secure: Secure) -> None:
