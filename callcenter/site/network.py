@@ -135,6 +135,11 @@ class Network:
         )
         return (*((one, self.sip_port) for one in plain), *tls)
 
+    @property
+    def for_all(self) -> tuple[Listener, int]:
+        """Transport and port by which any phone may come, without TLS where all may."""
+        return self.listeners[0 if self.plain_from == self.sip_from else -1]
+
     def holds(self, networks: Iterable[str]) -> bool | None:
         """Return True where all of these are in local_networks, False where none is, None where
         some are."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import KW_ONLY, fields, is_dataclass
+from datetime import UTC, datetime, timedelta
 from functools import cached_property
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
@@ -78,6 +79,8 @@ __all__ = ["Site"]
 
 SECRET_FOLDER = Path(".secrets")
 
+RENEWED_BEFORE = timedelta(days=21)
+"""Time before its end at which a certificate is told of. certbot renews 30 days before."""
 
 _RANGE = re.compile(r"([1-9][0-9]{1,14})-([1-9][0-9]{1,14})")
 """Range without a leading zero: Extension.range counts, and 0100 to 0119 would lose theirs."""
@@ -624,7 +627,17 @@ class Site:
     def warnings(self) -> list[str]:
         """List what is no fault and may surprise somebody, a line each."""
         slow = slow_numbers(self) if self.dialling == "digit-by-digit" else []
-        return [*slow, *callers_lost(self)]
+        return [*slow, *callers_lost(self), *self._ending()]
+
+    def _ending(self) -> list[str]:
+        """List the certificates that phones will refuse soon, a line each."""
+        if self.network.tls is None:
+            return []
+        path, file = "network.tls.certificate", self.network.tls.certificate
+        end = min(one.not_valid_after_utc for one in check_certificates(path, file))
+        if end - datetime.now(UTC) > RENEWED_BEFORE:
+            return []
+        return [f"Site.{path}: {file} ends on {end:%Y-%m-%d}; renew it, or no phone comes by TLS"]
 
     def ungiven(self) -> list[str]:
         """List the secrets, a line each, that others give and nobody has set."""

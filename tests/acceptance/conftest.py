@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ipaddress
 import socket
+import ssl
 from collections.abc import Callable, Collection, Generator, Iterable, Iterator, Mapping
 from functools import cache, partial, reduce
 from operator import or_
@@ -227,13 +228,21 @@ def local_address(switch: Switch) -> str:
 @pytest.fixture
 @uses(calls)
 def exchange(
-    switch: Switch, given: Given, granted: Grant, evidence: Evidence, host: Any, node: Host
+    site: Site,
+    switch: Switch,
+    given: Given,
+    granted: Grant,
+    evidence: Evidence,
+    host: Any,
+    node: Host,
+    tmp_path: Path,
 ) -> Iterator[Exchange]:
     """The phones of one test; what they said and the host's journal are kept for a failure."""
     # Only who plays a carrier is called without a registration. The others have ports of their
     # own: FreeSWITCH may lose a contact that goes and comes again in one moment.
     port = next((int(one.name) for one in granted.alone if one.kind == "port"), None)
-    with Exchange(given.local_address(), port=port) as made:
+    trusted = authorities(site, tmp_path / "authorities.pem")
+    with Exchange(given.local_address(), port=port, ca_file=trusted) as made:
         evidence.add("SIP ladder", made.ladder)
         if node.is_edge:
             journal = f"journalctl -u {paths.KAMAILIO_UNIT} -n {LINES} -o short-precise --no-pager"
@@ -242,6 +251,17 @@ def exchange(
             said = partial(logged, host, node)
             evidence.add("FreeSWITCH's log", lambda: "\n".join(said(made.users)[-LINES:]))
         yield made
+
+
+def authorities(site: Site, file: Path) -> Path | None:
+    """Write whom phones of a Site with TLS trust: this machine's authorities, and those that the
+    Site's own certificate comes with. Return None where nothing comes by TLS."""
+    if site.network.tls is None:
+        return None
+    known = ssl.get_default_verify_paths().cafile
+    texts = [site.network.tls.certificate, *([Path(known)] if known else [])]
+    file.write_text("\n".join(one.read_text() for one in texts))
+    return file
 
 
 def logged(host: Any, node: Host, users: Collection[str]) -> list[str]:
@@ -301,8 +321,8 @@ def phone(
             hide(password or site.reveal(extension.password)),
             domain=site.domain,
             server=switch.announced_address,
-            port=site.network.sip_port,
-            transport=transport or site.network.transports[0],
+            port=dict(site.network.listeners)[transport or site.network.for_all[0]],
+            transport=transport or site.network.for_all[0],
             codecs=codecs or tuple(CODECS[name] for name in site.media.codecs if name in CODECS),
             dtmf=dtmf,
             answers_itself=answers_itself,

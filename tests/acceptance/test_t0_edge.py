@@ -3,18 +3,22 @@
 from __future__ import annotations
 
 import socket
+import ssl
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import pytest
+from cryptography import x509
+from cryptography.hazmat.primitives import serialization
 
 from callcenter import render
 from callcenter.client.inventory import Host
 from callcenter.render import paths
 from callcenter.site import Site, Switch
-from tests.acceptance.conftest import local_address
+from tests.acceptance.conftest import authorities, local_address
 from tests.acceptance.support.phones import Exchange, Phone, RegistrationRefused
-from tests.acceptance.support.waiting import eventually
+from tests.acceptance.support.waiting import PATIENCE, eventually
 
 
 @pytest.fixture(autouse=True)
@@ -36,11 +40,11 @@ def test_listeners(host: Any, site: Site, switch: Switch) -> None:
     found = {
         (words[0], words[4]) for line in lines if '"kamailio"' in line and (words := line.split())
     }
-    own = switch.bind_address
-    sip = f"{f'[{own}]' if ':' in own else own}:{site.network.sip_port}"
+    own = f"[{switch.bind_address}]" if ":" in switch.bind_address else switch.bind_address
+    wanted = {("udp" if way == "udp" else "tcp", port) for way, port in site.network.listeners}
     # FreeSWITCH speaks UDP with it, whatever phones may use.
-    transports = {*site.network.transports, *(["udp"] if site.network.edge else [])}
-    assert found == {(transport, sip) for transport in transports}
+    wanted |= {("udp", site.network.sip_port)} if site.network.edge else set()
+    assert found == {(protocol, f"{own}:{port}") for protocol, port in wanted}
 
 
 def test_no_drift(host: Any, site: Site, node: Host) -> None:
@@ -49,6 +53,18 @@ def test_no_drift(host: Any, site: Site, node: Host) -> None:
     for file in render.kamailio.configuration(site, node.switch):
         assert host.file(file.path).sha256sum == file.digest, f"{file.path} differs"
         assert f"{file.digest}  {file.path}" in applied, f"{file.path} was not applied"
+
+
+def test_certificate(site: Site, switch: Switch, tmp_path: Path) -> None:
+    """A phone by TLS is shown the Site's certificate, its name and its authorities"""
+    if (tls := site.network.tls) is None:
+        pytest.skip("the Site does not enable tls")
+    asked = ssl.create_default_context(cafile=authorities(site, tmp_path / "authorities.pem"))
+    plain = socket.create_connection((switch.announced_address, tls.port), timeout=PATIENCE)
+    with asked.wrap_socket(plain, server_hostname=site.domain) as shown:
+        seen = shown.getpeercert(binary_form=True)
+    own = x509.load_pem_x509_certificates(tls.certificate.read_bytes())[0]
+    assert seen == own.public_bytes(serialization.Encoding.DER)
 
 
 CONFINED = {
@@ -71,7 +87,7 @@ def test_confinement(host: Any, site: Site) -> None:
     said = host.check_output(f"systemctl show {paths.KAMAILIO_UNIT} -p {names}")
     found = dict(line.split("=", 1) for line in said.splitlines())
     assert {name: found[name] for name in CONFINED} == CONFINED
-    low = "cap_net_bind_service" if site.network.sip_port < 1024 else ""
+    low = "cap_net_bind_service" if any(at < 1024 for _, at in site.network.listeners) else ""
     assert found["CapabilityBoundingSet"] == low
     status = host.check_output(f"cat /proc/{found['MainPID']}/status")
     kernel = dict(line.split(":\t", 1) for line in status.splitlines() if ":\t" in line)
@@ -80,8 +96,8 @@ def test_confinement(host: Any, site: Site) -> None:
 
 def test_says_nothing_to_strangers(site: Site, switch: Switch) -> None:
     """A stranger's question is not answered, and what is answered does not say what runs here"""
-    if "udp" not in site.network.transports:
-        pytest.skip("the Site does not enable udp")
+    if site.network.for_all[0] != "udp":
+        pytest.skip("the Site does not take UDP from all")
     address = local_address(switch)
     family = socket.AF_INET6 if ":" in address else socket.AF_INET
     shown = f"[{address}]" if ":" in address else address

@@ -20,11 +20,11 @@ def every_extension(given: Given) -> Uses:
     return alone(*given.extensions(given.site.extension_by_number))
 
 
-@pytest.mark.parametrize("transport", ["udp", "tcp"])
+@pytest.mark.parametrize("transport", ["udp", "tcp", "tls"])
 @uses(every_extension)
 def test_every_extension_registers(site: Site, phone: Callable[..., Phone], transport: str) -> None:
     """Every extension registers by digest"""
-    if transport not in site.network.transports:
+    if transport not in dict(site.network.listeners):
         pytest.skip(f"the Site does not enable {transport}")
     for extension in site.extensions:
         made = phone(extension, transport=transport)
@@ -59,7 +59,8 @@ def test_unknown_user(site: Site, exchange: Exchange, switch: Switch) -> None:
         WRONG,
         domain=site.domain,
         server=switch.announced_address,
-        port=site.network.sip_port,
+        transport=site.network.for_all[0],
+        port=site.network.for_all[1],
     )
     with pytest.raises(RegistrationRefused) as refused:
         stranger.register()

@@ -178,7 +178,8 @@ def test_strangers_call_nobody(site: Site, switch: Switch, exchange: Exchange) -
             "stranger",
             domain=site.domain,
             server=switch.announced_address,
-            port=site.network.sip_port,
+            transport=site.network.for_all[0],
+            port=site.network.for_all[1],
         )
     else:
         stranger = exchange.phone("stranger", domain=own)

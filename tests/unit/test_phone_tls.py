@@ -147,6 +147,14 @@ def test_a_switch_without_kamailio_has_none(authority: Authority) -> None:
     assert len(windows) == 1
 
 
+def test_an_end_that_is_near_is_told(authority: Authority) -> None:
+    (said,) = good(authority).warnings()
+    assert said.startswith("Site.network.tls.certificate: ")
+    assert "renew it, or no phone comes by TLS" in said
+    certificate, key = authority.certificate(DOMAIN, days=(-1, 60))
+    assert described(certificate, key.read_text()).warnings() == []
+
+
 def rules(site: Site) -> list[str]:
     made = system.firewall(site, [22])[paths.FIREWALL_RULES].text
     return [line.strip() for line in made.splitlines() if '"sip ' in line]
