@@ -12,6 +12,7 @@ from callcenter.render import paths, phrases, sounds
 from callcenter.render._files import File, Tree
 from callcenter.render._templates import plain, xml
 from callcenter.render.services import (
+    PHONE_SRTP,
     SERVICES,
     action,
     callers,
@@ -123,6 +124,7 @@ def _files(site: Site, switch: Switch) -> Iterator[File]:
         "leads_on": leads_on(site),
         "records": records(site),
         "stun_answer": paths.STUN_ANSWER,
+        "srtp": PHONE_SRTP,
         "alarm_log": paths.ALARM_LOG,
     }
 

@@ -60,6 +60,9 @@ class PhoneTls:
     plain_from: Sources | None = None
     """Networks of ``sip_from`` whose phones may go on without TLS, such as your offices'. Default:
     all of them. Empty: none, so that every phone needs TLS."""
+    srtp: Annotated[bool, Field(strict=True)] = False
+    """Encryption of voice between phones and the switch: a call that cannot be encrypted does not
+    come about. Its key is in SDP (SDES, RFC 4568), so it needs ``plain_from=[]``."""
 
 
 @model
@@ -109,6 +112,10 @@ class Network:
         return self
 
     def _check_tls(self, tls: PhoneTls) -> None:
+        if tls.srtp and self.plain_from:
+            raise Problem(
+                "tls.srtp", "would show its key to all; set plain_from=[], or leave it out"
+            )
         if tls.plain_from is None or self.sip_from == ANYWHERE:
             return
         known = [ipaddress.ip_network(one) for one in self.sip_from]
@@ -125,6 +132,11 @@ class Network:
         if self.tls is None or self.tls.plain_from is None:
             return self.sip_from
         return self.tls.plain_from
+
+    @property
+    def srtp(self) -> bool:
+        """True where all voice between phones and the switch is encrypted."""
+        return self.tls is not None and self.tls.srtp
 
     @property
     def listeners(self) -> tuple[tuple[Listener, int], ...]:

@@ -559,6 +559,11 @@ class Site:
             for field in ("users", "tls")
             if getattr(self.event_socket, field)
         ]
+        if self.network.srtp:
+            out.append(
+                "Site.network.tls.srtp: needs a switch, and the inventory has edges only; leave it "
+                "out"
+            )
         if self.media.mode != "bypass":
             out.append(
                 f"Site.media.mode: {self.media.mode!r} needs a switch, and the inventory has edges "

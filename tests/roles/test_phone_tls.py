@@ -16,7 +16,15 @@ import pytest
 from callcenter.render import kamailio, paths
 from lab import nat, network
 from tests.acceptance.support.audio import assert_heard
-from tests.acceptance.support.phones import Call, Exchange, PhoneError, Transport
+from tests.acceptance.support.phones import (
+    Call,
+    CallFailed,
+    Exchange,
+    Phone,
+    PhoneError,
+    Srtp,
+    Transport,
+)
 from tests.attack.sip import Account, Message, Peer
 from tests.certificates import Authority
 from tests.roles.conftest import SITE, Operator
@@ -28,10 +36,12 @@ from tests.roles.support import (
     still_talking,
     verify,
 )
+from tests.roles.test_fax_tls import overheard
 
 HOST = "secure1"
 DOMAIN = "roles.callcenter.test"
 PORT = 5061
+GROUP = "6100"
 WAYS: tuple[tuple[str, Transport], ...] = (("1007", "tls"), ("1006", "udp"))
 
 
@@ -56,7 +66,8 @@ class Secure:
         self.operator.secrets.write_text(json.dumps(kept | {"phones-key": key.read_text()}))
         tls = f"PhoneTls('{certificate}', secret('phones-key'){more})"
         site = SITE.replace("Network(", f"Network(edge=True, tls={tls}, ")
-        self.operator.describe(site, **host_data)
+        group = f"ring_groups=[RingGroup('all', ['1001'], number={GROUP})], media="
+        self.operator.describe(site.replace("media=", group), **host_data)
 
     def shown(self, **given: ssl.TLSVersion) -> ssl.SSLSocket:
         """The connection of a program that checks the name in the certificate."""
@@ -242,6 +253,53 @@ def test_a_phone_and_a_switch_behind_nat(secure: Secure) -> None:
             call.wait_ended()
         ways = {m.source for m in secret.messages if m.transport == "TLS" and m.sent}
         assert len(ways) == 1, "another connection than that of the registration"
+
+
+def test_nobody_hears_voice(secure: Secure, exchange: Exchange) -> None:
+    """To an extension, a ring group and the echo; who does not encrypt calls nobody, and is called
+    by nobody."""
+    secure.describe(", plain_from=[], srtp=True")
+    secure.operator.succeed()
+    known = json.loads(secure.operator.secrets.read_text())
+
+    def phone(number: str, srtp: Srtp | None) -> Phone:
+        made = exchange.phone(
+            number,
+            known[f"extension/{number}"],
+            domain=DOMAIN,
+            server=secure.address,
+            transport="tls",
+            codecs=("PCMU",),
+            srtp=srtp,
+        )
+        made.register()
+        return made
+
+    caller, callee, plain = phone("1000", "sdes"), phone("1001", "sdes"), phone("1002", None)
+    with overheard(secure.operator.lab.gateway, secure.address) as heard:
+        for number in ("1001", GROUP):
+            call = caller.call(number)
+            answered = callee.incoming().answer()
+            call.wait_established()
+            call.play(CALLER_HZ)
+            answered.play(CALLEE_HZ)
+            still_talking(call, answered)
+            call.hangup()
+            answered.wait_ended()
+        echo = caller.call("9196")
+        echo.wait_established()
+        echo.play(CALLER_HZ)
+        assert_heard(echo, CALLER_HZ, 1)
+        echo.hangup()
+    voice = [one for one in heard if one[0] >> 6 == 2 and one[1] & 0x7F == 0]
+    assert len(voice) > 300
+    # 20 ms of G.711 and what proves them whole. A tone has few values; what is encrypted has as
+    # many as chance gives.
+    assert min(map(len, voice)) == 12 + 160 + 10
+    assert min(len(set(one[12:172])) for one in voice) > 80
+    for one, other in ((plain, "1001"), (caller, "1002"), (plain, "9196")):
+        with pytest.raises(CallFailed):
+            one.call(other).wait_established()
 
 
 def test_off_again(secure: Secure) -> None:

@@ -126,6 +126,8 @@ def test_authorities_between_follow(authority: Authority) -> None:
         ({"port": 5060}, "network.tls.port", "5060 is network.sip_port; use 5061 or another"),
         ({"port": 16400}, "network.tls.port", "16400 is network.rtp_ports"),
         ({"plain_from": ["203.0.113.0/24"]}, "tls.plain_from[0]", "is not in sip_from"),
+        ({"srtp": True}, "tls.srtp", "would show its key to all; set plain_from=[]"),
+        ({"srtp": True, "plain_from": OFFICES}, "tls.srtp", "would show its key to all"),
         ({"plain_from": ["192.0.0.0/8"]}, "tls.plain_from[0]", "is not in sip_from"),
     ],
 )

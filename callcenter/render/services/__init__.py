@@ -39,6 +39,7 @@ from callcenter.render.services import (
 )
 from callcenter.render.services._way import (
     CONTEXT,
+    PHONE_SRTP,
     action,
     codes,
     leads_on,
@@ -51,6 +52,7 @@ from callcenter.site import Site
 
 __all__ = [
     "CONTEXT",
+    "PHONE_SRTP",
     "SERVICES",
     "Service",
     "action",

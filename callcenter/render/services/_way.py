@@ -18,6 +18,7 @@ from callcenter.site.features import DIGITS, WITH_NUMBER
 
 __all__ = [
     "CONTEXT",
+    "PHONE_SRTP",
     "action",
     "codes",
     "config",
@@ -31,6 +32,10 @@ __all__ = [
 
 CONTEXT = "services"
 """The dialplan context of all destinations. No caller enters it but by a transfer of ours."""
+
+PHONE_SRTP = "mandatory:AES_256_CM_HMAC_SHA1_80:AES_CM_128_HMAC_SHA1_80"
+"""Encryption of voice of a phone's leg, where the Site requires it. Of FreeSWITCH's own choice of
+suites one has no authentication, and others a short one."""
 
 _PREFIXES = {
     "applications": "application",
