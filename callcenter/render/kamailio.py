@@ -32,6 +32,12 @@ TLS_FILES = [paths.KAMAILIO_TLS, paths.KAMAILIO_TLS_CERTIFICATE, paths.KAMAILIO_
 GROUP = users.KAMAILIO
 TABLES = {"ha1": "ha1", "ring": "ring", "secrets": "secrets"}
 """Kamailio's tables: a1-hash and milliseconds of ringing by number, and keys by use."""
+CONNECTIONS = 4096
+"""Connections of phones that Kamailio holds at once."""
+MEMORY_MB = 128
+"""Megabytes that Kamailio's processes share. What is not used is not taken of the host."""
+TLS_KB = 96
+"""Kilobytes more of it for a connection by TLS, of which a phone's was seen to take 75."""
 SCHEMA = [f"/usr/share/kamailio/db_sqlite/{name}-create.sql" for name in ("standard", "usrloc")]
 """SQL files of the package that create the database of locations."""
 DIALOGS = Secret("edge/dialogs")
@@ -78,6 +84,7 @@ def _files(site: Site, edge: Switch) -> Iterator[File]:
             tables=TABLES,
             announced=paths.KAMAILIO_ANNOUNCED.rpartition("/")[2],
             own_networks=packet_filter.own(site),
+            connections=CONNECTIONS,
             tls_config=paths.KAMAILIO_TLS,
             ANYWHERE=ANYWHERE,
         ),
@@ -88,6 +95,8 @@ def _files(site: Site, edge: Switch) -> Iterator[File]:
             "kamailio/unit.conf.j2",
             config=paths.KAMAILIO_CONFIG,
             watched=watched(site),
+            connections=CONNECTIONS,
+            memory=MEMORY_MB + (CONNECTIONS * TLS_KB // 1024 if site.network.tls else 0),
             applied=paths.KAMAILIO_APPLIED,
             location=paths.KAMAILIO_LOCATION,
             schema=SCHEMA,

@@ -148,17 +148,17 @@ def test_who_is_blocked(
     assert exchange.phone(sent, domain=at(operator)).call(number).wait_ended().code == code
 
 
-@pytest.mark.parametrize("sent", ["anonymous", "1004", "Mallory"])
-def test_who_shows_no_number_stays_nobody(
-    operator: Operator, exchange: Exchange, sent: str
-) -> None:
+def test_who_shows_no_number_stays_nobody(operator: Operator, exchange: Exchange) -> None:
+    # One registration for all: FreeSWITCH has a contact's older rows deleted a while after it has
+    # registered, and by then the same contact of a test that was over at once is such a row.
     phone = phone_of(operator, HOST, exchange, "1001")
-    call = exchange.phone(sent, domain=at(operator)).call("030123401")
-    answered = phone.incoming().answer()
-    assert shown_on(answered) == "anonymous anonymous"
-    call.wait_established()
-    call.hangup()
-    answered.wait_ended()
+    for sent in ("anonymous", "1004", "Mallory"):
+        call = exchange.phone(sent, domain=at(operator)).call("030123401")
+        answered = phone.incoming().answer()
+        assert shown_on(answered) == "anonymous anonymous", sent
+        call.wait_established()
+        call.hangup()
+        answered.wait_ended()
 
 
 carrier = side(5069)

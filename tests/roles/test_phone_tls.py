@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import json
+import resource
 import socket
 import ssl
 import subprocess
 from collections.abc import Callable, Iterator
+from contextlib import ExitStack
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -180,6 +182,19 @@ def test_a_phone_that_does_not_know_the_authority_sends_nothing(
         pytest.raises(PhoneError),
     ):
         phone_of(secure.operator, HOST, exchange, "1000", transport="tls")
+
+
+def test_many_that_say_nothing_keep_nobody_out(secure: Secure, exchange: Exchange) -> None:
+    """More connections than a process may have files, where nobody says how many."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (min(hard, 4096), hard))
+    try:
+        with ExitStack() as held:
+            for _ in range(1500):
+                held.enter_context(socket.create_connection((secure.address, PORT), timeout=60))
+            phone_of(secure.operator, HOST, exchange, "1008", transport="tls")
+    finally:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
 
 
 def test_a_new_certificate_costs_no_call(secure: Secure, exchange: Exchange) -> None:
