@@ -273,6 +273,9 @@ def test_a_phone_and_a_switch_behind_nat(secure: Secure) -> None:
 def test_nobody_hears_voice(secure: Secure, exchange: Exchange) -> None:
     """To an extension, a ring group and the echo; who does not encrypt calls nobody, and is called
     by nobody."""
+    secure.describe()
+    secure.operator.succeed()
+    before = phone_of(secure.operator, HOST, exchange, "1003")
     secure.describe(", plain_from=[], srtp=True")
     secure.operator.succeed()
     known = json.loads(secure.operator.secrets.read_text())
@@ -312,9 +315,10 @@ def test_nobody_hears_voice(secure: Secure, exchange: Exchange) -> None:
     # many as chance gives.
     assert min(map(len, voice)) == 12 + 160 + 10
     assert min(len(set(one[12:172])) for one in voice) > 80
-    for one, other in ((plain, "1001"), (caller, "1002"), (plain, "9196")):
+    for one, other in ((plain, "1001"), (caller, "1002"), (plain, "9196"), (caller, "1003")):
         with pytest.raises(CallFailed):
             one.call(other).wait_established()
+    assert [m.label for m in before.messages if m.method == "INVITE"] == []
 
 
 def test_off_again(secure: Secure) -> None:
