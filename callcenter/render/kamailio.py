@@ -66,6 +66,10 @@ def _files(site: Site, edge: Switch) -> Iterator[File]:
         shown = f"[{address}]" if ":" in address else address
         return f"{shown}:{port}"
 
+    def reached(addresses: Iterable[str], ports: Iterable[int]) -> list[str]:
+        """List the addresses, each with each port."""
+        return [host_port(address, port) for port in ports for address in addresses]
+
     def literal(text: str) -> str:
         """Return the regular expression of an address."""
         return "".join(f"[{sign}]" if sign in ".[]" else sign for sign in text)
@@ -78,6 +82,7 @@ def _files(site: Site, edge: Switch) -> Iterator[File]:
             switch=edge,
             host_port=host_port,
             literal=literal,
+            reached=reached,
             folder=paths.KAMAILIO,
             location=paths.KAMAILIO_LOCATION,
             calls=paths.KAMAILIO_CALLS,

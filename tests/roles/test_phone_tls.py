@@ -224,9 +224,12 @@ def test_required_outside_and_offered_inside(secure: Secure, exchange: Exchange)
         with Peer(secure.operator.lab.gateway, (secure.address, 5060)) as plain:
             return plain.login("REGISTER", f"sip:{DOMAIN}", Account("1005", DOMAIN, password))
 
-    offered = without()
-    assert offered is not None
-    assert offered.status == 200
+    for inside in ("", ', plain_from=["10.77.0.0/24"]'):
+        secure.describe(inside)
+        secure.operator.succeed()
+        offered = without()
+        assert offered is not None
+        assert offered.status == 200
     secure.describe(', plain_from=["192.0.2.0/24"]')
     secure.operator.succeed()
     phone_of(secure.operator, HOST, exchange, "1004", transport="tls")

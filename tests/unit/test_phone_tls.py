@@ -184,6 +184,18 @@ def test_without_it_from_where_the_site_says(authority: Authority) -> None:
     assert listens == ["tls:192.0.2.7:5061", "udp:192.0.2.7:5060"]
 
 
+def test_an_address_may_hold_the_number_of_a_port(authority: Authority) -> None:
+    site = good(authority, sip_from=("2001:db8::/32",))
+    made = kamailio.configuration(site, Switch("cc1", address="2001:db8:5060::7"))
+    config = made[paths.KAMAILIO_CONFIG].text
+    (route,) = set(re.findall(r"<sip:\((\S+?)\)\(;transport", config))
+    # Python takes POSIX' brackets, too, and warns.
+    route = route.replace("[[]", r"\[").replace("[]]", r"\]")
+    for port in (5060, 5061):
+        assert re.fullmatch(route, f"[2001:db8:5060::7]:{port}")
+    assert not re.fullmatch(route, "[2001:db8:5061::7]:5061")
+
+
 def test_the_key_is_for_kamailio_alone(authority: Authority) -> None:
     tree = kamailio.configuration(good(authority), Switch("cc1", address="192.0.2.7"))
     holding = [one for one in tree if b"PRIVATE KEY" in one.content]
@@ -199,6 +211,7 @@ def test_the_key_is_for_kamailio_alone(authority: Authority) -> None:
     [
         (False, Switch("cc1", address="192.0.2.7")),
         (True, Switch("cc1", address="192.0.2.7")),
+        (True, Switch("cc1", address="2001:db8::5060:7")),
         (True, Switch("cc1", address="10.0.0.7", public_ip="203.0.113.7")),
         (True, Switch("cc1", address="10.0.0.7", stun="stun.example.net")),
     ],
