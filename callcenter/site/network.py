@@ -112,7 +112,7 @@ class Network:
         return self
 
     def _check_tls(self, tls: PhoneTls) -> None:
-        if tls.srtp and self.plain_from:
+        if tls.srtp and not self.needs_tls:
             raise Problem(
                 "tls.srtp", "would show its key to all; set plain_from=[], or leave it out"
             )
@@ -134,6 +134,11 @@ class Network:
         return self.tls.plain_from
 
     @property
+    def needs_tls(self) -> bool:
+        """True where no phone may speak SIP without TLS."""
+        return self.tls is not None and self.tls.plain_from == ()
+
+    @property
     def srtp(self) -> bool:
         """True where all voice between phones and the switch is encrypted."""
         return self.tls is not None and self.tls.srtp
@@ -141,7 +146,7 @@ class Network:
     @property
     def listeners(self) -> tuple[tuple[Listener, int], ...]:
         """Transport and port of each way by which phones come, those without TLS first."""
-        plain = self.transports if self.plain_from or self.tls is None else ()
+        plain = () if self.needs_tls else self.transports
         tls: tuple[tuple[Listener, int], ...] = (
             () if self.tls is None else (("tls", self.tls.port),)
         )

@@ -196,6 +196,13 @@ def test_an_address_may_hold_the_number_of_a_port(authority: Authority) -> None:
     assert not re.fullmatch(route, "[2001:db8:5061::7]:5061")
 
 
+def test_networks_that_are_not_said_require_nothing(authority: Authority) -> None:
+    """As where the host has another packet filter."""
+    network = good(authority, sip_from=()).network
+    assert dict(network.listeners) == {"udp": 5060, "tcp": 5060, "tls": 5061}
+    assert network.for_all == ("udp", 5060)
+
+
 def test_the_key_is_for_kamailio_alone(authority: Authority) -> None:
     tree = kamailio.configuration(good(authority), Switch("cc1", address="192.0.2.7"))
     holding = [one for one in tree if b"PRIVATE KEY" in one.content]
