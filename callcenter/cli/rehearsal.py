@@ -36,7 +36,12 @@ def rehearsed(site: Site) -> Iterator[Site]:
     named = dict(site.secrets())
     if literal := [path for path, one in named.items() if one.literal is not None]:
         raise SiteError([f"Site.{literal[0]}: is a literal, which would be shown; use secret(…)"])
-    wanted = {one.name: one for one in named.values() if one.kind != "key"}
+    values = {one.name: _stand_in(one) for one in named.values() if one.kind != "key"}
+    values |= {
+        one.name: key
+        for one in named.values()
+        if one.kind == "key" and (key := site.vault.known(one)) is not None
+    }
     keys = {one.variable for one in named.values() if one.kind == "key"}
     # All of them: what is made for a service of the host is no field of the Site.
     kept = {
@@ -48,7 +53,7 @@ def rehearsed(site: Site) -> Iterator[Site]:
         with tempfile.TemporaryDirectory() as folder:
             file = Path(folder) / "secrets.json"
             file.touch(0o600)
-            file.write_text(json.dumps({name: _stand_in(one) for name, one in wanted.items()}))
+            file.write_text(json.dumps(values))
             yield replace(site, secret_file=file, encrypted_secrets=None)
     finally:
         os.environ.update(kept)

@@ -266,9 +266,11 @@ class Vault:
 
     def lacking(self, wanted: Secret) -> str:
         """Say what to do about a secret that is not made and not there."""
+        what = "its key, as PEM," if wanted.kind == "key" else "its value"
+        by = "never made" if wanted.kind == "key" else "given by others"
         return (
-            f"{wanted!r} is given by others and not set; put its value into {wanted.variable}, or "
-            f"into {self._encrypted or self._file}"
+            f"{wanted!r} is {by} and not set; put {what} into {wanted.variable}, or into "
+            f"{self._encrypted or self._file}"
         )
 
     def ensure(self, wanted: Iterable[Secret]) -> None:

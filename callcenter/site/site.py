@@ -516,15 +516,13 @@ class Site:
                 continue
             path = f"trunks[{index}].key"
             if (key := self.vault.known(trunk.key)) is None:
-                raise Problem(path, f"there is no {trunk.key!r}; put the key there, as PEM")
+                raise Problem(path, self.vault.lacking(trunk.key))
             own = check_certificates(f"trunks[{index}].certificate", trunk.certificate)[0]
             if (wrong := fits(key, own)) is not None:
                 raise Problem(path, wrong)
         if (tls := self.network.tls) is not None:
             if (key := self.vault.known(tls.key)) is None:
-                raise Problem(
-                    "network.tls.key", f"there is no {tls.key!r}; put the key there, as PEM"
-                )
+                raise Problem("network.tls.key", self.vault.lacking(tls.key))
             own = check_served("network.tls.certificate", tls.certificate, self.domain)
             if (wrong := fits(key, own)) is not None:
                 raise Problem("network.tls.key", wrong)

@@ -20,8 +20,13 @@ from roles.files.facts import MASK_SED, ManagedFiles, MaskedContents
 
 __all__ = ["forget_units", "payload_command", "show_difference", "shows_differences", "tree"]
 
-HIDDEN = {".wav": "sound", ".key": "private key"}
-"""Suffixes of files that a diff does not show, and what it says instead."""
+HIDDEN = {
+    ".wav": "sound",
+    ".key": "private key",
+    # FreeSWITCH reads both from one file.
+    "/agent.pem": "certificate and private key",
+}
+"""Ends of paths that a diff does not show, and what it says instead."""
 
 _UNPACK = (
     'umask 077; d=$(mktemp -d) && trap "rm -rf $d" EXIT && base64 -d | tar -xz -C "$d" && {run}'
@@ -131,7 +136,8 @@ def show_difference(
         old = host.get_fact(MaskedContents, names=paths_now, below=below) if paths_now else {}
     for path in difference.paths:
         if path.endswith(hidden):
-            what = HIDDEN[path[path.rindex(".") :]] if path in wanted else "removed"
+            kind = next(what for end, what in HIDDEN.items() if path.endswith(end))
+            what = kind if path in wanted else "removed"
             logger.info(f"{host.print_prefix}{path}: {what}")
             continue
         if path in paths_now and f"{below}{path}" not in old:

@@ -31,11 +31,13 @@ __all__ = [
     "connected",
     "contacts",
     "forget_phones",
+    "hold_and_resume",
     "listening",
     "logged",
     "name_server",
     "phone_of",
     "phones_at",
+    "put_through",
     "refused",
     "sentence",
     "state_of",
@@ -223,7 +225,12 @@ def verify(operator: Operator, only: str, report: Path) -> subprocess.CompletedP
 def connected(operator: Operator, host: str, exchange: Exchange) -> tuple[Call, Call]:
     """Two extensions of a host in a call; each plays a tone of its own and hears the other's."""
     caller, callee = (phone_of(operator, host, exchange, number) for number in ("1000", "1001"))
-    call = caller.call("1001")
+    return put_through(caller, callee, "1001")
+
+
+def put_through(caller: Phone, callee: Phone, number: str) -> tuple[Call, Call]:
+    """A call of a number that rings a phone; each plays a tone of its own and hears the other's."""
+    call = caller.call(number)
     answered = callee.incoming().answer()
     call.wait_established()
     call.play(CALLER_HZ)

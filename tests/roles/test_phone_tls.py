@@ -31,10 +31,10 @@ from tests.attack.sip import Account, Message, Peer
 from tests.certificates import Authority
 from tests.roles.conftest import SITE, Operator
 from tests.roles.support import (
-    CALLEE_HZ,
     CALLER_HZ,
     hold_and_resume,
     phone_of,
+    put_through,
     still_talking,
     verify,
 )
@@ -108,14 +108,7 @@ def talk(
     called = "1003" if caller == callee else numbers[callee]
     by = phone_of(secure.operator, HOST, exchange, numbers[caller], transport=caller)
     to = phone_of(secure.operator, HOST, exchange, called, transport=callee)
-    call = by.call(called)
-    answered = to.incoming().answer()
-    call.wait_established()
-    call.play(CALLER_HZ)
-    answered.play(CALLEE_HZ)
-    assert_heard(call, CALLEE_HZ, 0.2)
-    assert_heard(answered, CALLER_HZ, 0.2)
-    return call, answered
+    return put_through(by, to, called)
 
 
 def test_a_second_run_changes_nothing(secure: Secure) -> None:
@@ -198,7 +191,7 @@ def test_many_that_say_nothing_keep_nobody_out(secure: Secure, exchange: Exchang
 
 
 def test_a_new_certificate_costs_no_call(secure: Secure, exchange: Exchange) -> None:
-    """Who connects sees the new one; who talks goes on, is held, and hangs up."""
+    """A call goes on, is held and hung up, and new connections see the new certificate."""
     call, answered = talk(secure, exchange, "tls", "udp")
     with secure.shown() as by:
         before = by.getpeercert()
@@ -217,7 +210,7 @@ def test_a_new_certificate_costs_no_call(secure: Secure, exchange: Exchange) -> 
 
 
 def test_required_outside_and_offered_inside(secure: Secure, exchange: Exchange) -> None:
-    """Who is in none of the networks that go without it needs TLS."""
+    """Networks that the Site does not name need TLS, and those that it names do not."""
     password = json.loads(secure.operator.secrets.read_text())["extension/1005"]
 
     def without() -> Message | None:
@@ -258,11 +251,7 @@ def test_a_phone_and_a_switch_behind_nat(secure: Secure) -> None:
             for number, way in WAYS
         )
         for caller, callee in ((secret, plain), (plain, secret)):
-            call = caller.call(callee.user)
-            answered = callee.incoming().answer()
-            call.wait_established()
-            call.play(CALLER_HZ)
-            answered.play(CALLEE_HZ)
+            call, answered = put_through(caller, callee, callee.user)
             still_talking(call, answered)
             for one, other in ((call, answered), (answered, call)):
                 hold_and_resume(one, other)
@@ -281,6 +270,8 @@ def test_nobody_hears_voice(secure: Secure, exchange: Exchange) -> None:
     before = phone_of(secure.operator, HOST, exchange, "1003")
     secure.describe(", plain_from=[], srtp=True")
     secure.operator.succeed()
+    kept = secure.operator.ssh(HOST, "kamcmd ul.lookup location s:1003")
+    assert "Address: sip:1003@" in kept
     known = json.loads(secure.operator.secrets.read_text())
 
     def phone(number: str, srtp: Srtp | None) -> Phone:
@@ -299,11 +290,7 @@ def test_nobody_hears_voice(secure: Secure, exchange: Exchange) -> None:
     caller, callee, plain = phone("1000", "sdes"), phone("1001", "sdes"), phone("1002", None)
     with overheard(secure.operator.lab.gateway, secure.address) as heard:
         for number in ("1001", GROUP):
-            call = caller.call(number)
-            answered = callee.incoming().answer()
-            call.wait_established()
-            call.play(CALLER_HZ)
-            answered.play(CALLEE_HZ)
+            call, answered = put_through(caller, callee, number)
             still_talking(call, answered)
             call.hangup()
             answered.wait_ended()

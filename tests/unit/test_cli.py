@@ -20,6 +20,7 @@ import pytest
 from callcenter.cli import COMMANDS, main
 from callcenter.cli.check import check
 from callcenter.client.home import HOME
+from tests.certificates import Authority
 
 ROOT = Path(__file__).parents[2]
 SITE = """
@@ -300,6 +301,39 @@ def test_rendered_files_show_no_secret_and_make_none(
     assert not any(key.encode() in one for one in written)
     assert not (shop / ".secrets").exists()
     assert os.environ["CALLCENTER_SECRET_CARRIER"] == SECRET
+
+
+@pytest.mark.parametrize("by", ["file", "variable"])
+def test_a_private_key_is_there_and_not_rendered(
+    shop: Path, monkeypatch: pytest.MonkeyPatch, by: str
+) -> None:
+    """It has to fit its certificate, so no stand-in will do."""
+    certificate, key = Authority.make(shop / "own").certificate("shop.example.net")
+    tls = f"edge=True, tls=PhoneTls({str(certificate)!r}, secret('phones-key')), "
+    described(shop, text=SITE.replace("Network(", f"Network({tls}"))
+    if by == "variable":
+        monkeypatch.setenv("CALLCENTER_SECRET_PHONES_KEY", key.read_text())
+    else:
+        kept = shop / ".secrets/shop.example.net.json"
+        kept.parent.mkdir(mode=0o700)
+        kept.touch(0o600)
+        kept.write_text(json.dumps({"phones-key": key.read_text()}))
+    assert main(["render", "--out", "out"]) == 0
+    written = [path.read_bytes() for path in (shop / "out").rglob("*") if path.is_file()]
+    assert b"(a private key)\n" in written
+    assert not any(key.read_text().splitlines()[1].encode() in one for one in written)
+
+
+def test_a_key_that_is_not_there_is_said(shop: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    certificate, _ = Authority.make(shop / "own").certificate("shop.example.net")
+    tls = f"edge=True, tls=PhoneTls({str(certificate)!r}, secret('phones-key')), "
+    described(shop, text=SITE.replace("Network(", f"Network({tls}"))
+    assert main(["check"]) == 1
+    said = capsys.readouterr().err
+    assert (
+        "Site.network.tls.key: secret('phones-key') is never made and not set; put its key" in said
+    )
+    assert "into CALLCENTER_SECRET_PHONES_KEY, or into " in said
 
 
 def test_a_literal_is_not_rendered(shop: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -197,7 +197,7 @@ def test_an_address_may_hold_the_number_of_a_port(authority: Authority) -> None:
 
 
 def test_networks_that_are_not_said_require_nothing(authority: Authority) -> None:
-    """As where the host has another packet filter."""
+    """Another packet filter may know them."""
     network = good(authority, sip_from=()).network
     assert dict(network.listeners) == {"udp": 5060, "tcp": 5060, "tls": 5061}
     assert network.for_all == ("udp", 5060)

@@ -14,7 +14,7 @@ from typing import Any
 
 import pytest
 
-from callcenter.render import freeswitch, paths, system
+from callcenter.render import freeswitch, kamailio, paths, system
 from callcenter.render.debian import read_index
 from callcenter.site import (
     EventSocket,
@@ -22,6 +22,7 @@ from callcenter.site import (
     Firewall,
     LocalPackages,
     Network,
+    PhoneTls,
     SignalWire,
     Site,
     Switch,
@@ -37,6 +38,7 @@ from roles.freeswitch.operations import local_archive, outdated, unwanted
 from roles.host.checks import problems
 from roles.host.facts import FreeSwitchProcess, HostState, Listener, State
 from roles.windows.release import seconds_to_wait
+from tests.certificates import Authority
 
 DIGEST = "2c26b46b68ffc68ff99b453c1d30413413422d706483bfa0f98a5e886266e7ae"
 
@@ -278,6 +280,28 @@ class TestMasks:
         assert [one in everything for one in secrets] == [False, True, True, True, True]
         shown = "".join(masked(file.content) for tree in self.trees for file in tree)
         assert [one for one in secrets if one in shown] == []
+
+    def test_private_keys_are_not_shown_at_all(self, tmp_path: Path) -> None:
+        """Where FreeSWITCH reads one, and where Kamailio does."""
+        authority = Authority.make(tmp_path / "own")
+        certificate, key = authority.certificate("cc.example.net")
+        known: dict[str, Any] = {
+            "certificate": certificate,
+            "key": Secret(literal=key.read_text()),
+        }
+        site = replace(
+            SITE,
+            domain="cc.example.net",
+            network=Network(sip_from="anywhere", edge=True, tls=PhoneTls(**known)),
+            trunks=(
+                Trunk("a", host="sip.a.net", networks=["192.0.2.1"], transport="tls",
+                      ca_file=authority.file, **known),
+            ),
+        )  # fmt: skip
+        trees = (freeswitch.configuration(site, SWITCH), kamailio.configuration(site, SWITCH))
+        holding = [one.path for tree in trees for one in tree if b"PRIVATE KEY" in one.content]
+        assert len(holding) == 2
+        assert all(path.endswith(tuple(HIDDEN)) for path in holding)
 
     def test_leave_all_else_as_it_is(self) -> None:
         dialplan = self.trees[0]["dialplan/default.xml"].content
