@@ -20,7 +20,7 @@ from typing import TypeVar
 from callcenter.render import paths
 from lab import nat, network
 from tests.acceptance.support.audio import assert_heard, assert_speech
-from tests.acceptance.support.phones import Call, Codec, Exchange, Phone, Transport
+from tests.acceptance.support.phones import Call, Codec, Exchange, Phone, Srtp, Transport
 from tests.acceptance.support.waiting import eventually
 from tests.roles.conftest import EDGE, ROOT, Operator, Run
 
@@ -156,6 +156,7 @@ def phone_of(
     codecs: tuple[Codec, ...] = ("PCMU",),
     server: str | None = None,
     transport: Transport = "udp",
+    srtp: Srtp | None = None,
 ) -> Phone:
     """A registered phone of an extension of a host, which it reaches at its own address or at
     ``server``."""
@@ -166,6 +167,7 @@ def phone_of(
         server=server or next(one.address for one in operator.lab.hosts if one.name == host),
         codecs=codecs,
         transport=transport,
+        srtp=srtp,
     )
     phone.register()
     return phone

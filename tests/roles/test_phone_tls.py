@@ -17,14 +17,14 @@ import pytest
 
 from callcenter.render import kamailio, paths
 from lab import nat, network
-from tests.acceptance.support.audio import assert_heard
+from tests.acceptance.support.audio import assert_heard, assert_speech
 from tests.acceptance.support.phones import (
     Call,
     CallFailed,
+    Codec,
     Exchange,
     Phone,
     PhoneError,
-    Srtp,
     Transport,
 )
 from tests.attack.sip import Account, Message, Peer
@@ -36,6 +36,7 @@ from tests.roles.support import (
     phone_of,
     put_through,
     still_talking,
+    until_on,
     verify,
 )
 from tests.roles.test_fax_tls import overheard
@@ -44,6 +45,7 @@ HOST = "secure1"
 DOMAIN = "roles.callcenter.test"
 PORT = 5061
 GROUP = "6100"
+BOX = "1010"
 WAYS: tuple[tuple[str, Transport], ...] = (("1007", "tls"), ("1006", "udp"))
 
 
@@ -69,7 +71,9 @@ class Secure:
         tls = f"PhoneTls('{certificate}', secret('phones-key'){more})"
         site = SITE.replace("Network(", f"Network(edge=True, tls={tls}, ")
         group = f"ring_groups=[RingGroup('all', ['1001'], number={GROUP})], media="
-        self.operator.describe(site.replace("media=", group), **host_data)
+        box = f"extensions=[Extension({BOX}, voicemail=True), "
+        site = site.replace("media=", group).replace("extensions=[", box)
+        self.operator.describe(site, **host_data)
 
     def shown(self, **given: ssl.TLSVersion) -> ssl.SSLSocket:
         """The connection of a program that checks the name in the certificate."""
@@ -98,6 +102,11 @@ def exchange(secure: Secure) -> Iterator[Exchange]:
     """Phones that know the authority."""
     with Exchange(secure.operator.lab.gateway, ca_file=secure.authority.file) as made:
         yield made
+
+
+def encrypting(secure: Secure, exchange: Exchange, number: str, codec: Codec = "PCMU") -> Phone:
+    """A phone that comes by TLS and encrypts its voice."""
+    return phone_of(secure.operator, HOST, exchange, number, (codec,), transport="tls", srtp="sdes")
 
 
 def talk(
@@ -272,22 +281,8 @@ def test_nobody_hears_voice(secure: Secure, exchange: Exchange) -> None:
     secure.operator.succeed()
     kept = secure.operator.ssh(HOST, "kamcmd ul.lookup location s:1003")
     assert "Address: sip:1003@" in kept
-    known = json.loads(secure.operator.secrets.read_text())
-
-    def phone(number: str, srtp: Srtp | None) -> Phone:
-        made = exchange.phone(
-            number,
-            known[f"extension/{number}"],
-            domain=DOMAIN,
-            server=secure.address,
-            transport="tls",
-            codecs=("PCMU",),
-            srtp=srtp,
-        )
-        made.register()
-        return made
-
-    caller, callee, plain = phone("1000", "sdes"), phone("1001", "sdes"), phone("1002", None)
+    caller, callee = (encrypting(secure, exchange, number) for number in ("1000", "1001"))
+    plain = phone_of(secure.operator, HOST, exchange, "1002", transport="tls")
     with overheard(secure.operator.lab.gateway, secure.address) as heard:
         for number in ("1001", GROUP):
             call, answered = put_through(caller, callee, number)
@@ -309,6 +304,23 @@ def test_nobody_hears_voice(secure: Secure, exchange: Exchange) -> None:
         with pytest.raises(CallFailed):
             one.call(other).wait_established()
     assert [m.label for m in before.messages if m.method == "INVITE"] == []
+
+
+def test_digits_are_understood_however_late(secure: Secure, exchange: Exchange) -> None:
+    """The first of a PIN are waiting when FreeSWITCH turns from its prompt to hear them."""
+    secure.describe(", plain_from=[], srtp=True")
+    secure.operator.succeed()
+    pin = json.loads(secure.operator.secrets.read_text())[f"voicemail/{BOX}"]
+    # G.711 is not misheard in this case.
+    call = encrypting(secure, exchange, BOX, "G722").call("*97")
+    call.wait_established()
+    assert_speech(call, 0.3)
+    secure.operator.ssh(HOST, "systemctl freeze freeswitch")
+    call.send_dtmf(pin[:2])
+    secure.operator.ssh(HOST, "systemctl thaw freeswitch")
+    call.send_dtmf(f"{pin[2:]}#")
+    until_on(secure.operator, HOST, f"fs_cli -x 'show channels' | grep -q 'check default .* {BOX}'")
+    call.hangup()
 
 
 def test_off_again(secure: Secure) -> None:

@@ -22,6 +22,7 @@ __all__ = [
     "action",
     "codes",
     "config",
+    "encrypted",
     "leads_on",
     "name_of",
     "numbers",
@@ -33,9 +34,20 @@ __all__ = [
 CONTEXT = "services"
 """The dialplan context of all destinations. No caller enters it but by a transfer of ours."""
 
-PHONE_SRTP = "mandatory:AES_256_CM_HMAC_SHA1_80:AES_CM_128_HMAC_SHA1_80"
-"""Encryption of voice of a phone's leg, where the Site requires it. Of FreeSWITCH's own choice of
-suites one has no authentication, and others a short one."""
+_UNHURRIED = "60:300"
+"""Milliseconds of the jitter buffer of an encrypted leg: usual, and most. Without a buffer
+FreeSWITCH reads the keys that come while it turns to another prompt without decrypting them
+(do_flush of switch_rtp.c, 1.10.12): the caller is misheard. In a bridge the buffer rests."""
+
+
+def encrypted(suites: str) -> dict[str, str]:
+    """Return the variables of a leg whose voice is encrypted, as ``suites`` says."""
+    return {"rtp_secure_media": suites, "jitterbuffer_msec": _UNHURRIED}
+
+
+PHONE_SRTP = encrypted("mandatory:AES_256_CM_HMAC_SHA1_80:AES_CM_128_HMAC_SHA1_80")
+"""Variables of a phone's leg, where the Site requires SRTP. Of FreeSWITCH's own choice of suites
+one has no authentication, and others a short one."""
 
 _PREFIXES = {
     "applications": "application",

@@ -13,7 +13,7 @@ from cryptography.hazmat.primitives import serialization
 from callcenter.render._files import File
 from callcenter.render._templates import xml
 from callcenter.render.services import caps
-from callcenter.render.services._way import config, records
+from callcenter.render.services._way import config, encrypted, records
 from callcenter.site import PASSED, Did, Route, Site, Trunk
 from callcenter.site._outside import asks
 from callcenter.site.countries import dialling
@@ -178,9 +178,9 @@ def timers(trunk: Trunk) -> dict[str, str]:
 
 
 def during(trunk: Trunk, *, urgent: bool = False) -> dict[str, str]:
-    """Return the variables of a call, in or out, that say how keys travel and when it ends. One to
-    an emergency number (``urgent``) may last."""
-    out = {}
+    """Return the variables of a call, in or out, that say how voice and keys travel and when it
+    ends. One to an emergency number (``urgent``) may last."""
+    out = encrypted("mandatory") if trunk.srtp else {}
     if trunk.dtmf == "info":
         out["dtmf_type"] = "info"
     if trunk.dtmf == "in-band":
