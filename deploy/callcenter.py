@@ -6,7 +6,7 @@ pyinfra inventories/prod deploy/callcenter.py
 from pyinfra import host, inventory
 
 from callcenter.site import LocalPostgres, Site, Switch
-from roles import billing, firewall, freeswitch, kamailio, postgresql, windows
+from roles import billing, firewall, freeswitch, kamailio, postgresql, provisioning, windows
 from roles.host import HostState, preflight
 from roles.host.operations import passed
 
@@ -54,6 +54,7 @@ else:
         kamailio.configure(site=site, switch=switch)
     else:
         kamailio.retire(found=found)
+    provisioning.install(site=site, found=found)
 
     opened = firewall.look(found)
     firewall.configure(site=site, found=found, present=opened)
@@ -62,6 +63,7 @@ else:
         kamailio.activate(site=site, switch=switch, found=found)
     firewall.activate(site=site, found=found, present=opened)
     billing.activate(site=site, found=found)
+    provisioning.activate(site=site, switch=switch, found=found)
     if not isinstance(site.database, LocalPostgres):
         # It goes when nothing asks it any more.
         postgresql.install(site=site, found=found)

@@ -26,6 +26,7 @@ COMMANDS: Mapping[str, str] = {
     "drift": "fail where a deploy would change a host",
     "verify": "prove it: phones register, calls carry sound",
     "phone": "print how to point a Linphone at a site",
+    "phones": "list the links and QR codes by which phones configure themselves",
     "status": "show a switch's phones, calls, trunks, agents and who waits",
     "fs_cli": "ask FreeSWITCH on a switch",
     "bans": "list the addresses that are shut out for guessing, or let one in again",

@@ -14,7 +14,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from callcenter.client.inventory import Host
-from callcenter.render import Tree, freeswitch, kamailio, system, windows
+from callcenter.render import Tree, freeswitch, kamailio, provisioning, system, windows
 from callcenter.site import Site, SiteError
 from callcenter.site.secrets import VARIABLES, Secret
 
@@ -95,6 +95,7 @@ def files(site: Site, host: Host) -> Tree:
             *system.postgresql(site),
             *system.billing(site),
             *(kamailio.configuration(site, host.switch) if site.network.edge else ()),
+            *provisioning.configuration(site, host.switch),
             *system.firewall(site, [SSH_PORT]),
         ]
     )

@@ -1,6 +1,15 @@
 """Site and host to files. Pure: knows nothing of pyinfra and asks no host."""
 
-from callcenter.render import freeswitch, kamailio, system, windows
+from callcenter.render import freeswitch, kamailio, provisioning, system, windows
 from callcenter.render._files import Difference, File, Tree
 
-__all__ = ["Difference", "File", "Tree", "freeswitch", "kamailio", "system", "windows"]
+__all__ = [
+    "Difference",
+    "File",
+    "Tree",
+    "freeswitch",
+    "kamailio",
+    "provisioning",
+    "system",
+    "windows",
+]

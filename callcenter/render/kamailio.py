@@ -14,6 +14,7 @@ from callcenter.site.network import ANYWHERE
 from callcenter.site.secrets import Secret
 
 __all__ = [
+    "CIPHERS",
     "GROUP",
     "PACKAGES",
     "TABLES",
@@ -28,6 +29,9 @@ PACKAGES = ("kamailio", "kamailio-sqlite-modules", "netbase", "sqlite3")
 """Debian's own."""
 TLS_PACKAGE = "kamailio-tls-modules"
 """Debian's, where phones come by TLS."""
+CIPHERS = "ECDHE+AESGCM:ECDHE+CHACHA20"
+"""Suites of TLS 1.2, by OpenSSL's names: with forward secrecy and authenticated encryption
+(RFC 9325, 4.2). Those of 1.3 all have both."""
 TLS_FILES = [paths.KAMAILIO_TLS, paths.KAMAILIO_TLS_CERTIFICATE, paths.KAMAILIO_TLS_KEY]
 GROUP = users.KAMAILIO
 TABLES = {"ha1": "ha1", "ring": "ring", "secrets": "secrets"}
@@ -117,6 +121,7 @@ def _files(site: Site, edge: Switch) -> Iterator[File]:
                 "kamailio/tls.cfg.j2",
                 certificate=paths.KAMAILIO_TLS_CERTIFICATE,
                 key=paths.KAMAILIO_TLS_KEY,
+                ciphers=CIPHERS,
             ),
         )
         yield File(paths.KAMAILIO_TLS_CERTIFICATE, tls.certificate.read_bytes())

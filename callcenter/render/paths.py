@@ -71,6 +71,12 @@ __all__ = [
     "LOCAL_REPOSITORY",
     "LOGROTATE",
     "MANAGED",
+    "PHONES",
+    "PHONES_INDEX",
+    "PHONES_SOCKET",
+    "PHONES_STATE",
+    "PHONES_TOOL",
+    "PHONES_UNIT",
     "POOL_OURS",
     "POSTGRES_CLUSTER",
     "POSTGRES_OURS",
@@ -98,6 +104,12 @@ __all__ = [
     "VOICEMAIL_MAIL_UNIT",
     "VOICEMAIL_RETENTION",
     "VOICEMAIL_TOOL",
+    "WEB",
+    "WEB_CERTIFICATE",
+    "WEB_CONFIG",
+    "WEB_KEY",
+    "WEB_OURS",
+    "WEB_UNIT",
 ]
 
 CONFIG: Final = "/etc/freeswitch"
@@ -158,6 +170,23 @@ CALLS_PASSWORD: Final = "/etc/callcenter/calls-password"
 CALLS_CA: Final = "/etc/callcenter/calls-ca.pem"
 CAPS_DATABASE: Final = "/var/lib/freeswitch/db/caps.db"
 """Calls that caps count. No deploy deletes any."""
+PHONES: Final = "/etc/callcenter/phones"
+"""Folder of what each phone is given."""
+PHONES_INDEX: Final = f"{PHONES}.json"
+"""Extensions by digest of their link."""
+PHONES_STATE: Final = f"{STATE}/phones"
+"""Folder of the links that were used. It goes with the service."""
+PHONES_SOCKET: Final = "/run/callcenter-phones/socket"
+PHONES_TOOL: Final = "/usr/lib/callcenter/phones"
+PHONES_UNIT: Final = "/etc/systemd/system/callcenter-phones.service"
+WEB: Final = "/run/callcenter-web"
+"""Folder of nginx: what it is started by, and what it holds for a moment."""
+WEB_CONFIG: Final = "/etc/callcenter/web.conf"
+WEB_CERTIFICATE: Final = "/etc/callcenter/web.pem"
+WEB_KEY: Final = "/etc/callcenter/web.key"
+WEB_UNIT: Final = "/etc/systemd/system/callcenter-web.service"
+WEB_OURS: Final = f"{STATE}/nginx"
+"""File that is there where a deploy has installed nginx."""
 BILLING_TOOL: Final = "/usr/lib/callcenter/ledger"
 BILLING_UNIT: Final = "/etc/systemd/system/callcenter-billing.service"
 BILLING_POOL: Final = "/etc/callcenter/billing-pool.ini"

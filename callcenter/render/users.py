@@ -4,7 +4,18 @@ from __future__ import annotations
 
 from typing import Final
 
-__all__ = ["BANS", "FAX", "FILTER", "FREESWITCH", "HTTP", "KAMAILIO", "MAIL", "OURS"]
+__all__ = [
+    "BANS",
+    "FAX",
+    "FILTER",
+    "FREESWITCH",
+    "HTTP",
+    "KAMAILIO",
+    "MAIL",
+    "OURS",
+    "PHONES",
+    "WEB",
+]
 
 FREESWITCH: Final = "freeswitch"
 """User that FreeSWITCH's package makes."""
@@ -20,4 +31,8 @@ BANS: Final = "callcenter-bans"
 """User that reads who fails to log in, and decides who is shut out."""
 FILTER: Final = "callcenter-filter"
 """User that puts into the packet filter whom the user before has named."""
-OURS: Final = (MAIL, FAX, HTTP, BANS, FILTER)
+WEB: Final = "callcenter-web"
+"""User that speaks HTTPS with strangers, and may read the key of the certificate."""
+PHONES: Final = "callcenter-phones"
+"""User that reads what a phone is given, and hands it out once."""
+OURS: Final = (MAIL, FAX, HTTP, BANS, FILTER, WEB, PHONES)

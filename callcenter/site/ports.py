@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from callcenter.site.network import Sources
     from callcenter.site.site import Site
 
-__all__ = ["check_further_ports", "reached"]
+__all__ = ["SSH", "check_further_ports", "reached"]
 
 SSH = 22
 
@@ -77,6 +77,9 @@ def _own(site: Site) -> Iterator[_Listener]:
     if (phone_tls := site.network.tls) is not None:
         words = "network.tls.port, which network.sip_from opens"
         yield _Listener("tcp", phone_tls.port, words, site.network.sip_from)
+    if (provisioning := site.provisioning) is not None:
+        words = "provisioning.port, which network.sip_from opens"
+        yield _Listener("tcp", provisioning.port, words, site.network.sip_from)
     never = "the Event Socket, which must never be opened"
     yield _Listener("tcp", site.event_socket.port, never)
     if (tls := site.event_socket.tls) is not None:

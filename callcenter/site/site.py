@@ -56,7 +56,8 @@ from callcenter.site.network import ANYWHERE, Firewall, Network
 from callcenter.site.notices import Notice
 from callcenter.site.packages import LocalPackages, Msi, Packages
 from callcenter.site.parking import Parking
-from callcenter.site.ports import check_further_ports
+from callcenter.site.ports import SSH, check_further_ports
+from callcenter.site.provisioning import Provisioning, secret_of
 from callcenter.site.queues import Agent, AgentCodes, Queue
 from callcenter.site.recording import Recording
 from callcenter.site.ring_groups import RingGroup
@@ -224,6 +225,8 @@ class Site:
     """Treatment of addresses that guess passwords."""
     media: Media = Field(default_factory=Media, kw_only=True)
     """Codecs and capacity."""
+    provisioning: Provisioning | None = None
+    """Links by which phones configure themselves. Default: none."""
     event_socket: EventSocket = Field(default_factory=EventSocket, kw_only=True)
     """Socket by which fs_cli and applications on the host steer FreeSWITCH."""
     dialling: Literal["en-bloc", "digit-by-digit"] = "en-bloc"
@@ -418,6 +421,20 @@ class Site:
             if taken is not None:
                 raise Problem(path, f"{port} is {taken}; use 5061 or another")
             others[port] = path
+        if (provisioning := self.provisioning) is not None:
+            port, path = provisioning.port, "provisioning.port"
+            if self.network.tls is None:
+                raise Problem(
+                    "provisioning", "is served with a certificate; give one as network.tls"
+                )
+            taken = "network.rtp_ports" if first <= port <= last else others.get(port)
+            if tls is not None and port == tls.port:
+                taken = "event_socket.tls.port"
+            if port == SSH:
+                taken = "ssh's"
+            if taken is not None:
+                raise Problem(path, f"{port} is {taken}; use 443 or another")
+            others[port] = path
         for index, trunk in enumerate(self.trunks):
             if trunk.transport != "tls":
                 continue
@@ -548,7 +565,15 @@ class Site:
         ]
         out += [
             f"Site.{field}: needs a switch, and the inventory has edges only; leave it out"
-            for field in ("parking", "speed_dials", "callers", "cdr", "billing", "caps")
+            for field in (
+                "parking",
+                "speed_dials",
+                "callers",
+                "cdr",
+                "billing",
+                "caps",
+                "provisioning",
+            )
             if getattr(self, field)
         ]
         out += [
@@ -715,7 +740,10 @@ class Site:
 
     def secrets(self) -> list[tuple[str, Secret]]:
         """List every secret of the site with the path of its field."""
-        return list(_secrets_in(self, ""))
+        out = list(_secrets_in(self, ""))
+        if self.provisioning is not None:
+            out += [("provisioning", secret_of(one.number)) for one in self.extensions]
+        return out
 
     def reveal(self, wanted: Secret) -> str:
         """Return the value of one of the site's secrets; all missing ones are made in one go."""

@@ -9,12 +9,11 @@ from callcenter import render
 from callcenter.render import paths
 from callcenter.site import Site
 from roles import files
-from roles.billing import operations
 from roles.freeswitch.operations import service
-from roles.host import State
+from roles.host import State, packages
 from roles.host.operations import passed, refuse
 
-__all__ = ["activate", "install", "operations", "preflight"]
+__all__ = ["activate", "install", "preflight"]
 
 PACKAGE = "pgbouncer"
 
@@ -39,7 +38,7 @@ def install(site: Site, found: State) -> None:
     """Run the pool before FreeSWITCH asks for it."""
     if site.prepaid is None:
         return
-    operations.package(name="Package", wanted=PACKAGE, installed=found.packages)
+    packages.package(name="Package", wanted=PACKAGE, mark=paths.POOL_OURS, installed=found.packages)
     _tree(site)
 
 
@@ -51,7 +50,9 @@ def activate(site: Site, found: State) -> None:
     if site.prepaid is not None or PACKAGE not in found.packages:
         return
     _tree(site)
-    operations.no_package(name="No package", unwanted=PACKAGE, installed=found.packages)
+    packages.no_package(
+        name="No package", unwanted=PACKAGE, mark=paths.POOL_OURS, installed=found.packages
+    )
 
 
 def _tree(site: Site) -> None:

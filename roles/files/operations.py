@@ -23,6 +23,7 @@ __all__ = ["forget_units", "payload_command", "show_difference", "shows_differen
 HIDDEN = {
     ".wav": "sound",
     ".key": "private key",
+    ".phone": "settings of a phone, with what it logs in by",
     # FreeSWITCH reads both from one file.
     "/agent.pem": "certificate and private key",
 }

@@ -67,6 +67,19 @@ def test_certificate(site: Site, switch: Switch, tmp_path: Path) -> None:
     assert seen == own.public_bytes(serialization.Encoding.DER)
 
 
+def test_nothing_without_a_link(site: Site, switch: Switch, tmp_path: Path) -> None:
+    """Who has no link is given nothing, under the Site's certificate"""
+    if site.provisioning is None:
+        pytest.skip("the Site does not enable provisioning")
+    asked = ssl.create_default_context(cafile=authorities(site, tmp_path / "authorities.pem"))
+    at = (switch.announced_address, site.provisioning.port)
+    for path in ("/", f"/{'a' * 32}"):
+        plain = socket.create_connection(at, timeout=PATIENCE)
+        with asked.wrap_socket(plain, server_hostname=site.domain) as shown:
+            shown.sendall(f"GET {path} HTTP/1.0\r\nHost: {site.domain}\r\n\r\n".encode())
+            assert shown.recv(100).startswith(b"HTTP/1.1 404 ")
+
+
 CONFINED = {
     "User": "kamailio",
     "NoNewPrivileges": "yes",

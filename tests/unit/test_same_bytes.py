@@ -19,7 +19,7 @@ from pathlib import Path
 
 import pytest
 
-from callcenter.render import File, freeswitch, kamailio, system, windows
+from callcenter.render import File, freeswitch, kamailio, provisioning, system, windows
 from callcenter.site import Site, Speech, Switch
 from tests.unit import test_site
 
@@ -69,6 +69,7 @@ def on_linux(site: Site, switch: Switch) -> Iterator[File]:
     yield from system.firewall(site, [22])
     if site.network.edge:
         yield from kamailio.configuration(site, switch)
+    yield from provisioning.configuration(site, switch)
 
 
 def on_edge(site: Site, edge: Switch) -> Iterator[File]:

@@ -1,0 +1,112 @@
+"""``callcenter phones``: the links by which phones configure themselves."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+import shlex
+from collections.abc import Iterator
+from pathlib import Path
+
+import click
+import segno
+
+from callcenter.cli.sites import argument, inventory_of
+from callcenter.client.inventory import Host, Inventory
+from callcenter.client.ssh import login
+from callcenter.render import paths
+from callcenter.render.provisioning import link
+from callcenter.site import Extension, Site, SiteError
+
+__all__ = ["again", "command", "links", "qr", "used"]
+
+
+def _provisioned(inventory: Inventory) -> Site:
+    if inventory.site.provisioning is None:
+        raise SiteError(
+            ["Site.provisioning: is not set, so there are no links; set Provisioning()"]
+        )
+    return inventory.site
+
+
+def _extension(site: Site, number: str) -> Extension:
+    if number not in site.extension_by_number:
+        raise SiteError([f"{number} is no extension of {site.domain}; see extensions"])
+    return site.extension_by_number[number]
+
+
+def links(path: Path, *, as_csv: bool = False) -> Iterator[str]:
+    """List number, name and link of each extension, a line each."""
+    site = _provisioned(inventory_of(path))
+    rows = [(one.number, one.name, link(site, one)) for one in site.extensions]
+    if not as_csv:
+        width = max(len(name) for _, name, _ in rows)
+        yield from (f"{number}  {name:{width}}  {where}" for number, name, where in rows)
+        return
+    out = io.StringIO()
+    writer = csv.writer(out, lineterminator="\n")
+    writer.writerow(("number", "name", "link"))
+    writer.writerows(rows)
+    yield from out.getvalue().splitlines()
+
+
+def qr(path: Path, number: str) -> str:
+    """Return an extension's link as a QR code of characters, for a phone's camera."""
+    site = _provisioned(inventory_of(path))
+    out = io.StringIO()
+    made = segno.make(link(site, _extension(site, number)), error="m", micro=False)
+    made.terminal(out, compact=True)
+    return out.getvalue()
+
+
+def used(path: Path) -> Iterator[str]:
+    """List the links that were used, host by host, a line each."""
+    inventory = inventory_of(path)
+    _provisioned(inventory)
+    for host in inventory.hosts:
+        for number, note in sorted(json.loads(_run(host, "used")).items()):
+            yield f"{host.name}  {number}  from {note.get('from', '?')}  at {note.get('at', '?')}"
+
+
+def again(path: Path, number: str) -> Iterator[str]:
+    """Let an extension's link be used once more, on each host."""
+    inventory = inventory_of(path)
+    _extension(_provisioned(inventory), number)
+    for host in inventory.hosts:
+        _run(host, f"again {shlex.quote(number)}")
+        yield f"{host.name}  the link of {number} can be used once more"
+
+
+def _run(host: Host, what: str) -> str:
+    with login(host) as way:
+        done = way.run(f"python3 -I {paths.PHONES_TOOL} {what}", b"")
+    if done.returncode:
+        said = done.stderr.decode(errors="replace").strip()
+        raise SiteError([f"{host.name}: {said or 'ssh failed'}"])
+    return done.stdout.decode()
+
+
+@click.command()
+@argument
+@click.option("--csv", "as_csv", is_flag=True, help="As CSV.")
+@click.option("--qr", "shown", metavar="EXTENSION", help="Draw its link as a QR code.")
+@click.option(
+    "--used", "only_used", is_flag=True, help="List the links that were used, and by whom."
+)
+@click.option("--again", "anew", metavar="EXTENSION", help="Let its link be used once more.")
+def command(path: Path, as_csv: bool, shown: str | None, only_used: bool, anew: str | None) -> None:
+    """List the links by which phones configure themselves.
+
+    A link is a password: whoever opens it first has the extension.
+    """
+    if shown is not None:
+        click.echo(qr(path, shown), nl=False)
+        return
+    lines = links(path, as_csv=as_csv)
+    if only_used:
+        lines = used(path)
+    if anew is not None:
+        lines = again(path, anew)
+    for line in lines:
+        click.echo(line)

@@ -1,0 +1,148 @@
+"""Provisioning: the web server, what hands out links' answers, and what each phone is given."""
+
+from __future__ import annotations
+
+import hashlib
+import inspect
+import json
+from collections.abc import Iterator, Mapping
+
+from callcenter.onhost import phones
+from callcenter.render import paths, users
+from callcenter.render._files import File, Tree
+from callcenter.render._templates import plain, xml
+from callcenter.render.freeswitch import a1_hash
+from callcenter.render.kamailio import CIPHERS
+from callcenter.site import Extension, Site, Switch
+from callcenter.site.provisioning import path_of, secret_of
+
+__all__ = ["BESIDE", "PACKAGE", "configuration", "link"]
+
+PACKAGE = "nginx"
+"""Debian's web server."""
+BESIDE = "nginx-common"
+"""Package that comes with it, and may be another web server's as well."""
+EXPIRES = 3600
+"""Seconds after which a phone registers again."""
+CODECS = {
+    "OPUS": ("opus", 48000, 2),
+    "G722": ("G722", 8000, 1),
+    "PCMU": ("PCMU", 8000, 1),
+    "PCMA": ("PCMA", 8000, 1),
+    "G729": ("G729", 8000, 1),
+}
+"""Codecs by their names in SDP (RFC 3551, RFC 7587), with clock rate and channels."""
+
+
+def link(site: Site, extension: Extension) -> str:
+    """Return the address at which an extension's phone configures itself."""
+    assert site.provisioning is not None
+    port = site.provisioning.port
+    at = site.domain if port == 443 else f"{site.domain}:{port}"
+    return f"https://{at}/{_path(site, extension)}"
+
+
+def configuration(site: Site, switch: Switch) -> Tree:
+    """Render all that serves links, or nothing where the Site has none."""
+    return Tree(_files(site, switch))
+
+
+def _path(site: Site, extension: Extension) -> str:
+    secret = site.reveal(secret_of(extension.number))
+    return path_of(site.domain, extension.number, secret)
+
+
+def _files(site: Site, switch: Switch) -> Iterator[File]:
+    if (provisioning := site.provisioning) is None or (tls := site.network.tls) is None:
+        return
+    host = f"[{switch.bind_address}]" if ":" in switch.bind_address else switch.bind_address
+    config = plain(
+        "provisioning/nginx.conf.j2",
+        paths=paths,
+        address=f"{host}:{provisioning.port}",
+        ciphers=CIPHERS,
+        domain=site.domain,
+    )
+    yield File(paths.WEB_CONFIG, config)
+    yield File(paths.WEB_CERTIFICATE, tls.certificate.read_bytes())
+    yield File(paths.WEB_KEY, f"{site.reveal(tls.key).strip()}\n".encode(), 0o640, users.WEB)
+    yield File(
+        paths.WEB_UNIT,
+        plain(
+            "provisioning/web.service.j2",
+            paths=paths,
+            users=users,
+            folder=paths.WEB.rpartition("/")[2],
+            low_port=provisioning.port < 1024,
+        ),
+    )
+    digests = {
+        hashlib.sha256(_path(site, one).encode()).hexdigest(): one.number for one in site.extensions
+    }
+    index = {
+        "folder": paths.PHONES,
+        "socket": paths.PHONES_SOCKET,
+        "state": paths.PHONES_STATE,
+        "links": digests,
+    }
+    yield File(paths.PHONES_INDEX, (json.dumps(index, indent=1) + "\n").encode(), 0o644)
+    text = f"#!/usr/bin/python3 -I\n{inspect.getsource(phones)}"
+    yield File(paths.PHONES_TOOL, text.encode(), 0o755)
+    yield File(
+        paths.PHONES_UNIT,
+        plain(
+            "provisioning/phones.service.j2",
+            paths=paths,
+            users=users,
+            runtime=paths.PHONES_SOCKET.split("/")[2],
+            state=paths.PHONES_STATE.removeprefix("/var/lib/"),
+        ),
+    )
+    for one in site.extensions:
+        given = xml("provisioning/linphone.xml.j2", sections=_linphone(site, one))
+        yield File(f"{paths.PHONES}/{one.number}.phone", given, 0o640, users.PHONES)
+
+
+def _linphone(site: Site, extension: Extension) -> Mapping[str, Mapping[str, object]]:
+    """Return Linphone's settings, by section and name of its own (Liblinphone's documentation,
+    "Provisioning configuration keys")."""
+    assert site.network.tls is not None
+    address = f"sip:{extension.number}@{site.domain}"
+    shown = extension.name or extension.number
+    proxy = f"<sip:{site.domain}:{site.network.tls.port};transport=tls>"
+    srtp = site.network.srtp
+    sections: dict[str, Mapping[str, object]] = {
+        "sip": {
+            "default_proxy": 0,
+            "media_encryption": "srtp" if srtp else "none",
+            "media_encryption_mandatory": int(srtp),
+            "verify_server_certs": 1,
+            "verify_server_cn": 1,
+        },
+        "proxy_0": {
+            "reg_identity": f'"{shown}" <{address}>',
+            "reg_proxy": proxy,
+            "reg_route": proxy,
+            "reg_expires": EXPIRES,
+            "reg_sendregister": 1,
+            "publish": 0,
+            "realm": site.domain,
+        },
+        # The password itself stays here.
+        "auth_info_0": {
+            "username": extension.number,
+            "domain": site.domain,
+            "realm": site.domain,
+            "algorithm": "MD5",
+            "ha1": a1_hash(site, extension),
+        },
+    }
+    known = [CODECS[codec] for codec in site.media.codecs if codec in CODECS]
+    for index, (name, rate, channels) in enumerate(known):
+        sections[f"audio_codec_{index}"] = {
+            "mime": name,
+            "rate": rate,
+            "channels": channels,
+            "enabled": 1,
+        }
+    return sections

@@ -1,0 +1,60 @@
+"""A package of Debian's whose service is a unit of our own. One that was there before is left
+alone, and its own service runs on."""
+
+from __future__ import annotations
+
+from collections.abc import Generator, Mapping
+
+from pyinfra import host
+from pyinfra.api import FactBase, StringCommand, operation
+
+from callcenter.render import paths
+
+__all__ = ["InstalledHere", "no_package", "package"]
+
+
+class InstalledHere(FactBase[bool]):
+    """Whether a deploy has installed a package: it has left a mark then."""
+
+    def command(self, mark: str) -> str:
+        return f"[ ! -e {mark} ] || echo ours"
+
+    @staticmethod
+    def default() -> bool:
+        return False
+
+    def process(self, output: list[str]) -> bool:
+        return "ours" in output
+
+
+@operation()
+def package(
+    wanted: str, mark: str, installed: Mapping[str, str]
+) -> Generator[StringCommand, None, None]:
+    """Install it where it is lacking, without the service that it starts."""
+    if wanted in installed:
+        return
+    yield StringCommand(
+        "export DEBIAN_FRONTEND=noninteractive && "
+        f"systemctl mask --quiet {wanted} && mkdir -p {paths.STATE} && touch {mark} && "
+        "apt-get -qq -o DPkg::Lock::Timeout=300 update && "
+        "apt-get -y -qq -o DPkg::Lock::Timeout=300 -o Dpkg::Use-Pty=0 install "
+        f"--no-install-recommends {wanted}"
+    )
+
+
+@operation()
+def no_package(
+    unwanted: str, mark: str, installed: Mapping[str, str], beside: str | None = None
+) -> Generator[StringCommand, None, None]:
+    """Remove it where a deploy had installed it, and what came ``beside`` it, unless another needs
+    that."""
+    if unwanted not in installed or not host.get_fact(InstalledHere, mark=mark):
+        return
+    yield StringCommand(
+        "export DEBIAN_FRONTEND=noninteractive && "
+        "apt-get -y -qq -o DPkg::Lock::Timeout=300 -o Dpkg::Use-Pty=0 purge "
+        f"{unwanted} && "
+        + (f"{{ dpkg --purge {beside} 2>/dev/null || :; }} && " if beside else "")
+        + f"systemctl unmask --quiet {unwanted} && rm -f {mark}"
+    )

@@ -1,0 +1,62 @@
+"""Links by which phones configure themselves: a web server, and what hands out their answers."""
+
+from __future__ import annotations
+
+from pyinfra.api import deploy
+
+from callcenter.render import paths, provisioning
+from callcenter.site import Site, Switch
+from roles import files
+from roles.freeswitch.operations import service
+from roles.host import State, packages
+
+__all__ = ["activate", "install"]
+
+_UNIT = paths.WEB_UNIT.rpartition("/")[2]
+_RELOAD = f"[ ! -e {paths.WEB_UNIT} ] || systemctl reload-or-restart {_UNIT}"
+_FORGET = (
+    f"[ -e {paths.PHONES_UNIT} ] || {{ rm -rf {paths.PHONES_STATE}; "
+    f"rmdir {paths.PHONES} 2>/dev/null || :; }}"
+)
+
+
+@deploy("Provisioning: install")
+def install(site: Site, found: State) -> None:
+    """Install the web server, not started by its own unit."""
+    if site.provisioning is not None:
+        packages.package(
+            name="Package",
+            wanted=provisioning.PACKAGE,
+            mark=paths.WEB_OURS,
+            installed=found.packages,
+        )
+
+
+@deploy("Provisioning: activate")
+def activate(site: Site, switch: Switch, found: State) -> None:
+    """Serve what the Site describes, or take all of it away."""
+    # It never comes without its package, and asking for its files would cost each run a command.
+    if site.provisioning is None and provisioning.PACKAGE not in found.packages:
+        return
+    files.tree(
+        name="Links",
+        group="provisioning",
+        wanted=provisioning.configuration(site, switch),
+        after={
+            **service(paths.WEB_UNIT, ()),
+            # Who is in the midst of an answer has it.
+            **dict.fromkeys((paths.WEB_CONFIG, paths.WEB_CERTIFICATE, paths.WEB_KEY), _RELOAD),
+            **{
+                path: f"{command}; {_FORGET}"
+                for path, command in service(paths.PHONES_UNIT, (paths.PHONES_TOOL,)).items()
+            },
+        },
+    )
+    if site.provisioning is None:
+        packages.no_package(
+            name="No package",
+            unwanted=provisioning.PACKAGE,
+            mark=paths.WEB_OURS,
+            installed=found.packages,
+            beside=provisioning.BESIDE,
+        )

@@ -1,0 +1,266 @@
+"""Phones that configure themselves by a link: Debian's Linphone, given nothing else."""
+
+from __future__ import annotations
+
+import http.client
+import io
+import json
+import re
+import shlex
+import socket
+import ssl
+import subprocess
+import sys
+import wave
+from collections import Counter
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+
+import pytest
+
+from callcenter.render import paths, users
+from callcenter.site.provisioning import path_of
+from tests.acceptance.support.audio import Tone, assert_heard, read_wav
+from tests.acceptance.support.phones import Exchange
+from tests.certificates import Authority
+from tests.roles.conftest import ROOT, SITE, Operator
+from tests.roles.support import CALLEE_HZ, CALLER_HZ, phone_of, until_on
+from tests.roles.test_fax_tls import overheard
+
+HOST, DESK = "links1", "desk1"
+DOMAIN = "roles.callcenter.test"
+PORT = 443
+RATE = 16_000
+
+
+@dataclass(frozen=True)
+class Provisioned:
+    """A switch that serves links, and the authority of its certificate."""
+
+    operator: Operator
+    authority: Authority
+
+    @property
+    def address(self) -> str:
+        """The switch's."""
+        return next(one.address for one in self.operator.lab.hosts if one.name == HOST)
+
+    def describe(self, more: str = "provisioning=Provisioning(), ") -> None:
+        """Give the Site a new certificate, and say more of it."""
+        certificate, key = self.authority.certificate(DOMAIN)
+        kept = json.loads(self.operator.secrets.read_text())
+        self.operator.secrets.write_text(json.dumps(kept | {"phones-key": key.read_text()}))
+        tls = f"PhoneTls('{certificate}', secret('phones-key'), plain_from=[], srtp=True)"
+        site = SITE.replace("Network(", f"Network(edge=True, tls={tls}, ")
+        self.operator.describe(site.replace("media=", f"{more}media="))
+
+    def path(self, number: str) -> str:
+        """The path of an extension's link."""
+        known = json.loads(self.operator.secrets.read_text())
+        return path_of(DOMAIN, number, known[f"provisioning/{number}"])
+
+    def ask(self, path: str, method: str = "GET", **headers: str) -> tuple[int, bytes]:
+        """Status and body of an answer, of a program that checks the certificate."""
+        asked = ssl.create_default_context(cafile=self.authority.file)
+        plain = socket.create_connection((self.address, PORT), timeout=60)
+        with asked.wrap_socket(plain, server_hostname=DOMAIN) as tls:
+            over = http.client.HTTPConnection(DOMAIN)
+            over.sock = tls
+            over.putrequest(method, path, skip_host="Host" in headers, skip_accept_encoding=True)
+            for name, value in headers.items():
+                over.putheader(name.replace("_", "-"), value)
+            over.endheaders()
+            answer = over.getresponse()
+            return answer.status, answer.read()
+
+    def callcenter(self, *words: str) -> str:
+        """What a command of ours prints."""
+        done = subprocess.run(
+            (sys.executable, "-m", "callcenter", "phones", str(self.operator.inventory), *words),
+            cwd=ROOT,
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        assert done.returncode == 0, done.stderr
+        return done.stdout
+
+
+@pytest.fixture(scope="module")
+def switch(
+    operator_of: Callable[..., Operator], tmp_path_factory: pytest.TempPathFactory
+) -> Provisioned:
+    """A switch that serves links."""
+    authority = Authority.make(tmp_path_factory.mktemp("links") / "own")
+    made = Provisioned(operator_of(HOST), authority)
+    made.operator.secrets.write_text("{}")
+    made.operator.secrets.chmod(0o600)
+    made.describe()
+    made.operator.succeed()
+    return made
+
+
+@pytest.fixture(scope="module")
+def desk(switch: Provisioned, operator_of: Callable[..., Operator]) -> Operator:
+    """A computer with Linphone, which knows the authority and the switch's name."""
+    made = operator_of(DESK, bare=True)
+    names = f"{switch.address} {DOMAIN}"
+    authority = "/usr/local/share/ca-certificates/own.crt"
+    text = shlex.quote(switch.authority.file.read_text())
+    made.ssh(
+        DESK,
+        "export DEBIAN_FRONTEND=noninteractive; set -e; apt-get -qq update; "
+        "apt-get -y -qq install --no-install-recommends linphone-cli ca-certificates >/dev/null; "
+        f"echo {names} >>/etc/hosts; printf %s {text} >{authority}; update-ca-certificates 2>&1",
+    )
+    return made
+
+
+@pytest.fixture
+def exchange(switch: Provisioned) -> Iterator[Exchange]:
+    """Phones that know the authority."""
+    with Exchange(switch.operator.lab.gateway, ca_file=switch.authority.file) as made:
+        yield made
+
+
+def test_a_link_is_good_for_one_phone(switch: Provisioned) -> None:
+    """Whoever is first has it, until the operator gives it again."""
+    path = switch.path("1003")
+
+    def ask(_: int) -> int:
+        return switch.ask(f"/{path}")[0]
+
+    with ThreadPoolExecutor(8) as at_once:
+        assert Counter(at_once.map(ask, range(16))) == {200: 1, 404: 15}
+    assert re.search(
+        rf"^{HOST}  1003  from {switch.operator.lab.gateway} ", switch.callcenter("--used")
+    )
+    assert "used once more" in switch.callcenter("--again", "1003")
+    assert switch.callcenter("--used") == ""
+    status, body = switch.ask(f"/{path}")
+    assert status == 200
+    known = json.loads(switch.operator.secrets.read_text())
+    assert known["extension/1003"] not in body.decode()
+    assert [ask(0), ask(0)] == [404, 404]
+
+
+def test_nothing_without_a_link(switch: Provisioned) -> None:
+    """Whatever is asked: all are told the same, and a link that was not opened stays good."""
+    path = switch.path("1004")
+    _, nothing = switch.ask("/")
+    for asked in (
+        *("/", "/phones.json", f"/{path}/", f"/{path}x", f"/{path[:-1]}", f"//{path}"),
+        *(f"/{path.upper()}", f"/{'a' * 32}", "/1004.phone", "/../etc/callcenter/phones.json"),
+        *(f"/%2e%2e/{path}", f"/{path}%00", f"/{path};a", f"/{path}%0d%0aX-Source:%20::1"),
+    ):
+        assert switch.ask(asked) in ((404, nothing), (400, switch.ask("/%00")[1])), asked
+    for method in ("HEAD", "POST", "PUT", "DELETE"):
+        assert switch.ask(f"/{path}", method)[0] in (404, 405), method
+    assert switch.ask(f"/{path}", X_Source="192.0.2.1", Host="elsewhere.example")[0] == 200
+    assert switch.operator.lab.gateway in switch.callcenter("--used")
+    said = switch.operator.ssh(HOST, "journalctl -o cat; cat /var/log/nginx/* 2>/dev/null")
+    assert path not in said
+    assert "was given the settings of 1004" in said
+
+
+def test_settings_are_nobody_elses(switch: Provisioned) -> None:
+    """Neither those of a user of the host, nor of the web server, which strangers speak with."""
+    known, noted = f"{paths.PHONES}/1000.phone", f"{paths.PHONES_STATE}/any"
+    for user, files in {
+        "nobody": (known, noted, paths.WEB_KEY),
+        users.WEB: (known, noted),
+        users.FREESWITCH: (known, noted, paths.WEB_KEY),
+        users.KAMAILIO: (known, noted, paths.WEB_KEY),
+        users.PHONES: (paths.WEB_KEY,),
+    }.items():
+        for file in files:
+            by = f"setpriv --reuid {user} --regid $(id -g {user}) --init-groups"
+            assert "Permission denied" in switch.operator.ssh(HOST, f"{by} cat {file}"), user
+
+
+def test_a_new_certificate_leaves_links_as_they_are(switch: Provisioned) -> None:
+    before = switch.operator.ssh(HOST, "systemctl show -P MainPID callcenter-web callcenter-phones")
+    assert switch.ask(f"/{switch.path('1005')}")[0] == 200
+    switch.describe()
+    said = switch.operator.succeed("-y", "--diff", "-vvv").output
+    assert "PRIVATE KEY" not in said
+    assert switch.path("1005") not in said
+    shown = ssl.get_server_certificate((switch.address, PORT))
+    assert shown.strip() == (switch.authority.folder / f"{DOMAIN}.pem").read_text().strip()
+    assert switch.ask(f"/{switch.path('1005')}")[0] == 404
+    after = switch.operator.ssh(HOST, "systemctl show -P MainPID callcenter-web callcenter-phones")
+    assert after == before
+
+
+def linphone(desk: Operator, words: str) -> str:
+    """What Linphone's own command prints."""
+    return desk.ssh(DESK, f"HOME=/root linphonecsh {words}")
+
+
+def test_a_second_run_changes_nothing(switch: Provisioned) -> None:
+    again = switch.operator.succeed()
+    assert again.changes == 0, again.output
+    assert again.commands <= 12
+
+
+def test_linphone_needs_its_link_alone(
+    switch: Provisioned, desk: Operator, exchange: Exchange
+) -> None:
+    """It registers by TLS, is called, and both hear each other; nobody else hears them."""
+    callee = phone_of(switch.operator, HOST, exchange, "1002", transport="tls", srtp="sdes")
+    link = next(
+        line.split()[-1] for line in switch.callcenter().splitlines() if line.startswith("1001 ")
+    )
+    assert link == f"https://{DOMAIN}/{switch.path('1001')}"
+    tone = io.BytesIO()
+    with wave.open(tone, "wb") as file:
+        file.setparams((1, 2, RATE, 0, "NONE", ""))
+        file.writeframes(Tone(CALLER_HZ, RATE).read(RATE * 60).tobytes())
+    given = desk.lab.ssh(DESK, ["cat >/root/tone.wav"])
+    subprocess.run(given, input=tone.getvalue(), check=True)
+    desk.ssh(
+        DESK,
+        "mkdir -p /root/.local/share/linphone /root/.config/linphone; "
+        f"printf '[misc]\\nconfig-uri=%s\\n' {shlex.quote(link)} >/root/rc",
+    )
+    linphone(desk, "init -c /root/rc -d 6 -l /root/log")
+    until_on(desk, DESK, "HOME=/root linphonecsh generic 'status register' | grep -q ^registered,")
+    kept = switch.operator.ssh(HOST, "kamcmd ul.lookup location s:1001")
+    assert "transport=tls" in kept
+    for words in ("soundcard use files", "play /root/tone.wav", "record /root/heard.wav"):
+        linphone(desk, f"generic '{words}'")
+    linphone(desk, "generic 'call 1002'")
+    answered = callee.incoming().answer()
+    answered.play(CALLEE_HZ)
+    with overheard(switch.operator.lab.gateway, switch.address) as heard:
+        assert_heard(answered, CALLER_HZ, 2)
+    voice = [one for one in heard if one[0] >> 6 == 2 and one[1] & 0x7F == 0]
+    assert len(voice) > 100
+    assert min(map(len, voice)) == 12 + 160 + 10
+    answered.hangup()
+    answered.wait_ended()
+    linphone(desk, "generic 'autoanswer enable'")
+    call = callee.call("1001")
+    call.wait_established()
+    call.play(CALLEE_HZ)
+    linphone(desk, "generic 'play /root/tone.wav'")
+    assert_heard(call, CALLER_HZ, 2)
+    call.hangup()
+    linphone(desk, "exit")
+    taken = desk.lab.ssh(DESK, ["cat /root/heard.wav"])
+    [sound] = read_wav(subprocess.run(taken, capture_output=True, check=True).stdout)
+    assert_heard(sound, CALLEE_HZ, 1)
+
+
+def test_off_again(switch: Provisioned) -> None:
+    switch.describe("")
+    switch.operator.succeed()
+    assert switch.operator.succeed().changes == 0
+    left = (
+        f"ls -d {paths.PHONES}* {paths.PHONES_STATE} {paths.PHONES_TOOL} /etc/callcenter/web* "
+        f"/etc/nginx {paths.WEB_OURS} 2>/dev/null; ss -Hlnt 'sport = :{PORT}'; "
+        "systemctl list-units --all --plain --no-legend 'callcenter-web*' 'callcenter-phones*'; "
+        "dpkg -s nginx 2>/dev/null | grep ^Status; true"
+    )
+    assert switch.operator.ssh(HOST, left) == ""
