@@ -26,7 +26,9 @@ else:
     else:
         preflight(site=site, switch=switch, found=found)
         freeswitch.preflight(site=site, switch=switch, found=found)
-        billing.preflight(site=site, switches=len(inventory.get_group("switches", [])))
+        switches = len(inventory.get_group("switches", []))
+        billing.preflight(site=site, switches=switches)
+        provisioning.preflight(site=site, switches=switches)
 
 passed(name="Linux and Windows hosts alike")
 

@@ -6,12 +6,13 @@ import csv
 import io
 import json
 import shlex
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
 import click
-import segno
 
+from callcenter.cli.sheets import code, sheets
 from callcenter.cli.sites import argument, inventory_of
 from callcenter.client.inventory import Host, Inventory
 from callcenter.client.ssh import login
@@ -19,7 +20,7 @@ from callcenter.render import paths
 from callcenter.render.provisioning import link
 from callcenter.site import Extension, Site, SiteError
 
-__all__ = ["again", "command", "links", "qr", "used"]
+__all__ = ["again", "command", "links", "pdf", "qr", "used"]
 
 
 def _provisioned(inventory: Inventory) -> Site:
@@ -55,9 +56,16 @@ def qr(path: Path, number: str) -> str:
     """Return an extension's link as a QR code of characters, for a phone's camera."""
     site = _provisioned(inventory_of(path))
     out = io.StringIO()
-    made = segno.make(link(site, _extension(site, number)), error="m", micro=False)
-    made.terminal(out, compact=True)
+    code(link(site, _extension(site, number))).terminal(out, compact=True)
     return out.getvalue()
+
+
+def pdf(path: Path, file: Path) -> None:
+    """Write a card of each extension into a PDF, and show how far it is."""
+    site = _provisioned(inventory_of(path))
+    with click.progressbar(length=len(site.extensions), label=file.name, file=sys.stderr) as bar:
+        for _ in sheets(site, file):
+            bar.update(1)
 
 
 def used(path: Path) -> Iterator[str]:
@@ -90,16 +98,32 @@ def _run(host: Host, what: str) -> str:
 @click.command()
 @argument
 @click.option("--csv", "as_csv", is_flag=True, help="As CSV.")
+@click.option(
+    "--pdf",
+    "printed",
+    type=click.Path(path_type=Path, resolve_path=True, dir_okay=False),
+    help="Write cards to print and cut, eight a page.",
+)
 @click.option("--qr", "shown", metavar="EXTENSION", help="Draw its link as a QR code.")
 @click.option(
     "--used", "only_used", is_flag=True, help="List the links that were used, and by whom."
 )
 @click.option("--again", "anew", metavar="EXTENSION", help="Let its link be used once more.")
-def command(path: Path, as_csv: bool, shown: str | None, only_used: bool, anew: str | None) -> None:
+def command(
+    path: Path,
+    as_csv: bool,
+    printed: Path | None,
+    shown: str | None,
+    only_used: bool,
+    anew: str | None,
+) -> None:
     """List the links by which phones configure themselves.
 
     A link is a password: whoever opens it first has the extension.
     """
+    if printed is not None:
+        pdf(path, printed)
+        return
     if shown is not None:
         click.echo(qr(path, shown), nl=False)
         return

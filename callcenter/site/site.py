@@ -780,6 +780,15 @@ class Site:
             "money could be spent on each; use RemotePostgres(…), or one switch"
         ]
 
+    def one_giver(self, switches: int) -> list[str]:
+        """List why so many switches cannot serve links, a line each: a link is good once."""
+        if self.provisioning is None or switches < 2:
+            return []
+        return [
+            f"Site.provisioning: each of the {switches} switches would hand out each link once; "
+            "leave it out, or use one switch"
+        ]
+
     @cached_property
     def mailboxes(self) -> tuple[Extension, ...]:
         """The extensions that have a mailbox."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pyinfra import host, logger
 from pyinfra.api import deploy
 
 from callcenter.render import paths, provisioning
@@ -9,8 +10,9 @@ from callcenter.site import Site, Switch
 from roles import files
 from roles.freeswitch.operations import service
 from roles.host import State, packages
+from roles.host.operations import passed, refuse
 
-__all__ = ["activate", "install"]
+__all__ = ["activate", "install", "preflight"]
 
 _UNIT = paths.WEB_UNIT.rpartition("/")[2]
 _RELOAD = f"[ ! -e {paths.WEB_UNIT} ] || systemctl reload-or-restart {_UNIT}"
@@ -18,6 +20,16 @@ _FORGET = (
     f"[ -e {paths.PHONES_UNIT} ] || {{ rm -rf {paths.PHONES_STATE}; "
     f"rmdir {paths.PHONES} 2>/dev/null || :; }}"
 )
+
+
+@deploy("Provisioning: preflight")
+def preflight(site: Site, switches: int) -> None:
+    """Make sure that a link can be known to be used."""
+    wrong = site.one_giver(switches)
+    for line in wrong:
+        logger.error(f"{host.print_prefix}{line}")
+    refuse(name="A link is good once", problems=wrong)
+    passed(name="For every host")
 
 
 @deploy("Provisioning: install")

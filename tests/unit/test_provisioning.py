@@ -13,6 +13,7 @@ from xml.etree import ElementTree
 import pytest
 
 from callcenter.cli import main
+from callcenter.cli.sheets import code, runs
 from callcenter.onhost import phones
 from callcenter.render import paths, provisioning, users
 from callcenter.site import (
@@ -83,6 +84,13 @@ def test_what_cannot_be_served_is_refused(
     with pytest.raises(SiteError) as refused:
         described(authority, port, **more)
     assert said in str(refused.value)
+
+
+def test_two_switches_serve_none(authority: Authority) -> None:
+    site = described(authority)
+    assert site.one_giver(1) == []
+    assert "each of the 2 switches would hand out each link once" in site.one_giver(2)[0]
+    assert replace(site, provisioning=None).one_giver(2) == []
 
 
 def test_edges_alone_serve_none(authority: Authority) -> None:
@@ -251,6 +259,29 @@ def test_links_are_listed_and_drawn(shop: Path, capsys: pytest.CaptureFixture[st
     drawn = capsys.readouterr().out
     assert "█" in drawn
     assert max(map(len, drawn.splitlines())) < 80
+
+
+def test_cards_are_printed_for_their_owner_alone(
+    shop: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    enabled(shop, "provisioning=Provisioning(),")
+    file = shop / "cards.pdf"
+    file.write_text("of another day, readable by all")
+    assert main(["phones", "--pdf", str(file)]) == 0
+    assert file.stat().st_mode & 0o777 == 0o600
+    text = file.read_bytes()
+    assert text.startswith(b"%PDF-")
+    assert len(re.findall(rb"/Type /Page\b", text)) == 125
+    assert [one.name for one in shop.glob("*.pdf*")] == ["cards.pdf"]
+    assert capsys.readouterr().out == ""
+
+
+def test_what_is_drawn_is_the_code() -> None:
+    made = code(f"https://{DOMAIN}/{'a' * 32}")
+    drawn = [
+        {column + n for column, length in runs(row) for n in range(length)} for row in made.matrix
+    ]
+    assert drawn == [{n for n, dark in enumerate(row) if dark} for row in made.matrix]
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,128 @@
+"""Sheets of links to print: a phone a card, eight cards a page."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import segno
+
+from callcenter.render.provisioning import link
+from callcenter.site import Extension, Site, SiteError
+
+if TYPE_CHECKING:
+    from reportlab.pdfgen.canvas import Canvas
+
+__all__ = ["code", "runs", "sheets"]
+
+COLUMNS, ROWS = 2, 4
+MARGIN, GAP = 12, 5
+"""Millimetres."""
+CODE = 42
+"""Millimetres of a QR code, with its quiet zone."""
+MASK = 3
+"""Pattern that is laid over a code. Any may be chosen (ISO/IEC 18004); to compare all eight takes
+seven times as long."""
+WESTERN, ALL = "Helvetica", "STSong-Light"
+"""Fonts that every reader of PDF has: of Latin letters, and of Chinese and Cyrillic ones, too."""
+WORDS = {
+    "en": ("Scan with Linphone: it works once.", "Whoever scans it first has this number."),
+    "zh": ("请用 Linphone 扫描，只能使用一次。", "先扫描者即得此号码。"),
+}
+
+
+def code(address: str) -> segno.QRCode:
+    """Return the QR code of a link."""
+    return segno.make(address, error="m", micro=False, boost_error=False, mask=MASK)
+
+
+def sheets(site: Site, file: Path) -> Iterator[Extension]:
+    """Write the cards of all extensions into a PDF that its owner alone may read. Each extension is
+    yielded when its card is drawn, and the file is there after the last."""
+    try:
+        from reportlab.lib.pagesizes import A4
+        from reportlab.lib.units import mm
+        from reportlab.pdfbase.cidfonts import UnicodeCIDFont
+        from reportlab.pdfbase.pdfmetrics import registerFont
+        from reportlab.pdfgen.canvas import Canvas
+    except ImportError:
+        raise SiteError(
+            ["--pdf: needs reportlab; run: pip install 'pyinfra-callcenter[sheets]'"]
+        ) from None
+    registerFont(UnicodeCIDFont(ALL))
+    part = file.with_name(f".{file.name}.part")
+    part.unlink(missing_ok=True)
+    with open(os.open(part, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as stream:
+        page = Canvas(stream, pagesize=A4)
+        page.setTitle(f"Phones of {site.domain}")
+        width = (A4[0] - 2 * MARGIN * mm - (COLUMNS - 1) * GAP * mm) / COLUMNS
+        height = (A4[1] - 2 * MARGIN * mm - (ROWS - 1) * GAP * mm) / ROWS
+
+        def write(x: float, y: float, size: float, words: str) -> None:
+            page.setFont(_font(words), size)
+            page.drawString(x, y, words)
+
+        for index, one in enumerate(site.extensions):
+            place = index % (COLUMNS * ROWS)
+            if index and not place:
+                page.showPage()
+            x = MARGIN * mm + place % COLUMNS * (width + GAP * mm)
+            y = A4[1] - MARGIN * mm - height - place // COLUMNS * (height + GAP * mm)
+            page.setLineWidth(0.3)
+            page.roundRect(x, y, width, height, 2 * mm)
+            _draw(page, code(link(site, one)), x + 2 * mm, y + height - (CODE + 2) * mm, CODE * mm)
+            right = x + (CODE + 4) * mm
+            write(right, y + height - 14 * mm, 22, one.number)
+            write(right, y + height - 22 * mm, 10, _fitted(one.name, width - (CODE + 6) * mm))
+            write(right, y + height - 30 * mm, 7, _fitted(site.domain, width - (CODE + 6) * mm))
+            for line, words in enumerate(WORDS[site.language]):
+                write(x + 4 * mm, y + (13 - 5 * line) * mm, 8, words)
+            yield one
+        page.save()
+    part.replace(file)
+
+
+def _font(words: str) -> str:
+    try:
+        words.encode("cp1252")
+    except UnicodeEncodeError:
+        return ALL
+    return WESTERN
+
+
+def _fitted(words: str, width: float) -> str:
+    """Return what of a text of ten points fits."""
+    from reportlab.pdfbase.pdfmetrics import stringWidth
+
+    while words and stringWidth(words, _font(words), 10) > width:
+        words = f"{words.removesuffix('…')[:-1].rstrip()}…" if len(words) > 1 else ""
+    return words
+
+
+def _draw(page: Canvas, made: segno.QRCode, x: float, y: float, size: float) -> None:
+    """Draw a code as runs of dark modules."""
+    rows = list(made.matrix)
+    quiet = made.default_border_size
+    unit = size / (len(rows) + 2 * quiet)
+    path = page.beginPath()
+    for row, modules in enumerate(rows):
+        top = y + size - (row + quiet + 1) * unit
+        for start, length in runs(modules):
+            path.rect(x + (start + quiet) * unit, top, length * unit, unit)
+    page.drawPath(path, stroke=0, fill=1)
+
+
+def runs(modules: Iterable[int]) -> Iterator[tuple[int, int]]:
+    """Yield the first column and the length of each run of dark modules."""
+    start = None
+    column = -1
+    for column, dark in enumerate(modules):
+        if dark and start is None:
+            start = column
+        elif not dark and start is not None:
+            yield start, column - start
+            start = None
+    if start is not None:
+        yield start, column + 1 - start
