@@ -26,6 +26,7 @@ COMMANDS: Mapping[str, str] = {
     "drift": "fail where a deploy would change a host",
     "verify": "prove it: phones register, calls carry sound",
     "phone": "print how to point a Linphone at a site",
+    "secrets": "list the secrets of a site and where they are kept, or make another",
     "phones": "list the links and QR codes by which phones configure themselves",
     "status": "show a switch's phones, calls, trunks, agents and who waits",
     "fs_cli": "ask FreeSWITCH on a switch",

@@ -27,8 +27,7 @@ class Provisioning:
 
 
 def secret_of(number: Number) -> Secret:
-    """Return the secret that an extension's link is made of. Who takes it out of the secret file
-    makes the link void: the next deploy makes another."""
+    """Return the secret that an extension's link is made of. With another one the link is void."""
     return Secret(f"provisioning/{number}")
 
 

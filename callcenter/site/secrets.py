@@ -20,7 +20,8 @@ import os
 import re
 import secrets as _random
 import subprocess
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -282,15 +283,47 @@ class Vault:
         }
         if not missing:
             return
+        with self._changed() as values:
+            # Another run may have made some of them while this one waited for the lock.
+            made = sorted(missing.keys() - values.keys())
+            values |= {name: _made(name, missing[name]) for name in made}
+        # By logging, so that whoever has the process decides where it goes: standard error.
+        _LOG.warning("made %d secrets in %s; keep a copy of it", len(made), self._file)
+
+    def renew(self, wanted: Secret) -> None:
+        """Make another value of a secret that was made here; the old one is gone."""
+        if wanted.kind in _NEVER_MADE:
+            by = "a certificate's" if wanted.kind == "key" else "given by others"
+            raise SecretUnavailable(f"{wanted!r} is {by}, and never made; ask for another there")
+        if (place := self.place(wanted)) != str(self._file):
+            raise SecretUnavailable(
+                f"{wanted!r} is {'not made yet' if place is None else f'kept in {place}'}; only "
+                f"what is kept in {self._file} is made anew"
+            )
+        with self._changed() as values:
+            values[wanted.name] = _made(wanted.name, wanted.kind)
+
+    def place(self, wanted: Secret) -> str | None:
+        """Return where a secret's value is kept, or None where there is none yet."""
+        if wanted.literal is not None:
+            return "the description"
+        if wanted.variable in os.environ:
+            return wanted.variable
+        if self.known(wanted) is None:
+            return None
+        if self._decrypted is not None and wanted.name in self._decrypted:
+            return str(self._encrypted)
+        return str(self._file)
+
+    @contextmanager
+    def _changed(self) -> Iterator[dict[str, str]]:
+        """Give the values of the file to change, while nobody else does, and write them."""
         self._file.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         lock = os.open(self._file.with_suffix(".lock"), os.O_RDWR | os.O_CREAT, 0o600)
         try:
             fcntl.flock(lock, fcntl.LOCK_EX)
-            # Another run may have made some of them while this one waited for the lock.
             values = self._read()
-            made = sorted(missing.keys() - values.keys())
-            for name in made:
-                values[name] = _made(name, missing[name])
+            yield values
             temporary = self._file.with_suffix(".new")
             temporary.unlink(missing_ok=True)
             with open(
@@ -302,8 +335,6 @@ class Vault:
                 os.fsync(stream.fileno())
             temporary.replace(self._file)
             self._values = values
-            # By logging, so that whoever has the process decides where it goes: standard error.
-            _LOG.warning("made %d secrets in %s; keep a copy of it", len(made), self._file)
         finally:
             os.close(lock)
 

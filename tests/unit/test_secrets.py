@@ -302,3 +302,92 @@ def test_what_others_give_is_a_line(
     monkeypatch.setattr("os.environ", {**os.environ, "CALLCENTER_SECRET_CARRIER_A": value})
     [line] = check(inventory)
     assert line.startswith(f"Site.{path}: ")
+
+
+LISTED = """
+from callcenter.site import *
+
+site = Site(
+    domain="cc.example.net",
+    extensions=[Extension(1000, voicemail=True)],
+    network=Network(sip_from="anywhere"),
+    firewall=Firewall(ssh_from="anywhere"),
+    trunks=[
+        Trunk("carrier-a", host="192.0.2.9", username="us", password=secret("carrier-a"))
+    ],
+)
+"""
+
+
+@pytest.fixture
+def shop(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A site's folder, which one stands in; its secrets."""
+    (tmp_path / "inventories/group_data").mkdir(parents=True)
+    (tmp_path / "inventories/prod").write_text(
+        "from callcenter.site import hosts\n"
+        "switches = hosts(('cc1.example.net', {'public_ip': '203.0.113.10'}))\n"
+    )
+    (tmp_path / "inventories/group_data/prod.py").write_text(LISTED)
+    monkeypatch.chdir(tmp_path)
+    keep(tmp_path / ".secrets/cc.example.net.json", **{"extension/1000": "correct-Horse-7battery"})
+    return tmp_path
+
+
+def test_secrets_are_listed_without_their_values(
+    shop: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("CALLCENTER_SECRET_ESL", "of-the-environment-7")
+    assert main(["secrets"]) == 0
+    said = capsys.readouterr().out
+    lines = dict(re.split(r"  +", line, maxsplit=1) for line in said.splitlines())
+    file = str(shop / ".secrets/cc.example.net.json")
+    assert lines["extension/1000"].split(maxsplit=2) == ["a", "password", file]
+    assert lines["voicemail/1000"].split(maxsplit=2) == ["a", "PIN", "made by the next deploy"]
+    assert lines["carrier-a"].endswith("given by others  NOT SET")
+    assert lines["esl"].endswith("CALLCENTER_SECRET_ESL")
+    assert "7battery" not in said
+    assert "environment-7" not in said
+    assert list(json.loads(Path(file).read_text())) == ["extension/1000"]
+
+
+def test_a_secret_is_made_anew(shop: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    file = shop / ".secrets/cc.example.net.json"
+    keep(file, **{"extension/1000": "correct-Horse-7battery", "other": "stays"})
+    assert main(["secrets", "--renew", "extension/1000"]) == 0
+    said = capsys.readouterr()
+    values = json.loads(file.read_text())
+    assert values["other"] == "stays"
+    assert values["extension/1000"] != "correct-Horse-7battery"
+    assert weakness(values["extension/1000"]) is None
+    assert values["extension/1000"] not in said.out + said.err
+    assert "deploy to make it" in said.out
+    assert stat.S_IMODE(file.stat().st_mode) == 0o600
+
+
+@pytest.mark.parametrize(
+    ("name", "said"),
+    [
+        ("carrier-a", "given by others, and never made"),
+        ("voicemail/1000", "is not made yet"),
+        ("esl", "is kept in CALLCENTER_SECRET_ESL; only what is kept in "),
+        ("nobody", "--renew: 'nobody' is no secret of cc.example.net"),
+    ],
+)
+def test_what_is_not_made_here_is_not_made_anew(
+    shop: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    name: str,
+    said: str,
+) -> None:
+    monkeypatch.setenv("CALLCENTER_SECRET_ESL", "of-the-environment-7")
+    before = (shop / ".secrets/cc.example.net.json").read_text()
+    assert main(["secrets", "--renew", name]) == 1
+    assert said in capsys.readouterr().err
+    assert (shop / ".secrets/cc.example.net.json").read_text() == before
+
+
+@needs_age
+def test_what_is_encrypted_is_not_made_anew(file: Path, encrypted: Path) -> None:
+    with pytest.raises(SecretUnavailable, match=r"secrets\.age; only what is kept in"):
+        Vault(file, encrypted).renew(Secret("esl"))
