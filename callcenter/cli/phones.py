@@ -8,12 +8,14 @@ import json
 import shlex
 import sys
 from collections.abc import Iterator
+from datetime import UTC, datetime
 from pathlib import Path
 
 import click
 
 from callcenter.cli.sheets import code, sheets
 from callcenter.cli.sites import argument, inventory_of
+from callcenter.cli.switches import printable
 from callcenter.client.inventory import Host, Inventory
 from callcenter.client.ssh import login
 from callcenter.render import paths
@@ -74,7 +76,9 @@ def used(path: Path) -> Iterator[str]:
     _provisioned(inventory)
     for host in inventory.hosts:
         for number, note in sorted(json.loads(_run(host, "used")).items()):
-            yield f"{host.name}  {number}  from {note.get('from', '?')}  at {note.get('at', '?')}"
+            at = datetime.fromtimestamp(note["at"], UTC) if note else None
+            when = f"{at:%Y-%m-%d %H:%M} UTC  from {note['from']}" if at else "at an unknown time"
+            yield printable(f"{host.name}  {number}  {when}")
 
 
 def again(path: Path, number: str) -> Iterator[str]:

@@ -135,7 +135,9 @@ def test_a_link_is_good_for_one_phone(switch: Provisioned) -> None:
     with ThreadPoolExecutor(8) as at_once:
         assert Counter(at_once.map(ask, range(16))) == {200: 1, 404: 15}
     assert re.search(
-        rf"^{HOST}  1003  from {switch.operator.lab.gateway} ", switch.callcenter("--used")
+        rf"^{HOST}  1003  \S+ \S+ UTC  from {switch.operator.lab.gateway}$",
+        switch.callcenter("--used"),
+        re.MULTILINE,
     )
     assert "used once more" in switch.callcenter("--again", "1003")
     assert switch.callcenter("--used") == ""
