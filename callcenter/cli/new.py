@@ -74,10 +74,8 @@ def new(
     public_ip: str | None,
     timezone: str,
 ) -> list[Path]:
-    """Write a folder for a site, and return its files. A folder with anything in it is refused, and
-    so is what ``check`` would refuse."""
-    if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
-        raise SiteError([f"{folder}: is there already; give the name of a folder that is not"])
+    """Write a folder for a site, and return its files. What ``check`` would refuse is refused, and
+    so is a folder that holds anything, but what a run that was cut short has begun."""
     given = {"address": address, "public_ip": public_ip}
     if not any(given.values()) and _is_address(host):
         given["address"] = host
@@ -94,6 +92,8 @@ def new(
     site = site.replace(f'"{EXAMPLE["domain"]}"', f'"{domain}"')
     site = site.replace(f'"{EXAMPLE["timezone"]}"', f'"{timezone}"')
     files = {**_FILES, "inventories/prod": hosts, "inventories/group_data/prod.py": site}
+    if folder.exists() and not (folder.is_dir() and _begun(folder, files)):
+        raise SiteError([f"{folder}: is there already; give the name of a folder that is not"])
     with tempfile.TemporaryDirectory() as tried:
         _write(Path(tried), files)
         if refusals := check(Path(tried), secrets=False):
@@ -108,6 +108,17 @@ def _is_address(text: str) -> bool:
     except ValueError:
         return False
     return True
+
+
+def _begun(folder: Path, files: Mapping[str, str]) -> bool:
+    """Tell whether a folder holds nothing but beginnings of these files."""
+    return all(
+        (name := path.relative_to(folder).as_posix()) in files
+        and not path.is_symlink()
+        and files[name].encode().startswith(path.read_bytes())
+        for path in folder.rglob("*")
+        if path.is_symlink() or not path.is_dir()
+    )
 
 
 def _write(folder: Path, files: Mapping[str, str]) -> None:

@@ -105,6 +105,25 @@ def test_a_new_site_overwrites_nothing(shop: Path, capsys: pytest.CaptureFixture
     assert (shop / "inventories/prod").read_text() == before
 
 
+def test_a_new_site_that_was_cut_short_is_begun_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """What was written half stays no obstacle; what somebody has changed stays."""
+    monkeypatch.chdir(tmp_path)
+    words = ["new", "shop", "--host", "10.0.0.5", "--domain", "a.test"]
+    assert main(words) == 0
+    half = tmp_path / "shop/inventories/prod"
+    whole = half.read_bytes()
+    half.write_bytes(whole[: len(whole) // 2])
+    (tmp_path / "shop/README.md").unlink()
+    assert main(words) == 0
+    assert half.read_bytes() == whole
+    half.write_bytes(whole + b"# by hand\n")
+    assert main(words) == 1
+    assert "is there already" in capsys.readouterr().err
+    assert half.read_bytes() == whole + b"# by hand\n"
+
+
 def test_it_works_as_the_wheel_lays_it_out(tmp_path: Path) -> None:
     """From another folder, with nothing of the clone: a site, its check, its deploy, its proof."""
     project = tomllib.loads((ROOT / "pyproject.toml").read_text())
