@@ -30,7 +30,7 @@ _PATH = re.compile(r"/([a-z2-7]{32})")
 
 @dataclass(frozen=True)
 class Links:
-    """What a deploy has written, read anew for each request: a deploy costs no restart."""
+    """Links of a deploy, read anew for each request: a deploy costs no restart."""
 
     folder: Path
     """Folder of what phones are given."""

@@ -1,4 +1,4 @@
-"""What phones are given to configure themselves."""
+"""Links by which phones configure themselves."""
 
 from __future__ import annotations
 

@@ -14,7 +14,7 @@ __all__ = ["InstalledHere", "no_package", "package"]
 
 
 class InstalledHere(FactBase[bool]):
-    """Whether a deploy has installed a package: it has left a mark then."""
+    """Installation of a package by a deploy, which has left a mark then."""
 
     def command(self, mark: str) -> str:
         return f"[ ! -e {mark} ] || echo ours"

@@ -76,7 +76,7 @@ class Provisioned:
             return answer.status, answer.read()
 
     def callcenter(self, *words: str) -> str:
-        """What a command of ours prints."""
+        """Lines that a command of ours prints."""
         done = subprocess.run(
             (sys.executable, "-m", "callcenter", "phones", str(self.operator.inventory), *words),
             cwd=ROOT,
@@ -198,7 +198,7 @@ def test_a_new_certificate_leaves_links_as_they_are(switch: Provisioned) -> None
 
 
 def linphone(desk: Operator, words: str) -> str:
-    """What Linphone's own command prints."""
+    """Lines that Linphone's own command prints."""
     return desk.ssh(DESK, f"HOME=/root linphonecsh {words}")
 
 

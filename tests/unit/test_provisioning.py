@@ -109,7 +109,7 @@ def test_a_path_is_its_extensions_its_domains_and_its_secrets() -> None:
 
 
 def sections(site: Site, number: str) -> dict[str, dict[str, str]]:
-    """What an extension's Linphone is given."""
+    """Settings of an extension's Linphone."""
     tree = provisioning.configuration(site, SWITCH)
     root = ElementTree.fromstring(tree[f"{paths.PHONES}/{number}.phone"].content)
     assert root.tag == f"{NAMES}config"
@@ -161,7 +161,7 @@ def test_without_it_there_is_nothing(authority: Authority) -> None:
 
 @pytest.fixture
 def links(authority: Authority, tmp_path: Path) -> tuple[phones.Links, dict[str, str]]:
-    """What a host's program reads, and the path of each extension's link."""
+    """Links as a host's program reads them, and the path of each."""
     site = described(authority)
     tree = provisioning.configuration(site, SWITCH)
     for name in ("phones", "state"):
