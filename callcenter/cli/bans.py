@@ -13,7 +13,7 @@ import click
 import callcenter.onhost.bans
 from callcenter.cli.sites import argument, inventory_of
 from callcenter.client.inventory import Host
-from callcenter.client.ssh import login
+from callcenter.client.ssh import answer
 from callcenter.onhost.bans import source_of
 from callcenter.render import paths
 from callcenter.site import SiteError
@@ -57,12 +57,7 @@ def _run(host: Host, what: str) -> str:
     # An edge has no program of ours: it is given.
     given = inspect.getsource(callcenter.onhost.bans).encode() if host.is_edge else b""
     tool = "-" if host.is_edge else paths.BANS_TOOL
-    with login(host) as way:
-        done = way.run(f"python3 -I {tool} {what}", given)
-    if done.returncode:
-        said = done.stderr.decode(errors="replace").strip()
-        raise SiteError([f"{host.name}: {said or 'ssh failed'}"])
-    return done.stdout.decode()
+    return answer(host, f"python3 -I {tool} {what}", given)
 
 
 @click.command()

@@ -17,7 +17,7 @@ from callcenter.cli.sheets import code, sheets
 from callcenter.cli.sites import argument, inventory_of
 from callcenter.cli.switches import printable
 from callcenter.client.inventory import Host, Inventory
-from callcenter.client.ssh import login
+from callcenter.client.ssh import answer
 from callcenter.render import paths
 from callcenter.render.provisioning import link
 from callcenter.site import Extension, Site, SiteError
@@ -91,12 +91,9 @@ def again(path: Path, number: str) -> Iterator[str]:
 
 
 def _run(host: Host, what: str) -> str:
-    with login(host) as way:
-        done = way.run(f"python3 -I {paths.PHONES_TOOL} {what}", b"")
-    if done.returncode:
-        said = done.stderr.decode(errors="replace").strip()
-        raise SiteError([f"{host.name}: {said or 'ssh failed'}"])
-    return done.stdout.decode()
+    lacking = "{ echo 'it serves no links yet; deploy to it first' >&2; exit 1; }"
+    tool = paths.PHONES_TOOL
+    return answer(host, f"[ -e {tool} ] || {lacking}; python3 -I {tool} {what}")
 
 
 @click.command()

@@ -19,7 +19,7 @@ from callcenter.client.inventory import Host
 from callcenter.site import SiteError
 from callcenter.site.logins import SUDO
 
-__all__ = ["Login", "login"]
+__all__ = ["Login", "answer", "login"]
 
 _ASKPASS = """#!/bin/sh
 # What ssh asks for, and nothing else, is told what it is for.
@@ -171,6 +171,16 @@ def login(host: Host) -> Iterator[Login]:
     """Give a way into a host for the time of a command."""
     with tempfile.TemporaryDirectory(prefix="login-") as folder:
         yield Login(host, Path(folder))
+
+
+def answer(host: Host, command: str, given: bytes = b"") -> str:
+    """Return what a command on a host prints; what it says when it fails is refused."""
+    with login(host) as way:
+        done = way.run(command, given)
+    if done.returncode:
+        said = done.stderr.decode(errors="replace").strip()
+        raise SiteError([f"{host.name}: {said or 'ssh failed'}"])
+    return done.stdout.decode()
 
 
 def _path(text: str | Path) -> Path:

@@ -68,7 +68,7 @@ def test_certificate(site: Site, switch: Switch, tmp_path: Path) -> None:
 
 
 def test_nothing_without_a_link(site: Site, switch: Switch, tmp_path: Path) -> None:
-    """Who has no link is given nothing, under the Site's certificate"""
+    """Nothing is served without a link, and the Site's certificate is shown"""
     if site.provisioning is None:
         pytest.skip("the Site does not enable provisioning")
     asked = ssl.create_default_context(cafile=authorities(site, tmp_path / "authorities.pem"))

@@ -211,7 +211,7 @@ def test_a_second_run_changes_nothing(switch: Provisioned) -> None:
 def test_linphone_needs_its_link_alone(
     switch: Provisioned, desk: Operator, exchange: Exchange
 ) -> None:
-    """It registers by TLS, calls, holds, transfers and is called; nobody else hears them."""
+    """Registers by TLS, calls, holds, transfers and is called; nobody else hears it."""
     callee = phone_of(switch.operator, HOST, exchange, "1002", transport="tls", srtp="sdes")
     link = next(
         line.split()[-1] for line in switch.callcenter().splitlines() if line.startswith("1001 ")

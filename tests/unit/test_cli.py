@@ -108,7 +108,7 @@ def test_a_new_site_overwrites_nothing(shop: Path, capsys: pytest.CaptureFixture
 def test_a_new_site_that_was_cut_short_is_begun_again(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """What was written half stays no obstacle; what somebody has changed stays."""
+    """Files that were written half are no obstacle; one that somebody has changed stays."""
     monkeypatch.chdir(tmp_path)
     words = ["new", "shop", "--host", "10.0.0.5", "--domain", "a.test"]
     assert main(words) == 0

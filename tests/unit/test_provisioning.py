@@ -30,6 +30,7 @@ from callcenter.site import (
     Switch,
 )
 from callcenter.site.provisioning import path_of
+from roles.files.operations import HIDDEN
 from tests.certificates import Authority
 
 DOMAIN = "cc.example.net"
@@ -134,6 +135,8 @@ def test_linphone_is_given_its_account_and_no_password(authority: Authority) -> 
     assert "audio_codec_2" not in given
     for file in provisioning.configuration(site, SWITCH):
         assert PASSWORD.encode() not in file.content, file.path
+        if given["auth_info_0"]["ha1"].encode() in file.content:
+            assert file.path.endswith(tuple(HIDDEN)), "a diff would show it"
 
 
 def test_voice_may_go_plain_where_the_site_says_so(authority: Authority) -> None:
