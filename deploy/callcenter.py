@@ -6,7 +6,7 @@ pyinfra inventories/prod deploy/callcenter.py
 from pyinfra import host, inventory
 
 from callcenter.site import LocalPostgres, Site, Switch
-from roles import billing, firewall, freeswitch, kamailio, postgresql, provisioning, windows
+from roles import billing, firewall, freeswitch, kamailio, postgresql, web, windows
 from roles.host import HostState, preflight
 from roles.host.operations import passed
 
@@ -28,7 +28,7 @@ else:
         freeswitch.preflight(site=site, switch=switch, found=found)
         switches = len(inventory.get_group("switches", []))
         billing.preflight(site=site, switches=switches)
-        provisioning.preflight(site=site, switches=switches)
+        web.preflight(site=site, switches=switches)
 
 passed(name="Linux and Windows hosts alike")
 
@@ -56,7 +56,7 @@ else:
         kamailio.configure(site=site, switch=switch)
     else:
         kamailio.retire(found=found)
-    provisioning.install(site=site, found=found)
+    web.install(site=site, found=found)
 
     opened = firewall.look(found)
     firewall.configure(site=site, found=found, present=opened)
@@ -65,7 +65,7 @@ else:
         kamailio.activate(site=site, switch=switch, found=found)
     firewall.activate(site=site, found=found, present=opened)
     billing.activate(site=site, found=found)
-    provisioning.activate(site=site, switch=switch, found=found)
+    web.activate(site=site, switch=switch, found=found)
     if not isinstance(site.database, LocalPostgres):
         # It goes when nothing asks it any more.
         postgresql.install(site=site, found=found)

@@ -24,7 +24,7 @@ def wanted() -> list[str]:
     """The packages of Debian's own that our roles name."""
     named = [
         *render.kamailio.PACKAGES,
-        render.kamailio.TLS_PACKAGE,
+        *render.kamailio.FURTHER,
         *HOST_PACKAGES,
         *FAX_TOOLS,
         CLOCKS[-1],

@@ -29,7 +29,7 @@ def phone(path: Path, number: str | None, show_password: bool, show_pin: bool = 
             raise SiteError([f"{extension.number} has no mailbox; set voicemail=True for it"])
         return site.reveal(extension.mailbox.pin)
     switch = announced(inventory.hosts[0])
-    transport, port = site.network.listeners[-1 if site.network.tls else 0]
+    transport, port = ("tls", tls.port) if (tls := site.network.tls) else site.network.listeners[0]
     # By TLS a phone looks for the domain in the certificate.
     at = site.domain if transport == "tls" else switch.announced_address
     proxy = f"sip:{at}:{port}"

@@ -13,8 +13,9 @@ from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 
+from callcenter.client import npm
 from callcenter.client.inventory import Host
-from callcenter.render import Tree, freeswitch, kamailio, provisioning, system, windows
+from callcenter.render import Tree, freeswitch, kamailio, system, web, windows
 from callcenter.site import Site, SiteError
 from callcenter.site.secrets import VARIABLES, Secret
 
@@ -95,7 +96,7 @@ def files(site: Site, host: Host) -> Tree:
             *system.postgresql(site),
             *system.billing(site),
             *(kamailio.configuration(site, host.switch) if site.network.edge else ()),
-            *provisioning.configuration(site, host.switch),
+            *web.configuration(site, host.switch, npm.library),
             *system.firewall(site, [SSH_PORT]),
         ]
     )

@@ -43,13 +43,13 @@ def command(path: Path, host: str | None, wanted: str | None, out: Path | None) 
     if wanted is not None:
         if wanted not in tree:
             raise SiteError([f"--file: {wanted} is none of its files; leave --file out for a list"])
-        click.echo(tree[wanted].content, nl=False)
+        click.echo(tree[wanted].load(), nl=False)
     elif out is not None:
         for file in tree:
             there = out / file.path.lstrip("/")
             there.parent.mkdir(parents=True, exist_ok=True)
-            there.write_bytes(file.content)
+            there.write_bytes(file.load())
         click.echo(f"{len(tree)} files in {out}")
     else:
         for file in tree:
-            click.echo(f"{len(file.content):8}  {file.path}")
+            click.echo(f"{len(file.load()):8}  {file.path}")

@@ -1,6 +1,6 @@
 """Site and host to files. Pure: knows nothing of pyinfra and asks no host."""
 
-from callcenter.render import freeswitch, kamailio, provisioning, system, windows
+from callcenter.render import freeswitch, kamailio, system, web, windows
 from callcenter.render._files import Difference, File, Tree
 
 __all__ = [
@@ -9,7 +9,7 @@ __all__ = [
     "Tree",
     "freeswitch",
     "kamailio",
-    "provisioning",
     "system",
+    "web",
     "windows",
 ]

@@ -5,10 +5,10 @@ from __future__ import annotations
 import hashlib
 import io
 import tarfile
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 
-__all__ = ["Difference", "File", "Tree"]
+__all__ = ["Difference", "Fetched", "File", "Tree"]
 
 
 @dataclass(frozen=True)
@@ -27,10 +27,31 @@ class File:
         """SHA-256 of the content, hexadecimal, as sha256sum prints it."""
         return hashlib.sha256(self.content).hexdigest()
 
+    def load(self) -> bytes:
+        """Return the content."""
+        return self.content
+
     @property
     def text(self) -> str:
         """The content as text, as far as it is text."""
         return self.content.decode(errors="replace")
+
+
+@dataclass(frozen=True)
+class Fetched(File):
+    """A file that is known by its digest, and fetched only where a host lacks it."""
+
+    known: str = ""
+    fetch: Callable[[], bytes] = field(default=bytes, repr=False)
+
+    @property
+    def digest(self) -> str:
+        """SHA-256 that its content has."""
+        return self.known
+
+    def load(self) -> bytes:
+        """Fetch the content."""
+        return self.fetch()
 
 
 @dataclass(frozen=True)
@@ -104,7 +125,8 @@ class Tree:
 
 
 def _add(tar: tarfile.TarFile, name: str, file: File) -> None:
+    content = file.load()
     entry = tarfile.TarInfo(name)
-    entry.size = len(file.content)
+    entry.size = len(content)
     entry.mode = file.mode
-    tar.addfile(entry, io.BytesIO(file.content))
+    tar.addfile(entry, io.BytesIO(content))

@@ -15,7 +15,7 @@ from markupsafe import Markup
 
 from callcenter.render import cache
 
-__all__ = ["plain", "xml", "xml_escape"]
+__all__ = ["plain", "source", "xml", "xml_escape"]
 
 _PACKAGE = Path(__file__).resolve().parent.parent
 _FOLDERS = (_PACKAGE / "templates", _PACKAGE.parent / "templates")
@@ -112,3 +112,10 @@ def xml(template: str, **values: object) -> bytes:
 def plain(template: str, **values: object) -> bytes:
     """Render a template whose values the models restrict to words, numbers and addresses."""
     return _plain().get_template(template).render(source=template, **values).encode()
+
+
+def source(name: str) -> bytes:
+    """Return a file that lies among the templates and is none."""
+    environment = _plain()
+    assert environment.loader is not None
+    return environment.loader.get_source(environment, name)[0].encode()

@@ -12,12 +12,14 @@ from callcenter.render import paths, phrases, sounds
 from callcenter.render._files import File, Tree
 from callcenter.render._templates import plain, xml
 from callcenter.render.services import (
+    BROWSER,
     PHONE_SRTP,
     SERVICES,
     action,
     callers,
     codes,
     leads_on,
+    legs,
     name_of,
     numbers,
     pin_hash,
@@ -125,6 +127,8 @@ def _files(site: Site, switch: Switch) -> Iterator[File]:
         "records": records(site),
         "stun_answer": paths.STUN_ANSWER,
         "srtp": PHONE_SRTP,
+        "browser": {name: BROWSER[name] for name in BROWSER if name != "media_webrtc"},
+        "legs": legs,
         "alarm_log": paths.ALARM_LOG,
     }
 

@@ -9,17 +9,20 @@ from callcenter.render import packet_filter, paths, users
 from callcenter.render._files import File, Tree
 from callcenter.render._templates import plain
 from callcenter.render.freeswitch import a1_hash
+from callcenter.render.services import WEB
 from callcenter.site import Site, Switch
 from callcenter.site.network import ANYWHERE
 from callcenter.site.secrets import Secret
 
 __all__ = [
     "CIPHERS",
+    "FURTHER",
     "GROUP",
     "PACKAGES",
     "TABLES",
     "TLS_FILES",
     "TLS_PACKAGE",
+    "WSS_PACKAGE",
     "configuration",
     "packages",
     "watched",
@@ -29,6 +32,10 @@ PACKAGES = ("kamailio", "kamailio-sqlite-modules", "netbase", "sqlite3")
 """Debian's own."""
 TLS_PACKAGE = "kamailio-tls-modules"
 """Debian's, where phones come by TLS."""
+WSS_PACKAGE = "kamailio-websocket-modules"
+"""Debian's, where browsers come."""
+FURTHER = (TLS_PACKAGE, WSS_PACKAGE)
+"""Packages of ways that not every Site has."""
 CIPHERS = "ECDHE+AESGCM:ECDHE+CHACHA20"
 """Suites of TLS 1.2, by OpenSSL's names: with forward secrecy and authenticated encryption
 (RFC 9325, 4.2). Those of 1.3 all have both."""
@@ -55,7 +62,9 @@ def configuration(site: Site, edge: Switch) -> Tree:
 
 def packages(site: Site) -> tuple[str, ...]:
     """List the packages that the Site needs."""
-    return PACKAGES if site.network.tls is None else (*PACKAGES, TLS_PACKAGE)
+    tls = () if site.network.tls is None else (TLS_PACKAGE,)
+    wss = () if site.network.wss is None else (WSS_PACKAGE,)
+    return (*PACKAGES, *tls, *wss)
 
 
 def watched(site: Site) -> list[str]:
@@ -95,6 +104,8 @@ def _files(site: Site, edge: Switch) -> Iterator[File]:
             own_networks=packet_filter.own(site),
             connections=CONNECTIONS,
             tls_config=paths.KAMAILIO_TLS,
+            web=WEB,
+            origins=[literal(one) for one in _origins(site)],
             ANYWHERE=ANYWHERE,
         ),
     )
@@ -134,6 +145,13 @@ def _files(site: Site, edge: Switch) -> Iterator[File]:
     # Each edge has a key of its own: what one has signed, no other follows.
     key = hashlib.sha256(f"{edge.name}:{site.vault.value(DIALOGS)}".encode()).hexdigest()
     yield File(f"{paths.KAMAILIO}/{TABLES['secrets']}", _table([("dialogs", 0, key)]), 0o640, GROUP)
+
+
+def _origins(site: Site) -> tuple[str, ...]:
+    """Return the places of the pages whose scripts may come."""
+    if site.network.wss is None:
+        return ()
+    return (f"https://{site.domain}", *site.network.wss.origins)
 
 
 def _table(rows: Iterable[tuple[str, int, str | int]]) -> bytes:

@@ -109,6 +109,7 @@ __all__ = [
     "WEB_CONFIG",
     "WEB_KEY",
     "WEB_OURS",
+    "WEB_PAGES",
     "WEB_UNIT",
 ]
 
@@ -185,6 +186,8 @@ WEB_CONFIG: Final = "/etc/callcenter/web.conf"
 WEB_CERTIFICATE: Final = "/etc/callcenter/web.pem"
 WEB_KEY: Final = "/etc/callcenter/web.key"
 WEB_UNIT: Final = "/etc/systemd/system/callcenter-web.service"
+WEB_PAGES: Final = "/usr/share/callcenter/web"
+"""Folder of the page that is a phone."""
 WEB_OURS: Final = f"{STATE}/nginx"
 """File that is there where a deploy has installed nginx."""
 BILLING_TOOL: Final = "/usr/lib/callcenter/ledger"

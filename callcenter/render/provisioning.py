@@ -1,4 +1,4 @@
-"""Provisioning: the web server, what hands out links' answers, and what each phone is given."""
+"""Provisioning: what hands out links' answers, and what each phone is given."""
 
 from __future__ import annotations
 
@@ -9,19 +9,14 @@ from collections.abc import Iterator, Mapping
 
 from callcenter.onhost import phones
 from callcenter.render import paths, users
-from callcenter.render._files import File, Tree
+from callcenter.render._files import File
 from callcenter.render._templates import plain, xml
 from callcenter.render.freeswitch import a1_hash
-from callcenter.render.kamailio import CIPHERS
-from callcenter.site import Extension, Site, Switch
+from callcenter.site import Extension, Site
 from callcenter.site.provisioning import path_of, secret_of
 
-__all__ = ["BESIDE", "PACKAGE", "configuration", "link"]
+__all__ = ["files", "link"]
 
-PACKAGE = "nginx"
-"""Debian's web server."""
-BESIDE = "nginx-common"
-"""Package that comes with it, and may be another web server's as well."""
 EXPIRES = 3600
 """Seconds after which a phone registers again."""
 CODECS = {
@@ -42,40 +37,15 @@ def link(site: Site, extension: Extension) -> str:
     return f"https://{at}/{_path(site, extension)}"
 
 
-def configuration(site: Site, switch: Switch) -> Tree:
-    """Render all that serves links, or nothing where the Site has none."""
-    return Tree(_files(site, switch))
-
-
 def _path(site: Site, extension: Extension) -> str:
     secret = site.reveal(secret_of(extension.number))
     return path_of(site.domain, extension.number, secret)
 
 
-def _files(site: Site, switch: Switch) -> Iterator[File]:
-    if (provisioning := site.provisioning) is None or (tls := site.network.tls) is None:
+def files(site: Site) -> Iterator[File]:
+    """Yield all that hands out links' answers, or nothing where the Site has none."""
+    if site.provisioning is None:
         return
-    host = f"[{switch.bind_address}]" if ":" in switch.bind_address else switch.bind_address
-    config = plain(
-        "provisioning/nginx.conf.j2",
-        paths=paths,
-        address=f"{host}:{provisioning.port}",
-        ciphers=CIPHERS,
-        domain=site.domain,
-    )
-    yield File(paths.WEB_CONFIG, config)
-    yield File(paths.WEB_CERTIFICATE, tls.certificate.read_bytes())
-    yield File(paths.WEB_KEY, f"{site.reveal(tls.key).strip()}\n".encode(), 0o640, users.WEB)
-    yield File(
-        paths.WEB_UNIT,
-        plain(
-            "provisioning/web.service.j2",
-            paths=paths,
-            users=users,
-            folder=paths.WEB.rpartition("/")[2],
-            low_port=provisioning.port < 1024,
-        ),
-    )
     digests = {
         hashlib.sha256(_path(site, one).encode()).hexdigest(): one.number for one in site.extensions
     }

@@ -48,7 +48,7 @@ from callcenter.site.http_applications import HttpApplication
 from callcenter.site.ivrs import Ivr
 from callcenter.site.maintenance import Maintenance
 from callcenter.site.media import CODECS, PASSED, Media
-from callcenter.site.network import Firewall, Network, OpenPort, PhoneTls
+from callcenter.site.network import Firewall, Network, OpenPort, PhoneTls, Wss
 from callcenter.site.notices import Notice
 from callcenter.site.packages import AptRepository, LocalPackages, Msi, Packages, SignalWire
 from callcenter.site.parking import Parking
@@ -64,6 +64,7 @@ from callcenter.site.sounds import Announcement, Language, Say, Sound, Speech, s
 from callcenter.site.switch import Switch, hosts
 from callcenter.site.trunks import Did, Emergency, OutboundLimits, Rewrite, Route, Trunk
 from callcenter.site.voicemail import Mailbox, Voicemail
+from callcenter.site.web_phone import WebPhone
 
 __all__ = [
     "CODECS",
@@ -141,6 +142,8 @@ __all__ = [
     "ToVoicemail",
     "Trunk",
     "Voicemail",
+    "WebPhone",
+    "Wss",
     "application",
     "conference",
     "extension",

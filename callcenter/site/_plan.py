@@ -237,12 +237,13 @@ def check_outside(site: Site) -> None:
                 f"needs the switch in the voice's way, and media.mode is {site.media.mode!r}; use "
                 "'default'",
             )
-    if site.network.srtp and site.media.mode != "default":
-        raise Problem(
-            "network.tls.srtp",
-            f"needs the switch in the voice's way, and media.mode is {site.media.mode!r}; use "
-            "'default'",
-        )
+    for field in ("srtp", "wss"):
+        if getattr(site.network, field) and site.media.mode != "default":
+            raise Problem(
+                f"network.tls.{field}",
+                f"needs the switch in the voice's way, and media.mode is {site.media.mode!r}; use "
+                "'default'",
+            )
     if site.outbound and not site.outbound_limits.countries:
         raise Problem(
             "outbound_limits.countries",

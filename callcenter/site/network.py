@@ -13,6 +13,7 @@ from pydantic import (
     BeforeValidator,
     Discriminator,
     Field,
+    StringConstraints,
     Tag,
     model_validator,
 )
@@ -21,19 +22,24 @@ from callcenter.site._model import Problem, model
 from callcenter.site._types import Many, Networks, Port, Transport
 from callcenter.site.secrets import Secret
 
-__all__ = ["Firewall", "Network", "OpenPort", "PhoneTls"]
+__all__ = ["Firewall", "Network", "OpenPort", "PhoneTls", "Wss"]
 
 PRIVATE = ("10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16")
 """Networks of RFC 1918."""
 
 ANYWHERE = ("0.0.0.0/0",)
 
+Origin = Annotated[
+    str, StringConstraints(pattern=r"^https://[a-z0-9]([a-z0-9.-]*[a-z0-9])?(:[0-9]{1,5})?$")
+]
+"""Page's place: scheme, host and, where it is not 443, port."""
+
 
 def _said(given: object) -> object:
     return ANYWHERE if given == "anywhere" else given
 
 
-Listener = Literal["udp", "tcp", "tls"]
+Listener = Literal["udp", "tcp", "tls", "wss"]
 """Transport of SIP that something listens on."""
 
 Sources = Annotated[
@@ -41,6 +47,20 @@ Sources = Annotated[
     BeforeValidator(_said, json_schema_input_type=Literal["anywhere"] | tuple[str, ...]),
 ]
 """Networks, or ``"anywhere"`` in words; none where nothing is said."""
+
+
+@model
+class Wss:
+    """SIP by secure WebSocket (RFC 7118) for phones in a browser, with the certificate of
+    ``network.tls``. Their voice is WebRTC's: encrypted by DTLS-SRTP, and found by ICE. It needs a
+    switch, and ``media.mode`` ``default``."""
+
+    _: KW_ONLY
+    port: Port = 7443
+    """TCP port, one of its own."""
+    origins: Many[Origin] = ()
+    """Web pages besides the Site's own domain whose scripts may come, each as browsers write it in
+    ``Origin`` (RFC 6454, 7): ``"https://crm.example.net"``."""
 
 
 @model
@@ -63,6 +83,8 @@ class PhoneTls:
     srtp: Annotated[bool, Field(strict=True)] = False
     """Encryption of voice between phones and the switch: a call that cannot be encrypted does not
     come about. Its key is in SDP (SDES, RFC 4568), so it needs ``plain_from=[]``."""
+    wss: Wss | None = None
+    """SIP by secure WebSocket for phones in a browser. Default: none."""
 
 
 @model
@@ -145,17 +167,28 @@ class Network:
 
     @property
     def listeners(self) -> tuple[tuple[Listener, int], ...]:
-        """Transport and port of each way by which phones come, those without TLS first."""
+        """Transport and port of each way by which phones come: those without TLS first, that of
+        browsers last."""
         plain = () if self.needs_tls else self.transports
         tls: tuple[tuple[Listener, int], ...] = (
             () if self.tls is None else (("tls", self.tls.port),)
         )
-        return (*((one, self.sip_port) for one in plain), *tls)
+        wss: tuple[tuple[Listener, int], ...] = (
+            () if self.wss is None else (("wss", self.wss.port),)
+        )
+        return (*((one, self.sip_port) for one in plain), *tls, *wss)
 
     @property
-    def for_all(self) -> tuple[Listener, int]:
+    def wss(self) -> Wss | None:
+        """Way by which browsers come, or None."""
+        return None if self.tls is None else self.tls.wss
+
+    @property
+    def for_all(self) -> tuple[Transport | Literal["tls"], int]:
         """Transport and port by which any phone may come, without TLS where all may."""
-        return self.listeners[0 if self.plain_from == self.sip_from else -1]
+        if self.tls is None or (self.plain_from == self.sip_from and not self.needs_tls):
+            return self.transports[0], self.sip_port
+        return "tls", self.tls.port
 
     def holds(self, networks: Iterable[str]) -> bool | None:
         """Return True where all of these are in local_networks, False where none is, None where

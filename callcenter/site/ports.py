@@ -77,9 +77,12 @@ def _own(site: Site) -> Iterator[_Listener]:
     if (phone_tls := site.network.tls) is not None:
         words = "network.tls.port, which network.sip_from opens"
         yield _Listener("tcp", phone_tls.port, words, site.network.sip_from)
-    if (provisioning := site.provisioning) is not None:
-        words = "provisioning.port, which network.sip_from opens"
-        yield _Listener("tcp", provisioning.port, words, site.network.sip_from)
+    if (wss := site.network.wss) is not None:
+        words = "network.tls.wss.port, which network.sip_from opens"
+        yield _Listener("tcp", wss.port, words, site.network.sip_from)
+    if (web := site.web_server) is not None:
+        words = f"{web[0]}, which network.sip_from opens"
+        yield _Listener("tcp", web[1], words, site.network.sip_from)
     never = "the Event Socket, which must never be opened"
     yield _Listener("tcp", site.event_socket.port, never)
     if (tls := site.event_socket.tls) is not None:

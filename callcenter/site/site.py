@@ -75,6 +75,7 @@ from callcenter.site.trunks import (
     Trunk,
 )
 from callcenter.site.voicemail import Voicemail
+from callcenter.site.web_phone import WebPhone
 
 __all__ = ["Site"]
 
@@ -227,6 +228,8 @@ class Site:
     """Codecs and capacity."""
     provisioning: Provisioning | None = None
     """Links by which phones configure themselves. Default: none."""
+    web_phone: WebPhone | None = None
+    """Page that is a phone. Default: none."""
     event_socket: EventSocket = Field(default_factory=EventSocket, kw_only=True)
     """Socket by which fs_cli and applications on the host steer FreeSWITCH."""
     dialling: Literal["en-bloc", "digit-by-digit"] = "en-bloc"
@@ -421,11 +424,26 @@ class Site:
             if taken is not None:
                 raise Problem(path, f"{port} is {taken}; use 5061 or another")
             others[port] = path
-        if (provisioning := self.provisioning) is not None:
-            port, path = provisioning.port, "provisioning.port"
-            if self.network.tls is None:
+        if (wss := self.network.wss) is not None:
+            port, path = wss.port, "network.tls.wss.port"
+            taken = "network.rtp_ports" if first <= port <= last else others.get(port)
+            if tls is not None and port == tls.port:
+                taken = "event_socket.tls.port"
+            if taken is not None:
+                raise Problem(path, f"{port} is {taken}; use 7443 or another")
+            others[port] = path
+        for field in ("provisioning", "web_phone"):
+            if getattr(self, field) is not None and self.network.tls is None:
+                raise Problem(field, "is served with a certificate; give one as network.tls")
+        if self.web_phone is not None and self.network.wss is None:
+            raise Problem("web_phone", "needs a way for its SIP; set network.tls.wss=Wss()")
+        if (web := self.web_server) is not None:
+            path, port = web
+            if self.web_phone is not None and self.web_phone.port != port:
                 raise Problem(
-                    "provisioning", "is served with a certificate; give one as network.tls"
+                    "web_phone.port",
+                    f"{self.web_phone.port} is not provisioning.port, and one web server serves "
+                    f"both; use {port}",
                 )
             taken = "network.rtp_ports" if first <= port <= last else others.get(port)
             if tls is not None and port == tls.port:
@@ -573,6 +591,7 @@ class Site:
                 "billing",
                 "caps",
                 "provisioning",
+                "web_phone",
             )
             if getattr(self, field)
         ]
@@ -585,6 +604,11 @@ class Site:
         if self.network.srtp:
             out.append(
                 "Site.network.tls.srtp: needs a switch, and the inventory has edges only; leave it "
+                "out"
+            )
+        if self.network.wss is not None:
+            out.append(
+                "Site.network.tls.wss: needs a switch, and the inventory has edges only; leave it "
                 "out"
             )
         if self.media.mode != "bypass":
@@ -779,6 +803,14 @@ class Site:
             f"Site.database: each of the {switches} switches would have balances of its own, and "
             "money could be spent on each; use RemotePostgres(…), or one switch"
         ]
+
+    @property
+    def web_server(self) -> tuple[str, int] | None:
+        """Field and number of the port of HTTPS, or None where nothing is served."""
+        for field in ("provisioning", "web_phone"):
+            if (served := getattr(self, field)) is not None:
+                return f"{field}.port", served.port
+        return None
 
     def one_giver(self, switches: int) -> list[str]:
         """List why so many switches cannot serve links, a line each: a link is good once."""

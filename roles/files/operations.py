@@ -26,6 +26,7 @@ HIDDEN = {
     ".phone": "settings of a phone, with what it logs in by",
     # FreeSWITCH reads both from one file.
     "/agent.pem": "certificate and private key",
+    "/jssip.js": "JsSIP",
 }
 """Ends of paths that a diff does not show, and what it says instead."""
 

@@ -15,7 +15,10 @@ SUPPORTED = {"bookworm": "Debian 12", "trixie": "Debian 13"}
 PROCESSES = {
     "network.http_port": paths.HTTP_GUARD_TOOL.rpartition("/")[2],
     "event_socket.tls.port": "stunnel4",
-    "provisioning.port": paths.WEB_UNIT.rpartition("/")[2].removesuffix(".service"),
+    **dict.fromkeys(
+        ("provisioning.port", "web_phone.port"),
+        paths.WEB_UNIT.rpartition("/")[2].removesuffix(".service"),
+    ),
 }
 """Program that a port belongs to, where it is not the service's own."""
 PROGRAM = "/usr/bin/freeswitch"
@@ -93,8 +96,8 @@ def problems(site: Site, switch: Switch, found: State, service: str = "freeswitc
             wanted.append(("network.http_port", site.network.http_port, "127.0.0.1", ("tcp",)))
         if (tls := site.event_socket.tls) is not None:
             wanted.append(("event_socket.tls.port", tls.port, switch.bind_address, ("tcp",)))
-        if (web := site.provisioning) is not None:
-            wanted.append(("provisioning.port", web.port, switch.bind_address, ("tcp",)))
+        if (web := site.web_server) is not None:
+            wanted.append((*web, switch.bind_address, ("tcp",)))
     for listener in found.listeners:
         for field, port, address, protocols in wanted:
             taken = (
@@ -135,8 +138,8 @@ def _open(site: Site, service: str) -> list[str]:
                 out.append(f"{at[1]}/{at[0]}")
         if (tls := site.event_socket.tls) is not None:
             out.append(f"{tls.port}/tcp")
-        if site.provisioning is not None:
-            out.append(f"{site.provisioning.port}/tcp")
+        if (web := site.web_server) is not None:
+            out.append(f"{web[1]}/tcp")
     return list(dict.fromkeys(out))
 
 

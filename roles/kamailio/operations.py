@@ -8,7 +8,7 @@ from pyinfra import host
 from pyinfra.api import StringCommand, operation
 
 from callcenter.render import Tree, paths
-from callcenter.render.kamailio import PACKAGES, TABLES, TLS_FILES, TLS_PACKAGE
+from callcenter.render.kamailio import FURTHER, PACKAGES, TABLES, TLS_FILES
 from roles.kamailio.facts import KamailioState
 
 __all__ = ["absent", "no_others", "packages", "running"]
@@ -45,15 +45,15 @@ _GROUP = (
 def no_others(
     wanted: Sequence[str], installed: Mapping[str, str]
 ) -> Generator[StringCommand, None, None]:
-    """Remove the package of a way by which phones do not come any more."""
-    if TLS_PACKAGE in installed and TLS_PACKAGE not in wanted:
-        yield StringCommand(f"{_PURGE} {TLS_PACKAGE}")
+    """Remove the packages of ways by which phones do not come any more."""
+    if own := [name for name in FURTHER if name in installed and name not in wanted]:
+        yield StringCommand(f"{_PURGE} {' '.join(own)}")
 
 
 @operation()
 def absent(installed: Mapping[str, str]) -> Generator[StringCommand, None, None]:
     """Stop Kamailio, and remove its packages and where phones are."""
-    known = (*PACKAGES, TLS_PACKAGE)
+    known = (*PACKAGES, *FURTHER)
     own = [name for name in known if name.startswith("kamailio") and name in installed]
     purge = f"{_PURGE} {' '.join(own)}"
     yield StringCommand(

@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from callcenter import render
+from callcenter.client import npm
 from callcenter.client.inventory import Host
 from callcenter.render import paths, users
 from callcenter.render.debian import version_matches
@@ -91,7 +92,7 @@ def test_confinement(host: Any, site: Site, node: Host) -> None:
         render.system.unit(site, realtime=False),
         render.system.public_address(node.switch),
         render.system.billing(site),
-        render.provisioning.configuration(site, node.switch),
+        render.web.configuration(site, node.switch, npm.library),
     )
     files = [file.path.rpartition("/")[2] for tree in trees for file in tree]
     # A template is asked of by one of its instances.
@@ -105,8 +106,8 @@ def test_confinement(host: Any, site: Site, node: Host) -> None:
         if unit == paths.BANS_FILTER_UNIT.rpartition("/")[2]:
             # What it is for, and it is nobody else's.
             assert found.pop("CapabilityBoundingSet") == "cap_net_admin"
-        if site.provisioning is not None and unit == paths.WEB_UNIT.rpartition("/")[2]:
-            low = site.provisioning.port < 1024
+        if site.web_server is not None and unit == paths.WEB_UNIT.rpartition("/")[2]:
+            low = site.web_server[1] < 1024
             assert found.pop("CapabilityBoundingSet") == ("cap_net_bind_service" if low else "")
         if unit == paths.UNIT and found["CapabilityBoundingSet"]:
             assert found.pop("CapabilityBoundingSet") == "cap_sys_nice"

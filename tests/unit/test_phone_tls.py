@@ -21,6 +21,7 @@ from callcenter.site import (
     Site,
     SiteError,
     Switch,
+    Wss,
 )
 from tests.certificates import Authority
 
@@ -129,6 +130,8 @@ def test_authorities_between_follow(authority: Authority) -> None:
         ({"srtp": True}, "tls.srtp", "would show its key to all; set plain_from=[]"),
         ({"srtp": True, "plain_from": OFFICES}, "tls.srtp", "would show its key to all"),
         ({"plain_from": ["192.0.0.0/8"]}, "tls.plain_from[0]", "is not in sip_from"),
+        ({"wss": Wss(port=5061)}, "tls.wss.port", "5061 is network.tls.port; use 7443 or another"),
+        ({"wss": Wss(port=16400)}, "tls.wss.port", "16400 is network.rtp_ports"),
     ],
 )
 def test_ports_and_networks_are_the_sites(
@@ -212,7 +215,15 @@ def test_the_key_is_for_kamailio_alone(authority: Authority) -> None:
 
 
 @pytest.mark.skipif(KAMAILIO is None, reason="kamailio is not installed")
-@pytest.mark.parametrize("more", [{}, {"plain_from": ()}, {"plain_from": OFFICES[:1]}])
+@pytest.mark.parametrize(
+    "more",
+    [
+        {},
+        {"plain_from": ()},
+        {"plain_from": OFFICES[:1]},
+        {"plain_from": OFFICES[:1], "wss": Wss(origins=["https://crm.example.net:8443"])},
+    ],
+)
 @pytest.mark.parametrize(
     ("edge", "switch"),
     [

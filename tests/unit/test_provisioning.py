@@ -14,8 +14,9 @@ import pytest
 
 from callcenter.cli import main
 from callcenter.cli.sheets import code, runs
+from callcenter.client import npm
 from callcenter.onhost import phones
-from callcenter.render import paths, provisioning, users
+from callcenter.render import paths, provisioning, users, web
 from callcenter.site import (
     Extension,
     Firewall,
@@ -111,7 +112,7 @@ def test_a_path_is_its_extensions_its_domains_and_its_secrets() -> None:
 
 def sections(site: Site, number: str) -> dict[str, dict[str, str]]:
     """Settings of an extension's Linphone."""
-    tree = provisioning.configuration(site, SWITCH)
+    tree = web.configuration(site, SWITCH, npm.library)
     root = ElementTree.fromstring(tree[f"{paths.PHONES}/{number}.phone"].content)
     assert root.tag == f"{NAMES}config"
     out = {}
@@ -133,7 +134,7 @@ def test_linphone_is_given_its_account_and_no_password(authority: Authority) -> 
     assert re.fullmatch("[0-9a-f]{32}", given["auth_info_0"]["ha1"])
     assert [given[f"audio_codec_{n}"]["mime"] for n in range(2)] == ["opus", "PCMA"]
     assert "audio_codec_2" not in given
-    for file in provisioning.configuration(site, SWITCH):
+    for file in web.configuration(site, SWITCH, npm.library):
         assert PASSWORD.encode() not in file.content, file.path
         if given["auth_info_0"]["ha1"].encode() in file.content:
             assert file.path.endswith(tuple(HIDDEN)), "a diff would show it"
@@ -146,7 +147,7 @@ def test_voice_may_go_plain_where_the_site_says_so(authority: Authority) -> None
 
 
 def test_who_may_read_what(authority: Authority) -> None:
-    tree = provisioning.configuration(described(authority), SWITCH)
+    tree = web.configuration(described(authority), SWITCH, npm.library)
     modes = {file.path: (file.mode, file.group) for file in tree}
     assert modes[paths.WEB_KEY] == (0o640, users.WEB)
     assert modes[f"{paths.PHONES}/1000.phone"] == (0o640, users.PHONES)
@@ -158,7 +159,7 @@ def test_who_may_read_what(authority: Authority) -> None:
 
 def test_without_it_there_is_nothing(authority: Authority) -> None:
     site = replace(described(authority), provisioning=None)
-    assert list(provisioning.configuration(site, SWITCH)) == []
+    assert list(web.configuration(site, SWITCH, npm.library)) == []
     assert [path for path, _ in site.secrets() if path == "provisioning"] == []
 
 
@@ -166,7 +167,7 @@ def test_without_it_there_is_nothing(authority: Authority) -> None:
 def links(authority: Authority, tmp_path: Path) -> tuple[phones.Links, dict[str, str]]:
     """Links as a host's program reads them, and the path of each."""
     site = described(authority)
-    tree = provisioning.configuration(site, SWITCH)
+    tree = web.configuration(site, SWITCH, npm.library)
     for name in ("phones", "state"):
         (tmp_path / name).mkdir()
     for file in tree:

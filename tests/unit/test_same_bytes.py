@@ -19,7 +19,8 @@ from pathlib import Path
 
 import pytest
 
-from callcenter.render import File, freeswitch, kamailio, provisioning, system, windows
+from callcenter.client import npm
+from callcenter.render import File, freeswitch, kamailio, system, web, windows
 from callcenter.site import Site, Speech, Switch
 from tests.unit import test_site
 
@@ -69,7 +70,7 @@ def on_linux(site: Site, switch: Switch) -> Iterator[File]:
     yield from system.firewall(site, [22])
     if site.network.edge:
         yield from kamailio.configuration(site, switch)
-    yield from provisioning.configuration(site, switch)
+    yield from web.configuration(site, switch, npm.library)
 
 
 def on_edge(site: Site, edge: Switch) -> Iterator[File]:

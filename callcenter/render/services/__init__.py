@@ -38,11 +38,14 @@ from callcenter.render.services import (
     voicemails,
 )
 from callcenter.render.services._way import (
+    BROWSER,
     CONTEXT,
     PHONE_SRTP,
+    WEB,
     action,
     codes,
     leads_on,
+    legs,
     name_of,
     numbers,
     records,
@@ -51,13 +54,16 @@ from callcenter.render.services.voicemails import pin_hash
 from callcenter.site import Site
 
 __all__ = [
+    "BROWSER",
     "CONTEXT",
     "PHONE_SRTP",
     "SERVICES",
+    "WEB",
     "Service",
     "action",
     "codes",
     "leads_on",
+    "legs",
     "name_of",
     "numbers",
     "records",

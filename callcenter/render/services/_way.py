@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import hashlib
+import html
 from collections.abc import Iterator
 from dataclasses import fields
 
@@ -17,13 +18,16 @@ from callcenter.site.destinations import target_of
 from callcenter.site.features import DIGITS, WITH_NUMBER
 
 __all__ = [
+    "BROWSER",
     "CONTEXT",
     "PHONE_SRTP",
+    "WEB",
     "action",
     "codes",
     "config",
     "encrypted",
     "leads_on",
+    "legs",
     "name_of",
     "numbers",
     "records",
@@ -48,6 +52,12 @@ def encrypted(suites: str) -> dict[str, str]:
 PHONE_SRTP = encrypted("mandatory:AES_256_CM_HMAC_SHA1_80:AES_CM_128_HMAC_SHA1_80")
 """Variables of a phone's leg, where the Site requires SRTP. Of FreeSWITCH's own choice of suites
 one has no authentication, and others a short one."""
+
+WEB = "web-"
+"""What is before an extension's number where its browsers are meant, not its phones."""
+
+BROWSER = {"media_webrtc": "true", "jitterbuffer_msec": _UNHURRIED}
+"""Variables of a browser's leg. Its voice is encrypted by DTLS, so PHONE_SRTP is not for it."""
 
 _PREFIXES = {
     "applications": "application",
@@ -80,6 +90,23 @@ def rung_outside(number: str, by: str | None) -> str:
     """Return what rings a number outside among others: it goes through the dialplan in a leg of its
     own, which is answered once whoever answers has pressed a key."""
     return f"[loopback_bowout=false]loopback/asked-{by}-{number}/{CONTEXT}/XML"
+
+
+def legs(site: Site, user: str, domain: str, quiet: str = "", common: str = "") -> Markup:
+    """Return what rings an extension behind Kamailio: its phones and, where the Site lets browsers
+    in, these as well. Each leg is one call, which Kamailio takes to all of them.
+
+    FreeSWITCH takes the first leg's cause where nobody answers, so phones come first."""
+    kinds = {"": PHONE_SRTP if site.network.srtp else {}}
+    if site.network.wss is not None:
+        kinds[WEB] = {**BROWSER, "sip_invite_to_uri": f"<sip:{user}@{domain}>"}
+    out = []
+    for prefix, variables in kinds.items():
+        said = ",".join([*([common] if common else []), *map("=".join, variables.items())])
+        leg = f"sofia/internal/{prefix}{user}@{domain}{quiet}"
+        out.append(f"[{said}]{leg}" if said else leg)
+    # The expressions in it are ours.
+    return Markup(html.escape(",".join(out), quote=True))
 
 
 def way(destination: Destination | None) -> tuple[str, str]:

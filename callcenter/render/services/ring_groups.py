@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from callcenter.render._files import File
-from callcenter.render.services._way import PHONE_SRTP, config, records, rung_outside
+from callcenter.render.services._way import config, legs, records, rung_outside
 from callcenter.site import Site
 
 __all__ = ["files", "modules"]
@@ -25,7 +25,7 @@ def files(site: Site) -> Iterator[File]:
             site,
             records=records(site),
             rung_outside=rung_outside,
-            srtp=PHONE_SRTP,
+            legs=legs,
             agents=frozenset(agent.extension for agent in site.agents),
             recorded={
                 group.name

@@ -1,11 +1,12 @@
-"""Links by which phones configure themselves: a web server, and what hands out their answers."""
+"""A web server: links by which phones configure themselves, and the page that is a phone."""
 
 from __future__ import annotations
 
 from pyinfra import host, logger
 from pyinfra.api import deploy
 
-from callcenter.render import paths, provisioning
+from callcenter.client import npm
+from callcenter.render import paths, web
 from callcenter.site import Site, Switch
 from roles import files
 from roles.freeswitch.operations import service
@@ -22,7 +23,7 @@ _FORGET = (
 )
 
 
-@deploy("Provisioning: preflight")
+@deploy("Web: preflight")
 def preflight(site: Site, switches: int) -> None:
     """Make sure that a link can be known to be used."""
     wrong = site.one_giver(switches)
@@ -32,28 +33,29 @@ def preflight(site: Site, switches: int) -> None:
     passed(name="For every host")
 
 
-@deploy("Provisioning: install")
+@deploy("Web: install")
 def install(site: Site, found: State) -> None:
     """Install the web server, not started by its own unit."""
-    if site.provisioning is not None:
+    if site.web_server is not None:
         packages.package(
             name="Package",
-            wanted=provisioning.PACKAGE,
+            wanted=web.PACKAGE,
             mark=paths.WEB_OURS,
             installed=found.packages,
         )
 
 
-@deploy("Provisioning: activate")
+@deploy("Web: activate")
 def activate(site: Site, switch: Switch, found: State) -> None:
     """Serve what the Site describes, or take all of it away."""
     # It never comes without its package, and asking for its files would cost each run a command.
-    if site.provisioning is None and provisioning.PACKAGE not in found.packages:
+    if site.web_server is None and web.PACKAGE not in found.packages:
         return
     files.tree(
-        name="Links",
+        name="Pages and links",
+        # The record's name on hosts that had links before there were pages.
         group="provisioning",
-        wanted=provisioning.configuration(site, switch),
+        wanted=web.configuration(site, switch, npm.library),
         after={
             **service(paths.WEB_UNIT, ()),
             # Who is in the midst of an answer has it.
@@ -64,11 +66,11 @@ def activate(site: Site, switch: Switch, found: State) -> None:
             },
         },
     )
-    if site.provisioning is None:
+    if site.web_server is None:
         packages.no_package(
             name="No package",
-            unwanted=provisioning.PACKAGE,
+            unwanted=web.PACKAGE,
             mark=paths.WEB_OURS,
             installed=found.packages,
-            beside=provisioning.BESIDE,
+            beside=web.BESIDE,
         )

@@ -1,0 +1,80 @@
+"""The web server: what phones configure themselves by, and the page that is a phone."""
+
+from __future__ import annotations
+
+import base64
+import functools
+from collections.abc import Callable, Iterator
+
+from callcenter.render import jssip, paths, provisioning, users
+from callcenter.render._files import Fetched, File, Tree
+from callcenter.render._templates import plain, source
+from callcenter.render.kamailio import CIPHERS
+from callcenter.site import Site, Switch
+
+__all__ = ["BESIDE", "PACKAGE", "configuration"]
+
+PACKAGE = "nginx"
+"""Debian's."""
+BESIDE = "nginx-common"
+"""Package that comes with it, and may be another web server's as well."""
+LIBRARY = f"{paths.WEB_PAGES}/jssip.js"
+
+
+def configuration(site: Site, switch: Switch, library: Callable[[], bytes]) -> Tree:
+    """Render all that is served, or nothing where the Site serves nothing. ``library`` fetches
+    JsSIP where a host lacks it."""
+    return Tree(_files(site, switch, library))
+
+
+def _files(site: Site, switch: Switch, library: Callable[[], bytes]) -> Iterator[File]:
+    if (web := site.web_server) is None or (tls := site.network.tls) is None:
+        return
+    _, port = web
+    host = f"[{switch.bind_address}]" if ":" in switch.bind_address else switch.bind_address
+    config = plain(
+        "web/nginx.conf.j2",
+        paths=paths,
+        site=site,
+        address=f"{host}:{port}",
+        ciphers=CIPHERS,
+        pages=() if site.web_phone is None else ("index.html", "phone.css", "phone.js", "jssip.js"),
+    )
+    yield File(paths.WEB_CONFIG, config)
+    yield File(paths.WEB_CERTIFICATE, tls.certificate.read_bytes())
+    yield File(paths.WEB_KEY, f"{site.reveal(tls.key).strip()}\n".encode(), 0o640, users.WEB)
+    yield File(
+        paths.WEB_UNIT,
+        plain(
+            "web/web.service.j2",
+            paths=paths,
+            users=users,
+            folder=paths.WEB.rpartition("/")[2],
+            low_port=port < 1024,
+        ),
+    )
+    yield from provisioning.files(site)
+    if site.web_phone is not None:
+        yield from _page(site, library)
+
+
+def _page(site: Site, library: Callable[[], bytes]) -> Iterator[File]:
+    """Yield the page, its style, its script, and the SIP in it."""
+    assert site.network.wss is not None
+    mailbox = site.voicemail.check if site.mailboxes else None
+    page = plain(
+        "web/index.html.j2",
+        domain=site.domain,
+        language=site.language,
+        integrity=base64.b64encode(bytes.fromhex(jssip.DIGEST)).decode(),
+        site={
+            "domain": site.domain,
+            "port": site.network.wss.port,
+            "language": site.language,
+            "mailbox": mailbox,
+        },
+    )
+    yield File(f"{paths.WEB_PAGES}/index.html", page)
+    for name in ("phone.css", "phone.js"):
+        yield File(f"{paths.WEB_PAGES}/{name}", source(f"web/{name}"))
+    yield Fetched(LIBRARY, b"", known=jssip.DIGEST, fetch=functools.cache(library))

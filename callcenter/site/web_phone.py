@@ -1,0 +1,23 @@
+"""A phone in a browser: a page that the switch serves."""
+
+from __future__ import annotations
+
+from dataclasses import KW_ONLY
+from typing import Annotated
+
+from pydantic import Field
+
+from callcenter.site._model import model
+
+__all__ = ["WebPhone"]
+
+
+@model
+class WebPhone:
+    """A page that is a phone: whoever opens it logs in with an extension and its password, calls,
+    and is called (docs/web-phone.md). It is served over HTTPS, with the certificate and the key of
+    ``network.tls``, to ``network.sip_from``. Its SIP comes by ``network.tls.wss``."""
+
+    _: KW_ONLY
+    port: Annotated[int, Field(strict=True, ge=1, le=65535)] = 443
+    """TCP port of HTTPS (RFC 9110, 4.2.2). With ``provisioning`` it is the port of both."""

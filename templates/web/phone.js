@@ -1,0 +1,283 @@
+// Of pyinfra-callcenter; changed by the next deploy. A phone: SIP by JsSIP, voice by the browser.
+// What peers say of themselves is text, and becomes nothing else.
+"use strict";
+
+const SITE = JSON.parse(document.querySelector("meta[name=site]").content);
+
+const WORDS = {
+  en: {
+    extension: "Extension", password: "Password", login: "Log in", logout: "Log out",
+    number: "Number", call: "Call", answer: "Answer", hangup: "Hang up", decline: "Decline",
+    hold: "Hold", resume: "Resume", transfer: "Transfer", join: "Connect both", key: "Key",
+    connecting: "Connecting…", ready: "Ready. Calls come to this page while it is open.",
+    refused: "Extension or password is wrong.", away: "No connection to the call centre.",
+    muted: "This page may not use the microphone. Allow it in the browser.",
+    ringing: "Is calling", called: "Ringing", talking: "In a call", held: "On hold",
+    theyHeld: "Held by the other side", sent: "Transferred", over: "Call ended",
+    busy: "Busy", unanswered: "No answer", absent: "Cannot be reached", failed: "The call failed",
+    whom: "Type the number to transfer to.", mailbox: "Voicemail", messages: "new messages",
+    keys: "Keypad",
+  },
+  zh: {
+    extension: "分机", password: "密码", login: "登录", logout: "退出",
+    number: "号码", call: "呼叫", answer: "接听", hangup: "挂断", decline: "拒接",
+    hold: "保持", resume: "恢复", transfer: "转接", join: "接通双方", key: "按键",
+    connecting: "正在连接…", ready: "已就绪。页面打开时可以接听来电。",
+    refused: "分机或密码错误。", away: "无法连接呼叫中心。",
+    muted: "此页面不能使用麦克风，请在浏览器中允许。",
+    ringing: "来电", called: "正在振铃", talking: "通话中", held: "已保持",
+    theyHeld: "对方已保持", sent: "已转接", over: "通话结束",
+    busy: "忙", unanswered: "无人接听", absent: "无法接通", failed: "呼叫失败",
+    whom: "请输入要转接的号码。", mailbox: "语音信箱", messages: "条新留言",
+    keys: "拨号键盘",
+  },
+};
+const LANGUAGE = [...navigator.languages, SITE.language]
+  .map((one) => one.slice(0, 2)).find((one) => one in WORDS) || "en";
+const word = (name) => WORDS[LANGUAGE][name];
+const at = (id) => document.getElementById(id);
+
+const CAUSES = {
+  Busy: "busy", Rejected: "busy", "No Answer": "unanswered", "Not Found": "absent",
+  Unavailable: "absent", "User Denied Media Access": "muted",
+};
+const VOICE = {
+  // JsSIP's own 90 seconds are a message every 45.
+  sessionTimersExpires: 1800,
+  mediaConstraints: { audio: true, video: false },
+  pcConfig: { iceServers: [] },
+};
+// Signs that people write between digits are theirs; what is dialled has none.
+const dialled = (text) => text.replace(/[\s().\-\/]/g, "");
+const DIALLED = /^\+?[0-9*#]{1,32}$/;
+const address = (number) => `sip:${number.replaceAll("#", "%23")}@${SITE.domain}`;
+
+let agent = null;
+const calls = new Set();
+
+document.documentElement.lang = LANGUAGE;
+for (const one of document.querySelectorAll("[data-word]")) {
+  one.textContent = word(one.dataset.word);
+}
+at("keys").setAttribute("aria-label", word("keys"));
+
+function say(name) {
+  at("state").textContent = name ? word(name) : "";
+}
+
+function button(name, act) {
+  const made = document.createElement("button");
+  made.type = "button";
+  made.className = name;
+  made.textContent = word(name);
+  made.addEventListener("click", act);
+  return made;
+}
+
+// A call of this page: its line in the list, its buttons, and its sound.
+class Line {
+  constructor(session, incoming) {
+    this.session = session;
+    this.sound = document.createElement("audio");
+    this.sound.autoplay = true;
+    this.element = document.createElement("li");
+    this.who = document.createElement("span");
+    this.who.className = "who";
+    this.state = document.createElement("span");
+    this.state.setAttribute("role", "status");
+    this.buttons = document.createElement("p");
+    this.buttons.className = "row";
+    this.element.append(this.who, this.state, this.buttons, this.sound);
+    const other = session.remote_identity;
+    const user = other.uri.user || "";
+    const name = other.display_name;
+    this.who.textContent = name && name !== user ? `${name} (${user})` : user;
+    calls.add(this);
+    at("calls").append(this.element);
+    this.show(incoming ? "ringing" : "called");
+    if (session.connection) this.listen(session.connection);
+    session.on("peerconnection", (event) => this.listen(event.peerconnection));
+    // Whatever the browser has found of itself by the first address will do.
+    session.on("icecandidate", (event) => event.ready());
+    session.on("confirmed", () => this.show("talking"));
+    session.on("hold", (event) => this.show(event.originator === "local" ? "held" : "theyHeld"));
+    session.on("unhold", () => this.show("talking"));
+    session.on("ended", () => this.end("over"));
+    session.on("failed", (event) => this.end(CAUSES[event.cause] || (incoming ? "over" : "failed")));
+  }
+
+  listen(connection) {
+    connection.addEventListener("track", (event) => {
+      this.sound.srcObject = event.streams[0] || new MediaStream([event.track]);
+    });
+  }
+
+  show(state) {
+    this.state.textContent = word(state);
+    this.element.dataset.state = state;
+    const shown = {
+      ringing: ["answer", "decline"],
+      called: ["hangup"],
+      talking: ["hold", "transfer", "hangup"],
+      held: ["resume", "transfer", "hangup"],
+      theyHeld: ["hold", "transfer", "hangup"],
+    }[state];
+    this.buttons.replaceChildren(...shown.map((name) => button(name, () => this[name]())));
+    if (calls.size > 1 && state === "held") this.buttons.append(button("join", () => this.join()));
+    document.title = state === "ringing" ? `☎ ${this.who.textContent}` : SITE.domain;
+  }
+
+  answer() {
+    holdOthers(this);
+    this.session.answer(VOICE);
+  }
+
+  decline() {
+    this.session.terminate({ status_code: 486 });
+  }
+
+  hangup() {
+    this.session.terminate();
+  }
+
+  hold() {
+    this.session.hold();
+  }
+
+  resume() {
+    holdOthers(this);
+    this.session.unhold();
+  }
+
+  transfer() {
+    const to = dialled(at("number").value);
+    if (!DIALLED.test(to)) {
+      say("whom");
+      at("number").focus();
+      return;
+    }
+    at("number").value = "";
+    this.refer(to, {});
+  }
+
+  // Whom this call and the other one are with speak to each other, and this page is out.
+  join() {
+    const other = [...calls].find((one) => one !== this);
+    if (other) this.refer(other.session.remote_identity.uri.user, { replaces: other.session });
+  }
+
+  refer(to, options) {
+    const eventHandlers = {
+      accepted: () => {
+        say("sent");
+        this.session.terminate();
+      },
+      failed: () => say("failed"),
+    };
+    this.session.refer(address(to), { ...options, eventHandlers });
+  }
+
+  end(why) {
+    calls.delete(this);
+    this.sound.srcObject = null;
+    this.element.remove();
+    document.title = SITE.domain;
+    say(why);
+  }
+}
+
+function holdOthers(line) {
+  for (const one of calls) {
+    if (one !== line && one.session.isEstablished() && !one.session.isOnHold().local) one.hold();
+  }
+}
+
+function talking() {
+  return [...calls].find((one) => one.session.isEstablished() && !one.session.isOnHold().local);
+}
+
+function press(key) {
+  const line = talking();
+  if (line) line.session.sendDTMF(key, { transportType: "RFC2833" });
+  else at("number").value += key;
+}
+
+for (const key of "123456789*0#") {
+  const made = document.createElement("button");
+  made.type = "button";
+  made.textContent = key;
+  made.setAttribute("aria-label", `${word("key")} ${key}`);
+  made.addEventListener("click", () => press(key));
+  at("keys").append(made);
+}
+
+// RFC 3842: "Voice-Message: new/old".
+function light(body) {
+  const found = /^Voice-Message:\s*([0-9]{1,6})\//im.exec(body || "");
+  const count = found ? Number(found[1]) : 0;
+  at("mailbox").hidden = !SITE.mailbox;
+  at("mailbox").textContent =
+    count ? `${word("mailbox")}: ${count} ${word("messages")}` : word("mailbox");
+}
+
+function call(number) {
+  holdOthers(null);
+  agent.call(address(number), VOICE);
+}
+
+function leave(why) {
+  for (const one of [...calls]) one.session.terminate();
+  if (agent) agent.stop();
+  agent = null;
+  at("phone").hidden = true;
+  at("login").hidden = false;
+  at("password").value = "";
+  say(why);
+}
+
+at("login").addEventListener("submit", (event) => {
+  event.preventDefault();
+  const made = new JsSIP.UA({
+    sockets: [new JsSIP.WebSocketInterface(`wss://${SITE.domain}:${SITE.port}/`)],
+    uri: `sip:${at("user").value}@${SITE.domain}`,
+    password: at("password").value,
+    register_expires: 300,
+    user_agent: "Browser",
+  });
+  agent = made;
+  say("connecting");
+  made.on("registered", () => {
+    at("password").value = "";
+    at("login").hidden = true;
+    if (at("phone").hidden) {
+      at("phone").hidden = false;
+      at("number").focus();
+    }
+    if (!calls.size) say("ready");
+  });
+  made.on("registrationFailed", (failed) => {
+    const code = failed.response && failed.response.status_code;
+    if (made === agent && (code === 401 || code === 403)) leave("refused");
+    else say("away");
+  });
+  made.on("disconnected", () => made === agent && say("away"));
+  made.on("newRTCSession", (found) => new Line(found.session, found.originator === "remote"));
+  made.on("sipEvent", (heard) => {
+    if (heard.event.event === "message-summary") light(heard.request.body);
+  });
+  light("");
+  made.start();
+});
+
+at("dial").addEventListener("submit", (event) => {
+  event.preventDefault();
+  const number = dialled(at("number").value);
+  if (!DIALLED.test(number)) return;
+  at("number").value = "";
+  say("");
+  call(number);
+});
+
+at("mailbox").addEventListener("click", () => call(SITE.mailbox));
+at("logout").addEventListener("click", () => leave(""));
+window.addEventListener("pagehide", () => agent && agent.stop());

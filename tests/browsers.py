@@ -1,0 +1,166 @@
+"""Chromium for tests, as a person at a desk has it: a microphone, an ear, and two hands."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import wave
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from selenium import webdriver
+from selenium.webdriver.common.by import By
+from selenium.webdriver.remote.webelement import WebElement
+
+from tests.acceptance.support.audio import Tone
+from tests.acceptance.support.waiting import eventually
+
+__all__ = ["Page", "browser"]
+
+_RATE = 48_000
+
+# Loudest tone of what the page's newest call plays, in hertz; null where nothing is loud.
+_HEAR = """
+const sounds = [...document.querySelectorAll("audio")].filter((one) => one.srcObject);
+const given = sounds.length && sounds[sounds.length - 1].srcObject;
+if (!given) return null;
+if (!window.ear || window.ear.of !== given) {
+  const context = new AudioContext();
+  const analyser = context.createAnalyser();
+  analyser.fftSize = 16384;
+  context.createMediaStreamSource(given).connect(analyser);
+  window.ear = { of: given, context, analyser };
+}
+const { context, analyser } = window.ear;
+const bins = new Float32Array(analyser.frequencyBinCount);
+analyser.getFloatFrequencyData(bins);
+let best = 0;
+for (let n = 1; n < bins.length; n++) if (bins[n] > bins[best]) best = n;
+return bins[best] > -60 ? best * context.sampleRate / analyser.fftSize : null;
+"""
+
+
+class Page:
+    """A page that is a phone, in a browser of its own."""
+
+    def __init__(self, driver: webdriver.Chrome) -> None:
+        self.driver = driver
+
+    def log_in(self, number: str, password: str) -> None:
+        """Type extension and password, and send them."""
+        for name, text in (("user", number), ("password", password)):
+            field = self.driver.find_element(By.ID, name)
+            field.clear()
+            field.send_keys(text)
+        self.driver.find_element(By.CSS_SELECTOR, "#login button").click()
+
+    def ready(self) -> None:
+        """Wait until it is registered."""
+        self.says("Ready")
+
+    def says(self, text: str) -> None:
+        """Wait until its line of state holds a text."""
+        eventually(lambda: self.state, lambda said: text in said, text)
+
+    @property
+    def state(self) -> str:
+        """Line of state."""
+        return self.driver.find_element(By.ID, "state").text
+
+    @property
+    def calls(self) -> list[str]:
+        """Calls as they are shown: who, and how it is."""
+        # At once, since a line may go meanwhile.
+        found: list[str] = self.driver.execute_script(
+            "return [...document.querySelectorAll('#calls li')].map("
+            "(one) => one.querySelector('.who').textContent + ': ' + one.dataset.state)"
+        )
+        return found
+
+    def shows(self, *calls: str) -> None:
+        """Wait until just these calls are shown."""
+        eventually(lambda: self.calls, lambda said: said == [*calls], str(calls))
+
+    def dial(self, number: str) -> None:
+        """Type a number and call it."""
+        field = self.driver.find_element(By.ID, "number")
+        field.clear()
+        field.send_keys(number)
+        self.driver.find_element(By.ID, "call").click()
+
+    def type(self, number: str) -> None:
+        """Type a number, and no more."""
+        self.driver.find_element(By.ID, "number").send_keys(number)
+
+    def press(self, key: str) -> None:
+        """Press a key of the keypad."""
+        for one in self.driver.find_elements(By.CSS_SELECTOR, "#keys button"):
+            if one.text == key:
+                one.click()
+
+    def click(self, name: str, call: int = 0) -> None:
+        """Press a button of a call, once it is there."""
+
+        def found() -> list[WebElement]:
+            lines = self.driver.find_elements(By.CSS_SELECTOR, "#calls li")[call : call + 1]
+            return [one for line in lines for one in line.find_elements(By.CLASS_NAME, name)]
+
+        eventually(found, bool, f"the button {name}")[0].click()
+
+    def hears(self, hz: float) -> None:
+        """Wait until it plays a tone."""
+        eventually(
+            lambda: self.driver.execute_script(_HEAR),
+            lambda said: said is not None and abs(said - hz) < 15,
+            f"{hz} Hz",
+        )
+
+    def hears_no(self, hz: float) -> None:
+        """Wait until it plays a tone no more."""
+        eventually(
+            lambda: self.driver.execute_script(_HEAR),
+            lambda said: said is None or abs(said - hz) > 15,
+            f"no {hz} Hz",
+        )
+
+
+@contextmanager
+def browser(folder: Path, url: str, address: str, authority: Path, hz: int) -> Iterator[Page]:
+    """A browser that trusts an authority, finds a name at an address, and whose microphone hears a
+    tone; at ``url``. ``folder`` is its home."""
+    folder.mkdir()
+    microphone = folder / "microphone.wav"
+    with wave.open(str(microphone), "wb") as file:
+        file.setnchannels(1)
+        file.setsampwidth(2)
+        file.setframerate(_RATE)
+        file.writeframes(Tone(hz, _RATE).read(_RATE * 10).tobytes())
+    store = folder / ".pki/nssdb"
+    store.mkdir(parents=True)
+    for words in (("-N", "--empty-password"), ("-A", "-n", "own", "-t", "C,,", "-i", authority)):
+        subprocess.run(["certutil", "-d", f"sql:{store}", *words], check=True)
+    options = webdriver.ChromeOptions()
+    options.binary_location = "/usr/bin/chromium"
+    name = url.partition("://")[2].partition("/")[0].partition(":")[0]
+    for word in (
+        *("--headless=new", "--no-sandbox", "--disable-gpu", "--disable-quic", "--lang=en"),
+        *("--no-first-run", "--disable-background-networking", "--disable-component-update"),
+        *("--disable-sync", f"--user-data-dir={folder}/profile", "--disable-dev-shm-usage"),
+        *("--use-fake-ui-for-media-stream", "--use-fake-device-for-media-stream"),
+        f"--use-file-for-fake-audio-capture={microphone}",
+        # The ear of the tests; the page itself plays after a click.
+        "--autoplay-policy=no-user-gesture-required",
+        f"--host-resolver-rules=MAP {name} {address}",
+    ):
+        options.add_argument(word)
+    options.set_capability("goog:loggingPrefs", {"browser": "ALL"})
+    service = webdriver.ChromeService(
+        "/usr/bin/chromedriver", env={**os.environ, "HOME": str(folder)}
+    )
+    driver = webdriver.Chrome(options=options, service=service)
+    try:
+        driver.get(url)
+        yield Page(driver)
+    finally:
+        driver.quit()

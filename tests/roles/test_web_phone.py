@@ -1,0 +1,136 @@
+"""A phone in a browser: Chromium, the page that the switch serves, and WebRTC."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+from tests.acceptance.support.audio import assert_heard
+from tests.acceptance.support.phones import Exchange
+from tests.browsers import Page, browser
+from tests.certificates import Authority
+from tests.roles.conftest import SITE, Operator
+from tests.roles.support import CALLEE_HZ, CALLER_HZ, phone_of
+
+HOST = "web1"
+DOMAIN = "roles.callcenter.test"
+HZ = {"1000": 500, "1002": 900}
+"""Tone of each browser's microphone, by its extension."""
+
+
+@dataclass(frozen=True)
+class Served:
+    """A switch that serves the page, and the authority of its certificate."""
+
+    operator: Operator
+    authority: Authority
+
+    @property
+    def address(self) -> str:
+        """The switch's."""
+        return next(one.address for one in self.operator.lab.hosts if one.name == HOST)
+
+    def describe(self, tls: str = ", wss=Wss()", more: str = "web_phone=WebPhone(), ") -> None:
+        """Give the Site a new certificate, and say more of it."""
+        certificate, key = self.authority.certificate(DOMAIN)
+        kept = json.loads(self.operator.secrets.read_text())
+        self.operator.secrets.write_text(json.dumps(kept | {"phones-key": key.read_text()}))
+        given = f"PhoneTls('{certificate}', secret('phones-key'){tls})"
+        site = SITE.replace("Network(", f"Network(edge=True, tls={given}, ")
+        self.operator.describe(site.replace("media=", f"{more}media="))
+
+    def password(self, number: str) -> str:
+        """An extension's."""
+        known: str = json.loads(self.operator.secrets.read_text())[f"extension/{number}"]
+        return known
+
+
+@pytest.fixture(scope="module")
+def switch(
+    operator_of: Callable[..., Operator], tmp_path_factory: pytest.TempPathFactory
+) -> Served:
+    """A switch that serves the page."""
+    made = Served(operator_of(HOST), Authority.make(tmp_path_factory.mktemp("web") / "own"))
+    made.operator.secrets.write_text("{}")
+    made.operator.secrets.chmod(0o600)
+    made.describe()
+    made.operator.succeed()
+    return made
+
+
+@pytest.fixture
+def exchange(switch: Served) -> Iterator[Exchange]:
+    """Desk phones."""
+    with Exchange(switch.operator.lab.gateway, ca_file=switch.authority.file) as made:
+        yield made
+
+
+@pytest.fixture(scope="module")
+def pages(switch: Served, tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, Page]]:
+    """Two browsers that are logged in, by extension."""
+    home = tmp_path_factory.mktemp("browsers")
+    url = f"https://{DOMAIN}/"
+    with ExitStack() as stack:
+        made = {}
+        for number, hz in HZ.items():
+            page = stack.enter_context(
+                browser(home / number, url, switch.address, switch.authority.file, hz)
+            )
+            page.log_in(number, switch.password(number))
+            page.ready()
+            made[number] = page
+        yield made
+
+
+def test_two_browsers_talk(pages: dict[str, Page]) -> None:
+    one, other = pages["1000"], pages["1002"]
+    one.dial("1002")
+    other.shows("1000: ringing")
+    other.click("answer")
+    one.shows("1002: talking")
+    one.hears(HZ["1002"])
+    other.hears(HZ["1000"])
+    one.click("hangup")
+    other.shows()
+    one.shows()
+
+
+def test_a_desk_phone_calls_a_browser(
+    switch: Served, pages: dict[str, Page], exchange: Exchange
+) -> None:
+    page = pages["1000"]
+    desk = phone_of(switch.operator, HOST, exchange, "1001")
+    call = desk.call("1000")
+    page.shows("1001: ringing")
+    page.click("answer")
+    call.wait_established()
+    call.play(CALLER_HZ)
+    page.hears(CALLER_HZ)
+    assert_heard(call, HZ["1000"], 0.5)
+    page.click("hold")
+    page.shows("1001: held")
+    page.click("resume")
+    page.shows("1001: talking")
+    page.hears(CALLER_HZ)
+    call.hangup()
+    page.shows()
+
+
+def test_a_browser_calls_a_desk_phone(
+    switch: Served, pages: dict[str, Page], exchange: Exchange
+) -> None:
+    page = pages["1000"]
+    desk = phone_of(switch.operator, HOST, exchange, "1001")
+    page.dial("1001")
+    call = desk.incoming().answer()
+    call.play(CALLEE_HZ)
+    page.shows("1001: talking")
+    page.hears(CALLEE_HZ)
+    assert_heard(call, HZ["1000"], 0.5)
+    call.hangup()
+    page.shows()
