@@ -100,8 +100,8 @@ class Line {
     // Whatever the browser has found of itself by the first address will do.
     session.on("icecandidate", (event) => event.ready());
     session.on("confirmed", () => this.show("talking"));
-    session.on("hold", (event) => this.show(event.originator === "local" ? "held" : "theyHeld"));
-    session.on("unhold", () => this.show("talking"));
+    session.on("hold", (event) => event.originator === "remote" && this.show("theyHeld"));
+    session.on("unhold", (event) => event.originator === "remote" && this.show("talking"));
     session.on("ended", () => this.end("over"));
     session.on("failed", (event) => this.end(CAUSES[event.cause] || (incoming ? "over" : "failed")));
   }
@@ -140,13 +140,14 @@ class Line {
     this.session.terminate();
   }
 
+  // Shown once the other side has agreed: before that the next change would be refused.
   hold() {
-    this.session.hold();
+    this.session.hold({}, () => this.show("held"));
   }
 
   resume() {
     holdOthers(this);
-    this.session.unhold();
+    this.session.unhold({}, () => this.show("talking"));
   }
 
   transfer() {

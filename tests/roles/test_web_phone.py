@@ -134,3 +134,60 @@ def test_a_browser_calls_a_desk_phone(
     assert_heard(call, HZ["1000"], 0.5)
     call.hangup()
     page.shows()
+
+
+def test_a_browser_transfers(switch: Served, pages: dict[str, Page], exchange: Exchange) -> None:
+    """To a number, and by connecting the two whom it has in calls of its own."""
+    page, other = pages["1000"], pages["1002"]
+    desk = phone_of(switch.operator, HOST, exchange, "1001")
+    call = desk.call("1000")
+    page.click("answer")
+    call.wait_established()
+    call.play(CALLER_HZ)
+    page.hears(CALLER_HZ)
+    page.type("1002")
+    page.click("transfer")
+    other.click("answer")
+    other.hears(CALLER_HZ)
+    page.shows()
+    call.hangup()
+    other.shows()
+
+    call = desk.call("1000")
+    page.click("answer")
+    call.wait_established()
+    call.play(CALLER_HZ)
+    page.hears(CALLER_HZ)
+    page.dial("1002")
+    other.click("answer")
+    page.shows("1001: held", "1002: talking")
+    page.hears(HZ["1002"])
+    page.click("join", 0)
+    other.hears(CALLER_HZ)
+    page.shows()
+    assert_heard(call, HZ["1002"], 0.5)
+    call.hangup()
+    other.shows()
+
+
+def test_keys_are_heard(switch: Served, pages: dict[str, Page], exchange: Exchange) -> None:
+    page = pages["1000"]
+    desk = phone_of(switch.operator, HOST, exchange, "1001")
+    page.dial("1001")
+    call = desk.incoming().answer()
+    page.shows("1001: talking")
+    page.hears_no(HZ["1002"])
+    for key in "5#":
+        page.press(key)
+    call.wait_digits("5#")
+    call.hangup()
+    page.shows()
+
+
+def test_who_is_not_let_in(switch: Served, pages: dict[str, Page], tmp_path: Path) -> None:
+    """A wrong password, and a page of somebody else's."""
+    url = f"https://{DOMAIN}/"
+    with browser(tmp_path / "stranger", url, switch.address, switch.authority.file, 440) as page:
+        page.log_in("1003", "not-the-password-of-anybody")
+        page.says("wrong")
+        assert page.calls == []
