@@ -175,8 +175,8 @@ def _yealink(known: Known) -> Iterator[Served]:
     chosen = known.codecs(names)
     values: dict[str, object] = {
         "account.1.enable": 1,
-        "account.1.label": _line(known.shown),
-        "account.1.display_name": _line(known.shown),
+        "account.1.label": _line(known.shown) or known.extension.number,
+        "account.1.display_name": _line(known.shown) or known.extension.number,
         "account.1.auth_name": known.extension.number,
         "account.1.user_name": known.extension.number,
         "account.1.password": known.password,
@@ -201,7 +201,7 @@ def _yealink(known: Known) -> Iterator[Served]:
             f"linekey.{index}.type": 16 if key.is_lamp else 13,
             f"linekey.{index}.line": 1,
             f"linekey.{index}.value": key.number,
-            f"linekey.{index}.label": _line(key.label),
+            f"linekey.{index}.label": _line(key.label) or key.number,
         }
     values |= {
         "local_time.time_zone": known.zone.clock(short=True),
