@@ -59,7 +59,8 @@ def with_phones(
         Extension(1002),
     ]
     served = Provisioning(authority=authority.file) if own else Provisioning()
-    return described(authority, **({"extensions": extensions, "provisioning": served} | more))
+    usual: dict[str, Any] = {"extensions": extensions, "provisioning": served}
+    return described(authority, **(usual | more))
 
 
 @pytest.mark.parametrize(
