@@ -116,10 +116,10 @@ class _Answer(BaseHTTPRequestHandler):
             given = Links.read().take(self.path, source)
         except (OSError, ValueError) as wrong:
             _say(f"{type(wrong).__name__}: {wrong}")
-            self.send_error(503)
+            self._refuse(503)
             return
         if given is None:
-            self.send_error(404)
+            self._refuse(404)
             return
         self.send_response(200)
         kind = "application/xml" if given.startswith(b"<?xml") else "text/plain"
@@ -127,6 +127,12 @@ class _Answer(BaseHTTPRequestHandler):
         self.send_header("Content-Length", str(len(given)))
         self.end_headers()
         self.wfile.write(given)
+
+    def _refuse(self, status: int) -> None:
+        # The web server has words of its own, and does not wait for any of ours.
+        self.send_response(status)
+        self.send_header("Content-Length", "0")
+        self.end_headers()
 
     def log_message(self, format: str, *args: object) -> None:
         # A request's line holds the link.
@@ -146,7 +152,15 @@ def serve(path: str) -> None:
     """Answer at a socket until the process ends."""
     Path(path).unlink(missing_ok=True)
     with _Server(path, _Answer) as server:
+        _ready()
         server.serve_forever()
+
+
+def _ready() -> None:
+    """Tell systemd that requests can come."""
+    if (path := os.environ.get("NOTIFY_SOCKET")) is not None:
+        with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as told:
+            told.sendto(b"READY=1", path.replace("@", "\0", 1) if path[0] == "@" else path)
 
 
 def main(words: list[str]) -> int:
