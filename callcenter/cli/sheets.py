@@ -94,10 +94,9 @@ def sheets(site: Site, file: Path) -> Iterator[Extension]:
                 maker = MAKERS[phone.make]
                 write(right, y + height - 38 * mm, 8, f"{maker.name} {phone.mac}")
                 # No code: a camera would open the link, and use it up.
-                size = min(8.0, (width - 8 * mm) / stringWidth(address, WESTERN, 1))
-                write(x + 4 * mm, y + 15 * mm, size, address)
-                for line, words in enumerate((TYPED[site.language], maker.where)):
-                    write(x + 4 * mm, y + (10 - 5 * line) * mm, 8, words)
+                for line, words in enumerate((address, TYPED[site.language], maker.where)):
+                    size = min(8.0, (width - 8 * mm) / stringWidth(words, _font(words), 1))
+                    write(x + 4 * mm, y + (15 - 5 * line) * mm, size, words)
             yield one
         page.save()
     part.replace(file)

@@ -1,6 +1,10 @@
 """Desk phones: what each make is given, and under which names it asks for it.
 
-Every name of a setting is one of the make's own documents, which stand beside it.
+No name of a setting is made up: each function says by which pages of its maker they are known. What
+stands on none of these is known from the makers' own templates, and from what phones show of
+themselves, as two public projects keep them: FusionPBX
+(https://github.com/fusionpbx/fusionpbx, resources/templates/provision) and Wazo
+(https://github.com/wazo-platform/wazo-provd-plugins, plugins).
 """
 
 from __future__ import annotations
@@ -166,10 +170,12 @@ class Known:
 def _yealink(known: Known) -> Iterator[Served]:
     """Yealink, firmware 83 and later: lines ``name = value``.
 
-    SIP-T2 Series T4 Series T5 Series CP920 IP Phones Administrator Guide V84:
-    https://studylib.net/doc/26007723/ (all), https://easymanua.ls/yealink/t5-series/manual/730711?p=349
-    (line keys), https://manualshive.com/ru/manual/yealink/cp920/908503?page=228 (summer time),
-    https://www.easymanua.ls/yealink/sip-t2-series/manual?p=910 (SRTP).
+    Administrator Guide for SIP-T2 Series/T4 Series/T5 Series/CP920 IP Phones, of
+    https://studylib.net/doc/26007723/: line keys
+    (https://easymanua.ls/yealink/t5-series/manual/730711?p=349), summer time
+    (https://manualshive.com/ru/manual/yealink/cp920/908503?page=228), SRTP
+    (https://www.easymanua.ls/yealink/sip-t2-series/manual?p=910). Account, codecs, language and
+    certificates: Yealink's template for the T54W, FusionPBX's yealink/t54w.
     """
     names = {"OPUS": "opus", "G722": "g722", "PCMU": "pcmu", "PCMA": "pcma", "G729": "g729"}
     chosen = known.codecs(names)
@@ -232,10 +238,10 @@ def _line(words: str) -> str:
 def _grandstream(known: Known) -> Iterator[Served]:
     """Grandstream GRP260x and GRP26xx: XML of items by name.
 
-    SIP Device Provisioning Guide,
-    https://documentation.grandstream.com/knowledge-base/sip-device-provisioning-guide/ (names of
-    files), and "Configuration Template for GRP261x/2x/3x/5x/7x", firmware 1.0.9.103, of
-    https://www.grandstream.com/support/tools (items and their values); the self-defined time zone:
+    SIP Device Provisioning Guide (names of files):
+    https://documentation.grandstream.com/knowledge-base/sip-device-provisioning-guide/. Items and
+    their values: Grandstream's "Configuration Template for GRP261x/2x/3x/5x/7x" of firmware
+    1.0.9.103, FusionPBX's grandstream/grp2614. Self-defined time zone:
     https://www.easymanua.ls/grandstream-networks/ucm6510-ip-pbx/manual?p=62.
     """
     names = {"OPUS": "OPUS", "G722": "G.722", "PCMU": "PCMU", "PCMA": "PCMA", "G729": "G.729A/B"}
@@ -280,10 +286,11 @@ def _grandstream(known: Known) -> Iterator[Served]:
 def _poly(known: Known) -> Iterator[Served]:
     """Poly and Polycom with UC Software: a file that names the other, which has the settings.
 
-    Administrator Guides of UC Software: https://docslib.org/doc/8873362/ (7.0),
-    https://www.easymanua.ls/polycom/cx5500/manual/163087?p=293 (servers) and ?p=186 (SRTP),
-    http://audio.manualsonline.com/manuals/mfg/polycom/sip_31.html?p=156 (names of files),
-    https://azmanual.top/manuals/189944/polycom-soundpoint-sip-220.html?page=165 (time).
+    Administrator Guides: names of files
+    (http://audio.manualsonline.com/manuals/mfg/polycom/sip_31.html?p=156), servers
+    (https://www.easymanua.ls/polycom/cx5500/manual/163087?p=293), SRTP (the same, ?p=186), time
+    (https://azmanual.top/manuals/189944/polycom-soundpoint-sip-220.html?page=165). Codecs, lamps,
+    languages and certificates: FusionPBX's polycom/5.x and 6.x.
     """
     srtp = int(known.site.network.srtp)
     names = {"OPUS": "Opus", "G722": "G722", "PCMU": "G711_Mu", "PCMA": "G711_A", "G729": "G729_AB"}
@@ -342,11 +349,11 @@ def _poly(known: Known) -> Iterator[Served]:
 def _snom(known: Known) -> Iterator[Served]:
     """Snom's D series: XML of settings, with an a1-hash instead of the password.
 
-    https://service.snom.com/display/wiki/Desk+Phone+Configuration+Files (the file, account,
-    language), http://wiki.snom.com/Web_Interface/Identities/Login (user_hash, user_outbound),
-    https://service.snom.com/display/wiki/Function+Key+Types (keys). ``user_srtp``, ``user_savp``
-    and ``codec_priority_list`` are known from the phones' templates of Wazo and of FusionPBX alone
-    (https://github.com/wazo-platform/wazo-provd-plugins, plugins/wazo_snom).
+    Form, account and language
+    (https://service.snom.com/display/wiki/Desk+Phone+Configuration+Files), ``user_hash`` and
+    ``user_outbound`` (http://wiki.snom.com/Web_Interface/Identities/Login), keys
+    (https://service.snom.com/display/wiki/Function+Key+Types). ``user_srtp``, ``user_savp`` and
+    ``codec_priority_list``: Wazo's wazo_snom.
     """
     names = {"OPUS": "opus", "G722": "g722", "PCMU": "pcmu", "PCMA": "pcma", "G729": "g729"}
     account: dict[str, object] = {
@@ -382,11 +389,10 @@ def _snom(known: Known) -> Iterator[Served]:
 def _cisco(known: Known) -> Iterator[Served]:
     """Cisco's Multiplatform Phones: a flat profile in XML.
 
-    Cisco IP Phone 8800 Series Multiplatform Phones Administration Guide,
-    https://manualshive.com/en/manual/cisco/8800-series/63905?page=426 (time),
-    https://manualshive.com/en/manual/cisco/6800-series/19535?page=138 (SIP over TLS),
-    https://help.webex.com/en-us/article/mdos1db (line keys), and the profile that a phone of
-    firmware 12 shows of itself, as FusionPBX and Wazo have it.
+    Administration Guides of Multiplatform Phones: time
+    (https://manualshive.com/en/manual/cisco/8800-series/63905?page=426), SIP over TLS
+    (https://manualshive.com/en/manual/cisco/6800-series/19535?page=138). Names and their values:
+    what a phone shows of itself, FusionPBX's cisco/9861; line keys: Wazo's wazo_cisco_sip.
     """
     names = {"OPUS": "OPUS", "G722": "G722", "PCMU": "G711u", "PCMA": "G711a", "G729": "G729a"}
     chosen = known.codecs(names)
@@ -457,9 +463,11 @@ class Maker:
 MAKERS: Mapping[Make, Maker] = {
     "cisco": Maker("Cisco", _cisco, "Voice > Provisioning > Profile Rule", "{mac}.xml"),
     "grandstream": Maker(
-        "Grandstream", _grandstream, "Maintenance > Upgrade and Provisioning > Config Server Path"
+        "Grandstream",
+        _grandstream,
+        "Upgrade and Provisioning (HTTPS) > Config Server Path, without https://",
     ),
-    "poly": Maker("Poly", _poly, "Settings > Provisioning Server > Server Address"),
+    "poly": Maker("Poly", _poly, "Settings > Provisioning Server (HTTPS) > Server Address"),
     "snom": Maker("Snom", _snom, "Setup > Advanced > Update > Setting URL", "{mac}.xml"),
     "yealink": Maker("Yealink", _yealink, "Settings > Auto Provision > Server URL"),
 }
