@@ -121,6 +121,38 @@ def test_keys_are_numbers_of_the_site(authority: Authority) -> None:
     assert site.extensions[0].phones[0].keys == tuple(keys)
 
 
+YAML = """
+domain: cc.example.net
+extensions:
+  - number: 1000
+    phones:
+      - {make: yealink, mac: MAC, keys: [1001, "9196"]}
+  - 1001
+network:
+  sip_from: anywhere
+  edge: true
+  tls: {certificate: CERTIFICATE, key: {secret: key}}
+firewall: {ssh_from: anywhere}
+provisioning: {}
+"""
+
+
+def test_yaml_has_the_same(
+    authority: Authority, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    certificate, key = authority.certificate(DOMAIN)
+    monkeypatch.setenv("CALLCENTER_SECRET_KEY", key.read_text())
+    file = tmp_path / "prod.yaml"
+    text = YAML.replace("CERTIFICATE", str(certificate))
+    file.write_text(text.replace("MAC", "00:15:65:AB:CD:EF"))
+    known = Site.load(file).extensions[0].phones
+    assert known == (DeskPhone("yealink", "001565abcdef", keys=[1001, "9196"]),)
+    # Which YAML would read as a number to the base of sixty.
+    file.write_text(text.replace("MAC", "10:15:25:12:34:56"))
+    with pytest.raises(SiteError, match="put quotes around it"):
+        Site.load(file)
+
+
 def test_a_range_has_no_phones() -> None:
     with pytest.raises(SiteError, match=r"range\.phones: is one extension's"):
         Extension.range(1000, 1001, phones=[DeskPhone("snom", MAC)])  # type: ignore[call-arg]
