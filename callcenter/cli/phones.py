@@ -13,14 +13,15 @@ from pathlib import Path
 
 import click
 
-from callcenter.cli.sheets import code, sheets
+from callcenter.cli.sheets import cards, code, sheets
 from callcenter.cli.sites import argument, inventory_of
 from callcenter.cli.switches import printable
 from callcenter.client.inventory import Host, Inventory
 from callcenter.client.ssh import answer
 from callcenter.render import paths
+from callcenter.render.desk_phones import MAKERS
 from callcenter.render.provisioning import link
-from callcenter.site import Extension, Site, SiteError
+from callcenter.site import DeskPhone, Extension, Site, SiteError
 
 __all__ = ["again", "command", "links", "pdf", "qr", "used"]
 
@@ -40,18 +41,32 @@ def _extension(site: Site, number: str) -> Extension:
 
 
 def links(path: Path, *, as_csv: bool = False) -> Iterator[str]:
-    """List number, name and link of each extension, a line each."""
+    """List number, name and link of each extension, a line each, and after it those of its desk
+    phones, with make, MAC address and the place in the phone's pages at which it is typed."""
     site = _provisioned(inventory_of(path))
-    rows = [(one.number, one.name, link(site, one)) for one in site.extensions]
+    rows = [
+        (one.number, one.name, link(site, one, phone), *_words(phone))
+        for one in site.extensions
+        for phone in (None, *one.phones)
+    ]
     if not as_csv:
-        width = max(len(name) for _, name, _ in rows)
-        yield from (f"{number}  {name:{width}}  {where}" for number, name, where in rows)
+        width = max(len(name) for _, name, *_ in rows)
+        for number, name, where, *words in rows:
+            yield f"{number}  {name:{width}}  {'  '.join((where, *filter(None, words)))}"
         return
     out = io.StringIO()
     writer = csv.writer(out, lineterminator="\n")
-    writer.writerow(("number", "name", "link"))
+    writer.writerow(("number", "name", "link", "make", "mac", "place"))
     writer.writerows(rows)
     yield from out.getvalue().splitlines()
+
+
+def _words(phone: DeskPhone | None) -> tuple[str, str, str]:
+    """Return make, MAC address, and the place for the link of a desk phone."""
+    if phone is None:
+        return "", "", ""
+    maker = MAKERS[phone.make]
+    return maker.name, phone.mac, maker.where
 
 
 def qr(path: Path, number: str) -> str:
@@ -63,9 +78,9 @@ def qr(path: Path, number: str) -> str:
 
 
 def pdf(path: Path, file: Path) -> None:
-    """Write a card of each extension into a PDF, and show how far it is."""
+    """Write a card of each extension and each desk phone into a PDF, and show how far it is."""
     site = _provisioned(inventory_of(path))
-    with click.progressbar(length=len(site.extensions), label=file.name, file=sys.stderr) as bar:
+    with click.progressbar(length=cards(site), label=file.name, file=sys.stderr) as bar:
         for _ in sheets(site, file):
             bar.update(1)
 
@@ -75,19 +90,20 @@ def used(path: Path) -> Iterator[str]:
     inventory = inventory_of(path)
     _provisioned(inventory)
     for host in inventory.hosts:
-        for number, note in sorted(json.loads(_run(host, "used")).items()):
+        for name, note in sorted(json.loads(_run(host, "used")).items()):
+            number, _, mac = name.partition(".")
             at = datetime.fromtimestamp(note["at"], UTC) if note else None
             when = f"{at:%Y-%m-%d %H:%M} UTC  from {note['from']}" if at else "at an unknown time"
-            yield printable(f"{host.name}  {number}  {when}")
+            yield printable("  ".join(filter(None, (host.name, number, mac, when))))
 
 
 def again(path: Path, number: str) -> Iterator[str]:
-    """Let an extension's link be used once more, on each host."""
+    """Let an extension's links be used once more, on each host."""
     inventory = inventory_of(path)
     _extension(_provisioned(inventory), number)
     for host in inventory.hosts:
         _run(host, f"again {shlex.quote(number)}")
-        yield f"{host.name}  the link of {number} can be used once more"
+        yield f"{host.name}  the links of {number} can be used once more"
 
 
 def _run(host: Host, what: str) -> str:
@@ -109,7 +125,7 @@ def _run(host: Host, what: str) -> str:
 @click.option(
     "--used", "only_used", is_flag=True, help="List the links that were used, and by whom."
 )
-@click.option("--again", "anew", metavar="EXTENSION", help="Let its link be used once more.")
+@click.option("--again", "anew", metavar="EXTENSION", help="Let its links be used once more.")
 def command(
     path: Path,
     as_csv: bool,

@@ -9,13 +9,14 @@ from typing import TYPE_CHECKING
 
 import segno
 
+from callcenter.render.desk_phones import MAKERS
 from callcenter.render.provisioning import link
 from callcenter.site import Extension, Site, SiteError
 
 if TYPE_CHECKING:
     from reportlab.pdfgen.canvas import Canvas
 
-__all__ = ["code", "runs", "sheets"]
+__all__ = ["cards", "code", "runs", "sheets"]
 
 COLUMNS, ROWS = 2, 4
 MARGIN, GAP = 12, 5
@@ -31,6 +32,7 @@ WORDS = {
     "en": ("Scan with Linphone: it works once.", "Whoever scans it first has this number."),
     "zh": ("请用 Linphone 扫描，只能使用一次。", "先扫描者即得此号码。"),
 }
+TYPED = {"en": "Type it into the phone, at", "zh": "请在话机网页中填写："}
 
 
 def code(address: str) -> segno.QRCode:
@@ -38,14 +40,20 @@ def code(address: str) -> segno.QRCode:
     return segno.make(address, error="m", micro=False, boost_error=False, mask=MASK)
 
 
+def cards(site: Site) -> int:
+    """Count the cards of a Site."""
+    return sum(1 + len(one.phones) for one in site.extensions)
+
+
 def sheets(site: Site, file: Path) -> Iterator[Extension]:
-    """Write the cards of all extensions into a PDF that its owner alone may read. Each extension is
-    yielded when its card is drawn, and the file is there after the last."""
+    """Write the cards of all extensions, and of their desk phones, into a PDF that its owner alone
+    may read. An extension is yielded when a card of it is drawn, and the file is there after the
+    last."""
     try:
         from reportlab.lib.pagesizes import A4
         from reportlab.lib.units import mm
         from reportlab.pdfbase.cidfonts import UnicodeCIDFont
-        from reportlab.pdfbase.pdfmetrics import registerFont
+        from reportlab.pdfbase.pdfmetrics import registerFont, stringWidth
         from reportlab.pdfgen.canvas import Canvas
     except ImportError:
         raise SiteError(
@@ -64,7 +72,8 @@ def sheets(site: Site, file: Path) -> Iterator[Extension]:
             page.setFont(_font(words), size)
             page.drawString(x, y, words)
 
-        for index, one in enumerate(site.extensions):
+        every = ((one, phone) for one in site.extensions for phone in (None, *one.phones))
+        for index, (one, phone) in enumerate(every):
             place = index % (COLUMNS * ROWS)
             if index and not place:
                 page.showPage()
@@ -72,13 +81,22 @@ def sheets(site: Site, file: Path) -> Iterator[Extension]:
             y = A4[1] - MARGIN * mm - height - place // COLUMNS * (height + GAP * mm)
             page.setLineWidth(0.3)
             page.roundRect(x, y, width, height, 2 * mm)
-            _draw(page, code(link(site, one)), x + 2 * mm, y + height - (CODE + 2) * mm, CODE * mm)
+            address = link(site, one, phone)
             right = x + (CODE + 4) * mm
             write(right, y + height - 14 * mm, 22, one.number)
             write(right, y + height - 22 * mm, 10, _fitted(one.name, width - (CODE + 6) * mm))
             write(right, y + height - 30 * mm, 7, _fitted(site.domain, width - (CODE + 6) * mm))
-            for line, words in enumerate(WORDS[site.language]):
-                write(x + 4 * mm, y + (13 - 5 * line) * mm, 8, words)
+            if phone is None:
+                _draw(page, code(address), x + 2 * mm, y + height - (CODE + 2) * mm, CODE * mm)
+                for line, words in enumerate(WORDS[site.language]):
+                    write(x + 4 * mm, y + (13 - 5 * line) * mm, 8, words)
+            else:
+                maker = MAKERS[phone.make]
+                write(right, y + height - 38 * mm, 8, f"{maker.name} {phone.mac}")
+                # No code: a camera would open the link, and use it up.
+                for line, words in enumerate((address, TYPED[site.language], maker.where)):
+                    size = min(8.0, (width - 8 * mm) / stringWidth(words, _font(words), 1))
+                    write(x + 4 * mm, y + (15 - 5 * line) * mm, size, words)
             yield one
         page.save()
     part.replace(file)

@@ -15,7 +15,7 @@ from callcenter.site import SiteError
 __all__ = ["REGISTRY", "library"]
 
 REGISTRY = "https://registry.npmjs.org/"
-"""Where packages come from, unless NPM_CONFIG_REGISTRY names a mirror."""
+"""Address of the registry, unless NPM_CONFIG_REGISTRY names a mirror."""
 _PATIENCE = 30
 
 

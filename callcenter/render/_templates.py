@@ -11,11 +11,11 @@ from pathlib import Path
 
 import jinja2
 from jinja2.bccache import Bucket
-from markupsafe import Markup
+from markupsafe import Markup, escape
 
 from callcenter.render import cache
 
-__all__ = ["plain", "source", "xml", "xml_escape"]
+__all__ = ["plain", "source", "text", "xml", "xml_escape"]
 
 _PACKAGE = Path(__file__).resolve().parent.parent
 _FOLDERS = (_PACKAGE / "templates", _PACKAGE.parent / "templates")
@@ -35,6 +35,12 @@ def xml_escape(value: object) -> str:
     text = _EXPANSION.sub(r"%\1{", str(value))
     text = _SPECIAL.sub(lambda sign: f"&#{ord(sign.group())};", text)
     return _DIRECTIVE.sub(lambda word: word.group().replace("-", "&#45;"), text)
+
+
+def text(value: object) -> Markup:
+    """Escape text for XML that FreeSWITCH does not read: nothing else of it is changed. A line
+    break stays one in an attribute, too."""
+    return Markup(str(escape(value)).replace("\n", "&#10;"))
 
 
 def _regex(value: object) -> str:

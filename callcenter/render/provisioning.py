@@ -8,17 +8,16 @@ import json
 from collections.abc import Iterator, Mapping
 
 from callcenter.onhost import phones
-from callcenter.render import paths, users
+from callcenter.render import desk_phones, paths, users
 from callcenter.render._files import File
 from callcenter.render._templates import plain, xml
+from callcenter.render.desk_phones import EXPIRES
 from callcenter.render.freeswitch import a1_hash
-from callcenter.site import Extension, Site
+from callcenter.site import DeskPhone, Extension, Site
 from callcenter.site.provisioning import path_of, secret_of
 
 __all__ = ["files", "link"]
 
-EXPIRES = 3600
-"""Seconds after which a phone registers again."""
 CODECS = {
     "OPUS": ("opus", 48000, 2),
     "G722": ("G722", 8000, 1),
@@ -29,31 +28,51 @@ CODECS = {
 """Codecs by their names in SDP (RFC 3551, RFC 7587), with clock rate and channels."""
 
 
-def link(site: Site, extension: Extension) -> str:
-    """Return the address at which an extension's phone configures itself."""
+def link(site: Site, extension: Extension, phone: DeskPhone | None = None) -> str:
+    """Return the address at which an extension's Linphone configures itself, or one of its desk
+    phones."""
+    base = _link(site, extension, phone)
+    return base if phone is None else desk_phones.address(base, phone)
+
+
+def _link(site: Site, extension: Extension, phone: DeskPhone | None) -> str:
     assert site.provisioning is not None
     port = site.provisioning.port
     at = site.domain if port == 443 else f"{site.domain}:{port}"
-    return f"https://{at}/{_path(site, extension)}"
+    return f"https://{at}/{_path(site, extension, phone)}"
 
 
-def _path(site: Site, extension: Extension) -> str:
+def _path(site: Site, extension: Extension, phone: DeskPhone | None = None) -> str:
     secret = site.reveal(secret_of(extension.number))
-    return path_of(site.domain, extension.number, secret)
+    # A desk phone shows its link to whoever has its pages: it opens no more than that phone's file.
+    return path_of(site.domain, extension.number, secret, phone.mac if phone else "")
+
+
+def _digest(path: str) -> str:
+    return hashlib.sha256(path.encode()).hexdigest()
 
 
 def files(site: Site) -> Iterator[File]:
     """Yield all that hands out links' answers, or nothing where the Site has none."""
     if site.provisioning is None:
         return
-    digests = {
-        hashlib.sha256(_path(site, one).encode()).hexdigest(): one.number for one in site.extensions
-    }
+    digests = {_digest(_path(site, one)): one.number for one in site.extensions}
+    shown: dict[str, str] = {}
+    for own, phone in ((one, phone) for one in site.extensions for phone in one.phones):
+        path, base = _path(site, own, phone), _link(site, own, phone)
+        for file in desk_phones.served(site, own, phone, a1_hash(site, own), base):
+            digest, name = _digest(f"{path}/{file.name}"), f"{own.number}.{phone.mac}"
+            if file.is_secret:
+                digests[digest] = name
+            else:
+                shown[digest] = name = f"{name}.{file.name}"
+            yield File(f"{paths.PHONES}/{name}.phone", file.content, 0o640, users.PHONES)
     index = {
         "folder": paths.PHONES,
         "socket": paths.PHONES_SOCKET,
         "state": paths.PHONES_STATE,
         "links": digests,
+        **({"shown": shown} if shown else {}),
     }
     yield File(paths.PHONES_INDEX, (json.dumps(index, indent=1) + "\n").encode(), 0o644)
     text = f"#!/usr/bin/python3 -I\n{inspect.getsource(phones)}"

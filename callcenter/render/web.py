@@ -38,6 +38,8 @@ def _files(site: Site, switch: Switch, library: Callable[[], bytes]) -> Iterator
         site=site,
         address=f"{host}:{port}",
         ciphers=CIPHERS,
+        # Desk phones ask for files below their link.
+        below="(/[0-9A-Za-z.-]{1,40})?" if any(one.phones for one in site.extensions) else "",
         pages=() if site.web_phone is None else ("index.html", "phone.css", "phone.js", "jssip.js"),
     )
     yield File(paths.WEB_CONFIG, config)

@@ -52,7 +52,7 @@ from callcenter.site.network import Firewall, Network, OpenPort, PhoneTls, Wss
 from callcenter.site.notices import Notice
 from callcenter.site.packages import AptRepository, LocalPackages, Msi, Packages, SignalWire
 from callcenter.site.parking import Parking
-from callcenter.site.provisioning import Provisioning
+from callcenter.site.provisioning import DeskPhone, Provisioning
 from callcenter.site.queues import Agent, AgentCodes, Queue
 from callcenter.site.recording import Recording
 from callcenter.site.ring_groups import RingGroup
@@ -80,6 +80,7 @@ __all__ = [
     "Cap",
     "Cdr",
     "Conference",
+    "DeskPhone",
     "Destination",
     "Did",
     "Emergency",

@@ -35,6 +35,7 @@ __all__ = [
     "check_names",
     "check_numbers",
     "check_outside",
+    "check_phones",
     "dialled_numbers",
     "services",
     "slow_numbers",
@@ -105,6 +106,31 @@ def check_numbers(site: Site) -> None:
                 f"{number} begins with {shorter}, after which a number is dialled, so it would be "
                 "taken for both; choose another",
             )
+
+
+def check_phones(site: Site) -> None:
+    """Check that each desk phone has links, a MAC address of its own, and keys that call
+    somebody."""
+    owners: dict[str, str] = {}
+    known = {number for _, number in dialled_numbers(site)} | site.extension_by_number.keys()
+    for index, extension in enumerate(site.extensions):
+        for place, phone in enumerate(extension.phones):
+            path = f"extensions[{index}].phones[{place}]"
+            if site.provisioning is None:
+                raise Problem(
+                    path, "needs a link; set provisioning=Provisioning(), or leave it out"
+                )
+            if (other := owners.setdefault(phone.mac, path)) != path:
+                raise Problem(f"{path}.mac", f"{phone.mac} is also that of {other}; give its own")
+            for key, number in enumerate(phone.keys):
+                if number == extension.number:
+                    raise Problem(f"{path}.keys[{key}]", f"{number} is itself; leave it out")
+                if number not in known:
+                    raise Problem(
+                        f"{path}.keys[{key}]",
+                        f"{number} is no number of the Site; use an extension's, or for one "
+                        "outside one of speed_dials",
+                    )
 
 
 def slow_numbers(site: Site) -> list[str]:

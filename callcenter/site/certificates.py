@@ -12,7 +12,7 @@ from cryptography.hazmat.primitives import serialization
 
 from callcenter.site._model import Problem
 
-__all__ = ["check_certificates", "check_served", "fits"]
+__all__ = ["check_authority", "check_certificates", "check_served", "fits"]
 
 
 def check_certificates(field: str, file: Path) -> list[x509.Certificate]:
@@ -63,6 +63,22 @@ def check_served(field: str, file: Path, name: str) -> x509.Certificate:
                 "then that of who signed it, and so on",
             ) from None
     return own
+
+
+def check_authority(field: str, file: Path, served: Path) -> None:
+    """Refuse an authority's file by which no phone could check the certificate that is served."""
+    given = check_certificates(field, file)
+    if len(given) > 1:
+        raise Problem(field, f"{file} holds {len(given)} certificates; give the authority's alone")
+    last = check_certificates(field, served)[-1]
+    if last == given[0]:
+        return
+    try:
+        last.verify_directly_issued_by(given[0])
+    except (ValueError, TypeError, InvalidSignature):
+        raise Problem(
+            field, f"{file} has not signed the last certificate of {served}; give the one that has"
+        ) from None
 
 
 def fits(key: str, certificate: x509.Certificate) -> str | None:

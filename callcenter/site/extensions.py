@@ -10,6 +10,7 @@ from pydantic import Field, field_validator
 from callcenter.site._model import SiteError, model
 from callcenter.site._types import DisplayName, Many, Name, Number
 from callcenter.site.destinations import Destination, ToVoicemail, owned
+from callcenter.site.provisioning import DeskPhone
 from callcenter.site.secrets import Secret, secret
 from callcenter.site.trunks import Outside
 from callcenter.site.voicemail import Mailbox
@@ -21,7 +22,7 @@ __all__ = ["UNANSWERED", "Extension"]
 
 MAXIMUM_RANGE = 20_000
 
-OWN = ("name", "password", "caller_id")
+OWN = ("name", "password", "caller_id", "phones")
 """Fields that no two extensions have in common."""
 
 
@@ -50,8 +51,8 @@ class Extension:
 
     number: Number
     """Number that is dialled, and the phone's user name: digits only. In YAML also a range, such as
-    ``1000-1019``: the other fields hold for each, and name, password and caller_id, which are one
-    extension's, are left out."""
+    ``1000-1019``: the other fields hold for each, and name, password, caller_id and phones, which
+    are one extension's, are left out."""
     _: KW_ONLY
     name: DisplayName = ""
     """Name that is shown to whom it calls. Default: the number itself."""
@@ -91,6 +92,8 @@ class Extension:
     account: Name | None = None
     """Prepaid account that pays for its calls by routes; several extensions may share one. See
     Site.billing. Default: its calls are not billed."""
+    phones: Many[DeskPhone] = ()
+    """Desk phones that configure themselves as this extension; see Site.provisioning."""
 
     @field_validator("number")
     @classmethod
@@ -118,6 +121,7 @@ class Extension:
             caller_id: str | None = None,
             emergency_caller_id: str | None = None,
             account: str | None = None,
+            phones: Many[DeskPhone] = (),
         ) -> None: ...
 
     def __post_init__(self) -> None:

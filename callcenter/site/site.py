@@ -31,6 +31,7 @@ from callcenter.site._plan import (
     check_names,
     check_numbers,
     check_outside,
+    check_phones,
     slow_numbers,
 )
 from callcenter.site._types import Domain, Many, Map, Number, Timezone, dialled, no_entries
@@ -40,7 +41,7 @@ from callcenter.site.blocks import unfolded
 from callcenter.site.callers import Callers
 from callcenter.site.caps import Cap, check_caps
 from callcenter.site.cdr import Cdr, LocalPostgres, RemotePostgres
-from callcenter.site.certificates import check_certificates, check_served, fits
+from callcenter.site.certificates import check_authority, check_certificates, check_served, fits
 from callcenter.site.conferences import Conference
 from callcenter.site.event_socket import EventSocket
 from callcenter.site.extensions import MAXIMUM_RANGE, UNANSWERED, Extension
@@ -318,6 +319,7 @@ class Site:
         check_billing(self)
         check_caps(self)
         check_sent_outside(self)
+        check_phones(self)
         self._check_ports()
         self._check_mail()
         self._check_database()
@@ -536,13 +538,18 @@ class Site:
             *_secrets_in(self.event_socket, "event_socket"),
             ("guessers.password", self.guessers.password),
         ]
-        for path, wanted in logins:
+        readers = [(*login, "fs_cli's configuration") for login in logins]
+        readers += [
+            (f"extensions[{index}].password", one.password, "a Yealink's settings")
+            for index, one in enumerate(self.extensions)
+            if any(phone.make == "yealink" for phone in one.phones)
+        ]
+        for path, wanted, reader in readers:
             value = self.vault.known(wanted)
             if value is not None and not all(sign.isalnum() or sign in "._~-" for sign in value):
                 raise Problem(
                     path,
-                    "the secret holds signs that fs_cli's configuration cannot; use letters, "
-                    "digits and . _ ~ -",
+                    f"the secret holds signs that {reader} cannot; use letters, digits and . _ ~ -",
                 )
 
     def _check_certificates(self) -> None:
@@ -561,6 +568,9 @@ class Site:
             own = check_served("network.tls.certificate", tls.certificate, self.domain)
             if (wrong := fits(key, own)) is not None:
                 raise Problem("network.tls.key", wrong)
+        if self.provisioning is not None and (file := self.provisioning.authority) is not None:
+            assert tls is not None
+            check_authority("provisioning.authority", file, tls.certificate)
 
     def needs_switch(self) -> list[str]:
         """List what of the Site an inventory without a switch cannot have, a line each."""

@@ -1,4 +1,5 @@
-"""Phones that configure themselves by a link: Debian's Linphone, given nothing else."""
+"""Phones that configure themselves by a link: Debian's Linphone, given nothing else, and a desk
+phone's requests."""
 
 from __future__ import annotations
 
@@ -33,6 +34,8 @@ DOMAIN = "roles.callcenter.test"
 PORT = 443
 RATE = 16_000
 OTHER_HZ = 900
+MAC = "001565123456"
+PHONES = f"Extension(1010, phones=[DeskPhone('yealink', '{MAC}', keys=[1002])])"
 
 
 @dataclass(frozen=True)
@@ -47,19 +50,22 @@ class Provisioned:
         """The switch's."""
         return next(one.address for one in self.operator.lab.hosts if one.name == HOST)
 
-    def describe(self, more: str = "provisioning=Provisioning(), ") -> None:
-        """Give the Site a new certificate, and say more of it."""
+    def describe(self, *, serves: bool = True) -> None:
+        """Give the Site a new certificate, and links where it serves them."""
         certificate, key = self.authority.certificate(DOMAIN)
         kept = json.loads(self.operator.secrets.read_text())
         self.operator.secrets.write_text(json.dumps(kept | {"phones-key": key.read_text()}))
         tls = f"PhoneTls('{certificate}', secret('phones-key'), plain_from=[], srtp=True)"
         site = SITE.replace("Network(", f"Network(edge=True, tls={tls}, ")
-        self.operator.describe(site.replace("media=", f"{more}media="))
+        if serves:
+            more = f"provisioning=Provisioning(authority='{self.authority.file}'), media="
+            site = site.replace("media=", more).replace("extensions=[", f"extensions=[{PHONES}, ")
+        self.operator.describe(site)
 
-    def path(self, number: str) -> str:
-        """The path of an extension's link."""
+    def path(self, number: str, mac: str = "") -> str:
+        """The path of an extension's link, or of its desk phone's."""
         known = json.loads(self.operator.secrets.read_text())
-        return path_of(DOMAIN, number, known[f"provisioning/{number}"])
+        return path_of(DOMAIN, number, known[f"provisioning/{number}"], mac)
 
     def ask(self, path: str, method: str = "GET", **headers: str) -> tuple[int, bytes]:
         """Status and body of an answer, of a program that checks the certificate."""
@@ -104,7 +110,7 @@ def switch(
 
 @pytest.fixture(scope="module")
 def desk(switch: Provisioned, operator_of: Callable[..., Operator]) -> Operator:
-    """A computer with Linphone, which knows the authority and the switch's name."""
+    """A computer with Linphone and curl, which knows the authority and the switch's name."""
     made = operator_of(DESK, bare=True)
     names = f"{switch.address} {DOMAIN}"
     authority = "/usr/local/share/ca-certificates/own.crt"
@@ -112,7 +118,8 @@ def desk(switch: Provisioned, operator_of: Callable[..., Operator]) -> Operator:
     made.ssh(
         DESK,
         "export DEBIAN_FRONTEND=noninteractive; set -e; apt-get -qq update; "
-        "apt-get -y -qq install --no-install-recommends linphone-cli ca-certificates >/dev/null; "
+        "apt-get -y -qq install --no-install-recommends linphone-cli ca-certificates curl "
+        ">/dev/null; "
         f"echo {names} >>/etc/hosts; printf %s {text} >{authority}; update-ca-certificates 2>&1",
     )
     return made
@@ -170,11 +177,12 @@ def test_nothing_without_a_link(switch: Provisioned) -> None:
 def test_settings_are_nobody_elses(switch: Provisioned) -> None:
     """Neither those of a user of the host, nor of the web server, which strangers speak with."""
     known, noted = f"{paths.PHONES}/1000.phone", f"{paths.PHONES_STATE}/any"
+    desks = f"{paths.PHONES}/1010.{MAC}.phone"
     for user, files in {
-        "nobody": (known, noted, paths.WEB_KEY),
-        users.WEB: (known, noted),
-        users.FREESWITCH: (known, noted, paths.WEB_KEY),
-        users.KAMAILIO: (known, noted, paths.WEB_KEY),
+        "nobody": (known, desks, noted, paths.WEB_KEY),
+        users.WEB: (known, desks, noted),
+        users.FREESWITCH: (known, desks, noted, paths.WEB_KEY),
+        users.KAMAILIO: (known, desks, noted, paths.WEB_KEY),
         users.PHONES: (paths.WEB_KEY,),
     }.items():
         for file in files:
@@ -269,8 +277,57 @@ def test_linphone_needs_its_link_alone(
     assert_heard(sound, CALLEE_HZ, 1)
 
 
+def test_a_desk_phone_is_given_its_file_once(
+    switch: Provisioned, desk: Operator, exchange: Exchange
+) -> None:
+    """Asks in a Yealink's order, from its own host, and what it is given logs in."""
+    link = next(
+        line.split("  ")
+        for line in switch.callcenter().splitlines()
+        if line.startswith("1010 ") and MAC in line
+    )
+    base = f"https://{DOMAIN}/{switch.path('1010', MAC)}/"
+    assert base in link
+    assert switch.path("1010", MAC) != switch.path("1010")
+
+    def ask(name: str) -> tuple[str, str]:
+        status = desk.ssh(DESK, f"curl -sS -o got -w '%{{http_code}}' {shlex.quote(base + name)}")
+        return status.strip(), desk.ssh(DESK, "cat got")
+
+    for name in (f"{MAC}.boot", "y000000000000.boot", "y000000000096.cfg", "001565654321.cfg"):
+        assert ask(name)[0] == "404", name
+    status, given = ask(f"{MAC}.cfg")
+    assert status == "200"
+    values = dict(line.split(" = ", 1) for line in given.splitlines()[1:])
+    kept = json.loads(switch.operator.secrets.read_text())
+    assert values["account.1.password"] == kept["extension/1010"]
+    assert values["account.1.sip_server.1.address"] == DOMAIN
+    assert values["static.trusted_certificates.url"] == f"{base}authority.pem"
+    assert (values["linekey.2.type"], values["linekey.2.value"]) == ("16", "1002")
+    for _ in range(2):
+        status, certificate = ask("authority.pem")
+        assert (status, certificate.strip()) == ("200", switch.authority.file.read_text().strip())
+        assert ask(f"{MAC}.cfg")[0] == "404"
+    callee = phone_of(switch.operator, HOST, exchange, "1002", transport="tls", srtp="sdes")
+    phone = phone_of(switch.operator, HOST, exchange, "1010", transport="tls", srtp="sdes")
+    call = phone.call("1002")
+    answered = callee.incoming().answer()
+    answered.play(CALLEE_HZ)
+    assert_heard(call, CALLEE_HZ, 1)
+    call.hangup()
+    assert re.search(
+        rf"^{HOST}  1010  {MAC}  \S+ \S+ UTC  from \S+$", switch.callcenter("--used"), re.MULTILINE
+    )
+    said = switch.operator.ssh(HOST, "journalctl -o cat; cat /var/log/nginx/* 2>/dev/null")
+    assert switch.path("1010", MAC) not in said
+    assert f"was given the settings of 1010.{MAC}" in said
+    assert "used once more" in switch.callcenter("--again", "1010")
+    assert ask(f"{MAC}.cfg") == ("200", given)
+    assert ask(f"{MAC}.cfg")[0] == "404"
+
+
 def test_off_again(switch: Provisioned) -> None:
-    switch.describe("")
+    switch.describe(serves=False)
     switch.operator.succeed()
     assert switch.operator.succeed().changes == 0
     left = (

@@ -61,7 +61,8 @@ def described(
             Extension(1001),
         ],
     }
-    return Site(domain=DOMAIN, provisioning=Provisioning(port=port), **(given | more))
+    given["provisioning"] = Provisioning(port=port)
+    return Site(domain=DOMAIN, **(given | more))
 
 
 @pytest.mark.parametrize(
@@ -258,7 +259,10 @@ def test_links_are_listed_and_drawn(shop: Path, capsys: pytest.CaptureFixture[st
     assert link is not None
     assert main(["phones", "--csv"]) == 0
     rows = capsys.readouterr().out.splitlines()
-    assert rows[:2] == ["number,name,link", f'1000,"Reception, ground floor",{link[1]}']
+    assert rows[:2] == [
+        "number,name,link,make,mac,place",
+        f'1000,"Reception, ground floor",{link[1]},,,',
+    ]
     assert main(["phones", "--qr", "1000"]) == 0
     drawn = capsys.readouterr().out
     assert "█" in drawn

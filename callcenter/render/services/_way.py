@@ -54,7 +54,7 @@ PHONE_SRTP = encrypted("mandatory:AES_256_CM_HMAC_SHA1_80:AES_CM_128_HMAC_SHA1_8
 one has no authentication, and others a short one."""
 
 WEB = "web-"
-"""What is before an extension's number where its browsers are meant, not its phones."""
+"""Prefix of an extension's number where its browsers are meant, not its phones."""
 
 BROWSER = {"media_webrtc": "true", "jitterbuffer_msec": _UNHURRIED}
 """Variables of a browser's leg. Its voice is encrypted by DTLS, so PHONE_SRTP is not for it."""
