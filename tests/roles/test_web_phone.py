@@ -19,8 +19,18 @@ from tests.roles.support import CALLEE_HZ, CALLER_HZ, phone_of
 
 HOST = "web1"
 DOMAIN = "roles.callcenter.test"
-HZ = {"1000": 500, "1002": 900}
+QUEUE = "7000"
+BOX = "1010"
+ONE, TWO = "1020", "1021"
+HZ = {ONE: 500, TWO: 900}
 """Tone of each browser's microphone, by its extension."""
+
+
+MORE = f"""web_phone=WebPhone(), agents=[Agent({TWO}, skills={{"sales": 1}})],
+    queues=[Queue("sales", number={QUEUE})], """
+# Whoever presses a button has a minute for it.
+EXTENSIONS = f"""extensions=[Extension({ONE}, name="O'Neill & Söhne", ring_seconds=60),
+    Extension({TWO}, ring_seconds=60, busy=extension(1003)), Extension({BOX}, voicemail=True), """
 
 
 @dataclass(frozen=True)
@@ -35,13 +45,14 @@ class Served:
         """The switch's."""
         return next(one.address for one in self.operator.lab.hosts if one.name == HOST)
 
-    def describe(self, tls: str = ", wss=Wss()", more: str = "web_phone=WebPhone(), ") -> None:
+    def describe(self, tls: str = ", wss=Wss()", more: str = MORE) -> None:
         """Give the Site a new certificate, and say more of it."""
         certificate, key = self.authority.certificate(DOMAIN)
         kept = json.loads(self.operator.secrets.read_text())
         self.operator.secrets.write_text(json.dumps(kept | {"phones-key": key.read_text()}))
         given = f"PhoneTls('{certificate}', secret('phones-key'){tls})"
         site = SITE.replace("Network(", f"Network(edge=True, tls={given}, ")
+        site = site.replace("extensions=[", EXTENSIONS)
         self.operator.describe(site.replace("media=", f"{more}media="))
 
     def password(self, number: str) -> str:
@@ -88,13 +99,13 @@ def pages(switch: Served, tmp_path_factory: pytest.TempPathFactory) -> Iterator[
 
 
 def test_two_browsers_talk(pages: dict[str, Page]) -> None:
-    one, other = pages["1000"], pages["1002"]
-    one.dial("1002")
-    other.shows("1000: ringing")
+    one, other = pages[ONE], pages[TWO]
+    one.dial(TWO)
+    other.shows(f"{ONE}: ringing")
     other.click("answer")
-    one.shows("1002: talking")
-    one.hears(HZ["1002"])
-    other.hears(HZ["1000"])
+    one.shows(f"{TWO}: talking")
+    one.hears(HZ[TWO])
+    other.hears(HZ[ONE])
     one.click("hangup")
     other.shows()
     one.shows()
@@ -103,15 +114,15 @@ def test_two_browsers_talk(pages: dict[str, Page]) -> None:
 def test_a_desk_phone_calls_a_browser(
     switch: Served, pages: dict[str, Page], exchange: Exchange
 ) -> None:
-    page = pages["1000"]
+    page = pages[ONE]
     desk = phone_of(switch.operator, HOST, exchange, "1001")
-    call = desk.call("1000")
+    call = desk.call(ONE)
     page.shows("1001: ringing")
     page.click("answer")
     call.wait_established()
     call.play(CALLER_HZ)
     page.hears(CALLER_HZ)
-    assert_heard(call, HZ["1000"], 0.5)
+    assert_heard(call, HZ[ONE], 0.5)
     page.click("hold")
     page.shows("1001: held")
     page.click("resume")
@@ -124,28 +135,28 @@ def test_a_desk_phone_calls_a_browser(
 def test_a_browser_calls_a_desk_phone(
     switch: Served, pages: dict[str, Page], exchange: Exchange
 ) -> None:
-    page = pages["1000"]
+    page = pages[ONE]
     desk = phone_of(switch.operator, HOST, exchange, "1001")
     page.dial("1001")
     call = desk.incoming().answer()
     call.play(CALLEE_HZ)
     page.shows("1001: talking")
     page.hears(CALLEE_HZ)
-    assert_heard(call, HZ["1000"], 0.5)
+    assert_heard(call, HZ[ONE], 0.5)
     call.hangup()
     page.shows()
 
 
 def test_a_browser_transfers(switch: Served, pages: dict[str, Page], exchange: Exchange) -> None:
     """To a number, and by connecting the two whom it has in calls of its own."""
-    page, other = pages["1000"], pages["1002"]
+    page, other = pages[ONE], pages[TWO]
     desk = phone_of(switch.operator, HOST, exchange, "1001")
-    call = desk.call("1000")
+    call = desk.call(ONE)
     page.click("answer")
     call.wait_established()
     call.play(CALLER_HZ)
     page.hears(CALLER_HZ)
-    page.type("1002")
+    page.type(TWO)
     page.click("transfer")
     other.click("answer")
     other.hears(CALLER_HZ)
@@ -153,30 +164,30 @@ def test_a_browser_transfers(switch: Served, pages: dict[str, Page], exchange: E
     call.hangup()
     other.shows()
 
-    call = desk.call("1000")
+    call = desk.call(ONE)
     page.click("answer")
     call.wait_established()
     call.play(CALLER_HZ)
     page.hears(CALLER_HZ)
-    page.dial("1002")
+    page.dial(TWO)
     other.click("answer")
-    page.shows("1001: held", "1002: talking")
-    page.hears(HZ["1002"])
+    page.shows("1001: held", f"{TWO}: talking")
+    page.hears(HZ[TWO])
     page.click("join", 0)
     other.hears(CALLER_HZ)
     page.shows()
-    assert_heard(call, HZ["1002"], 0.5)
+    assert_heard(call, HZ[TWO], 0.5)
     call.hangup()
     other.shows()
 
 
 def test_keys_are_heard(switch: Served, pages: dict[str, Page], exchange: Exchange) -> None:
-    page = pages["1000"]
+    page = pages[ONE]
     desk = phone_of(switch.operator, HOST, exchange, "1001")
     page.dial("1001")
     call = desk.incoming().answer()
     page.shows("1001: talking")
-    page.hears_no(HZ["1002"])
+    page.hears_no(HZ[TWO])
     for key in "5#":
         page.press(key)
     call.wait_digits("5#")

@@ -18,8 +18,8 @@ def modules(site: Site) -> tuple[str, ...]:
 
 def files(site: Site) -> Iterator[File]:
     """Yield the dialplan that rings an extension for a service."""
-    # What Kamailio answers for phones that are not there (480) phones say themselves, too.
-    absent = "USER_NOT_REGISTERED" + ("|NO_USER_RESPONSE" if site.network.edge else "")
+    # What Kamailio names where an extension has no phone.
+    absent = "USER_NOT_REGISTERED" + ("|SUBSCRIBER_ABSENT" if site.network.edge else "")
     yield config(
         "dialplan/services/extensions.xml",
         site,
