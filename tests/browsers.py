@@ -69,6 +69,16 @@ class Page:
         return self.driver.find_element(By.ID, "state").text
 
     @property
+    def mailbox(self) -> str:
+        """Words of the button for voicemail."""
+        return self.driver.find_element(By.ID, "mailbox").text
+
+    @property
+    def is_logged_in(self) -> bool:
+        """Whether more than the login is shown."""
+        return self.driver.find_element(By.ID, "phone").is_displayed()
+
+    @property
     def calls(self) -> list[str]:
         """Calls as they are shown: who, and how it is."""
         # At once, since a line may go meanwhile.

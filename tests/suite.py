@@ -52,6 +52,11 @@ HOSTS: Mapping[str, str] = {**LAB, **nspawn.PACKAGES}
 SPEECH = {"bin/espeak-ng": "espeak-ng", "bin/sox": "sox"}
 PHONES = {**SPEECH, "bin/sipp": "sip-tester"}
 DOCKER = {"*bin/dockerd": "docker.io"}
+BROWSER = {
+    "bin/chromium": "chromium",
+    "bin/chromedriver": "chromium-driver",
+    "bin/certutil": "libnss3-tools",
+}
 WINE = {
     "bin/wine": "wine",
     "lib/wine/wine64": "wine64",
@@ -155,6 +160,7 @@ TIERS: dict[str, Tier] = {
             "sbin/kamailio": "kamailio",
             "lib/*/kamailio/modules/tls.so": "kamailio-tls-modules",
             "lib/*/kamailio/modules/db_sqlite.so": "kamailio-sqlite-modules",
+            "lib/*/kamailio/modules/websocket.so": "kamailio-websocket-modules",
             "bin/vagrant": "vagrant",
             "share/rubygems-integration/all/gems/vagrant-libvirt-*": "vagrant-libvirt",
         },
@@ -210,6 +216,7 @@ TIERS: dict[str, Tier] = {
             "sbin/nft": "nftables",
             "bin/turnserver": "coturn",
             "sbin/conntrack": "conntrack",
+            **BROWSER,
             # Of the carrier in test_carriers.py.
             "sbin/kamailio": "kamailio",
         },

@@ -21,6 +21,7 @@ _FORGET = (
     f"[ -e {paths.PHONES_UNIT} ] || {{ rm -rf {paths.PHONES_STATE}; "
     f"rmdir {paths.PHONES} 2>/dev/null || :; }}"
 )
+_EMPTY = f"rmdir {paths.WEB_PAGES} 2>/dev/null || :"
 
 
 @deploy("Web: preflight")
@@ -58,6 +59,7 @@ def activate(site: Site, switch: Switch, found: State) -> None:
         wanted=web.configuration(site, switch, npm.library),
         after={
             **service(paths.WEB_UNIT, ()),
+            f"{paths.WEB_PAGES}/index.html": _EMPTY,
             # Who is in the midst of an answer has it.
             **dict.fromkeys((paths.WEB_CONFIG, paths.WEB_CERTIFICATE, paths.WEB_KEY), _RELOAD),
             **{

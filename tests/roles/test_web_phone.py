@@ -2,7 +2,13 @@
 
 from __future__ import annotations
 
+import gzip
+import http.client
 import json
+import re
+import shutil
+import socket
+import ssl
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from dataclasses import dataclass
@@ -10,18 +16,24 @@ from pathlib import Path
 
 import pytest
 
-from tests.acceptance.support.audio import assert_heard
-from tests.acceptance.support.phones import Exchange
+from callcenter.render import paths
+from tests.acceptance.support.audio import assert_heard, assert_speech
+from tests.acceptance.support.phones import Exchange, Phone
 from tests.browsers import Page, browser
 from tests.certificates import Authority
 from tests.roles.conftest import SITE, Operator
-from tests.roles.support import CALLEE_HZ, CALLER_HZ, phone_of
+from tests.roles.support import CALLEE_HZ, CALLER_HZ, phone_of, until, until_on
+
+pytestmark = pytest.mark.skipif(
+    not (shutil.which("chromedriver") and shutil.which("certutil")),
+    reason="Chromium is not on this machine (apt install chromium chromium-driver libnss3-tools)",
+)
 
 HOST = "web1"
 DOMAIN = "roles.callcenter.test"
 QUEUE = "7000"
-BOX = "1010"
 ONE, TWO = "1020", "1021"
+NAMED = "O'Neill & Söhne"
 HZ = {ONE: 500, TWO: 900}
 """Tone of each browser's microphone, by its extension."""
 
@@ -29,8 +41,9 @@ HZ = {ONE: 500, TWO: 900}
 MORE = f"""web_phone=WebPhone(), agents=[Agent({TWO}, skills={{"sales": 1}})],
     queues=[Queue("sales", number={QUEUE})], """
 # Whoever presses a button has a minute for it.
-EXTENSIONS = f"""extensions=[Extension({ONE}, name="O'Neill & Söhne", ring_seconds=60),
-    Extension({TWO}, ring_seconds=60, busy=extension(1003)), Extension({BOX}, voicemail=True), """
+EXTENSIONS = f"""extensions=[Extension({ONE}, name="{NAMED}", ring_seconds=60,
+    voicemail=True),
+    Extension({TWO}, ring_seconds=60, busy=extension(1003)), """
 
 
 @dataclass(frozen=True)
@@ -45,15 +58,41 @@ class Served:
         """The switch's."""
         return next(one.address for one in self.operator.lab.hosts if one.name == HOST)
 
-    def describe(self, tls: str = ", wss=Wss()", more: str = MORE) -> None:
+    def describe(self, wss: str = ", wss=Wss()", more: str = MORE) -> None:
         """Give the Site a new certificate, and say more of it."""
         certificate, key = self.authority.certificate(DOMAIN)
         kept = json.loads(self.operator.secrets.read_text())
         self.operator.secrets.write_text(json.dumps(kept | {"phones-key": key.read_text()}))
-        given = f"PhoneTls('{certificate}', secret('phones-key'){tls})"
+        given = f"PhoneTls('{certificate}', secret('phones-key'), plain_from=[], srtp=True{wss})"
         site = SITE.replace("Network(", f"Network(edge=True, tls={given}, ")
         site = site.replace("extensions=[", EXTENSIONS)
         self.operator.describe(site.replace("media=", f"{more}media="))
+
+    def connection(self, port: int) -> ssl.SSLSocket:
+        """A connection of a program that checks the certificate."""
+        asked = ssl.create_default_context(cafile=self.authority.file)
+        plain = socket.create_connection((self.address, port), timeout=60)
+        return asked.wrap_socket(plain, server_hostname=DOMAIN)
+
+    def ask(self, method: str, path: str) -> tuple[int, dict[str, str], bytes]:
+        """Status, headers and body of the web server's answer."""
+        over = http.client.HTTPConnection(DOMAIN)
+        over.sock = self.connection(443)
+        over.request(method, path)
+        answer = over.getresponse()
+        headers = {name.lower(): value for name, value in answer.getheaders()}
+        return answer.status, headers, answer.read()
+
+    def hears(self, port: int, first: str, headers: dict[str, str]) -> bytes:
+        """What is said to a message before the connection is closed, or a WebSocket open."""
+        lines = [first, *(f"{name}: {value}" for name, value in headers.items()), "", ""]
+        with self.connection(port) as over:
+            over.sendall("\r\n".join(lines).encode())
+            over.settimeout(3)
+            try:
+                return over.recv(4096)
+            except TimeoutError:
+                return b""
 
     def password(self, number: str) -> str:
         """An extension's."""
@@ -81,6 +120,11 @@ def exchange(switch: Served) -> Iterator[Exchange]:
         yield made
 
 
+def desk_of(switch: Served, exchange: Exchange, number: str) -> Phone:
+    """A desk phone, by TLS and SRTP as the Site demands."""
+    return phone_of(switch.operator, HOST, exchange, number, transport="tls", srtp="sdes")
+
+
 @pytest.fixture(scope="module")
 def pages(switch: Served, tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, Page]]:
     """Two browsers that are logged in, by extension."""
@@ -101,7 +145,7 @@ def pages(switch: Served, tmp_path_factory: pytest.TempPathFactory) -> Iterator[
 def test_two_browsers_talk(pages: dict[str, Page]) -> None:
     one, other = pages[ONE], pages[TWO]
     one.dial(TWO)
-    other.shows(f"{ONE}: ringing")
+    other.shows(f"{NAMED} ({ONE}): ringing")
     other.click("answer")
     one.shows(f"{TWO}: talking")
     one.hears(HZ[TWO])
@@ -115,7 +159,7 @@ def test_a_desk_phone_calls_a_browser(
     switch: Served, pages: dict[str, Page], exchange: Exchange
 ) -> None:
     page = pages[ONE]
-    desk = phone_of(switch.operator, HOST, exchange, "1001")
+    desk = desk_of(switch, exchange, "1001")
     call = desk.call(ONE)
     page.shows("1001: ringing")
     page.click("answer")
@@ -136,7 +180,7 @@ def test_a_browser_calls_a_desk_phone(
     switch: Served, pages: dict[str, Page], exchange: Exchange
 ) -> None:
     page = pages[ONE]
-    desk = phone_of(switch.operator, HOST, exchange, "1001")
+    desk = desk_of(switch, exchange, "1001")
     page.dial("1001")
     call = desk.incoming().answer()
     call.play(CALLEE_HZ)
@@ -150,7 +194,7 @@ def test_a_browser_calls_a_desk_phone(
 def test_a_browser_transfers(switch: Served, pages: dict[str, Page], exchange: Exchange) -> None:
     """To a number, and by connecting the two whom it has in calls of its own."""
     page, other = pages[ONE], pages[TWO]
-    desk = phone_of(switch.operator, HOST, exchange, "1001")
+    desk = desk_of(switch, exchange, "1001")
     call = desk.call(ONE)
     page.click("answer")
     call.wait_established()
@@ -183,7 +227,7 @@ def test_a_browser_transfers(switch: Served, pages: dict[str, Page], exchange: E
 
 def test_keys_are_heard(switch: Served, pages: dict[str, Page], exchange: Exchange) -> None:
     page = pages[ONE]
-    desk = phone_of(switch.operator, HOST, exchange, "1001")
+    desk = desk_of(switch, exchange, "1001")
     page.dial("1001")
     call = desk.incoming().answer()
     page.shows("1001: talking")
@@ -195,10 +239,144 @@ def test_keys_are_heard(switch: Served, pages: dict[str, Page], exchange: Exchan
     page.shows()
 
 
+def test_an_agent_answers_a_queue(
+    switch: Served, pages: dict[str, Page], exchange: Exchange
+) -> None:
+    page = pages[TWO]
+    page.dial("*22")
+    page.says("ended")
+    desk = desk_of(switch, exchange, "1001")
+    call = desk.call(QUEUE)
+    page.click("answer")
+    call.wait_established()
+    call.play(CALLER_HZ)
+    page.hears(CALLER_HZ)
+    call.hangup()
+    page.shows()
+    page.dial("*23")
+    page.says("ended")
+
+
+def test_a_declined_call_goes_where_the_extension_says(
+    switch: Served, pages: dict[str, Page], exchange: Exchange
+) -> None:
+    """To another extension where it is busy, and to the mailbox, whose light shows it."""
+    desk = desk_of(switch, exchange, "1001")
+    other = desk_of(switch, exchange, "1003")
+    call = desk.call(TWO)
+    pages[TWO].click("decline")
+    answered = other.incoming().answer()
+    call.wait_established()
+    answered.hangup()
+    call.wait_ended()
+
+    page = pages[ONE]
+    assert page.mailbox == "Voicemail"
+    call = desk.call(ONE)
+    page.click("decline")
+    call.wait_established()
+    call.play(CALLER_HZ)
+    assert_speech(call, 1)
+    # What is shorter than three seconds is no message.
+    long = "find /var/lib/freeswitch/storage -name 'msg*' -size +64k | grep -q ."
+    until_on(switch.operator, HOST, long)
+    call.hangup()
+    until(lambda: page.mailbox, "Voicemail: 1 new messages")
+
+
 def test_who_is_not_let_in(switch: Served, pages: dict[str, Page], tmp_path: Path) -> None:
-    """A wrong password, and a page of somebody else's."""
+    """A wrong password, in a page that shows nothing without the right one."""
     url = f"https://{DOMAIN}/"
     with browser(tmp_path / "stranger", url, switch.address, switch.authority.file, 440) as page:
         page.log_in("1003", "not-the-password-of-anybody")
         page.says("wrong")
-        assert page.calls == []
+        assert not page.is_logged_in
+
+
+def test_the_page_is_guarded(switch: Served) -> None:
+    """It runs its own scripts alone, nobody frames it, and there is nothing else."""
+    status, headers, body = switch.ask("GET", "/")
+    assert status == 200
+    policy = headers["content-security-policy"]
+    assert "default-src 'none'; script-src 'self'; style-src 'self';" in policy
+    assert f"connect-src wss://{DOMAIN}:7443;" in policy
+    assert "frame-ancestors 'none'" in policy
+    assert "unsafe" not in policy
+    assert "nginx/" not in headers["server"]
+    size = len(gzip.compress(body))
+    for name in re.findall(r'(?:src|href)="([a-z.]+)"', body.decode()):
+        status, headers, content = switch.ask("GET", f"/{name}")
+        assert status == 200, name
+        assert headers["x-content-type-options"] == "nosniff"
+        size += len(gzip.compress(content))
+    assert size < 150_000
+    for method, path, wanted in (
+        ("POST", "/", 403),
+        ("GET", "/index.html", 404),
+        ("GET", f"/{'a' * 32}", 404),
+        ("GET", "/../etc/callcenter/web.key", 400),
+        ("GET", "/%2e%2e/web.key", 400),
+        ("GET", "/jssip.js/", 404),
+    ):
+        assert switch.ask(method, path)[0] == wanted, (method, path)
+
+
+@pytest.mark.parametrize(
+    ("port", "first", "more"),
+    [
+        (7443, "GET / HTTP/1.1", {"Origin": "https://evil.example"}),
+        (7443, "GET / HTTP/1.1", {"Origin": f"https://{DOMAIN}.evil.example"}),
+        (7443, "GET / HTTP/1.1", {"Origin": f"http://{DOMAIN}"}),
+        (7443, "GET /other HTTP/1.1", {}),
+        (7443, "POST / HTTP/1.1", {}),
+        (7443, "GET / HTTP/1.1", {"Sec-WebSocket-Protocol": "msrp"}),
+        (7443, "GET / HTTP/1.1", {"Upgrade": "h2c"}),
+        (5061, "GET / HTTP/1.1", {}),
+        (7443, f"OPTIONS sip:{DOMAIN} SIP/2.0", {}),
+    ],
+    ids=lambda one: str(one)[:40],
+)
+def test_what_opens_no_websocket(
+    switch: Served, port: int, first: str, more: dict[str, str]
+) -> None:
+    """It is not answered, and the same with the right words is."""
+    asked = {
+        "Host": f"{DOMAIN}:7443",
+        "Origin": f"https://{DOMAIN}",
+        "Upgrade": "websocket",
+        "Connection": "Upgrade",
+        "Sec-WebSocket-Key": "dGhlIHNhbXBsZSBub25jZQ==",
+        "Sec-WebSocket-Protocol": "sip",
+        "Sec-WebSocket-Version": "13",
+    }
+    assert b" 101 " in switch.hears(7443, "GET / HTTP/1.1", asked)
+    if first.endswith("SIP/2.0"):
+        asked = {
+            "Via": "SIP/2.0/TLS 10.0.0.1:5061;branch=z9hG4bKone",
+            "From": f"<sip:1001@{DOMAIN}>;tag=one",
+            "To": f"<sip:{DOMAIN}>",
+            "Call-ID": "one",
+            "CSeq": "1 OPTIONS",
+            "Content-Length": "0",
+        }
+    assert switch.hears(port, first, asked | more) == b""
+
+
+def test_a_second_run_changes_nothing(switch: Served) -> None:
+    again = switch.operator.succeed()
+    assert again.changes == 0, again.output
+    assert again.commands <= 12
+
+
+def test_off_again(switch: Served) -> None:
+    """Page, WebSocket, packages and ports are gone."""
+    switch.describe("", "")
+    switch.operator.succeed()
+    left = switch.operator.ssh(
+        HOST,
+        f"ls {paths.WEB_PAGES} {paths.WEB_CONFIG} 2>/dev/null; ss -Hltn | grep -E ':(443|7443) '; "
+        "nft list ruleset | grep -E 'dport (443|7443)'; "
+        "dpkg-query -W -f '${db:Status-Abbrev} ${Package}\n' nginx kamailio-websocket-modules "
+        "2>/dev/null | grep ^ii; true",
+    )
+    assert left == ""
