@@ -67,17 +67,51 @@ def test_certificate(site: Site, switch: Switch, tmp_path: Path) -> None:
     assert seen == own.public_bytes(serialization.Encoding.DER)
 
 
-def test_nothing_without_a_link(site: Site, switch: Switch, tmp_path: Path) -> None:
+@pytest.fixture
+def said(site: Site, switch: Switch, tmp_path: Path) -> Callable[..., bytes]:
+    """Ask by TLS, as who checks the certificate, and return how the answer begins."""
+    asked = ssl.create_default_context(cafile=authorities(site, tmp_path / "authorities.pem"))
+
+    def ask(port: int, path: str, **headers: str) -> bytes:
+        plain = socket.create_connection((switch.announced_address, port), timeout=PATIENCE)
+        words = {"Host": f"{site.domain}:{port}"} | headers
+        lines = [f"GET {path} HTTP/1.1", *(f"{n.replace('_', '-')}: {v}" for n, v in words.items())]
+        with asked.wrap_socket(plain, server_hostname=site.domain) as shown:
+            shown.sendall("\r\n".join([*lines, "", ""]).encode())
+            return shown.recv(100)
+
+    return ask
+
+
+def test_nothing_without_a_link(site: Site, said: Callable[..., bytes]) -> None:
     """Nothing is served without a link, and the Site's certificate is shown"""
     if site.provisioning is None:
         pytest.skip("the Site does not enable provisioning")
-    asked = ssl.create_default_context(cafile=authorities(site, tmp_path / "authorities.pem"))
-    at = (switch.announced_address, site.provisioning.port)
-    for path in ("/", f"/{'a' * 32}"):
-        plain = socket.create_connection(at, timeout=PATIENCE)
-        with asked.wrap_socket(plain, server_hostname=site.domain) as shown:
-            shown.sendall(f"GET {path} HTTP/1.0\r\nHost: {site.domain}\r\n\r\n".encode())
-            assert shown.recv(100).startswith(b"HTTP/1.1 404 ")
+    for path in ("/phones.json", f"/{'a' * 32}"):
+        assert said(site.provisioning.port, path).startswith(b"HTTP/1.1 404 ")
+
+
+def test_page(site: Site, said: Callable[..., bytes]) -> None:
+    """The page that is a phone is served, and the Site's certificate is shown"""
+    if site.web_phone is None:
+        pytest.skip("the Site does not enable web_phone")
+    assert said(site.web_phone.port, "/").startswith(b"HTTP/1.1 200 ")
+
+
+def test_websocket(site: Site, said: Callable[..., bytes]) -> None:
+    """A page of the Site's own opens a WebSocket, and none of anybody else's does"""
+    if (wss := site.network.wss) is None:
+        pytest.skip("the Site does not enable wss")
+    asked = {
+        "Upgrade": "websocket",
+        "Connection": "Upgrade",
+        "Sec_WebSocket_Key": "AAAAAAAAAAAAAAAAAAAAAA==",
+        "Sec_WebSocket_Protocol": "sip",
+        "Sec_WebSocket_Version": "13",
+    }
+    own = f"https://{site.domain}"
+    assert b" 101 " in said(wss.port, "/", Origin=own, **asked)
+    assert said(wss.port, "/", Origin=f"{own}.invalid", **asked) == b""
 
 
 CONFINED = {

@@ -1,0 +1,194 @@
+"""A phone in a browser: what is refused, and what is rendered."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import re
+import threading
+from collections.abc import Iterator
+from functools import partial
+from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from callcenter.client import npm
+from callcenter.render import freeswitch, jssip, kamailio, paths, web
+from callcenter.site import (
+    Extension,
+    Firewall,
+    Media,
+    Network,
+    PhoneTls,
+    Provisioning,
+    RingGroup,
+    Secret,
+    Site,
+    SiteError,
+    Switch,
+    WebPhone,
+    Wss,
+)
+from tests.certificates import Authority
+
+DOMAIN = "cc.example.net"
+SWITCH = Switch("cc1", address="192.0.2.7")
+
+
+@pytest.fixture
+def authority(tmp_path: Path) -> Authority:
+    return Authority.make(tmp_path / "own")
+
+
+def described(authority: Authority, wss: Wss | None = None, **more: Any) -> Site:
+    certificate, key = authority.certificate(DOMAIN)
+    own = Secret(literal=key.read_text())
+    tls = PhoneTls(certificate, own, plain_from=[], srtp=True, wss=wss)
+    given: dict[str, Any] = {
+        "network": Network(sip_from="anywhere", edge=True, tls=tls),
+        "firewall": Firewall(ssh_from="anywhere"),
+        "secret_file": authority.folder / "secrets.json",
+        "extensions": [Extension(1000), Extension(1001)],
+        "ring_groups": [RingGroup("all", ["1000", "1001"], number=6000)],
+    }
+    return Site(domain=DOMAIN, **(given | more))
+
+
+def nothing() -> bytes:
+    """Not fetched by who only looks."""
+    raise AssertionError("it was fetched")
+
+
+@pytest.mark.parametrize(
+    ("wss", "more", "said"),
+    [
+        (
+            None,
+            {"web_phone": WebPhone()},
+            "web_phone: needs a way for its SIP; set",
+        ),
+        (Wss(), {"web_phone": WebPhone(port=7443)}, "web_phone.port: 7443 is network.tls.wss.port"),
+        (
+            Wss(),
+            {"web_phone": WebPhone(port=444), "provisioning": Provisioning()},
+            "web_phone.port: 444 is not provisioning.port, and one web server serves both; use 443",
+        ),
+        (Wss(), {"media": Media(mode="bypass")}, "network.tls."),
+        (Wss(), {"network": Network(sip_from="anywhere"), "web_phone": WebPhone()}, "certificate"),
+    ],
+)
+def test_what_is_refused(
+    authority: Authority, wss: Wss | None, more: dict[str, Any], said: str
+) -> None:
+    with pytest.raises(SiteError) as refused:
+        described(authority, wss, **more)
+    assert said in str(refused.value)
+
+
+@pytest.mark.parametrize("origin", ["http://a.example", "https://a.example/", "https://a b", "*"])
+def test_an_origin_is_a_place(origin: str) -> None:
+    with pytest.raises(SiteError, match=r"origins\[0\]"):
+        Wss(origins=[origin])
+
+
+def test_edges_alone_have_none(authority: Authority) -> None:
+    said = described(authority, Wss(), web_phone=WebPhone()).needs_switch()
+    assert [line for line in said if "wss" in line or "web_phone" in line] == [
+        "Site.web_phone: needs a switch, and the inventory has edges only; leave it out",
+        "Site.network.tls.wss: needs a switch, and the inventory has edges only; leave it out",
+    ]
+
+
+def test_phones_and_browsers_are_rung_apart(authority: Authority) -> None:
+    """No voice is for both: SRTP with a key in SDP is for phones, DTLS for browsers."""
+    with_it = freeswitch.configuration(described(authority, Wss()), SWITCH)
+    string = re.search(r'"dial-string" value="(.*)"', with_it["directory/default.xml"].text)
+    assert string is not None
+    phones, browsers = re.findall(r"\[([^\]]*)\](sofia/[^,\[]*)", string[1])
+    assert phones[1] == "sofia/internal/${dialed_user}@${dialed_domain}"
+    assert "rtp_secure_media=mandatory" in phones[0]
+    assert browsers[1] == "sofia/internal/web-${dialed_user}@${dialed_domain}"
+    assert "media_webrtc=true" in browsers[0]
+    assert "rtp_secure_media" not in browsers[0]
+    group = with_it["dialplan/services/ring_groups.xml"].text
+    assert re.findall(r"sofia/internal/([^@]*)@", group) == ["1000", "web-1000", "1001", "web-1001"]
+    without = freeswitch.configuration(described(authority), SWITCH)
+    assert not [file.path for file in without if b"web-" in file.content]
+
+
+def test_the_page_holds_no_script_and_no_secret(authority: Authority) -> None:
+    site = described(authority, Wss(port=8443), web_phone=WebPhone())
+    tree = web.configuration(site, SWITCH, nothing)
+    page = tree[f"{paths.WEB_PAGES}/index.html"].text
+    assert re.findall(r"<script(?![^>]* src=)|<style| on[a-z]+=|javascript:", page) == []
+    assert re.findall(r'content="([^"]*port[^"]*)"', page) == [
+        "{&#34;domain&#34;: &#34;cc.example.net&#34;, &#34;language&#34;: &#34;en&#34;, "
+        "&#34;mailbox&#34;: null, &#34;port&#34;: 8443}"
+    ]
+    assert f"connect-src wss://{DOMAIN}:8443;" in tree[paths.WEB_CONFIG].text
+    script = tree[f"{paths.WEB_PAGES}/phone.js"].text
+    assert re.findall(r"innerHTML|insertAdjacent|document\.write|\beval\(", script) == []
+    words = re.findall(r"^  (en|zh): \{(.*?)^  \},", script, re.MULTILINE | re.DOTALL)
+    keys = [re.findall(r"(\w+): \"", text) for _, text in words]
+    assert keys[0] == keys[1]
+    assert not [path for path in (one.path for one in tree) if "phones" in path]
+
+
+def test_pages_that_may_open_a_websocket(authority: Authority) -> None:
+    site = described(authority, Wss(origins=["https://crm.example.net:8443"]))
+    config = kamailio.configuration(site, SWITCH)[paths.KAMAILIO_CONFIG].text
+    (line,) = re.findall(r"\$hdr\(Origin\) =~ '([^']*)'", config)
+    for origin, wanted in (
+        (f"https://{DOMAIN}", True),
+        ("https://crm.example.net:8443", True),
+        ("https://crm.example.net", False),
+        (f"https://{DOMAIN}.evil.example", False),
+        (f"https://evil.example/https://{DOMAIN}", False),
+        ("https://cc-example.net", False),
+    ):
+        assert bool(re.search(line, origin)) is wanted, origin
+
+
+@pytest.fixture
+def registry(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+    """A registry of packages on this machine, and a cache that is empty."""
+    folder = tmp_path / "registry"
+    folder.mkdir()
+    handler = partial(SimpleHTTPRequestHandler, directory=str(folder))
+    with ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        monkeypatch.setenv("NPM_CONFIG_REGISTRY", f"http://127.0.0.1:{server.server_port}/")
+        monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+        yield folder
+        server.shutdown()
+
+
+def test_a_package_that_cannot_be_had_is_named(registry: Path) -> None:
+    with pytest.raises(SiteError, match=r"jssip/-/jssip-\S+ cannot be fetched \(File not found\); set"):
+        npm.library()
+
+
+def test_a_package_that_is_another_is_refused(registry: Path, tmp_path: Path) -> None:
+    made = registry / jssip.PACKAGES[0].path
+    made.parent.mkdir(parents=True)
+    made.write_bytes(b"something else")
+    with pytest.raises(SiteError, match="as it is known"):
+        npm.library()
+    assert not list((tmp_path / "cache").rglob("*.tgz"))
+
+
+def test_the_library_is_the_one_that_the_page_names(authority: Authority) -> None:
+    try:
+        made = npm.library()
+    except SiteError as wrong:
+        pytest.skip(str(wrong))
+    digest = hashlib.sha256(made)
+    assert digest.hexdigest() == jssip.DIGEST
+    site = described(authority, Wss(), web_phone=WebPhone())
+    tree = web.configuration(site, SWITCH, npm.library)
+    named = base64.b64encode(digest.digest()).decode()
+    assert f'integrity="sha256-{named}"' in tree[f"{paths.WEB_PAGES}/index.html"].text
+    assert tree[web.LIBRARY].load() == made
+    assert made.count(b"Permission is hereby granted") >= len(jssip.PACKAGES) - 1
