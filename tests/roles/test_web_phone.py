@@ -10,6 +10,7 @@ import shutil
 import socket
 import ssl
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,6 +18,7 @@ from pathlib import Path
 import pytest
 
 from callcenter.render import paths
+from lab import nat, network
 from tests.acceptance.support.audio import assert_heard, assert_speech
 from tests.acceptance.support.phones import Exchange, Phone
 from tests.browsers import Page, browser
@@ -32,6 +34,7 @@ pytestmark = pytest.mark.skipif(
 HOST = "web1"
 DOMAIN = "roles.callcenter.test"
 QUEUE = "7000"
+ECHO = "9196"
 ONE, TWO = "1020", "1021"
 NAMED = "O'Neill & Söhne"
 HZ = {ONE: 500, TWO: 900}
@@ -58,7 +61,7 @@ class Served:
         """The switch's."""
         return next(one.address for one in self.operator.lab.hosts if one.name == HOST)
 
-    def describe(self, wss: str = ", wss=Wss()", more: str = MORE) -> None:
+    def describe(self, wss: str = ", wss=Wss()", more: str = MORE, **host_data: str) -> None:
         """Give the Site a new certificate, and say more of it."""
         certificate, key = self.authority.certificate(DOMAIN)
         kept = json.loads(self.operator.secrets.read_text())
@@ -66,7 +69,7 @@ class Served:
         given = f"PhoneTls('{certificate}', secret('phones-key'), plain_from=[], srtp=True{wss})"
         site = SITE.replace("Network(", f"Network(edge=True, tls={given}, ")
         site = site.replace("extensions=[", EXTENSIONS)
-        self.operator.describe(site.replace("media=", f"{more}media="))
+        self.operator.describe(site.replace("media=", f"{more}media="), **host_data)
 
     def connection(self, port: int) -> ssl.SSLSocket:
         """A connection of a program that checks the certificate."""
@@ -366,6 +369,27 @@ def test_a_second_run_changes_nothing(switch: Served) -> None:
     again = switch.operator.succeed()
     assert again.changes == 0, again.output
     assert again.commands <= 12
+
+
+def test_a_browser_and_a_switch_behind_nat(switch: Served, tmp_path: Path) -> None:
+    """Each behind a router of its own: the browser is told the switch's public address."""
+    lab = switch.operator.lab.name
+    nat.make(lab, switch.address)
+    switch.describe(address=switch.address, public_ip=nat.SWITCH_OUTSIDE)
+    switch.operator.succeed()
+
+    def talk() -> None:
+        url, folder = f"https://{DOMAIN}/", tmp_path / "home"
+        with browser(folder, url, nat.SWITCH_OUTSIDE, switch.authority.file, HZ[ONE]) as page:
+            page.log_in(ONE, switch.password(ONE))
+            page.ready()
+            page.dial(ECHO)
+            page.hears(HZ[ONE])
+            page.click("hangup")
+            page.shows()
+
+    with ThreadPoolExecutor(1, initializer=network.join, initargs=(nat.place(lab, "home"),)) as at:
+        at.submit(talk).result()
 
 
 def test_off_again(switch: Served) -> None:
