@@ -38,7 +38,7 @@ const word = (name) => WORDS[LANGUAGE][name];
 const at = (id) => document.getElementById(id);
 
 const CAUSES = {
-  Busy: "busy", Rejected: "busy", "No Answer": "unanswered", "Not Found": "absent",
+  Busy: "busy", Rejected: "busy", Canceled: "over", "No Answer": "unanswered", "Not Found": "absent",
   Unavailable: "absent", "User Denied Media Access": "muted",
 };
 const VOICE = {
@@ -124,7 +124,7 @@ class Line {
     }[state];
     this.buttons.replaceChildren(...shown.map((name) => button(name, () => this[name]())));
     if (calls.size > 1 && state === "held") this.buttons.append(button("join", () => this.join()));
-    document.title = state === "ringing" ? `☎ ${this.who.textContent}` : SITE.domain;
+    ring();
   }
 
   answer() {
@@ -182,8 +182,29 @@ class Line {
     calls.delete(this);
     this.sound.srcObject = null;
     this.element.remove();
-    document.title = SITE.domain;
+    ring();
     say(why);
+  }
+}
+
+// A second of sound in three, for a minute, while any call rings; and its name on the tab.
+let bell = null;
+function ring() {
+  const ringing = [...calls].find((one) => one.element.dataset.state === "ringing");
+  document.title = ringing ? `☎ ${ringing.who.textContent}` : SITE.domain;
+  if (bell && !ringing) {
+    bell.close();
+    bell = null;
+  } else if (ringing && !bell) {
+    bell = new AudioContext();
+    const volume = new GainNode(bell, { gain: 0 });
+    const tone = new OscillatorNode(bell, { frequency: 440 });
+    for (let at = 0; at < 60; at += 3) {
+      volume.gain.setValueAtTime(0.1, at);
+      volume.gain.setValueAtTime(0, at + 1);
+    }
+    tone.connect(volume).connect(bell.destination);
+    tone.start();
   }
 }
 
