@@ -9,7 +9,7 @@ from callcenter.client.inventory import Host, Inventory
 from callcenter.client.ssh import login
 from callcenter.site import SiteError
 
-__all__ = ["ask", "printable", "switch_of"]
+__all__ = ["ask", "linux_host", "printable", "switch_of"]
 
 
 def switch_of(inventory: Inventory, name: str | None) -> Host:
@@ -24,6 +24,17 @@ def switch_of(inventory: Inventory, name: str | None) -> Host:
             return host
     names = ", ".join(host.name for host in known)
     raise SiteError([f"--host: {name} is no Linux switch of {inventory.path}; there are {names}"])
+
+
+def linux_host(inventory: Inventory, name: str) -> Host:
+    """Return the switch or edge of that name, which must be on Linux."""
+    known = {
+        host.name: host for host in inventory.hosts if host.is_edge or not host.switch.is_windows
+    }
+    if name not in known:
+        there = f"there are {', '.join(known)}" if known else "there is none"
+        raise SiteError([f"{name} is no Linux host of {inventory.path}; {there}"])
+    return known[name]
 
 
 def ask(host: Host, commands: Sequence[str]) -> list[str]:

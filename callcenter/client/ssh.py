@@ -11,7 +11,7 @@ import shlex
 import subprocess
 import tempfile
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +19,7 @@ from callcenter.client.inventory import Host
 from callcenter.site import SiteError
 from callcenter.site.logins import SUDO
 
-__all__ = ["Login", "answer", "login"]
+__all__ = ["Login", "answer", "lines", "login"]
 
 _ASKPASS = """#!/bin/sh
 # What ssh asks for, and nothing else, is told what it is for.
@@ -181,6 +181,38 @@ def answer(host: Host, command: str, given: bytes = b"") -> str:
         said = done.stderr.decode(errors="replace").strip()
         raise SiteError([f"{host.name}: {said or 'ssh failed'}"])
     return done.stdout.decode()
+
+
+def lines(host: Host, command: str, given: bytes = b"") -> Iterator[str]:
+    """Yield what a command on a host prints as it comes, a line each; what it says when it fails is
+    refused. The command sees its output closed where nobody goes on reading."""
+    with login(host) as way:
+        remote, before = way.remote(command)
+        with (
+            tempfile.TemporaryFile() as errors,
+            subprocess.Popen(
+                [*way.command(), remote],
+                env=way.environment,
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                stderr=errors,
+            ) as process,
+        ):
+            assert process.stdin
+            assert process.stdout
+            try:
+                with suppress(BrokenPipeError), process.stdin as stdin:
+                    # ssh that could not log in does not read it.
+                    stdin.write(before + given)
+                for line in process.stdout:
+                    yield line.decode(errors="replace").rstrip("\n")
+                process.wait()
+            finally:
+                process.terminate()
+            if process.returncode:
+                errors.seek(0)
+                said = errors.read().decode(errors="replace").strip()
+                raise SiteError([f"{host.name}: {said or 'ssh failed'}"])
 
 
 def _path(text: str | Path) -> Path:

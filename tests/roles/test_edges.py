@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import re
+import signal
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 
@@ -14,7 +16,16 @@ from tests.acceptance.support.phones import Exchange, RegistrationRefused
 from tests.acceptance.support.waiting import PATIENCE
 from tests.attack.sip import Account, Message, Peer, sdp
 from tests.roles.conftest import ROOT, SITE, Operator
-from tests.roles.support import connected, phone_of, refused, sentence, still_talking, until_on
+from tests.roles.support import (
+    connected,
+    phone_of,
+    refused,
+    sentence,
+    shown_until,
+    still_talking,
+    until_on,
+    watching,
+)
 
 pytestmark = pytest.mark.switchless
 
@@ -230,3 +241,47 @@ def test_an_operator_sees_and_lifts_who_is_shut_out(
         answer = guesser.login("REGISTER", uri, Account("1008", "roles.callcenter.test", secret))
         assert answer is not None
         assert answer.status == 200
+
+
+def test_the_sip_of_a_host_is_seen_and_no_login_in_it(
+    operator: Operator, exchange: Exchange
+) -> None:
+    """And it ends with who looks, not with its time."""
+    with watching(operator, "siptrace", HOST, "--for", "600") as tracing:
+        shown_until(tracing, f"listening at {HOST} for 600 s\n")
+        phone = phone_of(operator, HOST, exchange, "1002")
+        shown = shown_until(tracing, "\n  SIP/2.0 200")
+        [sent] = [one for one in phone.messages if one.sent and "response=" in one.text]
+        [digest] = re.findall(r'response="([0-9a-f]{32})"', sent.text)
+        assert 'response="***"' in shown
+        assert digest not in shown
+        assert f" udp {operator.lab.gateway}:" in shown
+        ours = "pgrep -fc '^python3 -I - 600'"
+        assert operator.ssh(HOST, ours) == "1\n"
+        tracing.send_signal(signal.SIGINT)
+        assert tracing.wait(PATIENCE) == 130
+    until_on(operator, HOST, f"! {ours}")
+
+
+def test_what_a_host_logs_is_seen_in_the_sites_time(
+    operator: Operator, capsys: pytest.CaptureFixture[str]
+) -> None:
+    site = ("--site", str(operator.inventory))
+    secret = json.loads(operator.secrets.read_text())["extension/1003"]
+    unit = "systemd-run --quiet --wait --unit=callcenter-speaks.service"
+    assert operator.ssh(HOST, f"{unit} printf 'a\\033b\\npassword {secret}\\n'") == ""
+    with watching(operator, "logs", HOST, "--follow") as following:
+        shown = shown_until(following, "password (secret extension/1003)\n")
+        assert re.search(r"^20\S+ \S+ printf: a\?b$", shown, re.MULTILINE), shown
+        assert re.search(r"^20\S+ \S+ kamailio: ", shown, re.MULTILINE), shown
+        times = [line[:23] for line in shown.splitlines()]
+        assert times == sorted(times)
+        assert operator.ssh(HOST, f"{unit} echo later") == ""
+        shown_until(following, " echo: later\n")
+        following.send_signal(signal.SIGINT)
+        assert following.wait(PATIENCE) == 130
+    until_on(operator, HOST, "! pgrep -x journalctl")
+    assert main(["logs", HOST, *site, "--since", "2001-01-01T00:00"]) == 0
+    assert " echo: later\n" in capsys.readouterr().out
+    assert main(["logs", HOST, *site, "--since", "0s"]) == 0
+    assert " echo: later\n" not in capsys.readouterr().out
