@@ -75,11 +75,11 @@ class Inventory:
             raise SiteError([f"{self.path}: site must be a Site; use Site(…) or Site.load('…')"])
         if all(host.is_edge for host in self.hosts) and (lines := site.needs_switch()):
             raise SiteError(lines)
-        if lines := [
+        if lines := site.placed(
             f"{host.name}: {line}"
             for host in self.hosts
             for line in other_family(site, host.switch, host.login_address)
-        ]:
+        ):
             raise SiteError(lines)
         return site
 

@@ -233,7 +233,7 @@ _MESSAGES: Mapping[str, str] = {
     **dict.fromkeys(
         ("decimal_parsing", "decimal_type", "finite_number"), "is no number; use one such as '0.02'"
     ),
-    "int_type": "must be a whole number, without quotes",
+    "int_type": "must be a whole number, without quotes and without a 0 before it",
     "bool_type": "must be true or false, without quotes",
     "path_type": "must be the path of a file, such as 'folder/file'",
     "tuple_type": "must be a list, such as [a, b]",
