@@ -36,7 +36,7 @@ class _Loader(yaml.SafeLoader):
                     key.tag = "tag:yaml.org,2002:str"
         return super().construct_mapping(node, deep)
 
-    def construct_yaml_int(self, node: yaml.ScalarNode) -> int | str:
+    def construct_number(self, node: yaml.ScalarNode) -> int | str:
         if _DIALLED.fullmatch(node.value):
             return str(node.value)
         if not _DECIMAL.fullmatch(node.value):
@@ -57,7 +57,7 @@ _DECIMAL = re.compile(r"-?(0|[1-9][0-9]*)")
 """Number that YAML reads as it stands."""
 _DIALLED = re.compile(r"[0+][0-9]+|[0-9]{1,2}:[0-9]{2}")
 """Number that is dialled, or a time of day: YAML 1.1 would make 64 of 0100, and 630 of 10:30."""
-_Loader.add_constructor("tag:yaml.org,2002:int", _Loader.construct_yaml_int)
+_Loader.add_constructor("tag:yaml.org,2002:int", _Loader.construct_number)
 _Loader.add_constructor("tag:yaml.org,2002:timestamp", _Loader.construct_date)
 
 _REASONS = (
