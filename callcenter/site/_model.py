@@ -38,8 +38,10 @@ class SiteError(ValueError):
     Values never appear in it unless a rule puts them there, so a refused secret stays secret.
     """
 
-    def __init__(self, problems: Iterable[str]) -> None:
+    def __init__(self, problems: Iterable[str], *, placed: bool = False) -> None:
         self.problems = tuple(problems)
+        self.placed = placed
+        """Whether each line begins with the place in a file."""
         super().__init__("\n".join(self.problems))
 
 

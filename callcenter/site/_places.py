@@ -168,13 +168,14 @@ def read(path: str | Path, text: str) -> tuple[dict[Any, Any], Places]:
     except yaml.YAMLError as wrong:
         problem, right = _reason(wrong)
         place = _place(path, _mark_of(wrong, text))
-        raise SiteError([f"{place}: {problem}; {right}"]) from None
+        raise SiteError([f"{place}: {problem}; {right}"], placed=True) from None
     if root is None or not data:
-        raise SiteError([f"{_place(path, None)}: is empty; a Site needs domain and extensions"])
+        empty = f"{_place(path, None)}: is empty; a Site needs domain and extensions"
+        raise SiteError([empty], placed=True)
     if not isinstance(data, dict):
         kind = type(data).__name__
         place = _place(path, root.start_mark)
-        raise SiteError([f"{place}: is a {kind}; write 'domain: …' and so on"])
+        raise SiteError([f"{place}: is a {kind}; write 'domain: …' and so on"], placed=True)
     # A place for what several fields share by an anchor.
     shared = {key for key in data if str(key).startswith("x-")}
     return {key: value for key, value in data.items() if key not in shared}, Places(path, root)

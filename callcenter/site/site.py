@@ -778,7 +778,7 @@ class Site:
         try:
             made = TypeAdapter(cls).validate_python(data)
         except ValidationError as refused:
-            raise SiteError(places.told(describe(refused, cls))) from None
+            raise SiteError(places.told(describe(refused, cls)), placed=True) from None
         # What is no field, since a Site that is written in Python and is the same is equal.
         object.__setattr__(made, "_places", places)
         return made
