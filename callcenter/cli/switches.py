@@ -6,7 +6,7 @@ import shlex
 from collections.abc import Sequence
 
 from callcenter.client.inventory import Host, Inventory
-from callcenter.client.ssh import login
+from callcenter.client.ssh import login, refusal
 from callcenter.site import SiteError
 
 __all__ = ["ask", "linux_host", "printable", "switch_of"]
@@ -45,8 +45,7 @@ def ask(host: Host, commands: Sequence[str]) -> list[str]:
     with login(host) as way:
         done = way.run(line)
     if done.returncode:
-        said = (done.stderr or done.stdout).decode(errors="replace").strip().splitlines()
-        raise SiteError([f"{host.name}: {said[-1] if said else 'ssh failed'}"])
+        raise refusal(host, done.stderr or done.stdout)
     return [one.strip() for one in done.stdout.decode(errors="replace").split(MARK)[:-1]]
 
 

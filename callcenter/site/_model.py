@@ -41,7 +41,7 @@ class SiteError(ValueError):
     def __init__(self, problems: Iterable[str], *, placed: bool = False) -> None:
         self.problems = tuple(problems)
         self.placed = placed
-        """Whether each line begins with the place in a file."""
+        """Presence of a place in a file at the beginning of each line."""
         super().__init__("\n".join(self.problems))
 
 

@@ -7,6 +7,8 @@ import re
 import signal
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -15,7 +17,7 @@ from callcenter.render import paths
 from tests.acceptance.support.phones import Exchange, RegistrationRefused
 from tests.acceptance.support.waiting import PATIENCE
 from tests.attack.sip import Account, Message, Peer, sdp
-from tests.roles.conftest import ROOT, SITE, Operator
+from tests.roles.conftest import ROOT, SITE, Operator, write_inventory
 from tests.roles.support import (
     connected,
     phone_of,
@@ -285,3 +287,55 @@ def test_what_a_host_logs_is_seen_in_the_sites_time(
     assert " echo: later\n" in capsys.readouterr().out
     assert main(["logs", HOST, *site, "--since", "0s"]) == 0
     assert " echo: later\n" not in capsys.readouterr().out
+
+
+MISTAKES: list[tuple[dict[str, Any], str]] = [
+    # What is wrong of a host's data, and what to do about it.
+    ({"ssh_hostname": "10.77.0.250"}, "No route to host; is it up, and reached from here?"),
+    ({"ssh_hostname": "cc1.nowhere.test"}, "give ssh_hostname, or a name that DNS knows"),
+    ({"ssh_user": "nobody-much"}, "Permission denied"),
+    ({"ssh_user": "newcomer", "_sudo": True}, "a password is required; _sudo_password"),
+    ({"ssh_user": "newcomer", "_sudo": True, "_sudo_password": "not-it-7"}, "_sudo_password is"),
+    ({"ssh_user": "newcomer"}, "root"),
+]
+
+
+@pytest.fixture(scope="module")
+def newcomer(operator: Operator) -> Operator:
+    """An operator of a host that somebody may enter, and nothing else."""
+    home = "/home/newcomer"
+    made = (
+        "apt-get -y -qq install sudo >/dev/null && useradd -m newcomer && "
+        f"cp -r /root/.ssh {home}/ && chown -R newcomer {home}/.ssh && echo made"
+    )
+    assert operator.ssh(HOST, made).endswith("made\n")
+    return operator
+
+
+@pytest.mark.parametrize(("data", "right"), MISTAKES, ids=[repr(one[0]) for one in MISTAKES])
+@pytest.mark.parametrize(
+    "typed", ["bans {site}", f"logs {HOST} --site {{site}}", "deploy {site} -y"]
+)
+def test_a_mistake_in_the_login_is_told_in_three_lines(
+    newcomer: Operator,
+    tmp_path: Path,
+    capfd: pytest.CaptureFixture[str],
+    typed: str,
+    data: dict[str, Any],
+    right: str,
+) -> None:
+    [(name, own)] = [one for one in newcomer.lab.inventory() if one[0] == HOST]
+    site = SWITCHLESS.replace("{secrets}", str(newcomer.secrets))
+    write_inventory(tmp_path / "site", [(name, {**own, **data})], site, "edges")
+    assert main(typed.format(site=tmp_path / "site").split()) == 1
+    shown = capfd.readouterr()
+    assert "Traceback" not in shown.out + shown.err
+    assert "not-it-7" not in shown.out + shown.err
+    if typed.startswith("deploy"):
+        # In pyinfra's words, which are more.
+        assert HOST in shown.out + shown.err
+        return
+    lines = (shown.out + shown.err).splitlines()
+    assert len(lines) <= 3
+    assert lines[0].startswith(f"{HOST}: ")
+    assert right in "\n".join(lines)

@@ -13,7 +13,7 @@ from pyinfra.connectors.ssh import connector_data_meta
 
 import callcenter.site
 from callcenter.client.inventory import Host, load
-from callcenter.client.ssh import Login, login
+from callcenter.client.ssh import Login, login, refusal
 from callcenter.site import SiteError, Switch, hosts
 from callcenter.site.logins import ADDRESSES, SSH, WINRM, login_problems
 from roles.windows.connectors import WinRM
@@ -244,3 +244,36 @@ def test_only_what_a_password_is_for_is_told_it(asked: str, answered: str) -> No
         )  # fmt: skip
     assert done.stdout == answered
     assert (done.returncode == 0) == bool(answered)
+
+
+@pytest.mark.parametrize(
+    ("said", "told"),
+    [
+        # As OpenSSH and sudo say it.
+        (b"", "cc1: ssh failed"),
+        (
+            b"ssh: connect to host 10.0.0.5 port 22: Connection timed out",
+            "cc1: ssh: connect to host 10.0.0.5 port 22: Connection timed out; is it up, and "
+            "reached from here? ssh_hostname and ssh_port say where",
+        ),
+        (
+            b"Welcome!\nssh: connect to host 10.0.0.5 port 2222: Connection refused\r\n",
+            "cc1: ssh: connect to host 10.0.0.5 port 2222: Connection refused; no ssh listens "
+            "there; ssh_port says another port",
+        ),
+        (
+            b"@@@@@@@\n@ WARNING: REMOTE HOST IDENTIFICATION HAS CHANGED! @\n@@@@@@@\n"
+            b"Host key verification failed.\n",
+            "cc1: Host key verification failed; its key is not the one that is known; ask who runs "
+            "it, and see ssh_known_hosts_file",
+        ),
+        (
+            b"deployer is not in the sudoers file.",
+            "cc1: deployer is not in the sudoers file; let ssh_user use sudo, or log in as another",
+        ),
+        (b"one\ntwo\nthree\nfour", "cc1: two\ncc1: three\ncc1: four"),
+        (b"a\x1b[2Jb", "cc1: a?[2Jb"),
+    ],
+)
+def test_a_host_that_gives_no_answer_says_what_to_do(said: bytes, told: str) -> None:
+    assert str(refusal(Host("cc1", (), {}), said)) == told
