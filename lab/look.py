@@ -13,7 +13,6 @@ from lab.system import LabError, require
 
 __all__ = ["fs_cli", "logs", "sip"]
 
-FREESWITCH_LOG = "/var/log/freeswitch/freeswitch.log"
 LINES = 20
 """Lines of the past with which logs begin."""
 
@@ -28,8 +27,8 @@ def logs(lab: Lab, host: str) -> list[str]:
     script = (
         # The terminal is there so that all ends with it; its line ends are for terminals.
         f"stty -onlcr; systemctl list-unit-files -q {units} >/dev/null || {nothing}; "
-        f"[ ! -e {FREESWITCH_LOG} ] || tail --lines={LINES} --follow=name --retry "
-        f"{FREESWITCH_LOG} & {follow} --unit={units.replace(' ', ' --unit=')}"
+        f"[ ! -e {paths.LOG} ] || tail --lines={LINES} --follow=name --retry "
+        f"{paths.LOG} & {follow} --unit={units.replace(' ', ' --unit=')}"
     )
     return lab.ssh(host, [script], terminal=True)
 

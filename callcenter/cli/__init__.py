@@ -30,6 +30,8 @@ COMMANDS: Mapping[str, str] = {
     "phones": "list the links and QR codes by which phones configure themselves",
     "status": "show a switch's phones, calls, trunks, agents and who waits",
     "fs_cli": "ask FreeSWITCH on a switch",
+    "logs": "print what the services of a host have logged",
+    "siptrace": "print the SIP messages of a host as they go by",
     "bans": "list the addresses that are shut out for guessing, or let one in again",
     "billing": "prepaid accounts: money in and out, what is left, what was spent on what",
     "notify": "call a list of numbers with a notice, and tell what became of each",

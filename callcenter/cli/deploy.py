@@ -11,6 +11,7 @@ import click
 from callcenter.cli.check import warned
 from callcenter.cli.sites import apart, entered, inventory_of
 from callcenter.client import home
+from callcenter.client.ssh import answer
 from callcenter.site import SiteError
 
 __all__ = ["command", "own"]
@@ -39,6 +40,12 @@ def command(limit: tuple[str, ...], words: tuple[str, ...]) -> int:
         known = sorted({name for host in inventory.hosts for name in (host.name, *host.groups)})
         if one not in known:
             raise SiteError([f"--limit: {one} is no host or group; there are {', '.join(known)}"])
+    if not sys.stdin.isatty():
+        for host in inventory.hosts:
+            wanted = not limit or {host.name, *host.groups} & {*limit}
+            if wanted and host.data.get("_sudo") and "_sudo_password" not in host.data:
+                # pyinfra would ask for sudo's password, and end with a traceback where nobody is.
+                answer(host, "true")
     done = subprocess.run(
         [
             *(sys.executable, "-m", "pyinfra", *options),

@@ -4,7 +4,6 @@ change anything."""
 from __future__ import annotations
 
 import json
-import os
 import subprocess
 import sys
 from collections.abc import Iterable, Mapping, Sequence
@@ -14,16 +13,16 @@ from typing import Any
 import click
 
 from callcenter.cli.check import warned
+from callcenter.cli.deploy import own
 from callcenter.cli.sites import argument, entered
+from callcenter.client import home
 
-__all__ = ["DEPLOY", "command", "drift", "drifted"]
-
-DEPLOY = Path("deploy/callcenter.py")
+__all__ = ["command", "drift", "drifted"]
 
 
 def drift(
     inventory: Path,
-    deploy: Path = DEPLOY,
+    deploy: Path | None = None,
     *,
     limit: Sequence[str] = (),
     data: Sequence[str] = (),
@@ -40,10 +39,10 @@ def drift(
             *("--fail-percent", "0"),
             *(f"--limit={one}" for one in limit),
             *(f"--data={one}" for one in data),
-            *(str(inventory), str(deploy)),
+            *(str(inventory), str(deploy or own(Path()))),
         ],
         # With --yes pyinfra looks for no changes, and every plan is empty.
-        env={name: value for name, value in os.environ.items() if name != "PYINFRA_YES"},
+        env={name: value for name, value in home.environment().items() if name != "PYINFRA_YES"},
         stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE,
         text=True,
@@ -78,11 +77,15 @@ def drifted(plan: Iterable[Mapping[str, Any]]) -> list[str]:
 
 @click.command()
 @argument
-@click.option("--deploy", type=click.Path(path_type=Path), default=DEPLOY, show_default=True)
+@click.option(
+    "--deploy",
+    type=click.Path(path_type=Path),
+    help="File that pyinfra runs (default: a deploy's).",
+)
 # Not just any of pyinfra's: with its --yes nothing would ever drift.
 @click.option("--limit", multiple=True, help="A host or group, as for pyinfra.")
 @click.option("--data", multiple=True, metavar="KEY=VALUE", help="As for pyinfra.")
-def command(path: Path, deploy: Path, limit: tuple[str, ...], data: tuple[str, ...]) -> int:
+def command(path: Path, deploy: Path | None, limit: tuple[str, ...], data: tuple[str, ...]) -> int:
     """Fail where a deploy would change a host."""
     path = entered(path)
     warned(path)

@@ -6,10 +6,10 @@ import shlex
 from collections.abc import Sequence
 
 from callcenter.client.inventory import Host, Inventory
-from callcenter.client.ssh import login
+from callcenter.client.ssh import login, refusal
 from callcenter.site import SiteError
 
-__all__ = ["ask", "printable", "switch_of"]
+__all__ = ["ask", "linux_host", "printable", "switch_of"]
 
 
 def switch_of(inventory: Inventory, name: str | None) -> Host:
@@ -26,6 +26,17 @@ def switch_of(inventory: Inventory, name: str | None) -> Host:
     raise SiteError([f"--host: {name} is no Linux switch of {inventory.path}; there are {names}"])
 
 
+def linux_host(inventory: Inventory, name: str) -> Host:
+    """Return the switch or edge of that name, which must be on Linux."""
+    known = {
+        host.name: host for host in inventory.hosts if host.is_edge or not host.switch.is_windows
+    }
+    if name not in known:
+        there = f"there are {', '.join(known)}" if known else "there is none"
+        raise SiteError([f"{name} is no Linux host of {inventory.path}; {there}"])
+    return known[name]
+
+
 def ask(host: Host, commands: Sequence[str]) -> list[str]:
     """Return FreeSWITCH's answers to commands, over one login."""
     line = "; ".join(
@@ -34,8 +45,7 @@ def ask(host: Host, commands: Sequence[str]) -> list[str]:
     with login(host) as way:
         done = way.run(line)
     if done.returncode:
-        said = (done.stderr or done.stdout).decode(errors="replace").strip().splitlines()
-        raise SiteError([f"{host.name}: {said[-1] if said else 'ssh failed'}"])
+        raise refusal(host, done.stderr or done.stdout)
     return [one.strip() for one in done.stdout.decode(errors="replace").split(MARK)[:-1]]
 
 

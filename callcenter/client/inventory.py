@@ -75,11 +75,11 @@ class Inventory:
             raise SiteError([f"{self.path}: site must be a Site; use Site(…) or Site.load('…')"])
         if all(host.is_edge for host in self.hosts) and (lines := site.needs_switch()):
             raise SiteError(lines)
-        if lines := [
+        if lines := site.placed(
             f"{host.name}: {line}"
             for host in self.hosts
             for line in other_family(site, host.switch, host.login_address)
-        ]:
+        ):
             raise SiteError(lines)
         return site
 
@@ -158,15 +158,18 @@ def _executed(path: Path) -> dict[str, Any]:
         raise SiteError([f"{path}: is no Python at line {wrong.lineno}: {wrong.msg}"]) from None
     try:
         exec(code, values)
-    except (SiteError, SecretUnavailable):
+    except SecretUnavailable:
         raise
     except Exception as wrong:
+        frames = traceback.extract_tb(wrong.__traceback__)
+        lines = [one.lineno for one in frames if one.filename == str(path)]
+        if isinstance(wrong, SiteError):
+            # What the file itself refuses is about no line of it. Of YAML that it has loaded, the
+            # place is told already.
+            if wrong.placed or not lines or frames[-1].filename == str(path):
+                raise
+            raise SiteError([f"{path}:{lines[-1]}: {line}" for line in wrong.problems]) from wrong
         # A name that is not there, a lab that is not up: the operator's own code, in one line.
-        lines = [
-            one.lineno
-            for one in traceback.extract_tb(wrong.__traceback__)
-            if one.filename == str(path)
-        ]
         where = f" at line {lines[-1]}" if lines else ""
         said = " ".join(str(wrong).split())
         raise SiteError([f"{path}: fails{where}: {type(wrong).__name__}: {said}"]) from wrong

@@ -7,11 +7,12 @@ the operator's configuration (jump hosts, agents, certificates) as it is meant.
 from __future__ import annotations
 
 import os
+import re
 import shlex
 import subprocess
 import tempfile
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +20,7 @@ from callcenter.client.inventory import Host
 from callcenter.site import SiteError
 from callcenter.site.logins import SUDO
 
-__all__ = ["Login", "answer", "login"]
+__all__ = ["Login", "answer", "lines", "login", "refusal"]
 
 _ASKPASS = """#!/bin/sh
 # What ssh asks for, and nothing else, is told what it is for.
@@ -141,6 +142,9 @@ class Login:
         operators = _path(data.get("ssh_config_file") or "~/.ssh/config")
         yield "Match all"
         yield f'  Include "{operators}"'
+        # Unless that says another time: a host that drops what comes is not waited for.
+        yield "Match all"
+        yield "  ConnectTimeout 15"
 
     def _secrets(self) -> Mapping[str, str]:
         """Return the environment by which ssh is told passwords, where there are any."""
@@ -173,14 +177,80 @@ def login(host: Host) -> Iterator[Login]:
         yield Login(host, Path(folder))
 
 
+_ADVICE = (
+    ("Could not resolve", "give ssh_hostname, or a name that DNS knows"),
+    (
+        "(?i)No route to host|timed out|unreachable",
+        "is it up, and reached from here? ssh_hostname and ssh_port say where",
+    ),
+    ("Connection refused", "no ssh listens there; ssh_port says another port"),
+    ("Permission denied", "ssh_user, ssh_key and ssh_password say who logs in"),
+    (
+        "Host key verification",
+        "its key is not the one that is known; ask who runs it, and see ssh_known_hosts_file",
+    ),
+    ("sudo: .*password", "_sudo_password is that of ssh_user"),
+    ("not in the sudoers|not allowed to", "let ssh_user use sudo, or log in as another"),
+    ("must be root", "set _sudo=True, or log in as root: ssh_user='root'"),
+    ("fs_cli: .*not found", "no FreeSWITCH is there; deploy to it first"),
+    ("sudo: .*not found", "install sudo, or log in as root: ssh_user='root'"),
+)
+"""Words of ssh and sudo, each with what to do."""
+
+
+def refusal(host: Host, said: bytes) -> SiteError:
+    """Say why a host gave no answer, and what to do about it."""
+    lines = [
+        # What a host says moves no cursor.
+        "".join(sign if sign.isprintable() else "?" for sign in line)
+        for line in said.decode(errors="replace").strip().splitlines()
+    ] or ["ssh failed"]
+    for words, right in _ADVICE:
+        # The line that says it, and none of a banner before.
+        for line in lines:
+            if re.search(words, line):
+                return SiteError([f"{host.name}: {line.rstrip('.')}; {right}"])
+    return SiteError([f"{host.name}: {line}" for line in lines[-3:]])
+
+
 def answer(host: Host, command: str, given: bytes = b"") -> str:
     """Return what a command on a host prints; what it says when it fails is refused."""
     with login(host) as way:
         done = way.run(command, given)
     if done.returncode:
-        said = done.stderr.decode(errors="replace").strip()
-        raise SiteError([f"{host.name}: {said or 'ssh failed'}"])
+        raise refusal(host, done.stderr)
     return done.stdout.decode()
+
+
+def lines(host: Host, command: str, given: bytes = b"") -> Iterator[str]:
+    """Yield what a command on a host prints as it comes, a line each; what it says when it fails is
+    refused. The command sees its output closed where nobody goes on reading."""
+    with login(host) as way:
+        remote, before = way.remote(command)
+        with (
+            tempfile.TemporaryFile() as errors,
+            subprocess.Popen(
+                [*way.command(), remote],
+                env=way.environment,
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                stderr=errors,
+            ) as process,
+        ):
+            assert process.stdin
+            assert process.stdout
+            try:
+                with suppress(BrokenPipeError), process.stdin as stdin:
+                    # ssh that could not log in does not read it.
+                    stdin.write(before + given)
+                for line in process.stdout:
+                    yield line.decode(errors="replace").rstrip("\n")
+                process.wait()
+            finally:
+                process.terminate()
+            if process.returncode:
+                errors.seek(0)
+                raise refusal(host, errors.read())
 
 
 def _path(text: str | Path) -> Path:

@@ -69,6 +69,7 @@ __all__ = [
     "KAMAILIO_TLS_KEY",
     "KAMAILIO_UNIT",
     "LOCAL_REPOSITORY",
+    "LOG",
     "LOGROTATE",
     "MANAGED",
     "PHONES",
@@ -122,6 +123,7 @@ APPLIED: Final = f"{CONFIG}/applied"
 FS_CLI_CONFIG: Final = "/etc/fs_cli.conf"
 UNIT: Final = "freeswitch.service"
 UNIT_DROP_IN: Final = f"/etc/systemd/system/{UNIT}.d/callcenter.conf"
+LOG: Final = "/var/log/freeswitch/freeswitch.log"
 LOGROTATE: Final = "/etc/logrotate.d/freeswitch"
 
 RECORDINGS: Final = "/var/lib/freeswitch/recordings"

@@ -38,8 +38,10 @@ class SiteError(ValueError):
     Values never appear in it unless a rule puts them there, so a refused secret stays secret.
     """
 
-    def __init__(self, problems: Iterable[str]) -> None:
+    def __init__(self, problems: Iterable[str], *, placed: bool = False) -> None:
         self.problems = tuple(problems)
+        self.placed = placed
+        """Presence of a place in a file at the beginning of each line."""
         super().__init__("\n".join(self.problems))
 
 
@@ -233,7 +235,7 @@ _MESSAGES: Mapping[str, str] = {
     **dict.fromkeys(
         ("decimal_parsing", "decimal_type", "finite_number"), "is no number; use one such as '0.02'"
     ),
-    "int_type": "must be a whole number, without quotes",
+    "int_type": "must be a whole number, without quotes and without a 0 before it",
     "bool_type": "must be true or false, without quotes",
     "path_type": "must be the path of a file, such as 'folder/file'",
     "tuple_type": "must be a list, such as [a, b]",

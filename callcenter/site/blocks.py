@@ -19,7 +19,11 @@ def unfolded(given: object) -> object:
     """Return a list of DIDs with its blocks written out, a DID each or a range."""
     if not isinstance(given, list | tuple):
         return given
-    return [one for index, item in enumerate(given) for one in _written_out(f"[{index}]", item)]
+    out: list[object] = []
+    for item in given:
+        # Where it is to stand: what is refused later is counted in this list, too.
+        out += _written_out(f"[{len(out)}]", item)
+    return out
 
 
 def _written_out(path: str, item: object) -> Iterator[object]:

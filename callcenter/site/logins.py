@@ -1,4 +1,5 @@
-"""How ssh logs in to a host: pyinfra's own host data, refused where it could not be meant so."""
+"""Data of a host: names that are read, and how ssh logs in, refused where it could not be meant
+so."""
 
 from __future__ import annotations
 
@@ -8,7 +9,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-__all__ = ["SSH", "SUDO", "login_problems"]
+__all__ = ["ADDRESSES", "SSH", "SUDO", "WINRM", "login_problems"]
 
 SSH = (
     *("ssh_hostname", "ssh_port", "ssh_user", "ssh_password", "ssh_key", "ssh_key_password"),
@@ -21,6 +22,19 @@ SSH = (
 
 SUDO = ("_sudo", "_sudo_user", "_use_sudo_login", "_sudo_password", "_preserve_sudo_env")
 """Names of pyinfra's host data for sudo."""
+
+WINRM = (
+    *("winrm_hostname", "winrm_port", "winrm_user", "winrm_password", "winrm_auth"),
+    *("winrm_ca_file", "winrm_certificate", "winrm_key"),
+)
+"""Names of the host data of a Windows host."""
+
+ADDRESSES = ("public_ip", "address", "trunk_address", "trunk_public_ip", "stun")
+"""Names of what a switch has, or an edge."""
+
+ALIKE = 0.88
+"""Share of their signs that a name and the one that was meant have in common. Data of an operator's
+own have names, too: ``addresses`` is none of ours."""
 
 CHECKING = ("yes", "no", "off", "ask", "accept-new")
 """Values of ssh_strict_host_key_checking that pyinfra knows."""
@@ -36,12 +50,7 @@ def login_problems(data: Mapping[str, Any], *, whole: bool = True) -> list[str]:
 
 
 def _each(data: Mapping[str, Any]) -> Iterator[str]:
-    known = (*SSH, *SUDO)
-    for name in data:
-        if (name.startswith("ssh_") and name not in known) or f"_{name}" in SUDO:
-            close = difflib.get_close_matches(name, known, n=1)
-            right = f"did you mean {close[0]!r}?" if close else "known: " + ", ".join(SSH)
-            yield f"{name}: is no host data of pyinfra's; {right}"
+    yield from _misspelt(data)
     port = data.get("ssh_port")
     if port is not None and (
         isinstance(port, bool) or not str(port).isascii() or not str(port).isdigit()
@@ -77,6 +86,28 @@ def _each(data: Mapping[str, Any]) -> Iterator[str]:
             yield f"{name}: must be True or False, without quotes"
     if (user := data.get("_sudo_user")) is not None and not _fits(_WORD, user):
         yield "_sudo_user: is no login's name; use one such as 'root'"
+
+
+def _misspelt(data: Mapping[str, Any]) -> Iterator[str]:
+    known = (*SSH, *SUDO, *WINRM)
+    for name, value in data.items():
+        if name in (*known, *ADDRESSES):
+            continue
+        if name.startswith(("ssh_", "winrm_")) or f"_{name}" in SUDO:
+            close = difflib.get_close_matches(name, known, n=1)
+            names = WINRM if name.startswith("winrm_") else SSH
+            right = f"did you mean {close[0]!r}?" if close else "known: " + ", ".join(names)
+            yield f"{name}: is no host data of pyinfra's; {right}"
+            continue
+        # An address is text; what a file of group data imports is none.
+        if not isinstance(value, str):
+            continue
+        written = name.lower().replace("-", "_")
+        if close := difflib.get_close_matches(written, ADDRESSES, n=1, cutoff=ALIKE):
+            yield (
+                f"{name}: is read by nobody; did you mean {close[0]!r}? Data of your own needs "
+                "another name"
+            )
 
 
 def _together(data: Mapping[str, Any]) -> Iterator[str]:

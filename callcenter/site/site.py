@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import KW_ONLY, fields, is_dataclass
 from datetime import UTC, datetime, timedelta
 from functools import cached_property
 from pathlib import Path
-from typing import Annotated, Any, Literal, Self
+from typing import Annotated, Any, ClassVar, Literal, Self
 
-import yaml
 from pydantic import (
     BeforeValidator,
     Field,
@@ -21,6 +20,7 @@ from pydantic import (
 
 from callcenter.site._model import Described, Problem, SiteError, describe, model
 from callcenter.site._outside import check_sent_outside
+from callcenter.site._places import Places, read
 from callcenter.site._plan import (
     NAMED,
     callers_lost,
@@ -95,7 +95,9 @@ def _expanded(given: object) -> object:
     if not isinstance(given, list | tuple):
         return given
     out: list[object] = []
-    for index, item in enumerate(given):
+    for item in given:
+        # Where it is to stand: what is refused later is counted in this list, too.
+        index = len(out)
         alike: Any = item if isinstance(item, Mapping) else {"number": item}
         alike = {str(key): value for key, value in alike.items()}
         number = alike.pop("number", None)
@@ -121,7 +123,8 @@ def _agents(given: object) -> object:
     if not isinstance(given, list | tuple):
         return given
     out: list[object] = []
-    for index, item in enumerate(given):
+    for item in given:
+        index = len(out)
         extension = item.get("extension") if isinstance(item, Mapping) else None
         if not (isinstance(extension, str) and "-" in extension):
             out.append(item)
@@ -139,71 +142,19 @@ def _agents(given: object) -> object:
     return out
 
 
-class _Refused(yaml.constructor.ConstructorError):
-    """YAML that is well-formed and does not mean what it seems to."""
-
-
-class _Loader(yaml.SafeLoader):
-    """Refuses what YAML 1.1 would change in silence."""
-
-    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
-        seen: set[str] = set()
-        for key, _ in node.value:
-            if isinstance(key, yaml.ScalarNode):
-                if key.value in seen:
-                    problem = f"gives the key {key.value!r} twice"
-                    raise _Refused("keep one of them", None, problem, key.start_mark)
-                seen.add(key.value)
-                # A key of a menu, or a holiday: all keys of a Site are text.
-                if _DECIMAL.fullmatch(key.value) or _DATE.fullmatch(key.value):
-                    key.tag = "tag:yaml.org,2002:str"
-        return super().construct_mapping(node, deep)
-
-    def construct_yaml_int(self, node: yaml.ScalarNode) -> int:
-        if not _DECIMAL.fullmatch(node.value):
-            problem = "holds a number that YAML would not read as it stands"
-            raise _Refused("put quotes around it", None, problem, node.start_mark)
-        return int(node.value)
-
-    def construct_date(self, node: yaml.ScalarNode) -> str:
-        if not _DATE.fullmatch(node.value):
-            problem = "holds a moment that YAML would not read as it stands"
-            raise _Refused("put quotes around it", None, problem, node.start_mark)
-        return str(node.value)
-
-
-_DATE = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
-"""Date of a holiday, which is text in a Site."""
-_DECIMAL = re.compile(r"-?(0|[1-9][0-9]*)")
-"""Number that YAML reads as it stands: 0100 would be 64, and 10:30 would be 630."""
-_Loader.add_constructor("tag:yaml.org,2002:int", _Loader.construct_yaml_int)
-_Loader.add_constructor("tag:yaml.org,2002:timestamp", _Loader.construct_date)
-
-_REASONS = (
-    (r"'\\t'", "holds a tab", "indent by spaces"),
-    (r"expected ',' or '[\]}]'", "has a bracket that is not closed", "close it"),
-    (r"expected a single document", "holds a second document", "leave out the line ---"),
-    (r"undefined alias", "has text that begins with *", "put quotes around it"),
-    (r"mapping values are not allowed", "has a colon in text", "put quotes around the text"),
-    (r"unknown escape|end of stream|quoted scalar", "has a quote that is not closed", "close it"),
-)
-"""The parser's reasons, each with ours and what would be right. Its own words would quote the line,
-which may hold a secret."""
-
-
-def _reason(wrong: yaml.YAMLError) -> tuple[str, str]:
-    if isinstance(wrong, _Refused):
-        return str(wrong.problem), str(wrong.context)
-    said = f"{getattr(wrong, 'context', '')} {getattr(wrong, 'problem', '')}"
-    for pattern, problem, right in _REASONS:
-        if re.search(pattern, said):
-            return problem, right
-    return "is no YAML", "check its indentation"
+_EXPANDED: Mapping[str, Callable[[object], object]] = {
+    "extensions": _expanded,
+    "agents": _agents,
+    "inbound": unfolded,
+}
+"""Lists of which one item in YAML may be several."""
 
 
 @model
 class Site:
     """Everything that is to be true of the call centre. What stands nowhere in it is not there."""
+
+    _places: ClassVar[Places | None] = None
 
     domain: Domain
     """Domain of phones, which register as number@domain. It is the realm of their digests."""
@@ -626,7 +577,7 @@ class Site:
                 f"Site.media.mode: {self.media.mode!r} needs a switch, and the inventory has edges "
                 "only; use 'bypass'"
             )
-        return out
+        return self.placed(out)
 
     def behind_edge(self, switch: Switch) -> list[str]:
         """List what a switch cannot have behind an edge of its own, or without one, a line each."""
@@ -679,17 +630,17 @@ class Site:
         asked = {"network.sip_from": (self.network.sip_from, "your phones and offices")}
         if not windows:
             asked["firewall.ssh_from"] = (self.firewall.ssh_from, "those who administer the host")
-        return [
+        return self.placed(
             f"Site.{path}: is not said; name the networks of {whose}, such as ['203.0.113.0/24'], "
             'or "anywhere"'
             for path, (networks, whose) in asked.items()
             if not networks
-        ]
+        )
 
     def warnings(self) -> list[str]:
         """List what is no fault and may surprise somebody, a line each."""
         slow = slow_numbers(self) if self.dialling == "digit-by-digit" else []
-        return [*slow, *callers_lost(self), *self._ending()]
+        return self.placed([*slow, *callers_lost(self), *self._ending()])
 
     def _ending(self) -> list[str]:
         """List the certificates that phones will refuse soon, a line each."""
@@ -703,11 +654,11 @@ class Site:
 
     def ungiven(self) -> list[str]:
         """List the secrets, a line each, that others give and nobody has set."""
-        return [
+        return self.placed(
             f"Site.{path}: {self.vault.lacking(wanted)}"
             for path, wanted in self.secrets()
             if wanted.kind == "given" and self.vault.known(wanted) is None
-        ]
+        )
 
     def needs_linux(self) -> list[str]:
         """List what of the Site a Windows host cannot have, a line each."""
@@ -764,7 +715,7 @@ class Site:
                 "Site.voicemail.keep_days: needs a Linux host, where a timer deletes old messages; "
                 "set it to None"
             )
-        return out
+        return self.placed(out)
 
     @property
     def vault(self) -> Vault:
@@ -809,10 +760,12 @@ class Site:
         """List why so many switches cannot bill, a line each: an account is in one place."""
         if self.prepaid is None or switches < 2 or not isinstance(self.database, LocalPostgres):
             return []
-        return [
-            f"Site.database: each of the {switches} switches would have balances of its own, and "
-            "money could be spent on each; use RemotePostgres(…), or one switch"
-        ]
+        return self.placed(
+            [
+                f"Site.database: each of the {switches} switches would have balances of its own, "
+                "and money could be spent on each; use RemotePostgres(…), or one switch"
+            ]
+        )
 
     @property
     def web_server(self) -> tuple[str, int] | None:
@@ -826,10 +779,12 @@ class Site:
         """List why so many switches cannot serve links, a line each: a link is good once."""
         if self.provisioning is None or switches < 2:
             return []
-        return [
-            f"Site.provisioning: each of the {switches} switches would hand out each link once; "
-            "leave it out, or use one switch"
-        ]
+        return self.placed(
+            [
+                f"Site.provisioning: each of the {switches} switches would hand out each link "
+                "once; leave it out, or use one switch"
+            ]
+        )
 
     @cached_property
     def mailboxes(self) -> tuple[Extension, ...]:
@@ -845,31 +800,30 @@ class Site:
         """Return the description, with secrets by name only, for ``pyinfra … debug-inventory``."""
         return TypeAdapter(type(self)).dump_python(self, mode="json")
 
+    def placed(self, lines: Iterable[str]) -> list[str]:
+        """Return refusals of this Site, each behind file, line and column where it is YAML."""
+        return list(lines) if self._places is None else self._places.told(lines)
+
     @classmethod
     def load(cls, path: str | Path) -> Site:
         """Read a Site from YAML: the same fields, the same refusals."""
         try:
-            data = yaml.load(Path(path).read_text(encoding="utf-8"), _Loader)
+            text = Path(path).read_text(encoding="utf-8")
         except FileNotFoundError:
             raise SiteError([f"{path}: there is no such file"]) from None
         except (OSError, UnicodeDecodeError) as wrong:
             why = type(wrong).__name__
             raise SiteError([f"{path}: cannot be read as UTF-8 text ({why})"]) from None
-        except yaml.YAMLError as wrong:
-            mark = getattr(wrong, "problem_mark", None)
-            line = f" at line {mark.line + 1}" if mark is not None else ""
-            problem, right = _reason(wrong)
-            raise SiteError([f"{path}: {problem}{line}; {right}"]) from None
-        if not data:
-            raise SiteError([f"{path}: is empty; a Site needs domain and extensions"])
-        if not isinstance(data, dict):
-            raise SiteError([f"{path}: is a {type(data).__name__}; write 'domain: …' and so on"])
-        # A place for what several fields share by an anchor.
-        data = {key: value for key, value in data.items() if not str(key).startswith("x-")}
+        data, places = read(path, text)
+        for field, expand in _EXPANDED.items():
+            places.expand(field, data.get(field), expand)
         try:
-            return TypeAdapter(cls).validate_python(data)
+            made = TypeAdapter(cls).validate_python(data)
         except ValidationError as refused:
-            raise SiteError(describe(refused, cls)) from None
+            raise SiteError(places.told(describe(refused, cls)), placed=True) from None
+        # What is no field, since a Site that is written in Python and is the same is equal.
+        object.__setattr__(made, "_places", places)
+        return made
 
     @classmethod
     def schema(cls) -> dict[str, Any]:

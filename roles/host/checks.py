@@ -62,7 +62,7 @@ def problems(site: Site, switch: Switch, found: State, service: str = "freeswitc
     }:
         out.append(f"trunk_address {switch.trunk_address} is on no interface; put it on one")
     out += site.unsaid() + site.ungiven()
-    out += other_family(site, switch) + out_of_reach(site, found.addresses)
+    out += site.placed(other_family(site, switch) + out_of_reach(site, found.addresses))
     if service == "freeswitch":
         out += site.misleads(switch) + site.behind_edge(switch)
     if switch.stun is not None and found.os == "debian" and "python3" not in found.packages:

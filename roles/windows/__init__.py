@@ -173,7 +173,7 @@ def problems(site: Site, switch: Switch, found: Found) -> list[str]:
         return [f"Site.windows: is missing, and this is a Windows host; give {right}"]
     out = site.unsaid(windows=True) + site.ungiven() + site.needs_linux() + site.misleads(switch)
     out += site.behind_edge(switch)
-    out += other_family(site, switch) + out_of_reach(site, look.addresses)
+    out += site.placed(other_family(site, switch) + out_of_reach(site, look.addresses))
     needed = installed is None or fields_of(installed) != fields_of(site.packages.version)
     file = site.windows.path
     if needed and file is not None and not file.is_file():

@@ -21,7 +21,7 @@ from callcenter.render import paths
 from lab import nat, network
 from tests.acceptance.support.audio import assert_heard, assert_speech
 from tests.acceptance.support.phones import Call, Codec, Exchange, Phone, Srtp, Transport
-from tests.acceptance.support.waiting import eventually
+from tests.acceptance.support.waiting import PATIENCE, eventually
 from tests.roles.conftest import EDGE, ROOT, Operator, Run
 
 __all__ = [
@@ -40,11 +40,13 @@ __all__ = [
     "put_through",
     "refused",
     "sentence",
+    "shown_until",
     "state_of",
     "still_talking",
     "until",
     "until_on",
     "verify",
+    "watching",
 ]
 
 
@@ -301,3 +303,34 @@ def name_server(
         threading.Thread(target=server.serve_forever, daemon=True).start()
         yield
         server.shutdown()
+
+
+@contextmanager
+def watching(operator: Operator, *words: str) -> Iterator[subprocess.Popen[str]]:
+    """A command of ours as typed, while it goes on, and no longer than a test may wait."""
+    with subprocess.Popen(
+        [sys.executable, "-m", "callcenter", *words, "--site", str(operator.inventory)],
+        cwd=ROOT,
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+    ) as process:
+        limit = threading.Timer(PATIENCE, process.kill)
+        limit.start()
+        try:
+            yield process
+        finally:
+            limit.cancel()
+            process.kill()
+
+
+def shown_until(process: subprocess.Popen[str], wanted: str) -> str:
+    """What a command prints until it has said something."""
+    shown = ""
+    assert process.stdout
+    while wanted not in shown:
+        line = process.stdout.readline()
+        assert line, shown
+        shown += line
+    return shown

@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 import json
+import re
+import signal
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -13,8 +17,17 @@ from callcenter.render import paths
 from tests.acceptance.support.phones import Exchange, RegistrationRefused
 from tests.acceptance.support.waiting import PATIENCE
 from tests.attack.sip import Account, Message, Peer, sdp
-from tests.roles.conftest import ROOT, SITE, Operator
-from tests.roles.support import connected, phone_of, refused, sentence, still_talking, until_on
+from tests.roles.conftest import ROOT, SITE, Operator, write_inventory
+from tests.roles.support import (
+    connected,
+    phone_of,
+    refused,
+    sentence,
+    shown_until,
+    still_talking,
+    until_on,
+    watching,
+)
 
 pytestmark = pytest.mark.switchless
 
@@ -230,3 +243,99 @@ def test_an_operator_sees_and_lifts_who_is_shut_out(
         answer = guesser.login("REGISTER", uri, Account("1008", "roles.callcenter.test", secret))
         assert answer is not None
         assert answer.status == 200
+
+
+def test_the_sip_of_a_host_is_seen_and_no_login_in_it(
+    operator: Operator, exchange: Exchange
+) -> None:
+    """And it ends with who looks, not with its time."""
+    with watching(operator, "siptrace", HOST, "--for", "600") as tracing:
+        shown_until(tracing, f"listening at {HOST} for 600 s\n")
+        phone = phone_of(operator, HOST, exchange, "1002")
+        shown = shown_until(tracing, "\n  SIP/2.0 200")
+        [sent] = [one for one in phone.messages if one.sent and "response=" in one.text]
+        [digest] = re.findall(r'response="([0-9a-f]{32})"', sent.text)
+        assert 'response="***"' in shown
+        assert digest not in shown
+        assert f" udp {operator.lab.gateway}:" in shown
+        ours = "pgrep -fc '^python3 -I - 600'"
+        assert operator.ssh(HOST, ours) == "1\n"
+        tracing.send_signal(signal.SIGINT)
+        assert tracing.wait(PATIENCE) == 130
+    until_on(operator, HOST, f"! {ours}")
+
+
+def test_what_a_host_logs_is_seen_in_the_sites_time(
+    operator: Operator, capsys: pytest.CaptureFixture[str]
+) -> None:
+    site = ("--site", str(operator.inventory))
+    secret = json.loads(operator.secrets.read_text())["extension/1003"]
+    unit = "systemd-run --quiet --wait --unit=callcenter-speaks.service"
+    assert operator.ssh(HOST, f"{unit} printf 'a\\033b\\npassword {secret}\\n'") == ""
+    with watching(operator, "logs", HOST, "--follow") as following:
+        shown = shown_until(following, "password (secret extension/1003)\n")
+        assert re.search(r"^20\S+ \S+ printf: a\?b$", shown, re.MULTILINE), shown
+        assert re.search(r"^20\S+ \S+ kamailio: ", shown, re.MULTILINE), shown
+        times = [line[:23] for line in shown.splitlines()]
+        assert times == sorted(times)
+        assert operator.ssh(HOST, f"{unit} echo later") == ""
+        shown_until(following, " echo: later\n")
+        following.send_signal(signal.SIGINT)
+        assert following.wait(PATIENCE) == 130
+    until_on(operator, HOST, "! pgrep -x journalctl")
+    assert main(["logs", HOST, *site, "--since", "2001-01-01T00:00"]) == 0
+    assert " echo: later\n" in capsys.readouterr().out
+    assert main(["logs", HOST, *site, "--since", "0s"]) == 0
+    assert " echo: later\n" not in capsys.readouterr().out
+
+
+MISTAKES: list[tuple[dict[str, Any], str]] = [
+    # What is wrong of a host's data, and what to do about it.
+    ({"ssh_hostname": "10.77.0.250"}, "No route to host; is it up, and reached from here?"),
+    ({"ssh_hostname": "cc1.nowhere.test"}, "give ssh_hostname, or a name that DNS knows"),
+    ({"ssh_user": "nobody-much"}, "Permission denied"),
+    ({"ssh_user": "newcomer", "_sudo": True}, "a password is required; _sudo_password"),
+    ({"ssh_user": "newcomer", "_sudo": True, "_sudo_password": "not-it-7"}, "_sudo_password is"),
+    ({"ssh_user": "newcomer"}, "root"),
+]
+
+
+@pytest.fixture(scope="module")
+def newcomer(operator: Operator) -> Operator:
+    """An operator of a host that somebody may enter, and nothing else."""
+    home = "/home/newcomer"
+    made = (
+        "apt-get -y -qq install sudo >/dev/null && useradd -m newcomer && "
+        f"cp -r /root/.ssh {home}/ && chown -R newcomer {home}/.ssh && echo made"
+    )
+    assert operator.ssh(HOST, made).endswith("made\n")
+    return operator
+
+
+@pytest.mark.parametrize(("data", "right"), MISTAKES, ids=[repr(one[0]) for one in MISTAKES])
+@pytest.mark.parametrize(
+    "typed", ["bans {site}", f"logs {HOST} --site {{site}}", "deploy {site} -y"]
+)
+def test_a_mistake_in_the_login_is_told_in_three_lines(
+    newcomer: Operator,
+    tmp_path: Path,
+    capfd: pytest.CaptureFixture[str],
+    typed: str,
+    data: dict[str, Any],
+    right: str,
+) -> None:
+    [(name, own)] = [one for one in newcomer.lab.inventory() if one[0] == HOST]
+    site = SWITCHLESS.replace("{secrets}", str(newcomer.secrets))
+    write_inventory(tmp_path / "site", [(name, {**own, **data})], site, "edges")
+    assert main(typed.format(site=tmp_path / "site").split()) == 1
+    shown = capfd.readouterr()
+    assert "Traceback" not in shown.out + shown.err
+    assert "not-it-7" not in shown.out + shown.err
+    if typed.startswith("deploy"):
+        # In pyinfra's words, which are more.
+        assert HOST in shown.out + shown.err
+        return
+    lines = (shown.out + shown.err).splitlines()
+    assert len(lines) <= 3
+    assert lines[0].startswith(f"{HOST}: ")
+    assert right in "\n".join(lines)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import subprocess
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -10,6 +11,7 @@ from contextlib import ExitStack
 
 import pytest
 
+from callcenter.cli import main
 from callcenter.render import paths
 from lab import network
 from tests.acceptance.support.audio import assert_heard
@@ -22,10 +24,13 @@ from tests.roles.support import (
     CALLEE_HZ,
     CALLER_HZ,
     connected,
+    logged,
     phone_of,
+    shown_until,
     still_talking,
     until,
     until_on,
+    watching,
 )
 
 HOST = "way1"
@@ -119,6 +124,35 @@ def test_two_phones_talk(operator: Operator, exchange: Exchange) -> None:
     still_talking(call, answered)
     call.hangup()
     assert answered.wait_ended().by == "them"
+
+
+def test_the_sip_of_both_is_seen(operator: Operator, exchange: Exchange) -> None:
+    """A phone's messages with Kamailio, and those that it has with FreeSWITCH."""
+    with watching(operator, "siptrace", HOST, "--for", "600") as tracing:
+        shown_until(tracing, f"listening at {HOST}")
+        call = phone_of(operator, HOST, exchange, "1000").call(ECHO)
+        call.wait_established()
+        call.hangup()
+        shown = shown_until(tracing, "\n  BYE sip:")
+    server = next(one.address for one in operator.lab.hosts if one.name == HOST)
+    for begin in (f" udp {operator.lab.gateway}:[0-9]+ -> {server}:5060", " udp .* -> 127.0.0.1"):
+        assert re.search(rf"^---.*{begin}.*\n  INVITE sip:{ECHO}@", shown, re.MULTILINE), begin
+    assert not re.search(r"response=.[0-9a-f]", shown)
+
+
+def test_the_logs_of_both_are_one(
+    operator: Operator, exchange: Exchange, capsys: pytest.CaptureFixture[str]
+) -> None:
+    call = phone_of(operator, HOST, exchange, "1000").call(ECHO)
+    call.wait_established()
+    call.hangup()
+    logged(operator, HOST, f"sofia/internal/1000@{DOMAIN}")
+    assert main(["logs", HOST, "--site", str(operator.inventory)]) == 0
+    shown = capsys.readouterr().out
+    for line in (rf"freeswitch: .*\[\w+\] .*1000@{DOMAIN}", "kamailio: ", "systemd: "):
+        assert re.search(rf"^20\S+ \S+ {line}", shown, re.MULTILINE), shown
+    times = [line[:23] for line in shown.splitlines()]
+    assert times == sorted(times)
 
 
 def test_a_dead_phone_holds_up_nobody(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import shutil
 import textwrap
 from collections.abc import Callable
 from pathlib import Path
@@ -1125,13 +1126,14 @@ PYTHON: list[tuple[str, Described, str, list[str]]] = [
 
 
 YAML: list[tuple[str, str, str, list[str]]] = [
-    ("a syntax error", "domain: [\nextensions: {", "", ["is no YAML at line", "indentation"]),
-    ("a tab", "domain: a.b\n\textensions: [10]", "", ["holds a tab at line 2", "spaces"]),
+    ("a syntax error", "domain: [\nextensions: {", "", ["is no YAML", "indentation"]),
+    ("a tab", "domain: a.b\n\textensions: [10]", "", ["holds a tab", "spaces"]),
     ("an open bracket", "domain: a.b\nextensions: [1000\nlanguage: en", "",
      ["bracket that is not closed", "close it"]),
     ("a second document", "domain: a.b\n---\ndomain: c.d", "", ["a second document"]),
-    ("a colon in text", "domain: a.b\nhold_music: {say: now: wait}", "", ["line 2"]),
-    ("an asterisk", "domain: a.b\nlanguage: *en", "", ["begins with * at line 2", "quotes"]),
+    ("a colon in text", "domain: a.b\nhold_music: {say: now: wait}", "",
+     ["colon in text", "quotes"]),
+    ("an asterisk", "domain: a.b\nlanguage: *en", "", ["begins with *", "quotes"]),
     ("a moment", "domain: a.b\nlanguage: 2026-12-25T10:00:00Z", "", ["a moment", "quotes"]),
     ("agents that are no range", "agents: [{extension: 1000-, skills: {s: 1}}]",
      "Site.agents[0].extension", ["is no range", "'1000-1049'"]),
@@ -1143,10 +1145,12 @@ YAML: list[tuple[str, str, str, list[str]]] = [
     ("a word", "hello", "", ["is a str", "domain: "]),
     ("nothing", "# all commented out", "", ["is empty", "domain and extensions"]),
     ("a key twice", "domain: a.b\nextensions: [10]\ndomain: c.d", "",
-     ["'domain' twice at line 3; keep one"]),
-    ("a number that YAML reads as octal", "domain: a.b\nextensions: [0100]", "",
-     ["at line 2", "put quotes around it"]),
-    ("a Python object", "domain: !!python/object/apply:os.getcwd []", "", ["is no YAML at line 1"]),
+     ["'domain' twice; keep one"]),
+    ("a number with a zero before it", "network: {sip_port: 05060}", "Site.network.sip_port",
+     ["whole number", "without a 0 before it"]),
+    ("a number that YAML reads as another", "domain: a.b\nextensions: [0x10]", "",
+     ["put quotes around it"]),
+    ("a Python object", "domain: !!python/object/apply:os.getcwd []", "", ["is no YAML"]),
     ("a nested unknown key", "network: {sipport: 5060}", "Site.network.sipport",
      ["did you mean 'sip_port'"]),
     ("a nested unknown key like no other", "maintenance: {zz: 1}", "Site.maintenance.zz",
@@ -1238,7 +1242,66 @@ def test_refused_in_yaml(text: str, path: str, words: list[str], tmp_path: Path)
     file = tmp_path / "site.yaml"
     file.write_text("\n".join(lines), encoding="utf-8")
     refused = refusal(lambda: Site.load(file))
-    check(refused.removeprefix(f"{file}: ") if not path else refused, path, words)
+    place = re.compile(rf"^{re.escape(str(file))}:[0-9]+:[0-9]+: ", re.MULTILINE)
+    # Each line begins with its place.
+    assert len(place.findall(refused)) == len(refused.splitlines())
+    check(place.sub("", refused), path, words)
+
+
+PLACES: list[tuple[str, str, str]] = [
+    # What is wrong, from the beginning of a line; where; what is said.
+    ("domain: a_b", "1:9", "Site.domain"),
+    ("domain: a.b", "1:1", "Site.extensions: is missing"),
+    ("\n\nlanguage: en", "3:1", "Site.domain: is missing"),
+    ("extensions:\n- 1000\n- number: 1001\n  colour: red", "5:3", "Site.extensions[1].colour"),
+    ("extensions:\n- name: Ann", "3:3", "Site.extensions[0].number: is missing"),
+    ("network:\n  transports: []", "3:3", "Site.network.transports: is empty"),
+    ("network:\n  sip_port: 80", "3:13", "Site.network.sip_port"),
+    ("extensions: [1000, 1001,\n  1000]", "3:3", "Site.extensions[2].number: 1000 is already"),
+    ("extensions:\n- 1000-1010\n- 1010-1020", "4:3", "Site.extensions[11].number: 1010 is"),
+    ("extensions:\n- 1000-1010\n- 20-10", "4:3", "Site.extensions[11]: 20 is above 10"),
+    ("extensions:\n- 1000-1010\n- 5-", "4:3", "Site.extensions[11]: is no range"),
+    ("agents:\n- {extension: 1000-1009, skills: {a: 1}}\n- {extension: 1x, skills: {a: 1}}",
+     "4:15", "Site.agents[10].extension"),
+    ("x-1: &a {sip_port: 80}\nnetwork:\n  <<: *a", "2:20", "Site.network.sip_port"),
+    ("domain: a.b\n\tlanguage: en", "2:1", "holds a tab"),
+    ("domain: a.b\nlanguage: \"\x07\"", "2:12", "holds a sign that no text has"),
+    ("domain: a.b\nlanguage: 0x1F", "2:11", "holds a number that YAML would not read"),
+    ("domain: a.b\ndomain: c.d", "2:1", "gives the key 'domain' twice"),
+    ("- a", "1:1", "is a list"),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("text", "place", "said"), PLACES)
+def test_a_refusal_of_yaml_begins_with_its_place(
+    text: str, place: str, said: str, tmp_path: Path
+) -> None:
+    """As compilers do it, so that editors lead there."""
+    file = tmp_path / "site.yaml"
+    given = text
+    if not said.startswith(("Site.domain", "holds", "gives", "is a", "Site.extensions: ")):
+        given = f"domain: cc.example.net\n{text}"
+        given += "\nextensions: [1000]" if "extensions:" not in text else ""
+    file.write_text(given, encoding="utf-8")
+    refused = refusal(lambda: Site.load(file)).splitlines()
+    assert [line for line in refused if line.startswith(f"{file}:{place}: {said}")], refused
+
+
+def test_what_is_asked_of_a_whole_site_has_its_place_too(tmp_path: Path) -> None:
+    file = tmp_path / "site.yaml"
+    file.write_text(
+        "domain: a.b\nextensions: [1000-1001,\n  {number: 1002, voicemail: true}]\n"
+        "network: {sip_port: 5070}\n"
+        "smtp:\n  host: mail.a.b\n  sender: a@a.b\n  user: a\n  password: {secret: of-nobody}\n"
+    )
+    made = Site.load(file)
+    assert [line.partition(": ")[0] for line in made.unsaid()] == [f"{file}:4:1", f"{file}:1:1"]
+    assert made.ungiven()[0].startswith(f"{file}:9:3: Site.smtp.password: ")
+    assert f"{file}:3:29: Site.extensions[2].voicemail: needs a switch" in "\n".join(
+        made.needs_switch()
+    )
+    # Where it stands is no part of what it says.
+    assert made == Site.load(shutil.copy(file, tmp_path / "other.yaml"))
 
 
 def test_a_missing_file_is_named(tmp_path: Path) -> None:
@@ -1268,7 +1331,7 @@ def test_every_problem_of_a_description_is_told_at_once(tmp_path: Path) -> None:
     )
     with pytest.raises(SiteError) as refused:
         Site.load(file)
-    assert [line.partition(":")[0] for line in refused.value.problems] == [
+    assert [line.split(": ")[1] for line in refused.value.problems] == [
         "Site.domain",
         "Site.extensions[1].number",
         "Site.extensions[2].ring_seconds",

@@ -210,7 +210,9 @@ def test_a_form_that_no_route_calls_back_is_warned_of(own_folder: Path) -> None:
     book(own_folder)
     Path("site.yaml").write_text(ROUTED.replace('number_format: "00"', "number_format: national"))
     [line] = Site.load("site.yaml").warnings()
-    assert line.startswith("Site.callers: shows +4930123456 as 030123456, which no route calls")
+    assert line.startswith(
+        "site.yaml:8:1: Site.callers: shows +4930123456 as 030123456, which no route calls"
+    )
 
 
 @pytest.mark.parametrize(

@@ -213,6 +213,8 @@ MISTAKES: list[tuple[str, str, str]] = [
         "smtp=Smtp('mail.example.net', sender='a@b.test', user='a', password=secret('mail'))",
         "CALLCENTER_SECRET_MAIL",
     ),
+    # Written into the inventory.
+    ("check", "public_ipp", "public_ipp: is read by nobody; did you mean 'public_ip'?"),
     ("phone --number 4711", "", "4711 is no extension of shop.example.net"),
     ("phone --number 1000 --pin", "", "1000 has no mailbox"),
     ("phone prod.yaml", "", "has no hosts"),
@@ -234,6 +236,11 @@ MISTAKES: list[tuple[str, str, str]] = [
     ("bans --lift everybody", "", "'everybody' is no address"),
     ("fs_cli --host cc9 status", "", "cc9 is no Linux switch"),
     ("fs_cli", "", "Missing argument"),
+    ("logs", "", "Missing argument"),
+    ("logs cc9", "", "cc9 is no Linux host of inventories/prod; there are cc1.example.net"),
+    ("logs cc1.example.net --since noon", "", "--since: 'noon' is no time; use one such as 30m"),
+    ("siptrace cc9", "", "cc9 is no Linux host of inventories/prod; there are cc1.example.net"),
+    ("siptrace cc1.example.net --for 0", "", "0 is not in the range 1<=x<=3600"),
     ("deploy inventories/prdo", "", "inventories/prdo: cannot be read"),
     ("deploy prod.yaml", "", "prod.yaml: there is no such file"),
     ("deploy --limit cc9", "", "--limit: cc9 is no host or group; there are cc1.example.net"),
@@ -249,7 +256,10 @@ def test_a_mistake_is_told_in_three_lines(
     typed: str, more: str, said: str, shop: Path, capfd: pytest.CaptureFixture[str]
 ) -> None:
     """Not 0, what was wrong in the words of who typed it, and no traceback."""
-    described(shop, more)
+    if more == "public_ipp":
+        (shop / "inventories/prod").write_text(HOSTS.replace("public_ip", more))
+    else:
+        described(shop, more)
     assert main(typed.split()) != 0
     shown = capfd.readouterr()
     lines = [line for line in (shown.out + shown.err).splitlines() if line]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -92,13 +93,17 @@ class TestCheck:
         data = operators_folder / "inventories" / "group_data" / "prod.py"
         data.write_text(data.read_text().replace('"Europe/Berlin"', '"Europe/Atlantis"'))
         [line] = check(operators_folder / "inventories" / "prod")
-        assert line.startswith("Site.timezone: 'Europe/Atlantis' is no IANA time zone")
+        assert line.startswith(f"{data}:22: Site.timezone: 'Europe/Atlantis' is no IANA time zone")
 
     def test_finds_what_is_wrong_in_the_hosts(self, operators_folder: Path) -> None:
         inventory = operators_folder / "inventories" / "prod"
         inventory.write_text(inventory.read_text().replace("203.0.113.10", "10.0.0.1"))
         [line] = check(inventory)
-        assert line.startswith("switches['cc1.example.net'].public_ip: 10.0.0.1 is private")
+        assert re.match(
+            rf"{re.escape(str(inventory))}:[0-9]+: "
+            r"switches\['cc1.example.net'\].public_ip: 10.0.0.1 is private",
+            line,
+        )
 
     @pytest.mark.parametrize(
         ("text", "words"),
@@ -218,3 +223,24 @@ def test_every_inventorys_site_renders(operators_folder: Path, name: str) -> Non
     exec((operators_folder / f"inventories/group_data/{name}.py").read_text(), scope)
     tree = freeswitch.configuration(scope["site"], Switch("cc1", address="192.0.2.1"))
     assert "directory/default.xml" in [file.path for file in tree]
+
+
+def test_a_model_that_is_refused_is_told_with_its_line(operators_folder: Path) -> None:
+    """Python stops at the first, of which its path has no index: three trunks look alike."""
+    data = operators_folder / "inventories" / "group_data" / "prod.py"
+    data.write_text(
+        "from callcenter.site import *\n"
+        'site = Site(domain="a.b", extensions=[1000], trunks=[\n'
+        '    Trunk("a", host="192.0.2.1"),\n'
+        '    Trunk("b", host="sip.b.net", networks=[]),\n'
+        "])\n"
+    )
+    [line] = check(operators_folder / "inventories" / "prod")
+    assert line.startswith(f"{data}:4: Trunk.networks: ")
+    (operators_folder / "inventories/prod.yaml").write_text("domain: a_b\nextensions: [1000]\n")
+    data.write_text(
+        "from pathlib import Path\nfrom callcenter.site import Site\n"
+        'site = Site.load(Path(__file__).parents[1] / "prod.yaml")\n'
+    )
+    [line] = check(operators_folder / "inventories" / "prod")
+    assert line.startswith(f"{operators_folder}/inventories/prod.yaml:1:9: Site.domain: ")

@@ -4,16 +4,19 @@ from __future__ import annotations
 
 import os
 import subprocess
+from dataclasses import fields
 from pathlib import Path
 from typing import Any
 
 import pytest
 from pyinfra.connectors.ssh import connector_data_meta
 
+import callcenter.site
 from callcenter.client.inventory import Host, load
-from callcenter.client.ssh import Login, login
-from callcenter.site import SiteError, hosts
-from callcenter.site.logins import SSH, login_problems
+from callcenter.client.ssh import Login, login, refusal
+from callcenter.site import SiteError, Switch, hosts
+from callcenter.site.logins import ADDRESSES, SSH, WINRM, login_problems
+from roles.windows.connectors import WinRM
 
 KEY = __file__
 """A file that is there; nobody logs in by it."""
@@ -23,12 +26,48 @@ def test_the_names_are_pyinfras() -> None:
     assert set(SSH) == set(connector_data_meta)
 
 
+def test_the_names_are_ours() -> None:
+    assert {"name", *ADDRESSES} == {field.name for field in fields(Switch)}
+    assert set(WINRM) == set(WinRM.data_meta)
+
+
+def test_data_of_the_operators_own_are_none_of_ours(tmp_path: Path) -> None:
+    """Nor is what a file of group data imports."""
+    own = {
+        "site": 1,
+        "sites": 2,
+        "addresses": "a",
+        "rack": "r7",
+        "address_book": "b",
+        "stunnel": "",
+    }
+    imported = dict.fromkeys(callcenter.site.__all__, object())
+    assert login_problems({**imported, **own}) == []
+    (tmp_path / "group_data").mkdir()
+    (tmp_path / "prod").write_text('switches = [("cc1", {"address": "10.0.0.5"})]\n')
+    data = tmp_path / "group_data/prod.py"
+    data.write_text("from callcenter.site import *\nrack = 'r7'\n")
+    assert load(tmp_path / "prod").hosts[0].data["rack"] == "r7"
+    data.write_text("trunk_adress = '10.0.0.6'\n")
+    with pytest.raises(SiteError) as refused:
+        load(tmp_path / "prod")
+    [line] = refused.value.problems
+    assert line.startswith("cc1.trunk_adress: is read by nobody; did you mean 'trunk_address'?")
+
+
 BAD: list[tuple[dict[str, Any], str, str]] = [
     ({"ssh_keyfile": KEY}, "ssh_keyfile", "did you mean 'ssh_key'?"),
     ({"ssh_username": "root"}, "ssh_username", "did you mean 'ssh_user"),
     ({"ssh_nonsense_altogether": 1}, "ssh_nonsense_altogether", "known: ssh_hostname"),
     ({"sudo": True}, "sudo", "did you mean '_sudo'?"),
     ({"sudo_password": "x"}, "sudo_password", "did you mean '_sudo_password'?"),
+    ({"winrm_pasword": "x"}, "winrm_pasword", "did you mean 'winrm_password'?"),
+    ({"winrm_zzzzzzzzzz": "x"}, "winrm_zzzzzzzzzz", "known: winrm_hostname"),
+    ({"public_ipp": "203.0.113.1"}, "public_ipp", "did you mean 'public_ip'?"),
+    ({"Public-IP": "203.0.113.1"}, "Public-IP", "did you mean 'public_ip'?"),
+    ({"adress": "10.0.0.5"}, "adress", "did you mean 'address'?"),
+    ({"trunk_adress": "10.0.0.6"}, "trunk_adress", "did you mean 'trunk_address'?"),
+    ({"stunn": "stun.example.net"}, "stunn", "did you mean 'stun'?"),
     ({"ssh_port": 0}, "ssh_port", "1 to 65535"),
     ({"ssh_port": 65536}, "ssh_port", "1 to 65535"),
     ({"ssh_port": "ssh"}, "ssh_port", "such as 22"),
@@ -205,3 +244,36 @@ def test_only_what_a_password_is_for_is_told_it(asked: str, answered: str) -> No
         )  # fmt: skip
     assert done.stdout == answered
     assert (done.returncode == 0) == bool(answered)
+
+
+@pytest.mark.parametrize(
+    ("said", "told"),
+    [
+        # As OpenSSH and sudo say it.
+        (b"", "cc1: ssh failed"),
+        (
+            b"ssh: connect to host 10.0.0.5 port 22: Connection timed out",
+            "cc1: ssh: connect to host 10.0.0.5 port 22: Connection timed out; is it up, and "
+            "reached from here? ssh_hostname and ssh_port say where",
+        ),
+        (
+            b"Welcome!\nssh: connect to host 10.0.0.5 port 2222: Connection refused\r\n",
+            "cc1: ssh: connect to host 10.0.0.5 port 2222: Connection refused; no ssh listens "
+            "there; ssh_port says another port",
+        ),
+        (
+            b"@@@@@@@\n@ WARNING: REMOTE HOST IDENTIFICATION HAS CHANGED! @\n@@@@@@@\n"
+            b"Host key verification failed.\n",
+            "cc1: Host key verification failed; its key is not the one that is known; ask who runs "
+            "it, and see ssh_known_hosts_file",
+        ),
+        (
+            b"deployer is not in the sudoers file.",
+            "cc1: deployer is not in the sudoers file; let ssh_user use sudo, or log in as another",
+        ),
+        (b"one\ntwo\nthree\nfour", "cc1: two\ncc1: three\ncc1: four"),
+        (b"a\x1b[2Jb", "cc1: a?[2Jb"),
+    ],
+)
+def test_a_host_that_gives_no_answer_says_what_to_do(said: bytes, told: str) -> None:
+    assert str(refusal(Host("cc1", (), {}), said)) == told

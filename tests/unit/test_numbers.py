@@ -67,8 +67,8 @@ def test_the_warning_is_told_and_nothing_is_refused(
     said = capsys.readouterr()
     assert said.out == "ok\n"
     assert said.err.splitlines()[0] == (
-        "warning: Site.extensions[1].number: 1100 begins with 110, which phones that dial digit by "
-        "digit would call instead; choose numbers of one length"
+        f"warning: {file}:2:19: Site.extensions[1].number: 1100 begins with 110, which phones that "
+        "dial digit by digit would call instead; choose numbers of one length"
     )
     file.write_text(file.read_text().replace("dialling: digit-by-digit\n", ""))
     assert main(["check", str(file)]) == 0
@@ -242,7 +242,8 @@ def test_blocks_that_do_not_fit_are_refused(
     with pytest.raises(SiteError) as refused:
         Site.load(file)
     line = refused.value.problems[0]
-    assert line.startswith(f"Site.inbound{path}")
+    assert line.startswith(f"{file}:4:")
+    assert line.split(": ")[1].startswith(f"Site.inbound{path}")
     assert [word for word in words if word not in line] == []
 
 

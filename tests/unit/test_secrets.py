@@ -301,7 +301,7 @@ def test_what_others_give_is_a_line(
     path, inventory = given
     monkeypatch.setattr("os.environ", {**os.environ, "CALLCENTER_SECRET_CARRIER_A": value})
     [line] = check(inventory)
-    assert line.startswith(f"Site.{path}: ")
+    assert f"site.py:2: Site.{path}: " in line
 
 
 LISTED = """

@@ -582,7 +582,8 @@ def test_yaml_takes_what_can_mean_one_thing_only(tmp_path: Path) -> None:
         """\
         x-agent: &alike {skills: {sales: 1}, wrap_up: 5}
         domain: cc.example.net
-        extensions: [1000-1002]
+        extensions: [1000-1002, 0100, {number: 0101}]
+        outbound_limits: {countries: [+49]}
         hours:
         - name: office
           weekly: ["Mon-Fri 09:00-18:00"]
@@ -597,6 +598,8 @@ def test_yaml_takes_what_can_mean_one_thing_only(tmp_path: Path) -> None:
         """,
         tmp_path,
     )
+    assert [one.number for one in made.extensions[3:]] == ["0100", "0101"]
+    assert made.outbound_limits.countries == ("+49",)
     assert list(made.ivrs[0].options) == ["1"]
     assert made.hours[0].holidays == ("2026-12-25",)
     assert list(made.hours[0].exceptions) == ["2026-12-24"]
@@ -813,8 +816,8 @@ class TestCommand:
         file.write_text("domain: a.b\nlanguage: tlh\n")
         assert main(["check", str(file)]) == 1
         assert capsys.readouterr().err.splitlines() == [
-            "Site.extensions: is missing; give it a value",
-            "Site.language: is not one of the choices; use 'en' or 'zh'",
+            f"{file}:1:1: Site.extensions: is missing; give it a value",
+            f"{file}:2:11: Site.language: is not one of the choices; use 'en' or 'zh'",
         ]
 
     def test_says_that_a_secret_file_is_open_to_others(self, tmp_path: Path) -> None:
