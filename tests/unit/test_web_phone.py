@@ -51,7 +51,7 @@ def described(authority: Authority, wss: Wss | None = None, **more: Any) -> Site
         "firewall": Firewall(ssh_from="anywhere"),
         "secret_file": authority.folder / "secrets.json",
         "extensions": [Extension(1000), Extension(1001)],
-        "ring_groups": [RingGroup("all", ["1000", "1001"], number=6000)],
+        "ring_groups": [RingGroup("all", ["1000", "1001"], number="6000")],
     }
     return Site(domain=DOMAIN, **(given | more))
 
