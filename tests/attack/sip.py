@@ -23,7 +23,18 @@ from typing import Literal, Self
 
 from tests.acceptance.support.waiting import PATIENCE
 
-__all__ = ["Account", "Message", "Peer", "Transport", "digest", "render", "sdp"]
+__all__ = [
+    "Account",
+    "Message",
+    "Peer",
+    "Transport",
+    "WebPeer",
+    "digest",
+    "framed",
+    "opening",
+    "render",
+    "sdp",
+]
 
 Transport = Literal["udp", "tcp", "tls"]
 Headers = Sequence[tuple[str, str]]
@@ -452,3 +463,59 @@ class Peer:
                 return out
             out.append(Message.parse(head + end + rest[:length]))
             self._unread = rest[length:]
+
+
+class WebPeer(Peer):
+    """A peer whose messages go by a WebSocket (RFC 6455), as a browser's do."""
+
+    def __init__(
+        self, address: str, server: tuple[str, int], domain: str, context: ssl.SSLContext
+    ) -> None:
+        super().__init__(address, server, "tls", context=context)
+        self._raw, self._text = b"", b""
+        super().send(opening(domain, server[1]))
+        while b"\r\n\r\n" not in self._raw:
+            if not (data := self.socket.recv(4096)):
+                raise ConnectionError("no WebSocket was opened")
+            self._raw += data
+        _, _, self._raw = self._raw.partition(b"\r\n\r\n")
+
+    def send(self, data: bytes) -> None:
+        """Send bytes as one message."""
+        super().send(framed(data))
+
+    def _whole(self) -> list[Message]:
+        self._raw += self._unread
+        self._unread = self._text + b"".join(self._frames())
+        out = super()._whole()
+        self._text, self._unread = self._unread, b""
+        return out
+
+    def _frames(self) -> Iterator[bytes]:
+        while len(self._raw) > 1:
+            kind, length, at = self._raw[0] & 15, self._raw[1] & 127, 2
+            if length == 126:
+                length, at = int.from_bytes(self._raw[2:4]), 4
+            if len(self._raw) < at + length:
+                return
+            data, self._raw = self._raw[at : at + length], self._raw[at + length :]
+            if kind == 1:
+                yield data
+
+
+def opening(domain: str, port: int) -> bytes:
+    """What a browser opens a WebSocket with, from a page of the domain's."""
+    lines = (
+        *("GET / HTTP/1.1", f"Host: {domain}:{port}", f"Origin: https://{domain}"),
+        *("Upgrade: websocket", "Connection: Upgrade", "Sec-WebSocket-Version: 13"),
+        *("Sec-WebSocket-Key: AAAAAAAAAAAAAAAAAAAAAA==", "Sec-WebSocket-Protocol: sip", "", ""),
+    )
+    return "\r\n".join(lines).encode()
+
+
+def framed(data: bytes) -> bytes:
+    """Return a message as a browser frames it; the mask of zeroes leaves it as it is."""
+    size = len(data)
+    short = bytes([0x80 | size]) if size < 126 else b"\xfe" + size.to_bytes(2)
+    long = b"\xff" + size.to_bytes(8)
+    return b"\x81" + (short if size < 65536 else long) + bytes(4) + data

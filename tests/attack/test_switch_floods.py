@@ -29,7 +29,7 @@ from tests.acceptance.support.phones import Exchange
 from tests.attack.conftest import DOMAIN, Edge, known_open
 from tests.attack.flood import Kind, client_hello, flood
 from tests.attack.malformed import MESSAGES, mutated, send_malformed
-from tests.attack.sip import Peer, Transport
+from tests.attack.sip import Peer, Transport, WebPeer, framed, opening
 from tests.certificates import Authority
 from tests.roles.conftest import SITE, Operator
 from tests.roles.support import connected, phone_of, still_talking, until
@@ -38,6 +38,8 @@ from tests.sipp import SIPP, answered_calls, complete_calls, completed, wait_bou
 HOST, NAME = "flooded1", "sip.carrier.test"
 TRUNK, PROGRAMS = 5081, 8031
 """Ports of the switch that speak TLS: a carrier's, and the Event Socket's."""
+PHONES, BROWSERS = 5061, 7443
+"""Ports of the edge that do."""
 NMAP = shutil.which("nmap")
 CALLS, NEEDED, HELD = 100, 95, 20
 """Calls during a flood, those of them that must be complete, and those that are up before."""
@@ -74,6 +76,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
         certificate, key = authority.certificate(f"{name}.test")
         certificate.rename(made / f"{name}.pem")
         key.rename(made / f"{name}.key")
+    authority.certificate(DOMAIN)
     return made
 
 
@@ -81,7 +84,9 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def deployed(operator_of: Callable[..., Operator], lab: Lab, folder: Path) -> Operator:
     made = operator_of(HOST)
     made.secrets.touch(0o600)
-    made.secrets.write_text(json.dumps({"switch-key": (folder / "switch.key").read_text()}))
+    keys = {"switch-key": "switch", "phones-key": DOMAIN}
+    known = {name: (folder / f"{file}.key").read_text() for name, file in keys.items()}
+    made.secrets.write_text(json.dumps(known))
     return made
 
 
@@ -96,7 +101,8 @@ def operator(deployed: Operator, lab: Lab, folder: Path, is_behind: bool) -> Ope
     """Whoever deploys the switch that is attacked, without an edge and then with one."""
     site = FLOODED.replace("GATEWAY", lab.gateway).replace("FOLDER", str(folder))
     if is_behind:
-        site = site.replace("Network(", "Network(edge=True, ")
+        tls = f'PhoneTls("{folder / DOMAIN}.pem", secret("phones-key"), wss=Wss())'
+        site = site.replace("Network(", f"Network(edge=True, tls={tls}, ")
     deployed.describe(site)
     deployed.succeed()
     return deployed
@@ -235,11 +241,11 @@ def test_a_flood_silences_nobody(
 
 
 @pytest.mark.parametrize("is_behind", [True], indirect=True, ids=[BEHIND], scope="module")
-@pytest.mark.parametrize("port", [TRUNK, PROGRAMS])
+@pytest.mark.parametrize("port", [TRUNK, PROGRAMS, BROWSERS])
 def test_a_flood_of_tls_silences_nobody(
     edge: Edge, unharmed: None, tmp_path: Path, lab: Lab, port: int
 ) -> None:
-    """Gain: nobody telephones as long as a carrier, or who has a program's place, wants it."""
+    """Gain: nobody telephones as long as somebody who reaches a port of TLS wants it."""
     flooded(edge, tmp_path, "TLS", lab.gateway, port)
 
 
@@ -306,6 +312,46 @@ def test_malformed_messages_by_tls_end_no_call(
         with contextlib.suppress(OSError), Peer(lab.gateway, (edge.address, port), "tcp") as peer:
             peer.send(mutated(hello, random))
     until(answers, True)
+
+
+@pytest.mark.parametrize("is_behind", [True], indirect=True, ids=[BEHIND], scope="module")
+@pytest.mark.parametrize("port", [PHONES, BROWSERS])
+def test_malformed_messages_at_the_edges_tls_end_no_call(
+    edge: Edge, unharmed: None, lab: Lab, folder: Path, port: int
+) -> None:
+    """Gain: the end of everybody's calls, by a message of a phone or of a page."""
+    context = ssl.create_default_context(cafile=str(folder / "authority.pem"))
+    context.check_hostname = False
+    at = (edge.address, port)
+
+    def new_peer() -> Peer:
+        if port == BROWSERS:
+            return WebPeer(lab.gateway, at, DOMAIN, context)
+        return plain()
+
+    def plain() -> Peer:
+        return Peer(lab.gateway, at, "tls", context=context)
+
+    def status() -> int | None:
+        with contextlib.suppress(OSError), new_peer() as honest:
+            answer = honest.login("REGISTER", f"sip:{DOMAIN}", edge.account("1005"))
+            return None if answer is None else answer.status
+        return None
+
+    for _ in send_malformed(new_peer, edge.account("1006"), f"edge {port}", 25):
+        pass
+    random = Random(f"edge {port}")
+    if port == BROWSERS:
+        # What is around the messages.
+        for _ in range(MESSAGES // 5):
+            with contextlib.suppress(OSError), plain() as peer:
+                peer.send(mutated(opening(DOMAIN, port), random))
+        for _ in range(MESSAGES // 50):
+            with contextlib.suppress(OSError), plain() as peer:
+                peer.send(opening(DOMAIN, port))
+                for _ in range(10):
+                    peer.send(mutated(framed(peer.request("OPTIONS", f"sip:{DOMAIN}")), random))
+    until(status, 200)
 
 
 def scanned(address: str) -> set[int]:
