@@ -75,7 +75,7 @@ class Page:
 
     @property
     def is_logged_in(self) -> bool:
-        """Whether more than the login is shown."""
+        """True where more than the login is shown."""
         return self.driver.find_element(By.ID, "phone").is_displayed()
 
     @property

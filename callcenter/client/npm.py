@@ -12,7 +12,7 @@ from pathlib import Path
 from callcenter.render import cache, jssip
 from callcenter.site import SiteError
 
-__all__ = ["REGISTRY", "library"]
+__all__ = ["REGISTRY", "lacking", "library"]
 
 REGISTRY = "https://registry.npmjs.org/"
 """Address of the registry, unless NPM_CONFIG_REGISTRY names a mirror."""
@@ -22,8 +22,21 @@ _PATIENCE = 30
 def library() -> bytes:
     """Return JsSIP as one script, of packages that are in the user's cache or are fetched into
     it."""
+    return jssip.joined(_archives())
+
+
+def lacking() -> list[str]:
+    """Fetch what is not in the cache, and list why it cannot be had, a line each."""
+    try:
+        _archives()
+    except SiteError as refused:
+        return list(refused.problems)
+    return []
+
+
+def _archives() -> dict[str, bytes]:
     folder = cache.folder("npm")
-    return jssip.joined({one.name: _archive(folder, one) for one in jssip.PACKAGES})
+    return {one.name: _archive(folder, one) for one in jssip.PACKAGES}
 
 
 def _archive(folder: Path, package: jssip.Package) -> bytes:

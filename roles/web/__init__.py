@@ -26,11 +26,11 @@ _EMPTY = f"rmdir {paths.WEB_PAGES} 2>/dev/null || :"
 
 @deploy("Web: preflight")
 def preflight(site: Site, switches: int) -> None:
-    """Make sure that a link can be known to be used."""
-    wrong = site.one_giver(switches)
+    """Make sure that a link can be known to be used, and that the page's library is at hand."""
+    wrong = [*site.one_giver(switches), *(npm.lacking() if site.web_phone is not None else [])]
     for line in wrong:
         logger.error(f"{host.print_prefix}{line}")
-    refuse(name="A link is good once", problems=wrong)
+    refuse(name="It can be served", problems=wrong)
     passed(name="For every host")
 
 

@@ -504,7 +504,7 @@ class WebPeer(Peer):
 
 
 def opening(domain: str, port: int) -> bytes:
-    """What a browser opens a WebSocket with, from a page of the domain's."""
+    """Return what a browser opens a WebSocket with, from a page of the domain's."""
     lines = (
         *("GET / HTTP/1.1", f"Host: {domain}:{port}", f"Origin: https://{domain}"),
         *("Upgrade: websocket", "Connection: Upgrade", "Sec-WebSocket-Version: 13"),

@@ -326,7 +326,7 @@ def watching(operator: Operator, *words: str) -> Iterator[subprocess.Popen[str]]
 
 
 def shown_until(process: subprocess.Popen[str], wanted: str) -> str:
-    """What a command prints until it has said something."""
+    """Return what a command prints until it has said something."""
     shown = ""
     assert process.stdout
     while wanted not in shown:

@@ -87,7 +87,7 @@ class Served:
         return answer.status, headers, answer.read()
 
     def hears(self, port: int, first: str, headers: dict[str, str]) -> bytes:
-        """What is said to a message before the connection is closed, or a WebSocket open."""
+        """Return what is said to a message before the connection is closed."""
         lines = [first, *(f"{name}: {value}" for name, value in headers.items()), "", ""]
         with self.connection(port) as over:
             over.sendall("\r\n".join(lines).encode())
@@ -297,7 +297,7 @@ def test_who_is_not_let_in(switch: Served, pages: dict[str, Page], tmp_path: Pat
 
 
 def test_the_page_is_guarded(switch: Served) -> None:
-    """It runs its own scripts alone, nobody frames it, and there is nothing else."""
+    """Its own scripts run, nobody frames it, and nothing else is served."""
     status, headers, body = switch.ask("GET", "/")
     assert status == 200
     policy = headers["content-security-policy"]
@@ -342,7 +342,7 @@ def test_the_page_is_guarded(switch: Served) -> None:
 def test_what_opens_no_websocket(
     switch: Served, port: int, first: str, more: dict[str, str]
 ) -> None:
-    """It is not answered, and the same with the right words is."""
+    """Nothing is answered; the same with the right words is."""
     asked = {
         "Host": f"{DOMAIN}:7443",
         "Origin": f"https://{DOMAIN}",

@@ -1276,7 +1276,7 @@ PLACES: list[tuple[str, str, str]] = [
 def test_a_refusal_of_yaml_begins_with_its_place(
     text: str, place: str, said: str, tmp_path: Path
 ) -> None:
-    """As compilers do it, so that editors lead there."""
+    """File and line come first, as compilers write them, so that editors lead there."""
     file = tmp_path / "site.yaml"
     given = text
     if not said.startswith(("Site.domain", "holds", "gives", "is a", "Site.extensions: ")):

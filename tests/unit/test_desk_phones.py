@@ -192,7 +192,7 @@ def test_a_yealinks_password_is_one_that_its_file_holds(authority: Authority) ->
 
 
 def contents(site: Site) -> dict[str, bytes]:
-    """What phones are given, by the name of its file on the host."""
+    """Return what phones are given, by the name of its file on the host."""
     return {
         Path(file.path).name: file.content
         for file in web.configuration(site, SWITCH, npm.library)

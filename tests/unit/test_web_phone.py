@@ -177,6 +177,7 @@ def test_a_package_that_is_another_is_refused(registry: Path, tmp_path: Path) ->
     with pytest.raises(SiteError, match="as it is known"):
         npm.library()
     assert not list((tmp_path / "cache").rglob("*.tgz"))
+    assert len(npm.lacking()) == 1
 
 
 def test_the_library_is_the_one_that_the_page_names(authority: Authority) -> None:
