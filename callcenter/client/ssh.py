@@ -99,23 +99,27 @@ class Login:
 
     @contextmanager
     def keep(self) -> Iterator[None]:
-        """Log in once for all sessions of the time."""
+        """Log in once for all sessions of the time; where that fails, each logs in by itself."""
         # It ends with this process, even if that is killed: there is nothing more to read then.
         process = subprocess.Popen(
-            [*self.command("-o", "ControlMaster=yes"), "cat"],
+            [*self.command("-o", "ControlMaster=yes"), "echo in; cat"],
             env=self.environment,
             stdin=subprocess.PIPE,
-            stdout=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
             stderr=subprocess.DEVNULL,
             start_new_session=True,
         )
+        assert process.stdin
+        assert process.stdout
         try:
+            # Before that they would log in all at once, and sshd lets in ten at a time.
+            process.stdout.readline()
             yield
         finally:
             process.terminate()
             process.wait()
-            assert process.stdin
             process.stdin.close()
+            process.stdout.close()
 
     def _settings(self, shared: bool) -> Iterator[str]:
         """Yield ssh's configuration: host data first, since the first value counts."""
