@@ -203,7 +203,8 @@ def test_whoever_must_know_the_address_asks_the_host(operator: Operator, tmp_pat
     # more, or what is asked each minute would put it right.
     # Who asked while it was there is to have written down what it said.
     unit = paths.STUN.rpartition("/")[2]
-    until_on(operator, HOST, f"[ $(systemctl show --value -p ActiveState {unit}) = inactive ]")
+    state = f"systemctl show --value -p ActiveState {unit}"
+    until_on(operator, HOST, f"{state} | grep -qvx activating")
     other = Known("198.51.100.66", f"{nat.INTERNET} 3478 {private(operator)}").text()
     file = shlex.quote(paths.STUN_ANSWER)
     operator.ssh(HOST, f"cp {file} /tmp/answer; printf %s {shlex.quote(other)} >{file}")
