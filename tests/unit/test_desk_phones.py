@@ -553,7 +553,7 @@ ORDERS: Mapping[Make, tuple[list[str], str]] = {
     "snom": (["snomD785.htm"], f"{MAC}.xml"),
     "cisco": (["CP-8851-3PCC.xml"], f"{MAC}.xml"),
 }
-"""What each make asks for, and that which it is given."""
+"""Files that each make asks for, and the one that it is given."""
 
 
 @pytest.mark.parametrize("make", MAKES)

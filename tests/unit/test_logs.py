@@ -40,7 +40,7 @@ def test_lines_of_freeswitch_have_the_sites_time() -> None:
 
 
 def test_an_entry_of_the_journal_is_a_line_whatever_is_in_it() -> None:
-    """What has several lines cannot be taken for several entries."""
+    """Text of several lines cannot be taken for several entries."""
     entries = [
         '{"__CURSOR":"a","__REALTIME_TIMESTAMP":"1500000","MESSAGE":"one\\n2026 two",'
         '"SYSLOG_IDENTIFIER":"/usr/sbin/kamailio"}\n',

@@ -49,7 +49,7 @@ def ip(
 
 
 def udp(source: tuple[str, int], target: tuple[str, int], text: bytes) -> bytes:
-    """What goes into a packet of UDP."""
+    """Return the payload of a packet of UDP."""
     return struct.pack("!4H", source[1], target[1], 8 + len(text), 0) + text
 
 
@@ -60,7 +60,7 @@ def tcp(number: int, text: bytes, flags: int = 0x10) -> bytes:
 
 
 def read(*packets: bytes) -> list[Message]:
-    """What a reader of port 5060 makes of packets."""
+    """Return the messages that a reader of port 5060 makes of packets."""
     reader = Reader([5060])
     return [message for packet in packets for message in reader.read(packet)]
 
@@ -110,7 +110,7 @@ def test_a_stream_of_messages_however_it_is_cut(
 
 
 def test_a_stream_that_had_begun_before() -> None:
-    """What is left of a message is passed over, and what follows is whole."""
+    """The rest of a message is passed over, and the next is whole."""
     found = read(tcp(100, b"=z9\r\n\r\nrest" + RINGING[:9]), tcp(120, RINGING[9:] + INVITE))
     assert [one.text.encode() for one in found] == [RINGING, INVITE]
 
