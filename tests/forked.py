@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gc
+import inspect
 import json
 import os
 import socket
@@ -33,6 +34,8 @@ def serve(number: int) -> None:
     sys.path[0] = str(COMMAND.parent)
     for name in IMPORTED:
         import_module(name)
+    # It asks once where each module is, and pyinfra asks it at each operation.
+    inspect.getmodule(inspect.currentframe())
     gc.freeze()
     while asked := socket.recv_fds(asking, 64, 3)[1]:
         child = fork()

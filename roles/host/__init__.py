@@ -7,6 +7,7 @@ from callcenter.site import Site, Switch
 from roles.host.checks import problems
 from roles.host.facts import HostState, State
 from roles.host.operations import passed, refuse
+from roles.host.stack import name_executed_files
 
 __all__ = ["HostState", "State", "preflight", "problems"]
 
@@ -14,6 +15,7 @@ __all__ = ["HostState", "State", "preflight", "problems"]
 @deploy("Preflight")
 def preflight(site: Site, switch: Switch, found: State, service: str = "freeswitch") -> None:
     """Refuse the host by name and reason, and with it every other. Changes nothing."""
+    name_executed_files()
     # A host that could not even be looked at has its line already; every rule would add one.
     blind = found == State() and host in state.failed_hosts
     wrong = [] if blind else problems(site, switch, found, service)

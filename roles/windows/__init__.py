@@ -15,6 +15,7 @@ from callcenter.render import windows_paths as paths
 from callcenter.site import Site, Switch
 from callcenter.site.families import other_family, out_of_reach
 from roles.host.operations import refuse
+from roles.host.stack import name_executed_files
 from roles.windows import facts, operations
 from roles.windows.facts import FirewallRule, Look
 from roles.windows.operations import fields_of
@@ -143,6 +144,7 @@ class Found:
 @deploy("FreeSWITCH on Windows: preflight")
 def preflight(site: Site, switch: Switch, found: Found) -> None:
     """Refuse the host by name and reason. Changes nothing."""
+    name_executed_files()
     wrong: list[str] = []
     # A host that could not even be looked at has its line already; every rule would add one.
     if not (found.look == Look() and host in current.failed_hosts):
