@@ -38,11 +38,11 @@ if switch.is_windows:
     windows.configure(site=site, found=there)
 elif is_edge:
     kamailio.install(site=site, found=found)
-    kamailio.configure(site=site, switch=switch)
+    kamailio.configure(site=site, switch=switch, alone=True)
 
     opened = firewall.look(found)
     firewall.configure(site=site, found=found, present=opened, rtp=False)
-    kamailio.activate(site=site, switch=switch, found=found)
+    kamailio.activate(site=site, switch=switch, found=found, alone=True)
     firewall.activate(site=site, found=found, present=opened, rtp=False)
 else:
     freeswitch.install(site=site, found=found)

@@ -7,7 +7,7 @@ from pathlib import Path
 import click
 
 from callcenter.cli.sites import inventory_of
-from callcenter.cli.switches import ask, printable, switch_of
+from callcenter.cli.switches import ask, fs_cli, printable, switch_of
 
 __all__ = ["command"]
 
@@ -18,5 +18,5 @@ __all__ = ["command"]
 @click.argument("words", nargs=-1, required=True, type=click.UNPROCESSED)
 def command(site: Path, host: str | None, words: tuple[str, ...]) -> None:
     """Ask FreeSWITCH on a switch, such as: callcenter fs_cli show calls"""
-    [said] = ask(switch_of(inventory_of(site), host), [" ".join(words)])
+    [said] = ask(switch_of(inventory_of(site), host), [fs_cli(" ".join(words))])
     click.echo(printable(said))

@@ -74,7 +74,7 @@ def masked(tree: Tree) -> Tree:
 def configuration(site: Site, host: Host) -> Tree:
     """Return the configuration of a host's service, by paths below its folder."""
     if host.is_edge:
-        return kamailio.configuration(site, host.switch)
+        return kamailio.configuration(site, host.switch, alone=True)
     if host.switch.is_windows:
         return windows.configuration(site, host.switch)
     return freeswitch.configuration(site, host.switch)

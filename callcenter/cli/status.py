@@ -3,19 +3,23 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
 import click
 
 from callcenter.cli.sites import argument, inventory_of
-from callcenter.cli.switches import ask, printable, switch_of
+from callcenter.cli.switches import ask, fs_cli, printable, switch_of
 from callcenter.client.inventory import Host
 from callcenter.site import Site, SiteError
 
 __all__ = ["command", "look", "table"]
 
 Rows = list[dict[str, str]]
+
+REGISTERED = "kamcmd ul.dump"
+"""Shell command by which Kamailio tells of phones."""
 
 _PHONES = {"number": "reg_user", "address": "network_ip", "port": "network_port"}
 _CALLS = {"from": "cid_num", "to": "dest", "state": "callstate", "since": "created"}
@@ -25,22 +29,26 @@ _WAITING = {"queue": "queue", "caller": "cid_number", "state": "state"}
 
 def look(site: Site, host: Host) -> dict[str, Rows]:
     """Return what a switch says of its phones, calls and trunks, and of agents and who waits for
-    them where the Site has queues. Behind an edge, phones are the edge's to know."""
-    commands = {"calls": "show calls as json"}
+    them where the Site has queues."""
+    asked = {"calls": "show calls as json"}
     if not site.network.edge:
-        commands["phones"] = "show registrations as json"
-    commands |= {f"trunk {one.name}": f"sofia status gateway {one.name}" for one in site.trunks}
+        asked["phones"] = "show registrations as json"
+    asked |= {f"trunk {one.name}": f"sofia status gateway {one.name}" for one in site.trunks}
     if site.queues:
-        commands["agents"] = "callcenter_config agent list"
-        commands |= {
+        asked["agents"] = "callcenter_config agent list"
+        asked |= {
             f"queue {one.name}": f"callcenter_config queue list members {one.name}"
             for one in site.queues
         }
+    commands = {what: fs_cli(one) for what, one in asked.items()}
+    if site.network.edge:
+        commands["phones"] = REGISTERED
     said = dict(zip(commands, ask(host, list(commands.values())), strict=True))
-    found = {}
-    if "phones" in said:
-        found["phones"] = _from_json(said["phones"], _PHONES)
-    found["calls"] = _from_json(said["calls"], _CALLS)
+    registered = _at_kamailio if site.network.edge else _at_freeswitch
+    found = {
+        "phones": registered(said["phones"]),
+        "calls": _from_json(said["calls"], _CALLS),
+    }
     if site.trunks:
         found["trunks"] = [
             {"trunk": one.name, **_gateway(said[f"trunk {one.name}"])} for one in site.trunks
@@ -64,6 +72,32 @@ def table(rows: Sequence[Mapping[str, str]]) -> list[str]:
         "  ".join(cell.ljust(width) for cell, width in zip(line, wide, strict=True)).rstrip()
         for line in lines
     ]
+
+
+_LINE = re.compile(r"^\s*(AoR|Address|Received): (.*)$", re.MULTILINE)
+_PLACE = re.compile(r"^sip:(?:[^@]*@)?(\[[^\]]+\]|[^:;>]+)(?::([0-9]+))?")
+
+
+def _at_freeswitch(said: str) -> Rows:
+    return _from_json(said, _PHONES)
+
+
+def _at_kamailio(said: str) -> Rows:
+    """Read Kamailio's contacts. Each has its Address, and after it Received where it was seen to
+    come from elsewhere."""
+    out: Rows = []
+    number = ""
+    for name, value in _LINE.findall(said):
+        if name == "AoR":
+            number = value
+            continue
+        if (place := _PLACE.match(value)) is None:
+            continue
+        if name == "Address":
+            out.append({"number": _cell(number)})
+        if out:
+            out[-1] |= {"address": _cell(place[1].strip("[]")), "port": _cell(place[2] or "5060")}
+    return out
 
 
 def _from_json(said: str, columns: Mapping[str, str]) -> Rows:

@@ -9,7 +9,7 @@ from callcenter.client.inventory import Host, Inventory
 from callcenter.client.ssh import login, refusal
 from callcenter.site import SiteError
 
-__all__ = ["ask", "linux_host", "printable", "switch_of"]
+__all__ = ["ask", "fs_cli", "linux_host", "printable", "switch_of"]
 
 
 def switch_of(inventory: Inventory, name: str | None) -> Host:
@@ -37,11 +37,14 @@ def linux_host(inventory: Inventory, name: str) -> Host:
     return known[name]
 
 
+def fs_cli(command: str) -> str:
+    """Return the shell command that gives FreeSWITCH a command."""
+    return shlex.join(["fs_cli", "-x", command])
+
+
 def ask(host: Host, commands: Sequence[str]) -> list[str]:
-    """Return FreeSWITCH's answers to commands, over one login."""
-    line = "; ".join(
-        f"fs_cli -x {shlex.quote(one)} || exit 3; echo; echo '{MARK}'" for one in commands
-    )
+    """Return what shell commands answer on a host, over one login."""
+    line = "; ".join(f"{one} || exit 3; echo; echo '{MARK}'" for one in commands)
     with login(host) as way:
         done = way.run(line)
     if done.returncode:

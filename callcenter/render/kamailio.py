@@ -55,9 +55,10 @@ DIALOGS = Secret("edge/dialogs")
 """The secret that what follows in a dialog is known by."""
 
 
-def configuration(site: Site, edge: Switch) -> Tree:
-    """Render Kamailio's configuration, its extensions, and how its unit starts."""
-    return Tree(_files(site, edge))
+def configuration(site: Site, edge: Switch, *, alone: bool = False) -> Tree:
+    """Render Kamailio's configuration, its extensions, and how its unit starts. ``alone`` is for a
+    host without a switch."""
+    return Tree(_files(site, edge, alone))
 
 
 def packages(site: Site) -> tuple[str, ...]:
@@ -74,7 +75,7 @@ def watched(site: Site) -> list[str]:
     return [paths.KAMAILIO_CONFIG, paths.KAMAILIO_DROP_IN, *tables, *tls]
 
 
-def _files(site: Site, edge: Switch) -> Iterator[File]:
+def _files(site: Site, edge: Switch, alone: bool) -> Iterator[File]:
     def host_port(address: str, port: int = site.network.sip_port) -> str:
         shown = f"[{address}]" if ":" in address else address
         return f"{shown}:{port}"
@@ -93,6 +94,7 @@ def _files(site: Site, edge: Switch) -> Iterator[File]:
             "kamailio/kamailio.cfg.j2",
             site=site,
             switch=edge,
+            behind=not alone,
             host_port=host_port,
             literal=literal,
             reached=reached,

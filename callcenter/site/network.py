@@ -27,6 +27,9 @@ __all__ = ["Firewall", "Network", "OpenPort", "PhoneTls", "Wss"]
 PRIVATE = ("10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16")
 """Networks of RFC 1918."""
 
+UNIQUE_LOCAL = "fc00::/7"
+"""Networks of RFC 4193."""
+
 ANYWHERE = ("0.0.0.0/0",)
 
 Origin = Annotated[
@@ -37,6 +40,17 @@ Origin = Annotated[
 
 def _said(given: object) -> object:
     return ANYWHERE if given == "anywhere" else given
+
+
+def _is_within(network: str, others: Iterable[str]) -> bool:
+    """Tell whether one of the others holds the whole network."""
+    own = ipaddress.ip_network(network)
+    known = [ipaddress.ip_network(one) for one in others]
+    # Two networks overlap only where one holds the other.
+    return any(
+        one.version == own.version and one.overlaps(own) and one.prefixlen <= own.prefixlen
+        for one in known
+    )
 
 
 Listener = Literal["udp", "tcp", "tls", "wss"]
@@ -65,8 +79,8 @@ class Wss:
 
 @model
 class PhoneTls:
-    """SIP by TLS 1.2 or 1.3 for phones. It ends at Kamailio, so switches need ``network.edge``. A
-    phone is not asked for a certificate: it logs in by its password as before."""
+    """SIP by TLS 1.2 or 1.3 for phones. It ends at Kamailio, so it needs ``network.edge``. A phone
+    is not asked for a certificate: it logs in by its password as before."""
 
     certificate: Path
     """Certificate (PEM, on this machine) with the Site's domain among its names, and after it those
@@ -99,9 +113,10 @@ class Network:
     other."""
     tls: PhoneTls | None = None
     """SIP by TLS for phones, on a port of its own. Default: none."""
-    edge: Annotated[bool, Field(strict=True)] = False
-    """Kamailio on each switch's own host, between all phones and FreeSWITCH (docs/way-in.md). Needs
-    Linux switches."""
+    edge: Annotated[bool, Field(strict=True)] = True
+    """Kamailio on each switch's own host, between all phones and FreeSWITCH (docs/way-in.md).
+    Windows switches have none, and need ``False``. FreeSWITCH by itself faces no strangers: without
+    it ``sip_from`` may name private networks and those of ``local_networks`` alone."""
     trunk_port: Port = 5080
     """Port of SIP for carriers, where the Site has trunks. Only they may reach it."""
     http_port: Port = 8089
@@ -129,9 +144,25 @@ class Network:
             )
         if len(set(self.transports)) != len(self.transports):
             raise Problem("transports", "names one twice; name each once")
+        if not self.edge:
+            self._check_alone()
         if self.tls is not None:
             self._check_tls(self.tls)
         return self
+
+    def _check_alone(self) -> None:
+        """Refuse what only Kamailio keeps strangers from, or what ends there."""
+        if self.tls is not None:
+            raise Problem("tls", "ends at Kamailio, and edge is False; leave one of the two out")
+        for index, one in enumerate(self.sip_from):
+            if not _is_within(one, (*PRIVATE, UNIQUE_LOCAL, *self.local_networks)):
+                which = "" if self.sip_from == ANYWHERE else f"[{index}]"
+                raise Problem(
+                    f"sip_from{which}",
+                    f"{one} is neither private nor in local_networks, and edge is False: "
+                    "FreeSWITCH by itself bears no strangers; leave edge out, or name local "
+                    "networks only",
+                )
 
     def _check_tls(self, tls: PhoneTls) -> None:
         if tls.srtp and not self.needs_tls:
@@ -140,10 +171,8 @@ class Network:
             )
         if tls.plain_from is None or self.sip_from == ANYWHERE:
             return
-        known = [ipaddress.ip_network(one) for one in self.sip_from]
-        for index, one in enumerate(map(ipaddress.ip_network, tls.plain_from)):
-            near = [k for k in known if k.version == one.version and k.overlaps(one)]
-            if not any(k.prefixlen <= one.prefixlen for k in near):
+        for index, one in enumerate(tls.plain_from):
+            if not _is_within(one, self.sip_from):
                 raise Problem(
                     f"tls.plain_from[{index}]", f"{one} is not in sip_from; name it there as well"
                 )

@@ -580,19 +580,13 @@ class Site:
         return self.placed(out)
 
     def behind_edge(self, switch: Switch) -> list[str]:
-        """List what a switch cannot have behind an edge of its own, or without one, a line each."""
-        out = []
-        if self.network.tls is not None and not self.network.edge and not switch.is_windows:
-            out.append(
-                "Site.network.tls: ends at Kamailio, and the switch has none; set "
-                "network.edge=True, or leave it out"
-            )
+        """List what a switch cannot have behind an edge of its own, a line each."""
         if self.network.edge and switch.is_windows:
-            out.append(
-                "Site.network.edge: is Kamailio's, which does not run on Windows; leave it out, or "
-                "give Windows hosts a site of their own"
-            )
-        return out
+            return [
+                "Site.network.edge: is Kamailio's, which does not run on Windows; set it to False "
+                "in a site of the Windows hosts' own, whose phones are in local networks"
+            ]
+        return []
 
     def misleads(self, switch: Switch) -> list[str]:
         """List the carriers that a switch behind a NAT could not tell the right address, a line

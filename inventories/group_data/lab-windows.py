@@ -19,6 +19,7 @@ site = Site(
         sha256=os.environ.get("CALLCENTER_WINDOWS_SHA256"),
     ),
     extensions=[*Extension.range(1000, 1019, ring_seconds=5)],
-    network=Network(sip_from="anywhere"),
+    # Windows has no Kamailio: phones of local networks only.
+    network=Network(edge=False, sip_from=["10.0.0.0/8"]),
     media=Media(max_calls=100),
 )

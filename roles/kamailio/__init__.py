@@ -24,11 +24,6 @@ def preflight(site: Site, switches: int) -> None:
         wrong = ["edges in front of switches cannot be deployed yet; keep one of the two groups"]
     else:
         wrong = site.needs_switch()
-        if site.network.edge:
-            wrong.append(
-                "Site.network.edge: puts an edge before each switch, and the inventory has edges "
-                "only; leave it out"
-            )
     for line in wrong:
         logger.error(f"{host.print_prefix}{line}")
     refuse(name="The site needs no switch", problems=wrong)
@@ -43,12 +38,12 @@ def install(site: Site, found: State) -> None:
 
 
 @deploy("Kamailio: configure")
-def configure(site: Site, switch: Switch) -> None:
-    """Put in place configuration, extensions and unit."""
+def configure(site: Site, switch: Switch, *, alone: bool = False) -> None:
+    """Put in place configuration, extensions and unit. ``alone`` is for a host without a switch."""
     files.tree(
         name="Configuration",
         group="kamailio",
-        wanted=render.kamailio.configuration(site, switch),
+        wanted=render.kamailio.configuration(site, switch, alone=alone),
     )
 
 
@@ -66,11 +61,11 @@ def retire(found: State) -> None:
 
 
 @deploy("Kamailio: activate")
-def activate(site: Site, switch: Switch, found: State) -> None:
+def activate(site: Site, switch: Switch, found: State, *, alone: bool = False) -> None:
     """Make the running Kamailio that of the configuration: a new extension costs a reload."""
     operations.running(
         name="Service",
-        wanted=render.kamailio.configuration(site, switch),
+        wanted=render.kamailio.configuration(site, switch, alone=alone),
         watched=render.kamailio.watched(site),
     )
     wanted = render.kamailio.packages(site)

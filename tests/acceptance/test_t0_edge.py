@@ -43,14 +43,14 @@ def test_listeners(host: Any, site: Site, switch: Switch) -> None:
     own = f"[{switch.bind_address}]" if ":" in switch.bind_address else switch.bind_address
     wanted = {("udp" if way == "udp" else "tcp", port) for way, port in site.network.listeners}
     # FreeSWITCH speaks UDP with it, whatever phones may use.
-    wanted |= {("udp", site.network.sip_port)} if site.network.edge else set()
+    wanted |= set() if node.is_edge else {("udp", site.network.sip_port)}
     assert found == {(protocol, f"{own}:{port}") for protocol, port in wanted}
 
 
 def test_no_drift(host: Any, site: Site, node: Host) -> None:
     """Configuration and extensions are the Site's to the byte, and what runs has read them"""
     applied = host.check_output(f"cat {paths.KAMAILIO_APPLIED}")
-    for file in render.kamailio.configuration(site, node.switch):
+    for file in render.kamailio.configuration(site, node.switch, alone=node.is_edge):
         assert host.file(file.path).sha256sum == file.digest, f"{file.path} differs"
         assert f"{file.digest}  {file.path}" in applied, f"{file.path} was not applied"
 
@@ -182,7 +182,7 @@ def test_says_nothing_to_strangers(site: Site, switch: Switch) -> None:
 
 def test_firewall(host: Any, site: Site) -> None:
     """The packet filter is loaded; no port is open for voice, which goes from phone to phone"""
-    if site.network.edge:
+    if not node.is_edge:
         pytest.skip("voice comes to FreeSWITCH, on the same host")
     table = host.run(f"nft list table inet {paths.FIREWALL_TABLE}")
     assert (table.rc == 0) == site.firewall.enabled

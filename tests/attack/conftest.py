@@ -33,9 +33,7 @@ EDGE_SITE = SITE.replace(
     # The lab's addresses are strangers'.
 ).replace("Network(", 'Network(local_networks=["192.168.0.0/16"], ')
 
-BEFORE_SITE = SITE.replace(
-    "Network(", 'Network(edge=True, local_networks=["192.168.0.0/16"], '
-).replace(
+BEFORE_SITE = SITE.replace("Network(", 'Network(local_networks=["192.168.0.0/16"], ').replace(
     # Raw phones leave calls behind.
     "max_calls=100",
     "max_calls=1000, calls_per_extension=900",

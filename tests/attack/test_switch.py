@@ -54,7 +54,7 @@ site = Site(
         Extension(1006, emergency_caller_id="+4930123400",
                   voicemail=Mailbox(pin=Secret(literal="{BOX_PIN}"))),
     ],
-    network=Network(sip_from="anywhere"),
+    network=Network(edge=False, sip_from=["10.0.0.0/8"]),
     firewall=Firewall(ssh_from="anywhere"),
     media=Media(max_calls=100, calls_per_extension={CALLS}),
     features=FeatureCodes(do_not_disturb="*78", do_not_disturb_off="*79"),

@@ -31,7 +31,7 @@ from tests.attack.flood import Kind, client_hello, flood
 from tests.attack.malformed import MESSAGES, mutated, send_malformed
 from tests.attack.sip import Peer, Transport, WebPeer, framed, opening
 from tests.certificates import Authority
-from tests.roles.conftest import SITE, Operator
+from tests.roles.conftest import ALONE, BEHIND, SITE, Operator
 from tests.roles.support import connected, phone_of, still_talking, until
 from tests.sipp import SIPP, answered_calls, complete_calls, completed, wait_bound
 
@@ -46,7 +46,7 @@ CALLS, NEEDED, HELD = 100, 95, 20
 RATE = 15
 """Calls a second. Each is three that FreeSWITCH counts, at most 200: one without the password."""
 ECHO = "9196"
-DIRECT, BEHIND = "FreeSWITCH alone", "an edge before it"
+DIRECT, BEFORE = "FreeSWITCH alone", "an edge before it"
 
 FLOODED = (
     SITE.replace("Extension.range(1000, 1009", "Extension.range(1000, 1099")
@@ -90,7 +90,7 @@ def deployed(operator_of: Callable[..., Operator], lab: Lab, folder: Path) -> Op
     return made
 
 
-@pytest.fixture(scope="module", params=[False, True], ids=[DIRECT, BEHIND])
+@pytest.fixture(scope="module", params=[False, True], ids=[DIRECT, BEFORE])
 def is_behind(request: pytest.FixtureRequest) -> bool:
     """Tell whether an edge is before FreeSWITCH."""
     return bool(request.param)
@@ -100,9 +100,8 @@ def is_behind(request: pytest.FixtureRequest) -> bool:
 def operator(deployed: Operator, lab: Lab, folder: Path, is_behind: bool) -> Operator:
     """Whoever deploys the switch that is attacked, without an edge and then with one."""
     site = FLOODED.replace("GATEWAY", lab.gateway).replace("FOLDER", str(folder))
-    if is_behind:
-        tls = f'PhoneTls("{folder / DOMAIN}.pem", secret("phones-key"), wss=Wss())'
-        site = site.replace("Network(", f"Network(edge=True, tls={tls}, ")
+    tls = f'PhoneTls("{folder / DOMAIN}.pem", secret("phones-key"), wss=Wss())'
+    site = site.replace(BEHIND, f"{BEHIND}, tls={tls}" if is_behind else ALONE)
     deployed.describe(site)
     deployed.succeed()
     return deployed
@@ -240,7 +239,7 @@ def test_a_flood_silences_nobody(
     flooded(edge, tmp_path, kind, edge.new_address(), 5060)
 
 
-@pytest.mark.parametrize("is_behind", [True], indirect=True, ids=[BEHIND], scope="module")
+@pytest.mark.parametrize("is_behind", [True], indirect=True, ids=[BEFORE], scope="module")
 @pytest.mark.parametrize("port", [TRUNK, PROGRAMS, PHONES, BROWSERS])
 def test_a_flood_of_tls_silences_nobody(
     edge: Edge, unharmed: None, tmp_path: Path, lab: Lab, port: int
@@ -272,7 +271,7 @@ def test_malformed_messages_end_no_call(
             until(status, 200)
 
 
-@pytest.mark.parametrize("is_behind", [True], indirect=True, ids=[BEHIND], scope="module")
+@pytest.mark.parametrize("is_behind", [True], indirect=True, ids=[BEFORE], scope="module")
 @pytest.mark.parametrize("port", [TRUNK, PROGRAMS])
 def test_malformed_messages_by_tls_end_no_call(
     edge: Edge, unharmed: None, lab: Lab, folder: Path, port: int
@@ -316,7 +315,7 @@ def test_malformed_messages_by_tls_end_no_call(
     until(answers, True)
 
 
-@pytest.mark.parametrize("is_behind", [True], indirect=True, ids=[BEHIND], scope="module")
+@pytest.mark.parametrize("is_behind", [True], indirect=True, ids=[BEFORE], scope="module")
 @pytest.mark.parametrize("port", [PHONES, BROWSERS])
 def test_malformed_messages_at_the_edges_tls_end_no_call(
     edge: Edge, unharmed: None, lab: Lab, folder: Path, port: int
@@ -390,7 +389,7 @@ def test_what_answers_is_what_the_site_says(operator: Operator, lab: Lab) -> Non
     assert answering <= wanted
 
 
-@pytest.mark.parametrize("is_behind", [True], indirect=True, ids=[BEHIND], scope="module")
+@pytest.mark.parametrize("is_behind", [True], indirect=True, ids=[BEFORE], scope="module")
 def test_a_restart_with_a_hundred_phones_forgets_none(
     operator: Operator, exchange: Exchange
 ) -> None:

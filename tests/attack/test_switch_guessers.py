@@ -10,12 +10,9 @@ import itertools
 import json
 import re
 import shlex
-import shutil
 import subprocess
-import sys
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
-from pathlib import Path
 
 import pytest
 
@@ -119,8 +116,8 @@ class Switch:
         """Return who is shut out, as the host's own tool says."""
         said = self.operator.ssh(HOST, f"python3 -I {paths.BANS_TOOL} list")
         assert len(said.splitlines()) == 1, said
-        out: dict[str, int] = json.loads(said)
-        return out
+        # Kamailio shuts out an address, or a user there.
+        return {who.rpartition("@")[2]: left for who, left in json.loads(said).items()}
 
     def becomes_banned(self, address: str) -> int:
         """For how long it is shut out, once it is."""
@@ -152,27 +149,6 @@ def guess(
         uri, body, to = f"sip:1001@{DOMAIN}", sdp(peer.address), "1001"
     answer = peer.login(method, uri, account, body=body, to=to, timeout=timeout)
     return (answer.status or 0) if answer else 0
-
-
-@pytest.mark.parametrize("method", ["REGISTER", "INVITE"])
-def test_a_thousand_guesses_from_one_address(switch: Switch, method: str) -> None:
-    """Gain: the password of an extension. Ten tries at most are looked at."""
-    peer = switch.peer()
-    looked_at = silent = 0
-    for number in range(1000):
-        if silent > 5:
-            # Silence: the rest of the thousand is sent without waiting.
-            peer.send(peer.request(method, f"sip:{DOMAIN}", user="1000", domain=DOMAIN))
-            continue
-        status = guess(peer, "1000", f"guess-Number-{number}", method, 1)
-        looked_at += status == 403
-        silent = silent + 1 if status == 0 else 0
-    assert 1 <= looked_at <= 10
-    assert peer.address in switch.banned()
-    # Neither from another port, nor by TCP, nor with the right password.
-    assert switch.register(switch.peer(peer.address), "1000", 1) == 0
-    with pytest.raises(TimeoutError):
-        switch.peer(peer.address, "tcp")
 
 
 def test_guesses_that_are_sent_at_once(switch: Switch) -> None:
@@ -208,28 +184,6 @@ def test_one_password_for_every_extension(switch: Switch) -> None:
     assert statuses[-20:] == [0] * 20
 
 
-def test_a_ban_is_lifted_by_the_operator(
-    switch: Switch, capsys: pytest.CaptureFixture[str]
-) -> None:
-    """No attack: somebody has forgotten his password, and asks for help."""
-    peer = switch.peer()
-    while guess(peer, "1000", "forgotten-Horse-7", timeout=2):
-        pass
-    switch.becomes_banned(peer.address)
-    inventory = str(switch.operator.inventory)
-    assert main(["bans", inventory]) == 0
-    assert re.search(
-        rf"(?m)^{HOST}  {re.escape(peer.address)}  for \d+ s more$", capsys.readouterr().out
-    )
-    assert main(["bans", inventory, HOST, "--lift", peer.address]) == 0
-    assert switch.register(peer, "1000") == 200
-    assert main(["bans", inventory, "--lift", peer.address]) == 1
-    assert "is not shut out" in capsys.readouterr().err
-    for wrong in ("1.2.3", "1.2.3.4; id", "--help"):
-        assert main(["bans", inventory, f"--lift={wrong}"]) == 1
-        assert "is no address" in capsys.readouterr().err
-
-
 def test_phones_beside_the_guesser_go_on(switch: Switch) -> None:
     """Gain: an office's phones off, by guessing from behind its router."""
     phone = switch.phone("1003")
@@ -247,16 +201,6 @@ def test_phones_beside_the_guesser_go_on(switch: Switch) -> None:
     )  # fmt: skip
     assert called is None
     assert "INVITE" in (one.method for one in phone.messages(PATIENCE))
-
-
-def test_an_old_password_shuts_out_nobody(switch: Switch) -> None:
-    """No attack: a phone behind an office's router tries its old password for hours."""
-    phone = switch.phone("1006")
-    for _ in range(40):
-        status = guess(switch.peer(phone.address), "1007", "old-Horse-7battery", timeout=PATIENCE)
-        assert status == 403
-    assert phone.address not in switch.banned()
-    assert switch.register(switch.peer(phone.address), "1008") == 200
 
 
 def test_carriers_and_the_sites_networks_are_never_shut_out(switch: Switch) -> None:
@@ -298,7 +242,9 @@ def test_names_that_look_like_something_else(switch: Switch) -> None:
     ]
     peer = switch.peer()
     for name in names:
-        guess(peer, name, "guess-Number-1")
+        assert guess(peer, name, "guess-Number-1") in (0, 403)
+    for number in range(10):
+        guess(peer, str(1000 + number), "guess-Number-1", timeout=PATIENCE)
     switch.becomes_banned(peer.address)
     assert "192.0.2.1" not in switch.banned()
 
@@ -423,38 +369,11 @@ def test_it_goes_on_when_others_start_anew(switch: Switch) -> None:
     )
     while guess(peer, "1000", "guess-Number-1", timeout=2):
         pass
-    switch.becomes_banned(peer.address)
+    assert peer.address in switch.banned()
     # The bans stay when the programs start anew, and when the packet filter's own table does.
     switch.operator.ssh(HOST, f"systemctl restart callcenter-bans-filter {paths.FIREWALL_UNIT}")
     assert peer.address in switch.banned()
     assert guess(peer, "1000", "guess-Number-1") == 0
-
-
-SIPVICIOUS = shutil.which("sipvicious_svcrack", path=str(Path(sys.executable).parent))
-
-
-@pytest.mark.skipif(SIPVICIOUS is None, reason="sipvicious is not installed")
-def test_sipvicious(switch: Switch, tmp_path: Path) -> None:
-    """Gain: a password, by a tool of others; the right one is the two hundredth."""
-    words = tmp_path / "words"
-    right = switch.account("1030").password
-    words.write_text("\n".join([*(f"guess-Number-{n}" for n in range(199)), right]) + "\n")
-    source = switch.at()
-    # It binds to no address of its own: the route says which.
-    route = [f"{switch.address}/32", "dev", network.BRIDGE, "src", source]
-    subprocess.run(["ip", "route", "add", *route], check=True)
-    try:
-        done = subprocess.run(
-            [str(SIPVICIOUS), "-u", "1030", "-d", str(words), switch.address],
-            capture_output=True,
-            text=True,
-            timeout=120,
-            check=False,
-        )
-    finally:
-        subprocess.run(["ip", "route", "delete", *route], check=True)
-    assert right not in done.stdout + done.stderr
-    assert switch.counted(f"banned {source} for 60 s: 5 failures: REGISTER 1030") == 1
 
 
 def test_switched_off_it_is_gone(operator: Operator) -> None:

@@ -34,8 +34,11 @@ from tests.times import spent
 ROOT = Path(__file__).resolve().parents[2]
 INSTALL = ROOT / "tests/roles/install.py"
 
-EDGE = "edge=True, " if os.environ.get("CALLCENTER_TEST_EDGE") else ""
-"""Kamailio before each switch of these tests, where the environment asks for it."""
+EDGE = os.environ.get("CALLCENTER_TEST_EDGE") != "0"
+"""Kamailio before each switch of these tests, unless the environment says that there is none."""
+
+BEHIND, ALONE = 'sip_from="anywhere"', 'edge=False, sip_from=["10.0.0.0/8"]'
+"""Network of a Site with an edge, and of one without."""
 
 SITE = f"""
 from callcenter.site import *
@@ -43,7 +46,7 @@ from callcenter.site import *
 site = Site(
     domain="roles.callcenter.test",
     extensions=[*Extension.range(1000, 1009, ring_seconds=5)],
-    network=Network({EDGE}sip_from="anywhere"),
+    network=Network({BEHIND if EDGE else ALONE}),
     firewall=Firewall(ssh_from="anywhere"),
     media=Media(max_calls=100),
     maintenance=Maintenance(live_calls="stop"),

@@ -217,7 +217,8 @@ class Generator:
             # The clock of the switch that they are tried on.
             timezone="UTC",
             secret_file=self.folder / "secrets.json",
-            network=Network(sip_from="anywhere"),
+            # The test tells FreeSWITCH one Site after the other, and Kamailio none.
+            network=Network(edge=False, sip_from=["10.0.0.0/8"]),
             firewall=Firewall(ssh_from="anywhere"),
             extensions=[self._extension(one) for one in used],
             features=FeatureCodes(**features),

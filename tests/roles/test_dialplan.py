@@ -34,7 +34,7 @@ from lab.lab import Lab
 from lab.network import BRIDGE
 from tests.acceptance.support.waiting import PATIENCE
 from tests.attack.sip import Account, Message, Peer, render, sdp
-from tests.roles.conftest import SITE, Operator
+from tests.roles.conftest import ALONE, BEHIND, SITE, Operator
 from tests.roles.generated import BOOK, DOMAIN, NUMBERS, TRUNKS, ZONES, Dialled, Generator
 
 HOST = "dialplan1"
@@ -360,9 +360,8 @@ def operator(
     operator_of: Callable[..., Operator], addresses: dict[str, str], folder: Path
 ) -> Operator:
     made = operator_of(HOST)
-    text = SITE.replace(OLD, EVERYTHING).replace(
-        EXTENSIONS, 'Extension(1000, routes=["all"], voicemail=True)'
-    )
+    text = SITE.replace(BEHIND, ALONE).replace(OLD, EVERYTHING)
+    text = text.replace(EXTENSIONS, 'Extension(1000, routes=["all"], voicemail=True)')
     for name, address in addresses.items():
         text = text.replace(f"ADDRESS_{name.upper()}", address)
     made.describe(text.replace("SCRIPT", str(folder / "absent.lua")).replace("ZONES", repr(ZONES)))

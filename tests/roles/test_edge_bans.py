@@ -24,7 +24,7 @@ DOMAIN = "roles.callcenter.test"
 OFFICE = "10.78.200.0/24"
 GUESSED = SITE.replace(
     'Network(sip_from="anywhere")',
-    f'Network(edge=True, sip_from="anywhere", local_networks=["{OFFICE}"])',
+    f'Network(sip_from="anywhere", local_networks=["{OFFICE}"])',
 ).replace(
     "media=",
     f'guessers=Guessers(alarm="{NOC}"),\n    smtp=Smtp("{MAIL_SERVER}", port={MAIL}, tls="none", '

@@ -69,7 +69,7 @@ class Secure:
         kept = json.loads(self.operator.secrets.read_text())
         self.operator.secrets.write_text(json.dumps(kept | {"phones-key": key.read_text()}))
         tls = f"PhoneTls('{certificate}', secret('phones-key'){more})"
-        site = SITE.replace("Network(", f"Network(edge=True, tls={tls}, ")
+        site = SITE.replace("Network(", f"Network(tls={tls}, ")
         group = f"ring_groups=[RingGroup('all', ['1001'], number={GROUP})], media="
         box = f"extensions=[Extension({BOX}, voicemail=True), "
         site = site.replace("media=", group).replace("extensions=[", box)
@@ -90,7 +90,7 @@ def secure(
 ) -> Secure:
     """A switch that was deployed with an edge, and then with TLS."""
     made = Secure(operator_of(HOST), Authority.make(tmp_path_factory.mktemp("phones") / "own"))
-    made.operator.describe(SITE.replace("Network(", "Network(edge=True, "))
+    made.operator.describe(SITE)
     made.operator.succeed()
     made.describe()
     made.operator.succeed()
@@ -324,7 +324,7 @@ def test_digits_are_understood_however_late(secure: Secure, exchange: Exchange) 
 
 
 def test_off_again(secure: Secure) -> None:
-    secure.operator.describe(SITE.replace("Network(", "Network(edge=True, "))
+    secure.operator.describe(SITE)
     secure.operator.succeed()
     assert secure.operator.succeed().changes == 0
     left = f"ls {paths.KAMAILIO} | grep tls; ss -Hlnt 'sport = :{PORT}'"

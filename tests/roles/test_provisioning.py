@@ -56,7 +56,7 @@ class Provisioned:
         kept = json.loads(self.operator.secrets.read_text())
         self.operator.secrets.write_text(json.dumps(kept | {"phones-key": key.read_text()}))
         tls = f"PhoneTls('{certificate}', secret('phones-key'), plain_from=[], srtp=True)"
-        site = SITE.replace("Network(", f"Network(edge=True, tls={tls}, ")
+        site = SITE.replace("Network(", f"Network(tls={tls}, ")
         if serves:
             more = f"provisioning=Provisioning(authority='{self.authority.file}'), media="
             site = site.replace("media=", more).replace("extensions=[", f"extensions=[{PHONES}, ")

@@ -19,7 +19,7 @@ from tests.acceptance.support.ladder import Message as Traced
 from tests.acceptance.support.phones import Exchange
 from tests.acceptance.support.waiting import PATIENCE
 from tests.attack.sip import Account, Message, Peer, sdp
-from tests.roles.conftest import SITE, Operator
+from tests.roles.conftest import ALONE, BEHIND, SITE, Operator
 from tests.roles.support import (
     CALLEE_HZ,
     CALLER_HZ,
@@ -36,7 +36,7 @@ from tests.roles.support import (
 HOST = "way1"
 DOMAIN = "roles.callcenter.test"
 ECHO, MAILBOX = "9196", "*97"
-BEHIND = SITE.replace("Network(", "Network(edge=True, ").replace(
+SITE_BEHIND = SITE.replace(
     "*Extension.range(1000, 1009, ring_seconds=5)",
     "*Extension.range(1000, 1008, ring_seconds=10), "
     "Extension(1009, ring_seconds=5, voicemail=True)",
@@ -47,9 +47,9 @@ BEHIND = SITE.replace("Network(", "Network(edge=True, ").replace(
 def operator(operator_of: Callable[..., Operator]) -> Operator:
     """A switch that was deployed without an edge, and then with one."""
     made = operator_of(HOST)
-    made.describe(SITE)
+    made.describe(SITE.replace(BEHIND, ALONE))
     made.succeed()
-    made.describe(BEHIND)
+    made.describe(SITE_BEHIND)
     made.succeed()
     return made
 
@@ -532,10 +532,10 @@ def six(operator: Operator) -> Iterator[str]:
     link = ["ip", "address", "add", f"{ours}/64", "dev", network.BRIDGE, "nodad"]
     subprocess.run(link, check=True)
     assert operator.ssh(HOST, f"ip address add {theirs}/64 dev host0 nodad") == ""
-    operator.describe(BEHIND, address=theirs)
+    operator.describe(SITE_BEHIND, address=theirs)
     operator.succeed()
     yield ours
-    operator.describe(BEHIND)
+    operator.describe(SITE_BEHIND)
     operator.succeed()
     assert operator.ssh(HOST, f"ip address del {theirs}/64 dev host0") == ""
     subprocess.run([*link[:2], "del", *link[3:6]], check=True)
@@ -571,7 +571,7 @@ def test_phones_call_each_other_by_ipv6(operator: Operator, six: str) -> None:
 
 def test_without_the_edge_it_is_gone(operator: Operator, exchange: Exchange) -> None:
     """The other way round: the switch takes its port back, and nothing of the edge stays."""
-    operator.describe(SITE)
+    operator.describe(SITE.replace(BEHIND, ALONE))
     operator.succeed()
     try:
         assert (
@@ -583,4 +583,4 @@ def test_without_the_edge_it_is_gone(operator: Operator, exchange: Exchange) -> 
         again = operator.succeed()
         assert again.changes == 0, again.output
     finally:
-        operator.describe(BEHIND)
+        operator.describe(SITE_BEHIND)

@@ -134,7 +134,11 @@ GENTLE: list[tuple[str, dict[str, Any], list[str]]] = [
 
 HARSH: list[tuple[str, dict[str, Any], list[str]]] = [
     ("another SIP port", {"network": Network(sip_port=5080)}, ["reloadxml", "profile internal"]),
-    ("no TCP", {"network": Network(transports=("udp",))}, ["reloadxml", "profile internal"]),
+    (
+        "no edge",
+        {"network": Network(edge=False)},
+        ["reloadxml", "reloadacl", "profile internal"],
+    ),
     (
         "another domain, with the secrets of the present one",
         {
@@ -211,7 +215,11 @@ def test_another_address_restarts_the_profile() -> None:
     site = Site("cc.example.net", extensions=tuple(Extension.range(1000, 1001)))
     moved = Switch("cc1.example.net", public_ip="203.0.113.11")
     before, after = (freeswitch.configuration(site, one) for one in (SWITCH, moved))
-    assert actions(before, after) == ["reloadxml", "profile internal"]
+    assert actions(before, after) == ["reloadxml", "reloadacl", "profile internal"]
+
+
+def test_a_transport_less_is_kamailios_alone() -> None:
+    assert actions(tree(), tree(network=Network(transports=("udp",)))) == []
 
 
 def test_a_parameter_that_goes_away_restarts_the_profile() -> None:

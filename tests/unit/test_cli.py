@@ -19,6 +19,8 @@ import pytest
 
 from callcenter.cli import COMMANDS, main
 from callcenter.cli.check import check
+from callcenter.cli.status import REGISTERED
+from callcenter.cli.switches import fs_cli
 from callcenter.client.home import HOME
 from tests.certificates import Authority
 
@@ -392,6 +394,35 @@ def test_what_a_change_costs_is_told_before(
     assert set(steps) <= set(shown), shown
 
 
+CONTACTS = """{
+	Domains: {
+		Domain: {
+			AoRs: {
+				Info: {
+					AoR: 1000
+					Contacts: {
+						Contact: {
+							Address: sip:1000@10.0.0.9:5060;transport=tcp
+							User-Agent: a
+							Received: sip:192.0.2.9:41234;transport=TCP
+						}
+					}
+				}
+				Info: {
+					AoR: 1001
+					Contacts: {
+						Contact: {
+							Address: sip:1001@[2001:db8::7]
+							Received: [not set]
+						}
+					}
+				}
+			}
+		}
+	}
+}"""
+
+
 def test_what_a_switch_says_is_a_table_of_printable_signs(
     shop: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -403,13 +434,13 @@ def test_what_a_switch_says_is_a_table_of_printable_signs(
     )
     monkeypatch.setenv("CALLCENTER_SECRET_CARRIER", SECRET)
     answers = {
-        "show calls as json": json.dumps(
+        fs_cli("show calls as json"): json.dumps(
             {"rows": [{"cid_num": "\x1b[2J\n7", "dest": "7000", "callstate": "ACTIVE"}]}
         ),
-        "show registrations as json": '{"row_count":0}',
-        "sofia status gateway carrier": "===\nState   \tREGED\nStatus  \tUP\n===",
-        "callcenter_config agent list": "name|status|state\n1000|Available|Waiting\n+OK",
-        "callcenter_config queue list members sales": (
+        REGISTERED: CONTACTS,
+        fs_cli("sofia status gateway carrier"): "===\nState   \tREGED\nStatus  \tUP\n===",
+        fs_cli("callcenter_config agent list"): "name|status|state\n1000|Available|Waiting\n+OK",
+        fs_cli("callcenter_config queue list members sales"): (
             "queue|cid_number|state\nsales|1001|Abandoned\n+OK"
         ),
     }
@@ -419,7 +450,9 @@ def test_what_a_switch_says_is_a_table_of_printable_signs(
     assert main(["status"]) == 0
     lines = capsys.readouterr().out.splitlines()
     counts = [line for line in lines if not line.startswith(" ")]
-    assert counts == ["phones: 0", "calls: 1", "trunks: 1", "agents: 1", "waiting: 0"]
+    assert counts == ["phones: 2", "calls: 1", "trunks: 1", "agents: 1", "waiting: 0"]
+    assert "  1000    192.0.2.9    41234" in lines
+    assert "  1001    2001:db8::7  5060" in lines
     assert "  ?[2J?7  7000  ACTIVE" in lines
     assert "  carrier  REGED         UP" in lines
     assert "  1000   Available  Waiting" in lines

@@ -58,7 +58,7 @@ def text(tree: Tree, path: str) -> str:
 
 
 def test_the_hash_is_there_and_the_password_is_not() -> None:
-    made = kamailio.configuration(site(), EDGE)
+    made = kamailio.configuration(site(), EDGE, alone=True)
     wanted = hashlib.md5(f"1000:sip.example.net:{PHONE}".encode()).hexdigest()
     assert f"1000:0:0:{wanted}:0\n" in text(made, f"{paths.KAMAILIO}/ha1")
     assert "1000:0:1:20000:0\n" in text(made, f"{paths.KAMAILIO}/ring")
@@ -85,7 +85,9 @@ def test_the_hash_is_there_and_the_password_is_not() -> None:
     ],
 )
 def test_it_listens_where_the_site_says(network: Network, edge: Switch, listens: list[str]) -> None:
-    config = text(kamailio.configuration(site(network=network), edge), paths.KAMAILIO_CONFIG)
+    config = text(
+        kamailio.configuration(site(network=network), edge, alone=True), paths.KAMAILIO_CONFIG
+    )
     assert re.findall(r"^listen=(.*)$", config, re.MULTILINE) == listens
     assert ("disable_tcp=yes" in config) == ("tcp" not in network.transports)
 
@@ -93,7 +95,7 @@ def test_it_listens_where_the_site_says(network: Network, edge: Switch, listens:
 @pytest.mark.skipif(KAMAILIO is None, reason="kamailio is not installed")
 @pytest.mark.parametrize("transports", [("udp",), ("tcp",), ("udp", "tcp")])
 def test_kamailio_reads_it(tmp_path: Path, transports: Any) -> None:
-    made = kamailio.configuration(site(network=Network(transports=transports)), EDGE)
+    made = kamailio.configuration(site(network=Network(transports=transports)), EDGE, alone=True)
     for file in made:
         (tmp_path / Path(file.path).name).write_bytes(
             file.content.replace(paths.KAMAILIO.encode(), str(tmp_path).encode())
@@ -114,9 +116,35 @@ def test_kamailio_reads_it(tmp_path: Path, transports: Any) -> None:
     assert said().returncode != 0
 
 
+@pytest.mark.parametrize(
+    ("network", "taken"),
+    [
+        ({"sip_from": ["10.0.0.0/8", "fd00::/48"]}, True),
+        ({"sip_from": ["198.51.100.0/24"], "local_networks": ["198.51.0.0/16"]}, True),
+        ({"sip_from": "anywhere"}, False),
+        ({"sip_from": ["192.168.0.0/16", "198.51.100.0/24"]}, False),
+        ({"sip_from": ["10.0.0.0/7"]}, False),
+        ({"sip_from": ["::/0"]}, False),
+    ],
+)
+def test_freeswitch_by_itself_faces_no_strangers(network: dict[str, Any], taken: bool) -> None:
+    if taken:
+        assert not Network(edge=False, **network).edge
+        return
+    with pytest.raises(SiteError, match=r"sip_from.* edge is False: .*; leave edge out, or name"):
+        Network(edge=False, **network)
+
+
+def test_windows_has_no_edge() -> None:
+    windows = Switch("@winrm/cc2", address="10.0.0.5")
+    (said,) = site(network=Network()).behind_edge(windows)
+    assert said.startswith("Site.network.edge: ")
+    assert site(network=Network(edge=False)).behind_edge(windows) == []
+
+
 def test_before_a_switch(tmp_path: Path) -> None:
     """FreeSWITCH binds loopback, tells phones the edge's address, and speaks with nobody else."""
-    network = Network(sip_from="anywhere", edge=True, transports=("tcp",))
+    network = Network(sip_from="anywhere", transports=("tcp",))
     behind = site(network=network, media=Media(), features=FeatureCodes())
     switch = Switch("cc1", address="192.0.2.7")
     tree = freeswitch.configuration(behind, switch)

@@ -144,10 +144,8 @@ def test_ports_and_networks_are_the_sites(
 
 
 def test_a_switch_without_kamailio_has_none(authority: Authority) -> None:
-    (said,) = good(authority, edge=False).behind_edge(Switch("cc1", address="192.0.2.7"))
-    assert said.startswith("Site.network.tls: ")
-    assert "set network.edge=True" in said
-    assert good(authority).behind_edge(Switch("cc1", address="192.0.2.7")) == []
+    with pytest.raises(SiteError, match=r"Network\.tls: ends at Kamailio, and edge is False"):
+        good(authority, edge=False)
     windows = [line for line in good(authority).needs_linux() if "network.tls" in line]
     assert len(windows) == 1
 
@@ -225,19 +223,19 @@ def test_the_key_is_for_kamailio_alone(authority: Authority) -> None:
     ],
 )
 @pytest.mark.parametrize(
-    ("edge", "switch"),
+    ("alone", "switch"),
     [
-        (False, Switch("cc1", address="192.0.2.7")),
         (True, Switch("cc1", address="192.0.2.7")),
-        (True, Switch("cc1", address="2001:db8::5060:7")),
-        (True, Switch("cc1", address="10.0.0.7", public_ip="203.0.113.7")),
-        (True, Switch("cc1", address="10.0.0.7", stun="stun.example.net")),
+        (False, Switch("cc1", address="192.0.2.7")),
+        (False, Switch("cc1", address="2001:db8::5060:7")),
+        (False, Switch("cc1", address="10.0.0.7", public_ip="203.0.113.7")),
+        (False, Switch("cc1", address="10.0.0.7", stun="stun.example.net")),
     ],
 )
 def test_kamailio_reads_it(
-    authority: Authority, tmp_path: Path, more: dict[str, Any], edge: bool, switch: Switch
+    authority: Authority, tmp_path: Path, more: dict[str, Any], alone: bool, switch: Switch
 ) -> None:
-    for file in kamailio.configuration(good(authority, more, edge=edge), switch):
+    for file in kamailio.configuration(good(authority, more), switch, alone=alone):
         content = file.content.replace(paths.KAMAILIO.encode(), str(tmp_path).encode())
         (tmp_path / Path(file.path).name).write_bytes(content)
     command = [str(KAMAILIO), "-c", "-f", str(tmp_path / "kamailio.cfg")]

@@ -74,7 +74,7 @@ def on_linux(site: Site, switch: Switch) -> Iterator[File]:
 
 
 def on_edge(site: Site, edge: Switch) -> Iterator[File]:
-    yield from kamailio.configuration(site, edge)
+    yield from kamailio.configuration(site, edge, alone=True)
     yield from system.firewall(site, [22], rtp=False)
 
 
@@ -88,7 +88,7 @@ def rendered(folder: Path) -> Iterator[tuple[str, File]]:
         "edges": on_edge(with_secrets(site_of("lab-edges"), folder), EDGE),
         "windows": windows.configuration(with_secrets(site_of("lab-windows"), folder), WINDOWS),
         "stun": on_linux(
-            replace(lab, network=replace(lab.network, edge=True, sip_from=("192.0.2.0/24",))), STUN
+            replace(lab, network=replace(lab.network, sip_from=("192.0.2.0/24",))), STUN
         ),
     }
     for name, files in sites.items():

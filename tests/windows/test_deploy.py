@@ -116,7 +116,7 @@ def test_it_is_installed_and_freeswitch_runs_with_the_sites_configuration(machin
         extensions=[*Extension.range(1000, 1004)],
         media=Media(max_calls=100),
         packages=LocalPackages(version=machine.versions[0]),
-        network=Network(sip_from="anywhere"),
+        network=Network(edge=False, sip_from=["10.0.0.0/8"]),
         firewall=Firewall(enabled=machine.real),
         secret_file=machine.secrets,
     )

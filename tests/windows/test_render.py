@@ -26,7 +26,7 @@ def site(tmp_path: Path) -> Site:
     return Site(
         domain="windows.callcenter.test",
         extensions=[*Extension.range(1000, 1004)],
-        network=Network(sip_from=("10.0.0.0/8", "192.0.2.0/24")),
+        network=Network(edge=False, sip_from=("10.0.0.0/8", "192.168.2.0/24")),
         secret_file=tmp_path / "secrets.json",
     )
 
@@ -56,7 +56,7 @@ def test_the_firewall_opens_exactly_the_sites_ports(site: Site) -> None:
         ("udp", ("16384-32767",)),
     ]
     assert all(one.program.endswith("FreeSwitchConsole.exe") for one in rules)
-    assert all(one.remote == ("10.0.0.0/8", "192.0.2.0/24") for one in rules)
+    assert all(one.remote == ("10.0.0.0/8", "192.168.2.0/24") for one in rules)
 
 
 NAMES = ["FreeSWITCH-SIP", "a 'b' $c `d` %e% &f", "Grüße 中", "\u2018x\u2019"]
@@ -83,7 +83,7 @@ def test_many_networks_make_a_script_on_standard_input(tmp_path: Path) -> None:
     site = Site(
         "windows.callcenter.test",
         extensions=[Extension(1000)],
-        network=Network(sip_from=many),
+        network=Network(edge=False, sip_from=many),
         secret_file=tmp_path / "secrets.json",
     )
     lines = operations.firewall_script(role.GROUP, role.firewall_rules(site), {})
@@ -94,12 +94,12 @@ def test_networks_are_given_once(tmp_path: Path) -> None:
     site = Site(
         "windows.callcenter.test",
         extensions=[Extension(1000)],
-        network=Network(sip_from=("10.0.0.0/9", "10.128.0.0/9", "2001:db8::/32")),
+        network=Network(edge=False, sip_from=("10.0.0.0/9", "10.128.0.0/9", "fd00::/32")),
         firewall=Firewall(tcp_ports=(9100,)),
         secret_file=tmp_path / "secrets.json",
     )
     rules = role.firewall_rules(site)
-    assert rules[0].remote == ("10.0.0.0/8", "2001:db8::/32")
+    assert rules[0].remote == ("10.0.0.0/8", "fd00::/32")
     assert (rules[-1].name, rules[-1].ports, rules[-1].remote, rules[-1].program) == (
         "FreeSWITCH-TCP-9100",
         ("9100",),
@@ -140,6 +140,7 @@ def test_preflight_names_what_is_wrong(tmp_path: Path) -> None:
         "windows.callcenter.test",
         extensions=[Extension(1000)],
         windows=Msi("nothing.msi"),
+        network=Network(edge=False),
         firewall=Firewall(ssh_from=("192.0.2.0/24",)),
         secret_file=tmp_path / "secrets.json",
     )

@@ -35,7 +35,7 @@ def site(machine: Machine, version: str = "", more: str = "") -> str:
     return (
         f"'windows.callcenter.test', extensions=[*Extension.range(1000, 1004)], "
         f"packages=LocalPackages(version={version!r}), windows=Msi({msi(machine, version)!r}), "
-        f"network=Network(sip_from='anywhere'), firewall=Firewall(enabled={machine.real}), "
+        f"network=Network(edge=False, sip_from=['10.0.0.0/8']), firewall=Firewall(enabled={machine.real}), "
         f"media=Media(max_calls=100), {more}"
     )
 
