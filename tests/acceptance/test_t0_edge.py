@@ -34,7 +34,7 @@ def test_service(host: Any) -> None:
     assert unit.is_enabled
 
 
-def test_listeners(host: Any, site: Site, switch: Switch) -> None:
+def test_listeners(host: Any, site: Site, switch: Switch, node: Host) -> None:
     """Kamailio listens where the Site says and nowhere else"""
     lines = host.check_output("ss -Hlntup").splitlines()
     found = {
@@ -180,7 +180,7 @@ def test_says_nothing_to_strangers(site: Site, switch: Switch) -> None:
         ]
 
 
-def test_firewall(host: Any, site: Site) -> None:
+def test_firewall(host: Any, site: Site, node: Host) -> None:
     """The packet filter is loaded; no port is open for voice, which goes from phone to phone"""
     if not node.is_edge:
         pytest.skip("voice comes to FreeSWITCH, on the same host")

@@ -35,8 +35,8 @@ def site(machine: Machine, version: str = "", more: str = "") -> str:
     return (
         f"'windows.callcenter.test', extensions=[*Extension.range(1000, 1004)], "
         f"packages=LocalPackages(version={version!r}), windows=Msi({msi(machine, version)!r}), "
-        f"network=Network(edge=False, sip_from=['10.0.0.0/8']), firewall=Firewall(enabled={machine.real}), "
-        f"media=Media(max_calls=100), {more}"
+        f"network=Network(edge=False, sip_from=['10.0.0.0/8']), "
+        f"firewall=Firewall(enabled={machine.real}), media=Media(max_calls=100), {more}"
     )
 
 
