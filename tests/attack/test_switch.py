@@ -354,6 +354,26 @@ def test_what_is_dialled_is_a_number(
         silence(carrier, 1)
 
 
+@pytest.mark.parametrize(
+    ("method", "event"), [("PUBLISH", "presence"), ("SUBSCRIBE", "dialog"), ("REGISTER", "")]
+)
+def test_a_carrier_ends_nothing(lab: Lab, switch: str, method: str, event: str) -> None:
+    """Gains silence, for whoever writes a carrier's address on its packets: elements within elements
+    are not parsed, and nobody watches or registers there."""
+    carrier = Peer(lab.gateway, (switch, 5080), port=CARRIER)
+    with carrier:
+        done = carrier.ask(
+            carrier.request(
+                *(method, f"sip:1000@{DOMAIN}"),
+                body=b"<a>" * 3000 + b"</a>" * 3000,
+                content_type="application/pidf+xml",
+                extra=[("Event", event), ("Expires", "60")] if event else [("Expires", "60")],
+            )
+        )
+    assert done is not None
+    assert done.status in (403, 405, 501), done.text
+
+
 def test_headers_stay_where_they_were_written(operator: Operator, lab: Lab, switch: str) -> None:
     """Gains a false identity at the carrier, or at a phone inside."""
     forged = [

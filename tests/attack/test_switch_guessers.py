@@ -152,7 +152,8 @@ def guess(
 
 
 def test_guesses_that_are_sent_at_once(switch: Switch) -> None:
-    """Gain: as many tries as fit on the way before the address is shut out, with one nonce."""
+    """Gain: as many tries as fit on the way before the address is shut out, with one nonce, which
+    is good for one."""
     peer = switch.peer()
     asked = peer.ask(peer.request("REGISTER", f"sip:{DOMAIN}", user="1000", domain=DOMAIN))
     assert asked is not None
@@ -170,10 +171,9 @@ def test_guesses_that_are_sent_at_once(switch: Switch) -> None:
                 extra=[("Authorization", told)],
             )
         )
-    switch.becomes_banned(peer.address)
-    told_of = len({one.header("call-id") for one in peer.messages(1) if one.status == 403})
-    print("answers to guesses sent at once:", told_of)
-    assert told_of <= 100
+    said = [one.status for one in peer.messages(1)]
+    assert 1 <= said.count(403) <= 10
+    assert 200 not in said
 
 
 def test_one_password_for_every_extension(switch: Switch) -> None:
