@@ -358,8 +358,8 @@ def test_what_is_dialled_is_a_number(
     ("method", "event"), [("PUBLISH", "presence"), ("SUBSCRIBE", "dialog"), ("REGISTER", "")]
 )
 def test_a_carrier_ends_nothing(lab: Lab, switch: str, method: str, event: str) -> None:
-    """Gains silence, for whoever writes a carrier's address on its packets: elements within elements
-    are not parsed, and nobody watches or registers there."""
+    """Gains silence, for whoever writes a carrier's address on its packets: elements within
+    elements are not parsed, and nobody watches or registers there."""
     carrier = Peer(lab.gateway, (switch, 5080), port=CARRIER)
     with carrier:
         done = carrier.ask(

@@ -136,10 +136,11 @@ def plain_switch(tmp_path_factory: pytest.TempPathFactory) -> Path | None:
     scope: dict[str, Any] = {}
     exec(SITE, scope)
     site: Site = scope["site"]
-    code = (ROOT / f"roles/{name}/operations.py" for name in ("files", "freeswitch"))
+    code = (ROOT / f"roles/{name}/operations.py" for name in ("files", "freeswitch", "kamailio"))
     made_of = [
         KEYS,
         *packages(site, State()),
+        *render.kamailio.packages(site),
         *(file.content.decode() for file in render.system.apt(site, RELEASES[0])),
         *(hashlib.sha256(path.read_bytes()).hexdigest() for path in (index, INSTALL, *code)),
     ]
@@ -149,10 +150,11 @@ def plain_switch(tmp_path_factory: pytest.TempPathFactory) -> Path | None:
         write_inventory(
             inventory, lab.inventory(), SITE.replace("{secrets}", f"{inventory}.secrets")
         )
-        off = f"systemctl disable --quiet {paths.UNIT}"
+        units = f"{paths.UNIT} {paths.KAMAILIO_UNIT}"
+        off = f"systemctl unmask --runtime --quiet {units}; systemctl disable --quiet {units}"
         for command in (
             [str(COMMAND), "-y", str(inventory), str(INSTALL)],
-            # Without a configuration it would fail at each boot.
+            # Without a configuration they would fail, or begin with another's, at each boot.
             lab.ssh(HOST, [f"{off}; {KEYS}"]),
         ):
             subprocess.run(

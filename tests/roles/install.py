@@ -3,8 +3,10 @@
 from pyinfra import host
 
 from callcenter.site import Site
-from roles import freeswitch
+from roles import freeswitch, kamailio
 from roles.host import HostState
 
 site: Site = host.data.site
-freeswitch.install(site=site, found=host.get_fact(HostState))
+found = host.get_fact(HostState)
+freeswitch.install(site=site, found=found)
+kamailio.install(site=site, found=found)
