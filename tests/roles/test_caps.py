@@ -15,6 +15,7 @@ from tests.acceptance.support.audio import assert_heard
 from tests.acceptance.support.phones import Call, Exchange
 from tests.acceptance.support.waiting import PATIENCE
 from tests.roles.conftest import SITE, Operator
+from tests.roles.sides import in_turn
 from tests.roles.support import (
     CALLEE_HZ,
     CALLER_HZ,
@@ -161,8 +162,7 @@ def test_twenty_at_once_do_not_pass_a_cap(operator: Operator, lab: Lab, tmp_path
             # Somebody outside whose call an extension's number would send on.
             stranger = exchange.phone("+49405550000", domain=f"{address}:5080")
             assert refused(stranger.call("+4930123455")) == 403
-        with calls(operator, folder_in(tmp_path, "help"), "1001", numbers=["112"]) as made:
-            assert statuses(made) == ["486"]
+        assert in_turn(operator, "1001", ["112"]) == ["486"]
         assert carrier.called == ["+494711111111"] * BURST + ["112"]
         assert mails.get(timeout=PATIENCE)["Subject"].startswith("Emergency call")
         assert mails.empty()
@@ -216,10 +216,8 @@ def test_hours_and_extensions(operator: Operator, lab: Lab, tmp_path: Path) -> N
         folder_in(tmp_path, "busy"), lab.gateway, BUSY, answers="SIP/2.0 486 Busy Here"
     ) as carrier:
         numbers = ["400000000", "410000000", "310000000", "310000000"]
-        with calls(operator, folder_in(tmp_path, "one"), "1000", numbers=numbers) as made:
-            assert statuses(made) == ["403", "486", "486", "403"]
-        with calls(operator, folder_in(tmp_path, "two"), "1001", numbers=numbers[2:3]) as made:
-            assert statuses(made) == ["486"]
+        assert in_turn(operator, "1000", numbers) == ["403", "486", "486", "403"]
+        assert in_turn(operator, "1001", numbers[2:3]) == ["486"]
         assert send(operator, "310000000", document) == (1, "0 of 2 pages sent: USER_BUSY")
         barred = "0 of 2 pages sent: OUTGOING_CALL_BARRED"
         assert send(operator, "310000000", document) == (1, barred)
@@ -243,9 +241,7 @@ def test_what_cannot_be_counted_is_not_called(
         with sipp(
             folder_in(tmp_path, "busy"), lab.gateway, BUSY, answers="SIP/2.0 486 Busy Here"
         ) as carrier:
-            called = ["410000000", "112"]
-            with calls(operator, folder_in(tmp_path, "calls"), "1003", numbers=called) as made:
-                assert statuses(made) == ["503", "486"]
+            assert in_turn(operator, "1003", ["410000000", "112"]) == ["503", "486"]
             assert carrier.called == ["112"]
     finally:
         operator.ssh(HOST, f"cat {file}.kept >{file} && rm {file}.kept")
