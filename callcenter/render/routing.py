@@ -5,7 +5,7 @@ from __future__ import annotations
 import datetime
 import re
 import zoneinfo
-from collections.abc import Callable, Collection, Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from decimal import Decimal
 from typing import Any
 
@@ -20,24 +20,18 @@ from callcenter.site import (
     Route,
     Site,
     SiteError,
-    ToApplication,
-    ToConference,
     ToExtension,
     ToFax,
     ToHangUp,
-    ToHttpApplication,
     ToIvr,
-    ToNotice,
     ToOutside,
-    ToQueue,
     ToRingGroup,
-    ToScript,
     ToVoicemail,
     Trunk,
 )
 from callcenter.site._outside import is_outside, route_of
 from callcenter.site._plan import dialled_numbers, services
-from callcenter.site.destinations import target_of
+from callcenter.site.destinations import SERVICES, target_of
 from callcenter.site.dialled import cleaned
 from callcenter.site.features import DIGITS, WITH_NUMBER
 
@@ -97,21 +91,8 @@ def service_of(site: Site, number: str) -> tuple[str, Destination | None]:
         if not bracket or path.endswith(".night"):
             return path, None
         name = getattr(site, kind)[int(rest.partition("]")[0])].name
-        return path, _KINDS[kind](name) if kind in _KINDS else None
+        return path, SERVICES[kind](name) if kind in SERVICES else None
     raise SiteError([f"{number} is nothing that can be dialled; see extensions, ivrs and features"])
-
-
-_KINDS: dict[str, Callable[[str], Destination]] = {
-    "applications": ToApplication,
-    "conferences": ToConference,
-    "faxes": ToFax,
-    "http_applications": ToHttpApplication,
-    "ivrs": ToIvr,
-    "notices": ToNotice,
-    "queues": ToQueue,
-    "ring_groups": ToRingGroup,
-    "scripts": ToScript,
-}
 
 
 def explain(

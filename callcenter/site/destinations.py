@@ -13,6 +13,7 @@ from callcenter.site._model import model
 from callcenter.site._types import Name, Number, dialled
 
 __all__ = [
+    "SERVICES",
     "Destination",
     "DialledOutside",
     "OpenDuring",
@@ -46,6 +47,7 @@ __all__ = [
     "script",
     "target_of",
     "voicemail",
+    "word_of",
 ]
 
 
@@ -239,11 +241,22 @@ Destination = Annotated[
 ]
 """Way of a call. In YAML one key: ``{ivr: main}``, ``{hours: office, open: …, closed: …}``."""
 
-_KEYS: dict[str, str] = {
-    one.__name__: fields(one)[0].name
-    for one in (get_args(arm)[0] for arm in get_args(get_args(Destination)[0]))
-}
+_MODELS: tuple[Any, ...] = tuple(get_args(arm)[0] for arm in get_args(get_args(Destination)[0]))
+
+_KEYS: dict[str, str] = {one.__name__: fields(one)[0].name for one in _MODELS}
 """Field by which each model is known."""
+
+SERVICES: Mapping[str, type[Any]] = {
+    one.names: one
+    for one in sorted((m for m in _MODELS if hasattr(m, "names")), key=lambda m: str(m.names))
+    if one.names not in ("extensions", "mailboxes", "hours")
+}
+"""Fields of the Site whose members are services, and the destination that names one of each."""
+
+
+def word_of(kind: str) -> str:
+    """Return the word for a service of one of these fields, such as ``ring-group``."""
+    return _KEYS[SERVICES[kind].__name__].replace("_", "-")
 
 
 def extension(number: str | int) -> ToExtension:

@@ -41,37 +41,21 @@ from callcenter.site import (
     ToOutside,
     ToQueue,
     Trunk,
-    application,
-    conference,
     extension,
-    fax,
     hang_up,
-    http_application,
-    ivr,
-    notice,
     open_during,
     outside,
-    queue,
-    ring_group,
     say,
-    script,
     voicemail,
 )
 from callcenter.site._plan import dialled_numbers
+from callcenter.site.destinations import SERVICES, word_of
 from callcenter.site.trunks import NumberFormat
 
 __all__ = ["BOOK", "DOMAIN", "NUMBERS", "TRUNKS", "ZONES", "Dialled", "Generator"]
 
 KINDS: dict[str, Callable[[str], Destination]] = {
-    "application": application,
-    "conference": conference,
-    "fax": fax,
-    "http-application": http_application,
-    "ivr": ivr,
-    "notice": notice,
-    "queue": queue,
-    "ring-group": ring_group,
-    "script": script,
+    word_of(kind): make for kind, make in SERVICES.items()
 }
 """Services, and how a destination names one."""
 

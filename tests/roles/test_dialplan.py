@@ -30,6 +30,7 @@ from callcenter.client.ssh import login
 from callcenter.render import File, Tree, freeswitch, paths
 from callcenter.render.routing import _onward, explain
 from callcenter.site import Site, SiteError, Switch
+from callcenter.site.destinations import SERVICES, word_of
 from lab.lab import Lab
 from lab.network import BRIDGE
 from tests.acceptance.support.waiting import PATIENCE
@@ -85,10 +86,7 @@ Step = tuple[str, ...]
 """Something that a call meets: its kind, and which one."""
 
 CODES = {"UNALLOCATED_NUMBER": "404", "OUTGOING_CALL_BARRED": "403", "CALL_REJECTED": "603"}
-KINDS = (
-    *("ring-group", "ivr", "queue", "voicemail", "notice", "conference", "fax", "application"),
-    *("http-application", "script"),
-)
+KINDS = ("voicemail", *map(word_of, SERVICES))
 SKIPPED = (
     r".* is dialled as .*",
     r"\S+ is [a-z ]+ \S+ \(\S+\)",

@@ -7,36 +7,12 @@ is gone from the host.
 
 from __future__ import annotations
 
+import importlib
+import pkgutil
 from collections.abc import Iterator
-from typing import Final, Protocol
+from typing import Final, Protocol, runtime_checkable
 
 from callcenter.render._files import File
-from callcenter.render.services import (
-    applications,
-    billing,
-    callers,
-    caps,
-    cdrs,
-    codecs,
-    conferences,
-    extensions,
-    faxes,
-    features,
-    hours,
-    http_applications,
-    ivrs,
-    notices,
-    parking,
-    pins,
-    queues,
-    recordings,
-    relays,
-    ring_groups,
-    scripts,
-    sent_outside,
-    trunks,
-    voicemails,
-)
 from callcenter.render.services._way import (
     BROWSER,
     CONTEXT,
@@ -71,6 +47,7 @@ __all__ = [
 __all__ += ["pin_hash"]
 
 
+@runtime_checkable
 class Service(Protocol):
     """The shape of the modules here."""
 
@@ -81,29 +58,15 @@ class Service(Protocol):
         """Yield its files below the configuration folder."""
 
 
-SERVICES: Final[tuple[Service, ...]] = (
-    applications,
-    billing,
-    callers,
-    caps,
-    cdrs,
-    codecs,
-    conferences,
-    extensions,
-    faxes,
-    features,
-    hours,
-    http_applications,
-    ivrs,
-    notices,
-    parking,
-    pins,
-    queues,
-    recordings,
-    relays,
-    ring_groups,
-    scripts,
-    sent_outside,
-    trunks,
-    voicemails,
-)
+def _services() -> Iterator[Service]:
+    for name in sorted(one.name for one in pkgutil.iter_modules(__path__)):
+        if name.startswith("_"):
+            continue
+        module = importlib.import_module(f"{__name__}.{name}")
+        if not isinstance(module, Service):
+            raise TypeError(f"{module.__name__} has not the shape of a service")
+        yield module
+
+
+SERVICES: Final[tuple[Service, ...]] = tuple(_services())
+"""Modules of the services, by name."""

@@ -14,7 +14,7 @@ from callcenter.render import sounds
 from callcenter.render._files import File
 from callcenter.render._templates import xml, xml_escape
 from callcenter.site import Announcement, Destination, OpenDuring, Say, Site, ToOutside, ToQueue
-from callcenter.site.destinations import target_of
+from callcenter.site.destinations import SERVICES, target_of, word_of
 from callcenter.site.features import DIGITS, WITH_NUMBER
 
 __all__ = [
@@ -58,18 +58,6 @@ WEB = "web-"
 
 BROWSER = {"media_webrtc": "true", "jitterbuffer_msec": _UNHURRIED}
 """Variables of a browser's leg. Its voice is encrypted by DTLS, so PHONE_SRTP is not for it."""
-
-_PREFIXES = {
-    "applications": "application",
-    "conferences": "conference",
-    "faxes": "fax",
-    "http_applications": "http-application",
-    "ivrs": "ivr",
-    "notices": "notice",
-    "queues": "queue",
-    "ring_groups": "ring-group",
-    "scripts": "script",
-}
 
 
 def name_of(destination: Destination) -> str:
@@ -136,10 +124,10 @@ def records(site: Site) -> bool:
 
 def numbers(site: Site) -> Iterator[tuple[str, str]]:
     """Yield the numbers of the Site's services, with the name in the context of services."""
-    for kind, prefix in _PREFIXES.items():
+    for kind in SERVICES:
         for member in getattr(site, kind):
             if member.number is not None:
-                yield member.number, f"{prefix}-{member.name}"
+                yield member.number, f"{word_of(kind)}-{member.name}"
     for field in fields(site.agent_codes) if site.agents else ():
         if (code := getattr(site.agent_codes, field.name)) is not None:
             yield code, f"agent-{field.name.replace('_', '-')}"
