@@ -98,6 +98,9 @@ def record_of(leg: Mapping[str, Any]) -> Record | None:
     """
     said: Mapping[str, str] = leg["variables"]
     flow: Sequence[Mapping[str, Any]] = leg["callflow"]
+    if "paged" in said:
+        # The conference that pages it counts as its dialplan.
+        return None
     # The newest is first.
     routed = [step["caller_profile"] for step in flow if "extension" in step]
     if not routed and "notification" not in said:

@@ -129,6 +129,9 @@ def explain(
         yield from _leaving(site, caller or site.extensions[0].number, target, when, closed)
         return
     path, destination = service_of(site, number)
+    if path.startswith("paging_groups["):
+        yield from _page(site, caller or site.extensions[0].number, path, number)
+        return
     if destination is None:
         yield f"{number} is {path}"
         yield from _own_code(site, caller or site.extensions[0].number, path)
@@ -136,6 +139,20 @@ def explain(
     field, target = target_of(destination)
     yield f"{number} is {_words(field)} {target} ({path})"
     yield from _onward(site, destination, when, closed)
+
+
+def _page(site: Site, caller: str, path: str, number: str) -> Iterator[str]:
+    group = next(one for one in site.paging_groups if one.number == number)
+    yield f"{number} is paging group {group.name} ({path})"
+    if not group.admits(caller):
+        yield f"the call is refused (403): extension {caller} is not in from_extensions"
+    elif paged := [one for one in group.members if one != caller]:
+        yield (
+            f"{caller} pages {', '.join(paged)} for {group.max_seconds} s: each that is in no call "
+            "answers by itself, where its phone is willing to"
+        )
+    else:
+        yield f"the call is refused (486): the group has nobody but {caller}"
 
 
 def _own_code(site: Site, caller: str, path: str) -> Iterator[str]:

@@ -51,6 +51,7 @@ from callcenter.site.media import CODECS, PASSED, Media
 from callcenter.site.network import Firewall, Network, OpenPort, PhoneTls, Wss
 from callcenter.site.notices import Notice
 from callcenter.site.packages import AptRepository, LocalPackages, Msi, Packages, SignalWire
+from callcenter.site.paging_groups import PagingGroup
 from callcenter.site.parking import Parking
 from callcenter.site.provisioning import DeskPhone, Provisioning
 from callcenter.site.queues import Agent, AgentCodes, Queue
@@ -109,6 +110,7 @@ __all__ = [
     "OpenPort",
     "OutboundLimits",
     "Packages",
+    "PagingGroup",
     "Parking",
     "PhoneTls",
     "Provisioning",

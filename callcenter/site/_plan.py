@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import difflib
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import fields
 from typing import TYPE_CHECKING, Any
 
 from callcenter.site._model import Problem
 from callcenter.site.countries import country_of, example
 from callcenter.site.destinations import (
+    SERVICES,
     Destination,
     OpenDuring,
     ToExtension,
@@ -42,7 +43,7 @@ __all__ = [
 ]
 
 NAMED = (
-    *("conferences", "faxes", "hours", "ivrs", "notices", "queues", "ring_groups"),
+    *("conferences", "faxes", "hours", "ivrs", "notices", "paging_groups", "queues", "ring_groups"),
     *("trunks", "outbound", "applications", "http_applications", "scripts"),
 )
 """Fields of the Site whose members have a name and may have a number."""
@@ -178,11 +179,16 @@ def check_destinations(site: Site) -> None:
 def check_members(site: Site) -> None:
     """Check that those whom a service rings are extensions of the Site."""
     for index, group in enumerate(site.ring_groups):
-        for place, number in enumerate(group.members):
-            path = f"ring_groups[{index}].members[{place}]"
-            check_member(site, "extensions", path, number)
-            if number in group.members[:place]:
-                raise Problem(path, f"{number} is listed twice; list it once")
+        _check_listed(site, f"ring_groups[{index}].members", group.members)
+    for index, one in enumerate(site.paging_groups):
+        _check_listed(site, f"paging_groups[{index}].members", one.members)
+        _check_listed(site, f"paging_groups[{index}].from_extensions", one.from_extensions or ())
+        if len(one.members) >= (room := 2 * site.media.max_calls):
+            raise Problem(
+                f"paging_groups[{index}].members",
+                f"are {len(one.members)} phones, and media.max_calls has room for {room}, whoever "
+                "pages among them; page fewer, or raise media.max_calls",
+            )
     _check_features(site)
     for index, queue in enumerate(site.queues):
         if not any(queue.name in agent.skills for agent in site.agents):
@@ -501,9 +507,18 @@ def services(site: Site) -> list[str]:
     return [
         member.number
         for kind in NAMED
+        if kind in SERVICES
         for member in getattr(site, kind)
         if getattr(member, "number", None) is not None
     ]
+
+
+def _check_listed(site: Site, path: str, members: Sequence[str]) -> None:
+    """Check that members of something are extensions, each listed once."""
+    for place, number in enumerate(members):
+        check_member(site, "extensions", f"{path}[{place}]", number)
+        if number in members[:place]:
+            raise Problem(f"{path}[{place}]", f"{number} is listed twice; list it once")
 
 
 def check_member(site: Site, kind: str, path: str, target: str) -> None:

@@ -56,6 +56,7 @@ from callcenter.site.media import Media
 from callcenter.site.network import ANYWHERE, Firewall, Network
 from callcenter.site.notices import Notice
 from callcenter.site.packages import LocalPackages, Msi, Packages
+from callcenter.site.paging_groups import PagingGroup
 from callcenter.site.parking import Parking
 from callcenter.site.ports import SSH, check_further_ports
 from callcenter.site.provisioning import Provisioning, secret_of
@@ -204,6 +205,8 @@ class Site:
     """Codes that agents dial to log in, to log out, and for a pause."""
     ring_groups: Many[RingGroup] = ()
     """Groups of several extensions under one number."""
+    paging_groups: Many[PagingGroup] = ()
+    """Groups of phones that answer by themselves and hear whoever pages them."""
     applications: Many[Application] = ()
     """Programs of the operator's that calls are handed to."""
     http_applications: Many[HttpApplication] = ()

@@ -21,6 +21,7 @@ from callcenter.site import (
     Network,
     Notice,
     OutboundLimits,
+    PagingGroup,
     Parking,
     Queue,
     Rate,
@@ -166,6 +167,9 @@ site = Site(
             "sales", ["1000", "1001"], number=6100, ring_seconds=5, otherwise=extension(2000)
         ),
         RingGroup("support", ["1000", "1001"], number=6101, strategy="in-turn", ring_seconds=5),
+    ],
+    paging_groups=[
+        PagingGroup("hall", ["1056", "1057", "1058"], number=7900, from_extensions=["1058", "1059"])
     ],
 )
 

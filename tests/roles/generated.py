@@ -31,6 +31,7 @@ from callcenter.site import (
     Network,
     Notice,
     OutboundLimits,
+    PagingGroup,
     Parking,
     Queue,
     Rewrite,
@@ -248,6 +249,15 @@ class Generator:
             scripts=[
                 LuaScript(name, script_file, number=number(), otherwise=self._otherwise(name))
                 for name in names["script"]
+            ],
+            paging_groups=[
+                PagingGroup(
+                    name,
+                    self._some(used, 2),
+                    number=next(free),
+                    from_extensions=self._some(used, 1) if self._often(0.5) else None,
+                )
+                for name in ("page0", "page1")[: pick.randint(0, 2)]
             ],
             parking=Parking("5901", "5903", number=number()) if self._often(0.3) else None,
             speed_dials={next(codes): self._speed_dial() for _ in range(pick.randint(0, 2))},

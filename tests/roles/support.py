@@ -159,6 +159,7 @@ def phone_of(
     server: str | None = None,
     transport: Transport = "udp",
     srtp: Srtp | None = None,
+    answers_itself: bool = False,
 ) -> Phone:
     """A registered phone of an extension of a host, which it reaches at its own address or at
     ``server``."""
@@ -170,6 +171,7 @@ def phone_of(
         codecs=codecs,
         transport=transport,
         srtp=srtp,
+        answers_itself=answers_itself,
     )
     phone.register()
     return phone

@@ -101,6 +101,7 @@ SKIPPED = (
     r"rule \S+ sends it elsewhere: .*",
     r"caller .* is of rule .*",
     r"\S+ by trunk \S+ is \+.*",
+    r"\S+ pages .* for \d+ s: .*",
 )
 """Lines of ``route`` that say in words what a step says, too."""
 
@@ -148,6 +149,8 @@ def _step(site: Site, line: str) -> Iterator[Step]:
         members = site.named("ring_groups", one[1]).members if one[3] == "in turn" else ()
         for member in members:
             yield "rings", member
+    elif one := found(r"\S+ is paging group (\S+) \(\S+\)"):
+        yield "page", one[1]
     elif one := found(r"(\S+) is called (?:outside )?as if extension (\d+) called it.*"):
         yield "outside", one[2], one[1]
     elif one := found(r"the call ends \((\S+)\)"):
@@ -273,6 +276,8 @@ class Trace:
             one := re.fullmatch(rf"({'|'.join(KINDS)})-(\1\d)(?:-priority-60)?", name)
         ):
             self.steps.append((one[1], one[2]))
+        elif one := re.fullmatch(r"page-(page\d)", name):
+            self.steps.append(("page", one[1]))
         elif one := re.fullmatch(r"intercom-\d+", name):
             self.steps.append(("code", "intercom"))
         elif one := re.fullmatch(r"forward-\d+", name):

@@ -9,7 +9,9 @@ import pytest
 
 from callcenter.render import freeswitch, paths
 from callcenter.site import Site, Switch
-from tests.acceptance.support.phones import Exchange
+from tests.acceptance.support.audio import assert_heard, assert_not_heard
+from tests.acceptance.support.ladder import Message
+from tests.acceptance.support.phones import Exchange, Phone
 from tests.acceptance.support.waiting import PATIENCE
 from tests.roles.conftest import EDGE, SITE, Operator
 from tests.roles.support import (
@@ -17,6 +19,7 @@ from tests.roles.support import (
     CALLER_HZ,
     connected,
     phone_of,
+    put_through,
     still_talking,
     until,
 )
@@ -50,6 +53,7 @@ SERVICES = {
     "intercom": ('features=FeatureCodes(intercom="*80")', "*801001"),
     "speed dials": ('speed_dials={"*01": "1001"}', "*01"),
     "ring groups": ('ring_groups=[RingGroup("a", ["1001"], number=6100)]', "6100"),
+    "paging groups": ('paging_groups=[PagingGroup("a", ["1001"], number=7900)]', "7900"),
     "IVR": ('ivrs=[Ivr("a", say("Hello."), number=6000, direct_dial=True)]', "6000"),
     "notices": ('notices=[Notice("a", say("Hello."), number=6200)]', "6200"),
     "hours": ('hours=[Hours("a", ["Mon-Fri 09:00-18:00"], night="*280")]', "*280"),
@@ -87,6 +91,7 @@ OWN = {
     "intercom": (None, "dialplan/services/features.xml"),
     "speed dials": (None, None),
     "ring groups": (None, "dialplan/services/ring_groups.xml"),
+    "paging groups": ("mod_conference", "dialplan/services/paging_groups.xml"),
     "IVR": (None, "dialplan/services/ivrs.xml"),
     "notices": (None, "dialplan/services/notices.xml"),
     "hours": ("mod_db", "dialplan/services/hours.xml"),
@@ -125,6 +130,7 @@ GROUPS = (
     ("pickup", "hours", "IVR", "voicemail", "call detail records"),
     ("do not disturb", "faxes", "users of the Event Socket", "billing"),
     ("intercom", "speed dials", "queues"),
+    ("paging groups",),
 )
 """Services that are deployed together: none brings a module or a file that another one needs, so
 each has to bring all of its own."""
@@ -338,3 +344,131 @@ def test_pickup_of_a_group_call(operator: Operator, exchange: Exchange) -> None:
     call.play(CALLER_HZ)
     picked.play(CALLEE_HZ)
     still_talking(call, picked)
+
+
+PAGING = """
+    cdr=Cdr("json"),
+    features=FeatureCodes(do_not_disturb="*78", do_not_disturb_off="*79"),
+    paging_groups=[
+        PagingGroup("hall", ["1000", "1001", "1002", "1003", "1004"], number=7900,
+                    from_extensions=["1000", "1005"]),
+        PagingGroup("office", ["1003", "1005"], number=7901, max_seconds=5),
+        PagingGroup("bells", ["1006"], number=7902),
+    ],
+    media="""
+BEEP_HZ = 640
+
+
+@pytest.fixture
+def paging(operator: Operator) -> None:
+    operator.describe(SITE.replace("media=", PAGING.lstrip("\n "), 1))
+    operator.succeed()
+    operator.ssh(HOST, "fs_cli -x 'db delete/do-not-disturb/1004'")
+
+
+def asked(phone: Phone) -> list[Message]:
+    """The calls that came to a phone."""
+    return [m for m in phone.messages if m.method == "INVITE" and m.status is None and not m.sent]
+
+
+def records(operator: Operator) -> list[tuple[str, str, bool]]:
+    """Who called what, and whether it was answered, of each call that has a record."""
+    said = operator.ssh(HOST, f"cat {paths.CALLS}/*.jsonl 2>/dev/null || true")
+    found = [json.loads(line) for line in said.splitlines()]
+    return [(one["caller"], one["dialled"], one["answered"] is not None) for one in found]
+
+
+def test_a_page_reaches_who_is_free(operator: Operator, exchange: Exchange, paging: None) -> None:
+    """Who talks, or is not to be disturbed, is left alone; nobody is heard but the caller"""
+    caller, first, second = (
+        phone_of(operator, HOST, exchange, number, answers_itself=True)
+        for number in ("1000", "1001", "1002")
+    )
+    quiet = phone_of(operator, HOST, exchange, "1004", answers_itself=True)
+    assert quiet.call("*78").wait_ended().by == "them"
+    talking = phone_of(operator, HOST, exchange, "1003", answers_itself=True)
+    others = [phone_of(operator, HOST, exchange, number) for number in ("1005", "1006")]
+    talks, answered = put_through(others[1], talking, "1003")
+    before = len(records(operator))
+    page = caller.call("7900")
+    paged = [first.incoming(), second.incoming()]
+    page.wait_established()
+    assert_heard(page, BEEP_HZ, 0.4)
+    for one in paged:
+        one.wait_established()
+        one.play(CALLEE_HZ)
+    page.play(CALLER_HZ)
+    page.forget()
+    for one in paged:
+        assert_heard(one, CALLER_HZ, 1)
+        assert one.number == "1000"
+        assert_not_heard(one, CALLEE_HZ)
+    assert_not_heard(page, CALLEE_HZ)
+    # One page at a time, by those who may.
+    assert others[0].call("7900").wait_ended().code == 486
+    assert others[1].call("7900").wait_ended().code == 403
+    # All of this group are in a call: this is the caller's.
+    assert others[0].call("7901").wait_ended().code == 486
+    still_talking(talks, answered)
+    page.hangup()
+    for one in paged:
+        assert one.wait_ended().by == "them"
+    for phone in (first, second):
+        (invite,) = asked(phone)
+        assert "answer-after=0" in invite.header("call-info")
+        assert "alert-autoanswer" in invite.header("alert-info")
+    assert [len(asked(phone)) for phone in (caller, quiet, talking)] == [0, 0, 1]
+    talks.hangup()
+    answered.wait_ended()
+    # One record of the page, none of its phones'; the talk has ended last.
+    talk = ("1006", "1003", True)
+    made = until(lambda: records(operator)[before:], lambda found: talk in found)
+    assert sorted(one for one in made if one[1] != "*78") == [
+        ("1000", "7900", True),
+        ("1005", "7900", False),
+        ("1005", "7901", False),
+        talk,
+        ("1006", "7900", False),
+    ]
+
+
+def test_a_page_ends_by_itself(operator: Operator, exchange: Exchange, paging: None) -> None:
+    """After max_seconds, and where no phone is willing to answer by itself"""
+    caller = phone_of(operator, HOST, exchange, "1000")
+    willing = phone_of(operator, HOST, exchange, "1003", answers_itself=True)
+    page = caller.call("7901")
+    one = willing.incoming()
+    one.wait_established()
+    assert page.wait_ended().by == "them"
+    assert one.wait_ended().by == "them"
+    assert 3 <= one.final_stats.seconds <= 7
+    unwilling = phone_of(operator, HOST, exchange, "1006")
+    page = caller.call("7902")
+    ringing = unwilling.incoming()
+    page.wait_established()
+    assert ringing.wait_ended().by == "them"
+    assert not ringing.established
+    assert page.wait_ended().by == "them"
+
+
+def test_a_page_takes_its_bells_back(operator: Operator, exchange: Exchange, paging: None) -> None:
+    """A phone that is not willing stops ringing when the caller hangs up"""
+    caller = phone_of(operator, HOST, exchange, "1000")
+    unwilling = phone_of(operator, HOST, exchange, "1006")
+    page = caller.call("7902")
+    ringing = unwilling.incoming()
+    page.wait_established()
+    page.hangup()
+    assert ringing.wait_ended().by == "them"
+    assert not ringing.established
+
+
+def test_nothing_but_an_extension_pages(
+    operator: Operator, exchange: Exchange, paging: None
+) -> None:
+    """A call that is transferred to the number ends"""
+    member = phone_of(operator, HOST, exchange, "1002", answers_itself=True)
+    call, answered = connected(operator, HOST, exchange)
+    answered.transfer("7900")
+    assert call.wait_ended().by == "them"
+    assert asked(member) == []

@@ -156,6 +156,7 @@ def test_whoever_picks_up_is_who_answered() -> None:
     [
         leg(step("1001", routed=False)),
         leg(step("1002", routed=False), cc_side="agent", cc_agent="1002", cc_queue="sales"),
+        leg(step("1002"), paged="true"),
     ],
 )
 def test_a_called_leg_is_a_part_of_the_callers_call(part: Any) -> None:

@@ -306,6 +306,8 @@ def described(pick: Any) -> Site:
         ring_groups=[m.RingGroup("g", ["1000", "1001"], number="6100",
                                  outside=[m.outside("017012345", by=1000)] if asks else [],
                                  strategy=pick("ring", ["together", "in-turn"]))],
+        paging_groups=[m.PagingGroup("p", ["1000", "1001"], number="7900",
+                                     from_extensions=pick("page", [None, ["1000"]]))],
         faxes=[m.Fax("office", number="3200")] if is_default else [],
         applications=[m.Application("own", port=8084, number="6300")],
         notices=[m.Notice("storm", m.say("Stay at home."), number="6200")],

@@ -153,6 +153,37 @@ def test_a_code_that_takes_a_number_is_refused_alone(tmp_path: Path) -> None:
     ]
 
 
+PAGES = """
+domain: cc.example.net
+extensions: [1000-1003]
+paging_groups:
+  - {name: hall, members: [1000, 1001, 1002], number: 7900, from_extensions: [1000, 1003]}
+  - {name: alone, members: [1001], number: 7901, max_seconds: 30}
+"""
+
+
+@pytest.mark.parametrize(
+    ("dialled", "caller", "then"),
+    [
+        (
+            "7900",
+            "1000",
+            "1000 pages 1001, 1002 for 60 s: each that is in no call answers by itself, where its "
+            "phone is willing to",
+        ),
+        ("7900", "1001", "the call is refused (403): extension 1001 is not in from_extensions"),
+        ("7901", "1001", "the call is refused (486): the group has nobody but 1001"),
+    ],
+)
+def test_pages(dialled: str, caller: str, then: str, tmp_path: Path) -> None:
+    file = tmp_path / "site.yaml"
+    file.write_text(PAGES)
+    site = Site.load(file)
+    lines = list(explain(site, dialled, moment("2026-11-23T10:00", site), caller=caller))
+    name, index = ("hall", 0) if dialled == "7900" else ("alone", 1)
+    assert lines == [f"{dialled} is paging group {name} (paging_groups[{index}].number)", then]
+
+
 CODES = """
 domain: cc.example.net
 extensions: [{number: 1000, voicemail: true}, 1001]

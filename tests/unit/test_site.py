@@ -50,6 +50,7 @@ from callcenter.site import (
     Notice,
     OpenPort,
     OutboundLimits,
+    PagingGroup,
     Parking,
     Queue,
     Rate,
@@ -244,6 +245,8 @@ notices:
   - {name: storm, announcement: {say: Stay at home.}, number: 6200, otherwise: {ivr: main}}
 ring_groups:
   - {name: sales, members: [1000, "1001"], strategy: in-turn, otherwise: {ivr: main}}
+paging_groups:
+  - {name: hall, members: [1001, "1002"], number: 7900, from_extensions: [1000], max_seconds: 30}
 speech: {command: [cat, "{language}"]}
 hold_music: {say: Please hold., language: en}
 recording:
@@ -555,6 +558,15 @@ def twin() -> Site:
         notices=[Notice("storm", say("Stay at home."), number="6200", otherwise=ivr("main"))],
         ring_groups=[
             RingGroup("sales", ["1000", "1001"], strategy="in-turn", otherwise=ivr("main"))
+        ],
+        paging_groups=[
+            PagingGroup(
+                "hall",
+                ["1001", "1002"],
+                number="7900",
+                from_extensions=["1000"],
+                max_seconds=30,
+            )
         ],
         speech=Speech(command=["cat", "{language}"]),
         hold_music=say("Please hold.", language="en"),

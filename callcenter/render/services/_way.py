@@ -146,8 +146,8 @@ def numbers(site: Site) -> Iterator[tuple[str, str]]:
 
 
 def codes(site: Site) -> Iterator[tuple[str, str, str]]:
-    """Yield feature codes that act for the extension that dials them: the name in the context of
-    services, the code, and a pattern of what is dialled after it."""
+    """Yield codes and pages, which act for the extension that dials them: the name in the context
+    of services, the code, and a pattern of what is dialled after it."""
     for name in (
         *("forward_off", "forward", "do_not_disturb_off", "do_not_disturb"),
         *("pickup", "intercom"),
@@ -155,6 +155,8 @@ def codes(site: Site) -> Iterator[tuple[str, str, str]]:
         if (code := getattr(site.features, name)) is not None:
             after = rf"(\d{{2,{DIGITS}}})" if name in WITH_NUMBER else ""
             yield name.replace("_", "-"), code, after
+    for group in site.paging_groups:
+        yield f"page-{group.name}", group.number, ""
 
 
 def config(path: str, site: Site, **values: object) -> File:

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 
 from callcenter.render import sounds
 from callcenter.render._files import File
-from callcenter.render.services import pins
+from callcenter.render.services import paging_groups, pins
 from callcenter.render.services._way import config
 from callcenter.site import Conference, Site
 
@@ -21,11 +21,13 @@ def modules(site: Site) -> tuple[str, ...]:
 
 
 def files(site: Site) -> Iterator[File]:
-    """Yield the profiles, and the dialplan that leads into them."""
+    """Yield the profiles, of pages as well, and the dialplan that leads into conferences."""
+    if site.conferences or site.paging_groups:
+        music = sounds.HOLD_MUSIC if site.hold_music is not None else None
+        page = paging_groups.PROFILE
+        yield config("autoload_configs/conference.conf.xml", site, music=music, page=page)
     if not site.conferences:
         return
-    music = sounds.HOLD_MUSIC if site.hold_music is not None else None
-    yield config("autoload_configs/conference.conf.xml", site, music=music)
     yield config(
         "dialplan/services/conferences.xml",
         site,

@@ -83,6 +83,7 @@ class Given:
     @cached_property
     def _led_to(self) -> set[str]:
         members = [number for group in self.site.ring_groups for number in group.members]
+        members += [number for group in self.site.paging_groups for number in group.members]
         led = [to.extension for _, to in destinations_in(self.site) if isinstance(to, ToExtension)]
         dialled = self.site.speed_dials.values()
         paying = [one.number for one in self.site.extensions if one.account]
@@ -155,6 +156,9 @@ class Given:
             return None
         if isinstance(to, ToExtension):
             return self.extension(to.extension)
+        if path.startswith("paging_groups"):
+            group = next(one for one in self.site.paging_groups if one.number == number)
+            return self.resource("paging_groups", group.name)
         if path.startswith("parking"):
             return self.parking
         if path.endswith(".night"):

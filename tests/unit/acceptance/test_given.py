@@ -69,6 +69,7 @@ def test_what_a_call_may_come_to() -> None:
         ("7000", "queues sales of cc1"),
         ("6100", "ring_groups sales of cc1"),
         ("3001", "conferences open of cc1"),
+        ("7900", "paging_groups hall of cc1"),
         ("3200", "faxes office of cc1"),
         ("5900", "parking all of cc1"),
         ("5907", "parking all of cc1"),
