@@ -6,7 +6,7 @@ pyinfra inventories/prod deploy/callcenter.py
 from pyinfra import host, inventory
 
 from callcenter.site import LocalPostgres, Site, Switch
-from roles import billing, firewall, freeswitch, kamailio, postgresql, web, windows
+from roles import billing, certificates, firewall, freeswitch, kamailio, postgresql, web, windows
 from roles.host import HostState, preflight
 from roles.host.operations import passed
 
@@ -19,6 +19,7 @@ if switch.is_windows:
     windows.preflight(site=site, switch=switch, found=there)
 else:
     found = host.get_fact(HostState)
+    asking = sum(len(inventory.get_group(name, [])) for name in ("switches", "edges"))
 
     if is_edge:
         preflight(site=site, switch=switch, found=found, service="kamailio")
@@ -29,6 +30,7 @@ else:
         switches = len(inventory.get_group("switches", []))
         billing.preflight(site=site, switches=switches)
         web.preflight(site=site, switches=switches)
+    certificates.preflight(site=site, hosts=asking)
 
 passed(name="Linux and Windows hosts alike")
 
@@ -38,12 +40,15 @@ if switch.is_windows:
     windows.configure(site=site, found=there)
 elif is_edge:
     kamailio.install(site=site, found=found)
-    kamailio.configure(site=site, switch=switch, alone=True)
+    certificates.install(site=site, found=found, mails=False)
 
     opened = firewall.look(found)
     firewall.configure(site=site, found=found, present=opened, rtp=False)
+    certificates.activate(site=site, found=found)
+    kamailio.configure(site=site, switch=switch, alone=True)
     kamailio.activate(site=site, switch=switch, found=found, alone=True)
     firewall.activate(site=site, found=found, present=opened, rtp=False)
+    certificates.retire(site=site, found=found)
 else:
     freeswitch.install(site=site, found=found)
     if isinstance(site.database, LocalPostgres):
@@ -53,19 +58,24 @@ else:
     billing.install(site=site, found=found)
     if site.network.edge:
         kamailio.install(site=site, found=found)
-        kamailio.configure(site=site, switch=switch)
     else:
         kamailio.retire(found=found)
     web.install(site=site, found=found)
+    certificates.install(site=site, found=found, mails=True)
 
     opened = firewall.look(found)
     firewall.configure(site=site, found=found, present=opened)
+    # Where an authority gives none, what runs goes on with the files that it has.
+    certificates.activate(site=site, found=found)
+    if site.network.edge:
+        kamailio.configure(site=site, switch=switch)
     freeswitch.activate(site=site, switch=switch, found=found)
     if site.network.edge:
         kamailio.activate(site=site, switch=switch, found=found)
     firewall.activate(site=site, found=found, present=opened)
     billing.activate(site=site, found=found)
     web.activate(site=site, switch=switch, found=found)
+    certificates.retire(site=site, found=found)
     if not isinstance(site.database, LocalPostgres):
         # It goes when nothing asks it any more.
         postgresql.install(site=site, found=found)

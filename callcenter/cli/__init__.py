@@ -28,6 +28,7 @@ COMMANDS: Mapping[str, str] = {
     "phone": "print how to point a Linphone at a site",
     "secrets": "list the secrets of a site and where they are kept, or make another",
     "phones": "list the links and QR codes by which phones configure themselves",
+    "authority": "print the certificate of the site's own authority, which phones are given",
     "status": "show a switch's phones, calls, trunks, agents and who waits",
     "fs_cli": "ask FreeSWITCH on a switch",
     "logs": "print what the services of a host have logged",

@@ -15,12 +15,12 @@ from dataclasses import dataclass
 from typing import Final
 
 from cryptography.hazmat.primitives.serialization import Encoding
+from cryptography.x509 import load_pem_x509_certificate
 from markupsafe import Markup
 
 from callcenter.render._templates import plain, text, xml
 from callcenter.render.services.hours import posix_rule
 from callcenter.site import DeskPhone, Extension, Site
-from callcenter.site.certificates import check_certificates
 from callcenter.site.provisioning import Make
 
 __all__ = ["AUTHORITY", "EXPIRES", "MAKERS", "Served", "Zone", "address", "served"]
@@ -152,8 +152,7 @@ class Known:
     @property
     def is_own_authority(self) -> bool:
         """True where the phone is to trust another authority."""
-        assert self.site.provisioning is not None
-        return self.site.provisioning.authority is not None
+        return self.site.phones_authority() is not None
 
     def codecs(self, names: Mapping[str, str]) -> list[str]:
         """Return the Site's codecs that the make has, in their order, by its own names."""
@@ -161,10 +160,9 @@ class Known:
 
     def authority(self) -> bytes:
         """Return the certificate that the phone is to trust, and nothing else of its file."""
-        assert self.site.provisioning is not None
-        assert self.site.provisioning.authority is not None
-        [given] = check_certificates("provisioning.authority", self.site.provisioning.authority)
-        return given.public_bytes(Encoding.PEM)
+        given = self.site.phones_authority()
+        assert given is not None
+        return load_pem_x509_certificate(given).public_bytes(Encoding.PEM)
 
 
 def _yealink(known: Known) -> Iterator[Served]:

@@ -72,6 +72,9 @@ def watched(site: Site) -> list[str]:
     """List the files that a running Kamailio has read, or was started by."""
     tables = [f"{paths.KAMAILIO}/{name}" for name in TABLES.values()]
     tls = [] if site.network.tls is None else TLS_FILES
+    if site.acme is not None:
+        # Its certificate comes without a deploy, by who has asked for it.
+        tls = [paths.KAMAILIO_TLS]
     return [paths.KAMAILIO_CONFIG, paths.KAMAILIO_DROP_IN, *tables, *tls]
 
 
@@ -127,19 +130,15 @@ def _files(site: Site, edge: Switch, alone: bool) -> Iterator[File]:
             release_tool=paths.RELEASE_TOOL,
         ),
     )
-    if (tls := site.network.tls) is not None:
-        yield File(
-            paths.KAMAILIO_TLS,
-            plain(
-                "kamailio/tls.cfg.j2",
-                certificate=paths.KAMAILIO_TLS_CERTIFICATE,
-                key=paths.KAMAILIO_TLS_KEY,
-                ciphers=CIPHERS,
-            ),
-        )
-        yield File(paths.KAMAILIO_TLS_CERTIFICATE, tls.certificate.read_bytes())
-        own = f"{site.reveal(tls.key).strip()}\n".encode()
-        yield File(paths.KAMAILIO_TLS_KEY, own, 0o640, GROUP)
+    if site.network.tls is not None:
+        certificate, key = paths.KAMAILIO_TLS_CERTIFICATE, paths.KAMAILIO_TLS_KEY
+        if site.acme is not None:
+            certificate, key = paths.ACME_CERTIFICATE, paths.ACME_KAMAILIO_KEY
+        tls = plain("kamailio/tls.cfg.j2", certificate=certificate, key=key, ciphers=CIPHERS)
+        yield File(paths.KAMAILIO_TLS, tls)
+    if (served := site.served()) is not None:
+        yield File(paths.KAMAILIO_TLS_CERTIFICATE, served[0])
+        yield File(paths.KAMAILIO_TLS_KEY, served[1], 0o640, GROUP)
     hashes = [(one.number, 0, a1_hash(site, one)) for one in site.extensions]
     yield File(f"{paths.KAMAILIO}/{TABLES['ha1']}", _table(hashes), 0o640, GROUP)
     rings = [(one.number, 1, one.ring_seconds * 1000) for one in site.extensions]

@@ -98,6 +98,11 @@ def egress(site: Site) -> Mapping[str, list[str]]:
     ports = sorted({url.port or 443 for url in urls if url.scheme == "https"})
     web = [f"tcp dport {port} accept" for port in ports]
     rules[users.HTTP] = [*names, *web, *further] if web else []
+    if site.acme is not None:
+        # Its answers name further addresses of the authority, on the directory's port or on HTTPS'.
+        ports = sorted({443, urlsplit(site.acme.directory).port or 443})
+        web = [f"tcp dport {port} accept" for port in ports]
+        rules[users.ACME] = [*names, *web, *further]
     return {user: list(dict.fromkeys(given)) for user, given in rules.items()}
 
 

@@ -5,6 +5,18 @@ from __future__ import annotations
 from typing import Final
 
 __all__ = [
+    "ACME",
+    "ACME_ALARM_UNIT",
+    "ACME_AUTHORITIES",
+    "ACME_CERTIFICATE",
+    "ACME_CURRENT",
+    "ACME_KAMAILIO_KEY",
+    "ACME_OURS",
+    "ACME_STATE",
+    "ACME_TOOL",
+    "ACME_UNIT",
+    "ACME_USERS",
+    "ACME_WEB_KEY",
     "ALARM",
     "ALARM_LOG",
     "ALARM_TOOL",
@@ -273,3 +285,23 @@ KAMAILIO_APPLIED: Final = "/run/kamailio/applied"
 FIREWALL_RULES: Final = "/etc/callcenter/firewall.nft"
 FIREWALL_UNIT: Final = "callcenter-firewall.service"
 FIREWALL_TABLE: Final = "callcenter"
+
+ACME: Final = "/etc/callcenter/acme"
+"""Folder of what an authority has given over ACME, as services read it. No deploy writes it."""
+ACME_CURRENT: Final = f"{ACME}/current"
+"""Link to the folder of what is valid now: a certificate and its keys change in one moment."""
+ACME_CERTIFICATE: Final = f"{ACME_CURRENT}/chain.pem"
+ACME_KAMAILIO_KEY: Final = f"{ACME_CURRENT}/kamailio.key"
+ACME_WEB_KEY: Final = f"{ACME_CURRENT}/callcenter-web.key"
+"""Key under the name of the user that reads it, as the one before."""
+ACME_AUTHORITIES: Final = "/etc/callcenter/acme-authorities.pem"
+"""Certificates by which the directory's server is known."""
+ACME_STATE: Final = f"{STATE}/acme"
+"""Folder of accounts, and of what was asked for. It goes with the service."""
+ACME_TOOL: Final = "/usr/lib/callcenter/acme"
+ACME_UNIT: Final = "/etc/systemd/system/callcenter-acme"
+"""Path without .service and .timer."""
+ACME_ALARM_UNIT: Final = "/etc/systemd/system/callcenter-acme-alarm.service"
+ACME_USERS: Final = "/etc/sysusers.d/callcenter-acme.conf"
+ACME_OURS: Final = f"{STATE}/lego"
+"""File that is there where a deploy has installed lego."""

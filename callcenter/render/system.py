@@ -19,6 +19,7 @@ from callcenter.render._templates import plain
 from callcenter.render.freeswitch import CLI_CONFIG, MAILER
 from callcenter.render.services import http_applications, records, voicemails
 from callcenter.site import AptRepository, LocalPostgres, SignalWire, Site, SiteError, Switch
+from callcenter.site.authorities import ACME_PORT
 
 __all__ = [
     "PackageSource",
@@ -254,6 +255,7 @@ def sends_mail(site: Site) -> bool:
         or any(one.mail for one in site.faxes)
         or site.outbound_limits.alarm
         or site.guessers.alarm
+        or site.acme
     )
 
 
@@ -476,6 +478,7 @@ def firewall(
         "further": packet_filter.further(site),
         "matches": packet_filter.matches,
         "strangers": packet_filter.strangers(site),
+        "acme_port": ACME_PORT,
         "egress": packet_filter.egress(site) if rtp and site.firewall.egress else {},
     }
     return Tree(

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Final
 
 __all__ = [
+    "ACME",
     "BANS",
     "FAX",
     "FILTER",
@@ -35,4 +36,7 @@ WEB: Final = "callcenter-web"
 """User that speaks HTTPS with strangers, and may read the key of the certificate."""
 PHONES: Final = "callcenter-phones"
 """User that reads what a phone is given, and hands it out once."""
+ACME: Final = "callcenter-acme"
+"""User that asks an authority for certificates, and answers it at port 80. Hosts have it where
+their Site asks."""
 OURS: Final = (MAIL, FAX, HTTP, BANS, FILTER, WEB, PHONES)

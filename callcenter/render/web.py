@@ -28,23 +28,29 @@ def configuration(site: Site, switch: Switch, library: Callable[[], bytes]) -> T
 
 
 def _files(site: Site, switch: Switch, library: Callable[[], bytes]) -> Iterator[File]:
-    if (web := site.web_server) is None or (tls := site.network.tls) is None:
+    if (web := site.web_server) is None or site.network.tls is None:
         return
     _, port = web
+    certificate, key = paths.WEB_CERTIFICATE, paths.WEB_KEY
+    if site.acme is not None:
+        certificate, key = paths.ACME_CERTIFICATE, paths.ACME_WEB_KEY
     host = f"[{switch.bind_address}]" if ":" in switch.bind_address else switch.bind_address
     config = plain(
         "web/nginx.conf.j2",
         paths=paths,
         site=site,
         address=f"{host}:{port}",
+        certificate=certificate,
+        key=key,
         ciphers=CIPHERS,
         # Desk phones ask for files below their link.
         below="(/[0-9A-Za-z.-]{1,40})?" if any(one.phones for one in site.extensions) else "",
         pages=() if site.web_phone is None else ("index.html", "phone.css", "phone.js", "jssip.js"),
     )
     yield File(paths.WEB_CONFIG, config)
-    yield File(paths.WEB_CERTIFICATE, tls.certificate.read_bytes())
-    yield File(paths.WEB_KEY, f"{site.reveal(tls.key).strip()}\n".encode(), 0o640, users.WEB)
+    if (served := site.served()) is not None:
+        yield File(paths.WEB_CERTIFICATE, served[0])
+        yield File(paths.WEB_KEY, served[1], 0o640, users.WEB)
     yield File(
         paths.WEB_UNIT,
         plain(

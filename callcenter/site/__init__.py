@@ -2,6 +2,7 @@
 
 from callcenter.site._model import SiteError
 from callcenter.site.applications import Application
+from callcenter.site.authorities import Acme, OwnAuthority
 from callcenter.site.billing import Billing, Rate
 from callcenter.site.callers import CallerRule, Callers
 from callcenter.site.caps import Cap
@@ -70,6 +71,7 @@ from callcenter.site.web_phone import WebPhone
 __all__ = [
     "CODECS",
     "PASSED",
+    "Acme",
     "Agent",
     "AgentCodes",
     "Announcement",
@@ -109,6 +111,7 @@ __all__ = [
     "OpenDuring",
     "OpenPort",
     "OutboundLimits",
+    "OwnAuthority",
     "Packages",
     "PagingGroup",
     "Parking",

@@ -20,6 +20,7 @@ from pydantic import (
 
 from callcenter.site._model import Problem, model
 from callcenter.site._types import Many, Networks, Port, Transport
+from callcenter.site.authorities import PhoneCertificate
 from callcenter.site.secrets import Secret
 
 __all__ = ["Firewall", "Network", "OpenPort", "PhoneTls", "Wss"]
@@ -82,12 +83,14 @@ class PhoneTls:
     """SIP by TLS 1.2 or 1.3 for phones. It ends at Kamailio, so it needs ``network.edge``. A phone
     is not asked for a certificate: it logs in by its password as before."""
 
-    certificate: Path
+    certificate: PhoneCertificate
     """Certificate (PEM, on this machine) with the Site's domain among its names, and after it those
     of the authorities between. Phones refuse one of another name, and one whose authority they do
-    not know. One that has ended, has not begun, or is not signed by the next is refused."""
-    key: Annotated[Secret, AfterValidator(Secret.as_key)]
-    """Private key of the certificate, as PEM without a passphrase. None is ever made."""
+    not know. One that has ended, has not begun, or is not signed by the next is refused. Or who
+    gives the Site one: ``Acme(…)`` or ``OwnAuthority()``."""
+    key: Annotated[Secret, AfterValidator(Secret.as_key)] | None = None
+    """Private key of a certificate that is a file, as PEM without a passphrase. None is ever
+    made."""
     _: KW_ONLY
     port: Port = 5061
     """TCP port (RFC 3261, 19.1.2)."""
@@ -99,6 +102,18 @@ class PhoneTls:
     come about. Its key is in SDP (SDES, RFC 4568), so it needs ``plain_from=[]``."""
     wss: Wss | None = None
     """SIP by secure WebSocket for phones in a browser. Default: none."""
+
+    @model_validator(mode="after")
+    def _check(self) -> Self:
+        is_file = isinstance(self.certificate, Path)
+        if is_file and self.key is None:
+            raise Problem("key", "is missing; give the certificate's, as secret('phones-key')")
+        if not is_file and self.key is not None:
+            raise Problem(
+                "key",
+                "is that of a certificate which is a file, and this one has its own; leave it out",
+            )
+        return self
 
 
 @model

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from callcenter.site._model import Problem
+from callcenter.site.authorities import ACME_PORT
 from callcenter.site.network import ANYWHERE
 
 if TYPE_CHECKING:
@@ -83,6 +84,9 @@ def _own(site: Site) -> Iterator[_Listener]:
     if (web := site.web_server) is not None:
         words = f"{web[0]}, which network.sip_from opens"
         yield _Listener("tcp", web[1], words, site.network.sip_from)
+    if site.acme is not None:
+        words = "where ACME asks for network.tls.certificate"
+        yield _Listener("tcp", ACME_PORT, words, ANYWHERE)
     never = "the Event Socket, which must never be opened"
     yield _Listener("tcp", site.event_socket.port, never)
     if (tls := site.event_socket.tls) is not None:

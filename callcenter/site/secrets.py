@@ -20,7 +20,7 @@ import os
 import re
 import secrets as _random
 import subprocess
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -289,6 +289,27 @@ class Vault:
             values |= {name: _made(name, missing[name]) for name in made}
         # By logging, so that whoever has the process decides where it goes: standard error.
         _LOG.warning("made %d secrets in %s; keep a copy of it", len(made), self._file)
+
+    def made(
+        self,
+        wanted: Secret,
+        make: Callable[[], str],
+        is_good: Callable[[str], bool] = lambda _: True,
+    ) -> str:
+        """Return the value, made by ``make`` and kept where there is none that is good."""
+        found = self.known(wanted)
+        if found is not None and is_good(found):
+            return found
+        if found is not None and (place := self.place(wanted)) != str(self._file):
+            raise SecretUnavailable(
+                f"{wanted!r} has to be made anew, and is kept in {place}; take it out there"
+            )
+        with self._changed() as values:
+            # Another run may have made it while this one waited for the lock.
+            if wanted.name not in values or not is_good(values[wanted.name]):
+                values[wanted.name] = make()
+        _LOG.warning("made %r in %s; keep a copy of it", wanted, self._file)
+        return values[wanted.name]
 
     def renew(self, wanted: Secret) -> None:
         """Make another value of a secret that was made here; the old one is gone."""

@@ -36,6 +36,14 @@ from callcenter.site._plan import (
 )
 from callcenter.site._types import Domain, Many, Map, Number, Timezone, dialled, no_entries
 from callcenter.site.applications import Application
+from callcenter.site.authorities import (
+    ACME_PORT,
+    Acme,
+    OwnAuthority,
+    ending,
+    issued,
+    root,
+)
 from callcenter.site.billing import Billing
 from callcenter.site.blocks import unfolded
 from callcenter.site.callers import Callers
@@ -406,6 +414,8 @@ class Site:
                 taken = "event_socket.tls.port"
             if port == SSH:
                 taken = "ssh's"
+            if port == ACME_PORT and self.acme is not None:
+                taken = "where ACME asks for network.tls.certificate"
             if taken is not None:
                 raise Problem(path, f"{port} is {taken}; use 443 or another")
             others[port] = path
@@ -516,15 +526,59 @@ class Site:
             own = check_certificates(f"trunks[{index}].certificate", trunk.certificate)[0]
             if (wrong := fits(key, own)) is not None:
                 raise Problem(path, wrong)
-        if (tls := self.network.tls) is not None:
-            if (key := self.vault.known(tls.key)) is None:
-                raise Problem("network.tls.key", self.vault.lacking(tls.key))
-            own = check_served("network.tls.certificate", tls.certificate, self.domain)
-            if (wrong := fits(key, own)) is not None:
+        given = None if self.network.tls is None else self.network.tls.certificate
+        field = "network.tls.certificate"
+        if self._file is not None:
+            served, wanted = self._file
+            if (key := self.vault.known(wanted)) is None:
+                raise Problem("network.tls.key", self.vault.lacking(wanted))
+            if (wrong := fits(key, check_served(field, served, self.domain))) is not None:
                 raise Problem("network.tls.key", wrong)
+        if self.acme is not None and (wrong := self.acme.refuses(self.domain)) is not None:
+            raise Problem(field, wrong)
         if self.provisioning is not None and (file := self.provisioning.authority) is not None:
-            assert tls is not None
-            check_authority("provisioning.authority", file, tls.certificate)
+            if isinstance(given, OwnAuthority):
+                raise Problem(
+                    "provisioning.authority",
+                    f"is given to phones already where {field} is OwnAuthority(); leave it out",
+                )
+            check_authority(
+                "provisioning.authority", file, given if isinstance(given, Path) else None
+            )
+
+    @property
+    def _file(self) -> tuple[Path, Secret] | None:
+        """Certificate for phones by TLS and its key, where the operator gives both."""
+        tls = self.network.tls
+        if tls is None or tls.key is None or not isinstance(tls.certificate, Path):
+            return None
+        return tls.certificate, tls.key
+
+    @property
+    def acme(self) -> Acme | None:
+        """Authority that hosts ask for the certificate by ACME, or None."""
+        tls = self.network.tls
+        return tls.certificate if tls is not None and isinstance(tls.certificate, Acme) else None
+
+    def served(self) -> tuple[bytes, bytes] | None:
+        """Return what deploys put on the hosts for phones by TLS, as PEM: the certificate with
+        those that follow it, and its key. Return None where hosts get it by ACME, or need none."""
+        if self._file is not None:
+            path, wanted = self._file
+            return path.read_bytes(), f"{self.reveal(wanted).strip()}\n".encode()
+        if self.network.tls is None or self.acme is not None:
+            return None
+        return issued(self.vault, self.domain)
+
+    def phones_authority(self) -> bytes | None:
+        """Return the certificates (PEM) of the authority that phones have to be given, or None
+        where they know it."""
+        tls = self.network.tls
+        if tls is not None and isinstance(tls.certificate, OwnAuthority):
+            return root(self.vault)
+        if self.provisioning is not None and self.provisioning.authority is not None:
+            return self.provisioning.authority.read_bytes()
+        return None
 
     def needs_switch(self) -> list[str]:
         """List what of the Site an inventory without a switch cannot have, a line each."""
@@ -641,9 +695,26 @@ class Site:
 
     def _ending(self) -> list[str]:
         """List the certificates that phones will refuse soon, a line each."""
-        if self.network.tls is None:
+        path = "network.tls.certificate"
+        if (
+            self.acme is not None
+            and self.acme.is_public
+            and self.network.holds(self.network.sip_from)
+        ):
+            return [
+                f"Site.{path}: Let's Encrypt asks at port {ACME_PORT} of {self.domain} from the "
+                "internet, and network.sip_from names local networks alone; see that it gets there"
+            ]
+        if self.network.tls is None or self.acme is not None:
             return []
-        path, file = "network.tls.certificate", self.network.tls.certificate
+        if self._file is None:
+            if (made := ending(self.vault)) is None:
+                return []
+            return [
+                f"Site.{path}: that of the Site's own authority ends on {made:%Y-%m-%d}; deploy, "
+                "which makes another"
+            ]
+        file, _ = self._file
         end = min(one.not_valid_after_utc for one in check_certificates(path, file))
         if end - datetime.now(UTC) > RENEWED_BEFORE:
             return []
@@ -771,6 +842,18 @@ class Site:
             if (served := getattr(self, field)) is not None:
                 return f"{field}.port", served.port
         return None
+
+    def one_asked(self, hosts: int) -> list[str]:
+        """List why so many hosts cannot get a certificate by ACME, a line each: one of them is
+        asked, and another has asked for it."""
+        if self.acme is None or hosts < 2:
+            return []
+        return self.placed(
+            [
+                f"Site.network.tls.certificate: HTTP-01 asks one of the {hosts} hosts behind "
+                f"{self.domain}, whichever that is; give a certificate as a file, or use one host"
+            ]
+        )
 
     def one_giver(self, switches: int) -> list[str]:
         """List why so many switches cannot serve links, a line each: a link is good once."""

@@ -6,6 +6,7 @@ import ipaddress
 
 from callcenter.render import paths
 from callcenter.site import Site, Switch
+from callcenter.site.authorities import ACME_PORT
 from callcenter.site.families import other_family, out_of_reach
 from roles.host.facts import State
 
@@ -15,6 +16,7 @@ SUPPORTED = {"bookworm": "Debian 12", "trixie": "Debian 13"}
 PROCESSES = {
     "network.http_port": paths.HTTP_GUARD_TOOL.rpartition("/")[2],
     "event_socket.tls.port": "stunnel4",
+    "network.tls.certificate": "lego",
     **dict.fromkeys(
         ("provisioning.port", "web_phone.port"),
         paths.WEB_UNIT.rpartition("/")[2].removesuffix(".service"),
@@ -90,6 +92,8 @@ def problems(site: Site, switch: Switch, found: State, service: str = "freeswitc
             for index, one in enumerate(site.trunks)
             if one.transport == "tls"
         ]
+    if site.acme is not None:
+        wanted.append(("network.tls.certificate", ACME_PORT, switch.bind_address, ("tcp",)))
     if service == "freeswitch":
         wanted.append(("event_socket.port", site.event_socket.port, "127.0.0.1", ("tcp",)))
         if site.http_applications:
@@ -100,10 +104,13 @@ def problems(site: Site, switch: Switch, found: State, service: str = "freeswitc
             wanted.append((*web, switch.bind_address, ("tcp",)))
     for listener in found.listeners:
         for field, port, address, protocols in wanted:
+            # Who asks may come by any of the host's addresses, and at no other port.
+            is_acme = field == "network.tls.certificate"
+            everywhere = (listener.address,) if is_acme else ()
             taken = (
                 listener.port == port
                 and listener.protocol in protocols
-                and listener.address in (address, "0.0.0.0", "::", "*")
+                and listener.address in (address, "0.0.0.0", "::", "*", *everywhere)
             )
             ours = {PROCESSES.get(field, service)}
             if field == "network.sip_port" and found.edge:
@@ -112,7 +119,8 @@ def problems(site: Site, switch: Switch, found: State, service: str = "freeswitc
             if taken and listener.process not in ours:
                 out.append(
                     f"port {port}/{listener.protocol} ({field}) is taken by {listener.process}; "
-                    "stop that service, or choose another port in the Site"
+                    "stop that service, or "
+                    + ("give a certificate" if is_acme else "choose another port in the Site")
                 )
     if found.free_megabytes < FREE_MEGABYTES:
         out.append(
@@ -131,6 +139,7 @@ def _open(site: Site, service: str) -> list[str]:
     """List what another packet filter would have to let in."""
     network = site.network
     out = [f"{port}/{'udp' if way == 'udp' else 'tcp'}" for way, port in network.listeners]
+    out += [f"{ACME_PORT}/tcp"] if site.acme is not None else []
     if service == "freeswitch":
         out.append(f"{network.rtp_ports[0]}-{network.rtp_ports[1]}/udp")
         for trunk in site.trunks:

@@ -255,12 +255,16 @@ def exchange(
 
 def authorities(site: Site, file: Path) -> Path | None:
     """Write whom phones of a Site with TLS trust: this machine's authorities, and those that the
-    Site's own certificate comes with. Return None where nothing comes by TLS."""
+    Site's own certificate comes with, or that it names. Return None where nothing comes by TLS."""
     if site.network.tls is None:
         return None
     known = ssl.get_default_verify_paths().cafile
-    texts = [site.network.tls.certificate, *([Path(known)] if known else [])]
-    file.write_text("\n".join(one.read_text() for one in texts))
+    texts = [Path(known).read_bytes()] if known else []
+    if (served := site.served()) is not None:
+        texts.append(served[0])
+    if site.acme is not None and site.acme.ca_file is not None:
+        texts.append(site.acme.ca_file.read_bytes())
+    file.write_bytes(b"\n".join(texts))
     return file
 
 

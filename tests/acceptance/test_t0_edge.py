@@ -16,6 +16,7 @@ from callcenter import render
 from callcenter.client.inventory import Host
 from callcenter.render import paths
 from callcenter.site import Site, Switch
+from callcenter.site.authorities import is_late
 from tests.acceptance.conftest import authorities, local_address
 from tests.acceptance.support.phones import Exchange, Phone, RegistrationRefused
 from tests.acceptance.support.waiting import PATIENCE, eventually
@@ -63,8 +64,25 @@ def test_certificate(site: Site, switch: Switch, tmp_path: Path) -> None:
     plain = socket.create_connection((switch.announced_address, tls.port), timeout=PATIENCE)
     with asked.wrap_socket(plain, server_hostname=site.domain) as shown:
         seen = shown.getpeercert(binary_form=True)
-    own = x509.load_pem_x509_certificates(tls.certificate.read_bytes())[0]
-    assert seen == own.public_bytes(serialization.Encoding.DER)
+    assert seen is not None
+    if (served := site.served()) is not None:
+        own = x509.load_pem_x509_certificates(served[0])[0]
+        assert seen == own.public_bytes(serialization.Encoding.DER)
+        return
+    given = x509.load_der_x509_certificate(seen)
+    begin, end = given.not_valid_before_utc, given.not_valid_after_utc
+    assert not is_late(begin, end), f"it ends on {end:%Y-%m-%d}, and nobody has renewed it"
+
+
+def test_renewal(host: Any, site: Site) -> None:
+    """What asks for a certificate by ACME does so twice a day, and has not failed"""
+    if site.acme is None:
+        pytest.skip("the Site asks for no certificate by ACME")
+    name = paths.ACME_UNIT.rpartition("/")[2]
+    assert host.service(f"{name}.timer").is_running
+    assert host.service(f"{name}.timer").is_enabled
+    failed = host.run(f"systemctl is-failed --quiet {name}.service").rc == 0
+    assert not failed, host.check_output(f"journalctl -u {name} -n 20 -o cat --no-pager")
 
 
 @pytest.fixture

@@ -315,7 +315,7 @@ trunks=[Trunk("carrier", host="sip.carrier.test", networks=["198.51.100.0/24"], 
 def test_rendered_files_show_no_secret_and_make_none(
     shop: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    described(shop, TRUNK, SITE.replace("Network(", "Network(edge=True, "))
+    described(shop, TRUNK, SITE.replace("Network(", "Network("))
     monkeypatch.setenv("CALLCENTER_SECRET_CARRIER", SECRET)
     # The key that Kamailio signs ways with, which is no field.
     monkeypatch.setenv("CALLCENTER_SECRET_EDGE_DIALOGS", SECRET)
@@ -340,7 +340,7 @@ def test_a_private_key_is_there_and_not_rendered(
 ) -> None:
     """It has to fit its certificate, so no stand-in will do."""
     certificate, key = Authority.make(shop / "own").certificate("shop.example.net")
-    tls = f"edge=True, tls=PhoneTls({str(certificate)!r}, secret('phones-key')), "
+    tls = f"tls=PhoneTls({str(certificate)!r}, secret('phones-key')), "
     described(shop, text=SITE.replace("Network(", f"Network({tls}"))
     if by == "variable":
         monkeypatch.setenv("CALLCENTER_SECRET_PHONES_KEY", key.read_text())
@@ -357,7 +357,7 @@ def test_a_private_key_is_there_and_not_rendered(
 
 def test_a_key_that_is_not_there_is_said(shop: Path, capsys: pytest.CaptureFixture[str]) -> None:
     certificate, _ = Authority.make(shop / "own").certificate("shop.example.net")
-    tls = f"edge=True, tls=PhoneTls({str(certificate)!r}, secret('phones-key')), "
+    tls = f"tls=PhoneTls({str(certificate)!r}, secret('phones-key')), "
     described(shop, text=SITE.replace("Network(", f"Network({tls}"))
     assert main(["check"]) == 1
     said = capsys.readouterr().err

@@ -53,7 +53,7 @@ def described(
     more_of_tls: dict[str, Any] = {"plain_from": [], "srtp": True} if encrypted else {}
     tls = PhoneTls(certificate, own, **more_of_tls)
     given: dict[str, Any] = {
-        "network": Network(sip_from="anywhere", edge=True, tls=tls),
+        "network": Network(sip_from="anywhere", tls=tls),
         "firewall": Firewall(ssh_from="anywhere"),
         "secret_file": authority.folder / "secrets.json",
         "extensions": [
@@ -220,7 +220,7 @@ from callcenter.site import *
 site = Site(
     domain="cc.example.net",
     extensions=[Extension(1000, name="Reception, ground floor"), *Extension.range(1001, 1999)],
-    network=Network(sip_from="anywhere", edge=True, tls=PhoneTls(CERTIFICATE, secret("key"))),
+    network=Network(sip_from="anywhere", tls=PhoneTls(CERTIFICATE, secret("key"))),
     firewall=Firewall(ssh_from="anywhere"),
     MORE
 )

@@ -292,7 +292,7 @@ class TestMasks:
         site = replace(
             SITE,
             domain="cc.example.net",
-            network=Network(sip_from="anywhere", edge=True, tls=PhoneTls(**known)),
+            network=Network(sip_from="anywhere", tls=PhoneTls(**known)),
             trunks=(
                 Trunk("a", host="sip.a.net", networks=["192.0.2.1"], transport="tls",
                       ca_file=authority.file, **known),

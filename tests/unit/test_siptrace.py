@@ -175,7 +175,7 @@ def test_ports_and_what_cannot_be_read(certificates: object) -> None:
     assert unseen(site, switch) == ["trunk secret: goes by TLS, and is not shown"]
     assert unseen(site, edge) == []
     tls = PhoneTls(certificate=Path("switch.pem"), key=secret("switch"))
-    site = described(domain="switch", network=Network(edge=True, tls=tls, sip_from="anywhere"))
+    site = described(domain="switch", network=Network(tls=tls, sip_from="anywhere"))
     [phones, _] = unseen(site, switch)
     assert phones.startswith("what phones send by TLS is not shown; the messages between Kamailio")
     assert unseen(site, edge) == ["what phones send by TLS is not shown; none is"]

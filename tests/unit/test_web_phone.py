@@ -47,7 +47,7 @@ def described(authority: Authority, wss: Wss | None = None, **more: Any) -> Site
     own = Secret(literal=key.read_text())
     tls = PhoneTls(certificate, own, plain_from=[], srtp=True, wss=wss)
     given: dict[str, Any] = {
-        "network": Network(sip_from="anywhere", edge=True, tls=tls),
+        "network": Network(sip_from="anywhere", tls=tls),
         "firewall": Firewall(ssh_from="anywhere"),
         "secret_file": authority.folder / "secrets.json",
         "extensions": [Extension(1000), Extension(1001)],
