@@ -219,6 +219,8 @@ TIERS: dict[str, Tier] = {
             **BROWSER,
             # Of the carrier in test_carriers.py.
             "sbin/kamailio": "kamailio",
+            # Of the authority in test_certificates.py.
+            "bin/pebble": "pebble",
         },
         # Where it cannot be had, the tests that need it are skipped.
         prepare=". bin/_environment; examples_environment || true",
