@@ -15,13 +15,16 @@ from pathlib import Path
 
 from callcenter.client import npm
 from callcenter.client.inventory import Host
-from callcenter.render import Tree, freeswitch, kamailio, system, web, windows
+from callcenter.render import Tree, acme, freeswitch, kamailio, system, web, windows
 from callcenter.site import Site, SiteError
 from callcenter.site.secrets import VARIABLES, Secret
 
 __all__ = ["SSH_PORT", "configuration", "files", "masked", "rehearsed"]
 
 _KEY = re.compile(rb"-----BEGIN ([A-Z ]*PRIVATE KEY)-----.*?-----END \1-----", re.DOTALL)
+
+_FITTING = ("key", "certificate")
+"""Kinds of secrets that have no stand-in."""
 
 RELEASE = "bookworm"
 """Debian's release whose package source is shown; a deploy asks the host for its own."""
@@ -34,16 +37,16 @@ def rehearsed(site: Site) -> Iterator[Site]:
     """Give the same Site with stand-ins for its secrets. Literals are refused, since they stand in
     the description itself. Keys have to fit their certificates, so they stay until
     :func:`masked`."""
-    named = dict(site.secrets())
-    if literal := [path for path, one in named.items() if one.literal is not None]:
+    named = site.secrets()
+    if literal := [path for path, one in named if one.literal is not None]:
         raise SiteError([f"Site.{literal[0]}: is a literal, which would be shown; use secret(…)"])
-    values = {one.name: _stand_in(one) for one in named.values() if one.kind != "key"}
+    values = {one.name: _stand_in(one) for _, one in named if one.kind not in _FITTING}
     values |= {
         one.name: key
-        for one in named.values()
-        if one.kind == "key" and (key := site.vault.known(one)) is not None
+        for _, one in named
+        if one.kind in _FITTING and (key := site.vault.known(one)) is not None
     }
-    keys = {one.variable for one in named.values() if one.kind == "key"}
+    keys = {one.variable for _, one in named if one.kind in _FITTING}
     # All of them: what is made for a service of the host is no field of the Site.
     kept = {
         name: os.environ.pop(name)
@@ -84,7 +87,8 @@ def files(site: Site, host: Host) -> Tree:
     """Return all files that a host is given."""
     tree = list(configuration(site, host))
     if host.is_edge:
-        return Tree([*tree, *system.firewall(site, [SSH_PORT], rtp=False)])
+        asks = acme.configuration(site, mails=False)
+        return Tree([*tree, *asks, *system.firewall(site, [SSH_PORT], rtp=False)])
     if host.switch.is_windows:
         return Tree(tree)
     return Tree(
@@ -97,6 +101,7 @@ def files(site: Site, host: Host) -> Tree:
             *system.billing(site),
             *(kamailio.configuration(site, host.switch) if site.network.edge else ()),
             *web.configuration(site, host.switch, npm.library),
+            *acme.configuration(site, mails=True),
             *system.firewall(site, [SSH_PORT]),
         ]
     )

@@ -17,6 +17,7 @@ KINDS = {
     "pin": "a PIN",
     "key": "a private key",
     "given": "given by others",
+    "certificate": "a certificate",
 }
 
 

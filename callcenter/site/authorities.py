@@ -26,6 +26,8 @@ from callcenter.site.secrets import Secret, Vault
 
 __all__ = [
     "ACME_PORT",
+    "HOST",
+    "ROOT",
     "Acme",
     "OwnAuthority",
     "PhoneCertificate",
@@ -145,9 +147,9 @@ PhoneCertificate = Annotated[
 ]
 """A certificate of the operator's as a file, or who gives the Site one."""
 
-ROOT = Secret("certificates/authority", kind="given")
+ROOT = Secret("certificates/authority", kind="certificate")
 """Secret of the own authority: its key and its certificate, as PEM."""
-HOST = Secret("certificates/hosts", kind="given")
+HOST = Secret("certificates/hosts", kind="certificate")
 """Secret of what the own authority has given the hosts: key and certificate, as PEM."""
 
 _ROOT_DAYS = 7300

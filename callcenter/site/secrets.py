@@ -62,10 +62,12 @@ class SecretUnavailable(RuntimeError):
     """A secret store is configured and cannot be read; says which and how to mend it."""
 
 
-Kind = Literal["password", "pin", "key", "given"]
+Kind = Literal["password", "pin", "key", "given", "certificate"]
 
 
 _NEVER_MADE = ("key", "given")
+_MADE_ELSEWHERE = (*_NEVER_MADE, "certificate")
+"""Kinds that :meth:`Vault.ensure` makes nothing of."""
 
 
 _LOG = logging.getLogger(__name__)
@@ -89,9 +91,10 @@ class Secret:
         self.name = name
         self._literal = literal
         self.kind = kind
-        """Kind of value that is made where there is none: a password, or the digits of a PIN. The
-        private key of a certificate is never made, nor is what others give. Two secrets of one name
-        are the same secret, so it is no part of their equality."""
+        """Kind of value that is made where there is none: a password, the digits of a PIN, or a key
+        with its certificate, of an authority of the Site's own. The private key of a certificate
+        that comes as a file is never made, nor is what others give. Two secrets of one name are the
+        same secret, so it is no part of their equality."""
 
     def as_pin(self) -> Secret:
         """Return the same secret, where it stands for something that is typed on a phone."""
@@ -279,7 +282,7 @@ class Vault:
         missing = {
             one.name: one.kind
             for one in wanted
-            if one.kind not in _NEVER_MADE and self.known(one) is None
+            if one.kind not in _MADE_ELSEWHERE and self.known(one) is None
         }
         if not missing:
             return
@@ -312,7 +315,8 @@ class Vault:
         return values[wanted.name]
 
     def renew(self, wanted: Secret) -> None:
-        """Make another value of a secret that was made here; the old one is gone."""
+        """Make another value of a secret that was made here; the old one is gone. That of a
+        certificate is made by who needs it next."""
         if wanted.kind in _NEVER_MADE:
             by = "a certificate's" if wanted.kind == "key" else "given by others"
             raise SecretUnavailable(f"{wanted!r} is {by}, and never made; ask for another there")
@@ -322,7 +326,9 @@ class Vault:
                 f"what is kept in {self._file} is made anew"
             )
         with self._changed() as values:
-            values[wanted.name] = _made(wanted.name, wanted.kind)
+            del values[wanted.name]
+            if wanted.kind not in _MADE_ELSEWHERE:
+                values[wanted.name] = _made(wanted.name, wanted.kind)
 
     def place(self, wanted: Secret) -> str | None:
         """Return where a secret's value is kept, or None where there is none yet."""

@@ -38,6 +38,8 @@ from callcenter.site._types import Domain, Many, Map, Number, Timezone, dialled,
 from callcenter.site.applications import Application
 from callcenter.site.authorities import (
     ACME_PORT,
+    HOST,
+    ROOT,
     Acme,
     OwnAuthority,
     ending,
@@ -460,7 +462,7 @@ class Site:
             if room.number is not None
         }
         for path, wanted in self.secrets():
-            if wanted.kind == "key":
+            if wanted.kind in ("key", "certificate"):
                 # Several trunks may have one certificate; see _check_certificates.
                 continue
             value = self.vault.known(wanted)
@@ -796,6 +798,9 @@ class Site:
         out = list(_secrets_in(self, ""))
         if self.provisioning is not None:
             out += [("provisioning", secret_of(one.number)) for one in self.extensions]
+        tls = self.network.tls
+        if tls is not None and isinstance(tls.certificate, OwnAuthority):
+            out += [("network.tls.certificate", one) for one in (ROOT, HOST)]
         return out
 
     def reveal(self, wanted: Secret) -> str:

@@ -20,18 +20,23 @@ from pyinfra.api import Config, StringCommand
 from pyinfra.context import ctx_host, ctx_state
 
 from callcenter.onhost.stun import Known
-from callcenter.render import Tree, freeswitch, paths, system
+from callcenter.render import Tree, acme, freeswitch, paths, system
 from callcenter.site import (
+    Acme,
     AptRepository,
     EventSocket,
     Extension,
     Fax,
+    Network,
+    PhoneTls,
     SignalWire,
     Site,
     Smtp,
     Switch,
 )
 from callcenter.site.secrets import Secret
+from roles.certificates import AcmeState
+from roles.certificates import operations as certificates
 from roles.files.facts import ManagedFiles, MaskedContents
 from roles.files.operations import tree
 from roles.firewall import operations as firewall
@@ -52,6 +57,12 @@ FAX = Site(
     extensions=(Extension("1000"),),
     faxes=(Fax("office", mail="fax@example.net"),),
     smtp=Smtp("mail.example.net", sender="pbx@example.net"),
+)
+CERTIFIED = Site(
+    "cc.example.net",
+    extensions=(Extension("1000"),),
+    network=Network(edge=True, tls=PhoneTls(Acme("a@example.net", terms_agreed=True))),
+    smtp=FAX.smtp,
 )
 KNOWN = Known("203.0.113.10", "stun.example.net 3478 10.0.0.5")
 STUN = Switch("cc1", address="10.0.0.5", stun="stun.example.net")
@@ -197,12 +208,18 @@ SCRIPTS: dict[str, Callable[[Path], list[str]]] = {
         operations.stun(replace(STUN, stun=None)),
         *scripts_of(commands(operations.no_answer, KNOWN)),
     ],
+    "a certificate by ACME": lambda _: [
+        acme.configuration(CERTIFIED, mails=True)[paths.ACME_TOOL].text,
+        *scripts_of(commands(certificates.obtained, "0123")),
+        certificates.GONE,
+    ],
     "the facts": lambda _: [
         HostState().command(),
         ManagedFiles().command("freeswitch", ["/etc/a b", "/etc/c'd"]),
         MaskedContents().command(["a b", "c'd"], below="/etc/"),
         ReleaseState().command(),
         FirewallState().command(),
+        AcmeState().command(),
     ],
 }
 
