@@ -152,14 +152,16 @@ ROOT = Secret("certificates/authority", kind="certificate")
 HOST = Secret("certificates/hosts", kind="certificate")
 """Secret of what the own authority has given the hosts: key and certificate, as PEM."""
 
+_ROOT_BITS, _HOST_BITS = 3072, 2048
+"""Lengths of keys that hold for as long as the certificates (NIST SP 800-57, 5.6.3)."""
 _ROOT_DAYS = 7300
 _HOST_DAYS = 397
 """Days that a certificate holds: those which browsers and phones of Apple's take."""
 RENEWED_BEFORE = timedelta(days=90)
 """Time before its end from which on a deploy makes another."""
 
-# What every desk phone reads, whatever its age.
 _Key = rsa.RSAPrivateKey
+"""Kind of key that every desk phone reads, whatever its age."""
 
 
 def root(vault: Vault) -> bytes:
@@ -224,7 +226,7 @@ def _kept(key: _Key, certificate: x509.Certificate) -> str:
 
 
 def _new_root() -> str:
-    key = rsa.generate_private_key(65537, 3072)
+    key = rsa.generate_private_key(65537, _ROOT_BITS)
     # Another root has another name: who has trusted both can tell whose a certificate is.
     number = x509.random_serial_number()
     name = f"Call centre's authority {number:040x}"[:48]
@@ -241,7 +243,7 @@ def _new_root() -> str:
 
 def _new_host(authority: str, domain: str) -> str:
     by, above = _parts(authority)
-    key = rsa.generate_private_key(65537, 2048)
+    key = rsa.generate_private_key(65537, _HOST_BITS)
     # A name in a subject has 64 characters; those in the extension count.
     subject = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, domain[:64])])
     may = dict.fromkeys(_USES, False) | {"digital_signature": True, "key_encipherment": True}
