@@ -42,6 +42,7 @@ def _files(site: Site, mails: bool) -> Iterator[File]:
         "acme": acme,
         "smtp": smtp,
         "mailer": MAILER,
+        "web": paths.WEB_UNIT.rpartition("/")[2],
         "alarm": paths.ACME_ALARM_UNIT.rpartition("/")[2] if smtp is not None else None,
         "quote": shlex.quote,
         "domain": site.domain,

@@ -20,10 +20,11 @@ from cryptography import x509
 
 from callcenter.render import paths, users
 from tests.acceptance.support.phones import Exchange
-from tests.acceptance.support.waiting import eventually
+from tests.acceptance.support.waiting import PATIENCE, eventually
 from tests.certificates import Authority
 from tests.roles.conftest import ROOT, SITE, Operator
 from tests.roles.support import hold_and_resume, phone_of, put_through, still_talking, verify
+from tests.roles.test_limits import MAIL_SERVER, SMTP, mail_server
 
 pytestmark = pytest.mark.skipif(
     shutil.which("pebble") is None, reason="pebble, an ACME server of Debian's, is not installed"
@@ -32,6 +33,7 @@ pytestmark = pytest.mark.skipif(
 HOST = "certified1"
 DOMAIN = "roles.callcenter.test"
 DIRECTORY = "acme.callcenter.test"
+EMAIL = "phones@callcenter.test"
 ACME, MANAGEMENT, NAMES = 14000, 15000, 8053
 PORT, WEB = 5061, 443
 UNIT = paths.ACME_UNIT.rpartition("/")[2]
@@ -119,12 +121,10 @@ class Certified:
     def describe(self, certificate: str) -> None:
         """Give the Site somebody who gives it a certificate."""
         tls = f"Network(edge=True, tls=PhoneTls({certificate}), "
-        site = SITE.replace("Network(", tls).replace(
-            "media=", "provisioning=Provisioning(), media="
-        )
-        self.operator.describe(site)
+        more = f"provisioning=Provisioning(), {SMTP} media="
+        self.operator.describe(SITE.replace("Network(", tls).replace("media=", more))
 
-    def by_acme(self, email: str = "phones@callcenter.test") -> None:
+    def by_acme(self, email: str = EMAIL) -> None:
         """Have it ask pebble."""
         directory = f"https://{DIRECTORY}:{ACME}/dir"
         self.describe(
@@ -167,7 +167,7 @@ def certified(
     address = next(one.address for one in operator.lab.hosts if one.name == HOST)
     pebble = Pebble(gateway, address, Authority.make(folder / "server"))
     made = Certified(operator, pebble, folder / "known.pem")
-    made.ssh(f"echo {gateway} {DIRECTORY} >>/etc/hosts")
+    made.ssh(f"echo {gateway} {DIRECTORY} {MAIL_SERVER} >>/etc/hosts")
     with pebble.running():
         made.known.write_text(f"{pebble.authority.file.read_text()}\n{pebble.root()}")
         made.by_acme()
@@ -233,15 +233,19 @@ def test_a_renewal_costs_no_call(certified: Certified, tmp_path: Path) -> None:
 
 
 def test_what_cannot_be_served_is_not_used(certified: Certified, tmp_path: Path) -> None:
-    """A certificate of another name: the unit fails, the next deploy tells, and what is served
-    stays."""
+    """A certificate of another name: the unit fails, who is responsible is mailed, the next deploy
+    tells, and what is served stays."""
     before = certified.shown()
     kept = tmp_path / "kept"
     folder = f"$(echo {paths.ACME_STATE}/*)/certificates"
     kept.write_text(certified.ssh(f"cat {folder}/{DOMAIN}.crt"))
     other, _ = Authority.make(tmp_path / "other").certificate("other.test", days=(-1, 9))
     certified.ssh(f"cat >{folder}/{DOMAIN}.crt <<'END'\n{other.read_text()}END")
-    assert "failed" in certified.ssh(f"systemctl start {UNIT}; systemctl is-failed {UNIT}")
+    with mail_server(certified.operator.lab, EMAIL) as mails:
+        assert "failed" in certified.ssh(f"systemctl start {UNIT}; systemctl is-failed {UNIT}")
+        mail = mails.get(timeout=PATIENCE)
+    assert mail["subject"] == f"{DOMAIN}: its certificate was not renewed"
+    assert f"The host {HOST} could not" in mail.get_content()
     assert "is for another name; it is not used" in certified.ssh(f"journalctl -u {UNIT} -o cat")
     assert certified.shown() == before
     told = certified.operator.succeed()
@@ -254,7 +258,7 @@ def test_what_cannot_be_served_is_not_used(certified: Certified, tmp_path: Path)
 def test_nobody_answers(certified: Certified) -> None:
     """An authority that is away: the deploy fails with its reason, and what runs is as before."""
     before, pids = certified.shown(), certified.pids()
-    certified.ssh(f"sed -i '/{DIRECTORY}/d' /etc/hosts; echo 127.0.0.2 {DIRECTORY} >>/etc/hosts")
+    certified.ssh(f"sed -i 's/^.* {DIRECTORY}/127.0.0.2 {DIRECTORY}/' /etc/hosts")
     certified.by_acme("others@callcenter.test")
     failed = certified.operator.deploy("-y")
     assert failed.code != 0

@@ -93,14 +93,14 @@ def operator(operator_of: Callable[..., Operator], lab: Lab) -> Operator:
 
 
 @contextmanager
-def mail_server(lab: Lab) -> Iterator[queue.Queue[EmailMessage]]:
-    """A mail server beside the hosts."""
+def mail_server(lab: Lab, to: str = NOC) -> Iterator[queue.Queue[EmailMessage]]:
+    """A mail server beside the hosts, for mail to one address."""
     controllers: Any = pytest.importorskip("aiosmtpd.controller", reason="needs aiosmtpd")
     mails: queue.Queue[EmailMessage] = queue.Queue()
 
     class Handler:
         async def handle_DATA(self, _: Any, __: Any, envelope: Any) -> str:
-            assert (envelope.mail_from, envelope.rcpt_tos) == ("pbx@callcenter.test", [NOC])
+            assert (envelope.mail_from, envelope.rcpt_tos) == ("pbx@callcenter.test", [to])
             message = email.message_from_bytes(envelope.content, policy=email.policy.default)
             assert isinstance(message, EmailMessage)
             mails.put(message)
