@@ -187,9 +187,3 @@ def edge(edge_operator: Operator) -> Iterator[Edge]:
     """The edge under attack."""
     with ExitStack() as resources:
         yield Edge(edge_operator, edge_operator.hosts[0], resources)
-
-
-def known_open(request: pytest.FixtureRequest, why: str) -> None:
-    """Skip what is known to be open, unless whoever runs the attacks wants to see it."""
-    if not request.config.pluginmanager.hasplugin("tests.attack.lines"):
-        pytest.skip(why)

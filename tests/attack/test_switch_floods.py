@@ -1,7 +1,6 @@
 """A switch is flooded, scanned and sent what nobody can read, with twenty calls up all the while.
 
-Once FreeSWITCH answers phones itself, and once the edge before it does. Floods are ten times what
-the packet filter lets one address do in a second.
+Floods are ten times what the packet filter lets one address do in a second.
 """
 
 from __future__ import annotations
@@ -26,12 +25,12 @@ from callcenter.render import paths
 from callcenter.site.ports import reached
 from lab.lab import Lab
 from tests.acceptance.support.phones import Exchange
-from tests.attack.conftest import DOMAIN, Edge, known_open
+from tests.attack.conftest import DOMAIN, Edge
 from tests.attack.flood import Kind, client_hello, flood
 from tests.attack.malformed import MESSAGES, mutated, send_malformed
 from tests.attack.sip import Peer, Transport, WebPeer, framed, opening
 from tests.certificates import Authority
-from tests.roles.conftest import ALONE, BEHIND, SITE, Operator
+from tests.roles.conftest import BEHIND, SITE, Operator
 from tests.roles.support import connected, phone_of, still_talking, until
 from tests.sipp import SIPP, answered_calls, complete_calls, completed, wait_bound
 
@@ -46,7 +45,6 @@ CALLS, NEEDED, HELD = 100, 95, 20
 RATE = 15
 """Calls a second. Each is three that FreeSWITCH counts, at most 200: one without the password."""
 ECHO = "9196"
-DIRECT, BEFORE = "FreeSWITCH alone", "an edge before it"
 
 FLOODED = (
     SITE.replace("Extension.range(1000, 1009", "Extension.range(1000, 1099")
@@ -81,30 +79,18 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="module")
-def deployed(operator_of: Callable[..., Operator], lab: Lab, folder: Path) -> Operator:
+def operator(operator_of: Callable[..., Operator], lab: Lab, folder: Path) -> Operator:
+    """Whoever deploys the switch that is attacked."""
     made = operator_of(HOST)
     made.secrets.touch(0o600)
     keys = {"switch-key": "switch", "phones-key": DOMAIN}
     known = {name: (folder / f"{file}.key").read_text() for name, file in keys.items()}
     made.secrets.write_text(json.dumps(known))
-    return made
-
-
-@pytest.fixture(scope="module", params=[False, True], ids=[DIRECT, BEFORE])
-def is_behind(request: pytest.FixtureRequest) -> bool:
-    """Tell whether an edge is before FreeSWITCH."""
-    return bool(request.param)
-
-
-@pytest.fixture(scope="module")
-def operator(deployed: Operator, lab: Lab, folder: Path, is_behind: bool) -> Operator:
-    """Whoever deploys the switch that is attacked, without an edge and then with one."""
-    site = FLOODED.replace("GATEWAY", lab.gateway).replace("FOLDER", str(folder))
     tls = f'PhoneTls("{folder / DOMAIN}.pem", secret("phones-key"), wss=Wss())'
-    site = site.replace(BEHIND, f"{BEHIND}, tls={tls}" if is_behind else ALONE)
-    deployed.describe(site)
-    deployed.succeed()
-    return deployed
+    site = FLOODED.replace("GATEWAY", lab.gateway).replace("FOLDER", str(folder))
+    made.describe(site.replace(BEHIND, f"{BEHIND}, tls={tls}"))
+    made.succeed()
+    return made
 
 
 @pytest.fixture
@@ -225,21 +211,11 @@ def flooded(edge: Edge, own: Path, kind: Kind, source: str, port: int) -> None:
 
 
 @pytest.mark.parametrize("kind", ["REGISTER", "INVITE", "TCP"])
-def test_a_flood_silences_nobody(
-    edge: Edge,
-    is_behind: bool,
-    unharmed: None,
-    tmp_path: Path,
-    kind: Kind,
-    request: pytest.FixtureRequest,
-) -> None:
+def test_a_flood_silences_nobody(edge: Edge, unharmed: None, tmp_path: Path, kind: Kind) -> None:
     """Gain: nobody telephones as long as one host at the internet does not want it."""
-    if kind == "INVITE" and not is_behind:
-        known_open(request, "docs/security.md: FreeSWITCH counts calls before it asks who calls")
     flooded(edge, tmp_path, kind, edge.new_address(), 5060)
 
 
-@pytest.mark.parametrize("is_behind", [True], indirect=True, ids=[BEFORE], scope="module")
 @pytest.mark.parametrize("port", [TRUNK, PROGRAMS, PHONES, BROWSERS])
 def test_a_flood_of_tls_silences_nobody(
     edge: Edge, unharmed: None, tmp_path: Path, lab: Lab, port: int
@@ -271,7 +247,6 @@ def test_malformed_messages_end_no_call(
             until(status, 200)
 
 
-@pytest.mark.parametrize("is_behind", [True], indirect=True, ids=[BEFORE], scope="module")
 @pytest.mark.parametrize("port", [TRUNK, PROGRAMS])
 def test_malformed_messages_by_tls_end_no_call(
     edge: Edge, unharmed: None, lab: Lab, folder: Path, port: int
@@ -315,7 +290,6 @@ def test_malformed_messages_by_tls_end_no_call(
     until(answers, True)
 
 
-@pytest.mark.parametrize("is_behind", [True], indirect=True, ids=[BEFORE], scope="module")
 @pytest.mark.parametrize("port", [PHONES, BROWSERS])
 def test_malformed_messages_at_the_edges_tls_end_no_call(
     edge: Edge, unharmed: None, lab: Lab, folder: Path, port: int
@@ -389,7 +363,6 @@ def test_what_answers_is_what_the_site_says(operator: Operator, lab: Lab) -> Non
     assert answering <= wanted
 
 
-@pytest.mark.parametrize("is_behind", [True], indirect=True, ids=[BEFORE], scope="module")
 def test_a_restart_with_a_hundred_phones_forgets_none(
     operator: Operator, exchange: Exchange
 ) -> None:

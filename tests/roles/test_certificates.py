@@ -120,7 +120,7 @@ class Certified:
 
     def describe(self, certificate: str) -> None:
         """Give the Site somebody who gives it a certificate."""
-        tls = f"Network(edge=True, tls=PhoneTls({certificate}), "
+        tls = f"Network(tls=PhoneTls({certificate}), "
         more = f"provisioning=Provisioning(), {SMTP} media="
         self.operator.describe(SITE.replace("Network(", tls).replace("media=", more))
 

@@ -60,7 +60,7 @@ def described(folder: Path, certificate: Any, **more: Any) -> Site:
     given: dict[str, Any] = {
         "domain": DOMAIN,
         "extensions": [Extension(1000)],
-        "network": Network(sip_from="anywhere", edge=True, tls=PhoneTls(certificate)),
+        "network": Network(sip_from="anywhere", tls=PhoneTls(certificate)),
         "firewall": Firewall(ssh_from="anywhere"),
         "secret_file": folder / "secrets.json",
     }
@@ -143,9 +143,7 @@ def test_both_can_be_written_in_yaml(tmp_path: Path, written: str, said: str | N
 def test_it_is_said_where_nobody_comes_from_outside(tmp_path: Path) -> None:
     (said,) = by_acme(
         tmp_path,
-        network=Network(
-            sip_from=["10.0.0.0/8"], edge=True, tls=PhoneTls(Acme(EMAIL, terms_agreed=True))
-        ),
+        network=Network(sip_from=["10.0.0.0/8"], tls=PhoneTls(Acme(EMAIL, terms_agreed=True))),
     ).warnings()
     assert said.startswith("Site.network.tls.certificate: Let's Encrypt asks at port 80 of")
     assert by_acme(tmp_path).warnings() == []

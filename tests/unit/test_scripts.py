@@ -61,7 +61,7 @@ FAX = Site(
 CERTIFIED = Site(
     "cc.example.net",
     extensions=(Extension("1000"),),
-    network=Network(edge=True, tls=PhoneTls(Acme("a@example.net", terms_agreed=True))),
+    network=Network(tls=PhoneTls(Acme("a@example.net", terms_agreed=True))),
     smtp=FAX.smtp,
 )
 KNOWN = Known("203.0.113.10", "stun.example.net 3478 10.0.0.5")
