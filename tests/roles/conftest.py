@@ -79,6 +79,7 @@ FIRST = (
     "voicemail",
     "trunks",
     "phone_tls",
+    "certificates",
     "preflight",
     "provisioning",
     "outside",
