@@ -385,18 +385,23 @@ CODE = "${system(id)}"
         "<sip:x@10.0.0.1;received=10.0.0.2>",
         "<sip:x@10.0.0.1;maddr=10.0.0.2>",
         "<sip:x@10.0.0.1?Replaces=a>",
+        "<sip:x@10.0.0.1;pn-prid=a,b>",
+        "<sip:x@10.0.0.1;pn-prid=%0Ay>",
+        "<sip:x@10.0.0.1;pn-prid=${x}>",
+        "<sip:x@10.0.0.1;pn-other=x>",
         "<tel:+4930>",
         "<sip:x@10.0.0.1>, <sip:y@10.0.0.2>",
         f'"{CODE}" <sip:x@10.0.0.1>',
         '<sip:x@10.0.0.1>;+sip.instance="${x}"',
-        "<sip:" + "x" * 300 + "@10.0.0.1>",
+        "<sip:" + "x" * 450 + "@10.0.0.1>",
+        "<sip:x@10.0.0.1;pn-prid=" + "x" * 440 + ">",
     ],
 )
 def test_a_contact_is_no_code(edge: Edge, contact: str) -> None:
     """Gain: a dial string or a shell, for whoever has one password."""
     phone = edge.phone("1000")
     assert edge.register(phone, "1000", contact) in (0, 400)
-    location = "kamcmd ul.lookup location 1000"
+    location = "kamcmd ul.dump"
     assert contact[5:12] not in edge.operator.ssh(edge.host, location)
 
 

@@ -297,6 +297,30 @@ def test_a_router_is_kept_from_forgetting(peers: Callable[..., Peer]) -> None:
         assert got.startswith(b"NOTIFY ")
 
 
+def test_a_phone_is_called_by_what_wakes_it(operator: Operator, exchange: Exchange) -> None:
+    """Parameters of RFC 8599 are kept in the registration, and are in the INVITE to the phone"""
+    server = next(one.address for one in operator.lab.hosts if one.name == HOST)
+    with Peer(operator.lab.gateway, (server, 5060)) as phone:
+        push = f"pn-provider=fcm;pn-param=shop-1234;pn-prid=c8K_:APA91b{'x' * 140}-z"
+        answer = phone.login(
+            "REGISTER",
+            f"sip:{DOMAIN}",
+            account(operator, "1008"),
+            changed={"Contact": f"<sip:1008@{phone.contact};{push}>"},
+        )
+        assert answer is not None
+        assert answer.status == 200, answer.text
+        # Nobody here sends a push, and a phone that asks is not told so.
+        assert "sip.pns" not in answer.text
+        assert push in operator.ssh(HOST, "kamcmd ul.lookup location s:1008")
+        call = phone_of(operator, HOST, exchange, "1000").call("1008")
+        invite = answered_by(phone)
+        assert push in invite.text.splitlines()[0]
+        call.wait_established()
+        call.hangup()
+        assert any(one.method == "BYE" for one in phone.messages(PATIENCE))
+
+
 def answered_by(peer: Peer, voice: bytes | None = None) -> Message:
     """Answer the call that a raw phone is rung by, and return its INVITE."""
     invite = next(one for one in peer.messages(PATIENCE) if one.method == "INVITE")
