@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import subprocess
 import wave
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -54,6 +54,14 @@ class Page:
             field.clear()
             field.send_keys(text)
         self.driver.find_element(By.CSS_SELECTOR, "#login button").click()
+
+    def fills(self, **fields: str) -> None:
+        """Fill in a form of an example's, and send it."""
+        for name, text in fields.items():
+            field = self.driver.find_element(By.ID, name)
+            field.clear()
+            field.send_keys(text)
+        self.driver.find_element(By.CSS_SELECTOR, "form button").click()
 
     def ready(self) -> None:
         """Wait until it is registered."""
@@ -136,9 +144,16 @@ class Page:
 
 
 @contextmanager
-def browser(folder: Path, url: str, address: str, authority: Path, hz: int) -> Iterator[Page]:
-    """A browser that trusts an authority, finds a name at an address, and whose microphone hears a
-    tone; at ``url``. ``folder`` is its home."""
+def browser(
+    folder: Path,
+    url: str,
+    address: str,
+    authority: Path,
+    hz: int,
+    others: Mapping[str, str] | None = None,
+) -> Iterator[Page]:
+    """A browser that trusts an authority, finds a name at an address, ``others`` at theirs, and
+    whose microphone hears a tone; at ``url``. ``folder`` is its home."""
     folder.mkdir()
     microphone = folder / "microphone.wav"
     with wave.open(str(microphone), "wb") as file:
@@ -153,6 +168,8 @@ def browser(folder: Path, url: str, address: str, authority: Path, hz: int) -> I
     options = webdriver.ChromeOptions()
     options.binary_location = "/usr/bin/chromium"
     name = url.partition("://")[2].partition("/")[0].partition(":")[0]
+    known = {**(others or {}), name: address}
+    rules = ",".join(f"MAP {one} {where}" for one, where in known.items())
     for word in (
         *("--headless=new", "--no-sandbox", "--disable-gpu", "--disable-quic", "--lang=en"),
         *("--no-first-run", "--disable-background-networking", "--disable-component-update"),
@@ -161,7 +178,7 @@ def browser(folder: Path, url: str, address: str, authority: Path, hz: int) -> I
         f"--use-file-for-fake-audio-capture={microphone}",
         # The ear of the tests; the page itself plays after a click.
         "--autoplay-policy=no-user-gesture-required",
-        f"--host-resolver-rules=MAP {name} {address}",
+        f"--host-resolver-rules={rules}",
     ):
         options.add_argument(word)
     options.set_capability("goog:loggingPrefs", {"browser": "ALL"})

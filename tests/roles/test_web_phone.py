@@ -4,26 +4,33 @@ from __future__ import annotations
 
 import gzip
 import http.client
+import http.server
 import json
+import os
 import re
 import shutil
 import socket
 import ssl
+import subprocess
+import threading
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import ExitStack
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import pytest
 
+from callcenter.client import npm
 from callcenter.render import paths
 from lab import nat, network
 from tests.acceptance.support.audio import assert_heard, assert_speech
 from tests.acceptance.support.phones import Exchange, Phone
+from tests.acceptance.support.waiting import PATIENCE
 from tests.browsers import Page, browser
 from tests.certificates import Authority
-from tests.roles.conftest import SITE, Operator
+from tests.roles.conftest import ROOT, SITE, Operator
 from tests.roles.support import CALLEE_HZ, CALLER_HZ, phone_of, until, until_on
 
 pytestmark = pytest.mark.skipif(
@@ -37,6 +44,10 @@ QUEUE = "7000"
 ECHO = "9196"
 ONE, TWO = "1020", "1021"
 NAMED = "O'Neill & Söhne"
+CRM = "crm.example.net"
+CRM_PORT = 8443
+WSS = f", wss=Wss(origins=['https://{CRM}:{CRM_PORT}'])"
+EMBEDDED = ROOT / "examples/embedded"
 HZ = {ONE: 500, TWO: 900}
 """Tone of each browser's microphone, by its extension."""
 
@@ -61,7 +72,7 @@ class Served:
         """The switch's."""
         return next(one.address for one in self.operator.lab.hosts if one.name == HOST)
 
-    def describe(self, wss: str = ", wss=Wss()", more: str = MORE, **host_data: str) -> None:
+    def describe(self, wss: str = WSS, more: str = MORE, **host_data: str) -> None:
         """Give the Site a new certificate, and say more of it."""
         certificate, key = self.authority.certificate(DOMAIN)
         kept = json.loads(self.operator.secrets.read_text())
@@ -126,6 +137,99 @@ def exchange(switch: Served) -> Iterator[Exchange]:
 def desk_of(switch: Served, exchange: Exchange, number: str) -> Phone:
     """A desk phone, by TLS and SRTP as the Site demands."""
     return phone_of(switch.operator, HOST, exchange, number, transport="tls", srtp="sdes")
+
+
+@pytest.fixture(scope="module")
+def programs(switch: Served, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with the liblinphone example as a program, and the names that it finds."""
+    if not Path("/usr/include/linphone/core.h").exists():
+        pytest.skip("no liblinphone on this machine (apt install liblinphone-dev)")
+    folder = tmp_path_factory.mktemp("programs")
+    (folder / "hosts").write_text(f"127.0.0.1 localhost\n{switch.address} {DOMAIN}\n")
+    code = EMBEDDED / "liblinphone/call.c"
+    words = ("cc", "-Wall", "-Werror", "-o", folder / "liblinphone", code, "-llinphone")
+    subprocess.run(words, check=True)
+    return folder
+
+
+def test_a_program_of_ones_own_calls(switch: Served, exchange: Exchange, programs: Path) -> None:
+    """Registers by TLS with what would wake it, calls, sends digits, hangs up, and is gone"""
+    number = "1004"
+    desk = desk_of(switch, exchange, "1002")
+    (secret := programs / number).write_text(switch.password(number) + "\n")
+    push = "pn-provider=fcm;pn-param=shop-1234;pn-prid=c8K_:APA91bHun4MxP5egoKMwt2KZFBaFUH-1RYqx"
+    environment = {
+        **os.environ,
+        **{"SIP_DOMAIN": DOMAIN, "SIP_USER": number, "SIP_PASSWORD_FILE": str(secret)},
+        **{"SIP_CALL": "1002", "SIP_DIGITS": "15#", "SIP_CA": str(switch.authority.file)},
+        "SIP_PUSH": push,
+    }
+    # Names of its own, as DNS would tell them.
+    within = 'mount --bind "$0" /etc/hosts && exec "$@"'
+    named = ["unshare", "--mount", "sh", "-c", within, str(programs / "hosts")]
+    with subprocess.Popen(
+        [*named, str(programs / "liblinphone")], env=environment, stdout=subprocess.PIPE, text=True
+    ) as process:
+        try:
+            answered = desk.incoming().answer()
+            assert push in switch.operator.ssh(HOST, f"kamcmd ul.lookup location s:{number}")
+            answered.wait_digits("15#")
+            assert answered.wait_ended().by == "them"
+            said, _ = process.communicate(timeout=PATIENCE)
+        finally:
+            process.kill()
+    assert said.split() == ["registered", "talks", "over", "gone"]
+    assert process.returncode == 0
+    # Kamailio forgets what is deleted when it next writes to disk.
+    until(lambda: switch.operator.ssh(HOST, "kamcmd ul.dump"), lambda known: push not in known)
+
+
+@contextmanager
+def served(folder: Path, switch: Served) -> Iterator[str]:
+    """Serve a folder by HTTPS, as a web server of somebody else's."""
+    certificate, key = switch.authority.certificate(CRM)
+    tls = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+    tls.load_cert_chain(certificate, key)
+    handler = partial(http.server.SimpleHTTPRequestHandler, directory=str(folder))
+    with http.server.ThreadingHTTPServer((switch.operator.lab.gateway, CRM_PORT), handler) as at:
+        at.socket = tls.wrap_socket(at.socket, server_side=True)
+        threading.Thread(target=at.serve_forever, daemon=True).start()
+        yield f"https://{CRM}:{CRM_PORT}/"
+        at.shutdown()
+
+
+@pytest.mark.parametrize(("example", "number"), [("jssip", "1006"), ("sipjs", "1007")])
+def test_a_page_of_ones_own_calls(
+    switch: Served, exchange: Exchange, tmp_path: Path, example: str, number: str
+) -> None:
+    """Registers by secure WebSocket from another origin, calls, sends digits, hangs up, and is
+    gone"""
+    folder = EMBEDDED / example
+    if example == "jssip":
+        folder = tmp_path / "page"
+        folder.mkdir()
+        shutil.copy(EMBEDDED / "jssip/index.html", folder)
+        (folder / "jssip.js").write_bytes(npm.library())
+    elif not (folder / "node_modules").exists():
+        pytest.skip("no SIP.js (docs/embedded.md)")
+    desk = desk_of(switch, exchange, "1002")
+    home, names = tmp_path / "home", {DOMAIN: switch.address}
+    with (
+        served(folder, switch) as url,
+        browser(home, url, switch.operator.lab.gateway, switch.authority.file, 500, names) as page,
+    ):
+        page.fills(
+            domain=DOMAIN,
+            user=number,
+            password=switch.password(number),
+            number="1002",
+            digits="15#",
+        )
+        answered = desk.incoming().answer()
+        answered.wait_digits("15#")
+        assert answered.wait_ended().by == "them"
+        page.says("gone")
+        assert page.state.split() == ["registered", "talks", "over", "gone"]
 
 
 @pytest.fixture(scope="module")
