@@ -1,4 +1,4 @@
-"""What an authority has given a host."""
+"""Facts about the certificate that an authority has given a host."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ _UNIT = paths.ACME_UNIT.rpartition("/")[2]
 
 @dataclass(frozen=True)
 class Acme:
-    """What is served, and whether another comes in time."""
+    """Certificate that is served, and its renewal."""
 
     name: str = ""
     """Name of what services have read: a digest of who was asked for what, and one of what was

@@ -1,4 +1,4 @@
-"""What pyinfra's look at the stack costs."""
+"""A saving: pyinfra's look at the stack costs less."""
 
 from __future__ import annotations
 

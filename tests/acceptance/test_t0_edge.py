@@ -75,7 +75,7 @@ def test_certificate(site: Site, switch: Switch, tmp_path: Path) -> None:
 
 
 def test_renewal(host: Any, site: Site) -> None:
-    """What asks for a certificate by ACME does so twice a day, and has not failed"""
+    """The asking for a certificate by ACME happens twice a day, and has not failed"""
     if site.acme is None:
         pytest.skip("the Site asks for no certificate by ACME")
     name = paths.ACME_UNIT.rpartition("/")[2]

@@ -86,7 +86,7 @@ class Pebble:
                     process.wait()
 
     def is_up(self) -> bool:
-        """Whether it serves both its ports."""
+        """Tell whether it serves both its ports."""
         return all(self._serves(port) for port in (ACME, MANAGEMENT))
 
     def _serves(self, port: int) -> bool:
@@ -142,7 +142,7 @@ class Certified:
         return x509.load_der_x509_certificate(seen)
 
     def ssh(self, command: str) -> str:
-        """What a command on the switch prints."""
+        """Return what a command on the switch prints."""
         return self.operator.ssh(HOST, command)
 
     def pids(self) -> str:

@@ -372,14 +372,14 @@ def asked(phone: Phone) -> list[Message]:
 
 
 def records(operator: Operator) -> list[tuple[str, str, bool]]:
-    """Who called what, and whether it was answered, of each call that has a record."""
+    """List who called what, and whether it was answered, of each call that has a record."""
     said = operator.ssh(HOST, f"cat {paths.CALLS}/*.jsonl 2>/dev/null || true")
     found = [json.loads(line) for line in said.splitlines()]
     return [(one["caller"], one["dialled"], one["answered"] is not None) for one in found]
 
 
 def test_a_page_reaches_who_is_free(operator: Operator, exchange: Exchange, paging: None) -> None:
-    """Who talks, or is not to be disturbed, is left alone; nobody is heard but the caller"""
+    """A phone that talks, or is not to be disturbed, is left alone; the caller alone is heard"""
     caller, first, second = (
         phone_of(operator, HOST, exchange, number, answers_itself=True)
         for number in ("1000", "1001", "1002")
