@@ -186,7 +186,7 @@ def test_the_operators_own_tests_prove_it(certified: Certified, tmp_path: Path) 
         certified.operator, "test_certificate or test_renewal", tmp_path / "report.html"
     )
     assert proved.returncode == 0, proved.stdout
-    for line in ("is shown the Site's certificate", "asks for a certificate by ACME"):
+    for line in ("is shown the Site's certificate", "The asking for a certificate by ACME"):
         assert line in proved.stdout, proved.stdout
 
 
