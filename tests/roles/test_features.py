@@ -367,8 +367,9 @@ def paging(operator: Operator) -> None:
 
 
 def asked(phone: Phone) -> list[Message]:
-    """The calls that came to a phone."""
-    return [m for m in phone.messages if m.method == "INVITE" and m.status is None and not m.sent]
+    """The calls that came to a phone, each once: what is not answered at once is said again."""
+    found = [m for m in phone.messages if m.method == "INVITE" and m.status is None and not m.sent]
+    return list({one.header("call-id"): one for one in found}.values())
 
 
 def records(operator: Operator) -> list[tuple[str, str, bool]]:
@@ -393,7 +394,8 @@ def test_a_page_reaches_who_is_free(operator: Operator, exchange: Exchange, pagi
     page = caller.call("7900")
     paged = [first.incoming(), second.incoming()]
     page.wait_established()
-    assert_heard(page, BEEP_HZ, 0.4)
+    # It lasts half a second.
+    assert_heard(page, BEEP_HZ, 0.2)
     for one in paged:
         one.wait_established()
         one.play(CALLEE_HZ)
