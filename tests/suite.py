@@ -164,7 +164,9 @@ TIERS: dict[str, Tier] = {
             "bin/vagrant": "vagrant",
             "share/rubygems-integration/all/gems/vagrant-libvirt-*": "vagrant-libvirt",
         },
-        cores=2,
+        # It would keep two busy by itself. Beside roles, which mostly wait once they are alone, it
+        # takes what these leave.
+        cores=1,
         seconds=90,
     ),
     "smoke": Tier(

@@ -86,6 +86,8 @@ def test_a_codec_that_the_switch_does_not_know(
 
 def test_held_and_resumed(operator: Operator, passing_on: None, exchange: Exchange) -> None:
     call, answered = connected(operator, HOST, exchange)
+    # Who is put on hold within a fifth of a second of the answer has been seen to hear nothing.
+    still_talking(call, answered)
     for held in (call, answered):
         held.hold()
         held.resume()

@@ -178,7 +178,8 @@ def test_busy_not_registered_and_no_answer_apart(operator: Operator, exchange: E
     inside = phone_of(operator, HOST, exchange, "1006")
     caller = phone_of(operator, HOST, exchange, "1000")
     world = world_of(operator, exchange)
-    for call in (world.call("+4930123411"), caller.call("1008")):
+    for who, number in ((world, "+4930123411"), (caller, "1008")):
+        call = who.call(number)
         talked(call, inside.incoming().answer())
     phone = phone_of(operator, HOST, exchange, "1008")
     call = world.call("+4930123411")
