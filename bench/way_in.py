@@ -22,7 +22,7 @@ import lab as lab_package
 from lab.lab import find
 from tests.attack import vanilla
 from tests.forks import Pyinfra
-from tests.roles.conftest import SITE, Operator
+from tests.roles.conftest import ALONE, BEHIND, SITE, Operator
 from tests.sipp import SIPP, complete_calls
 
 WITHOUT, EDGE, VANILLA = "without", "with an edge", "vanilla"
@@ -82,9 +82,11 @@ def main() -> None:
                 operators[name] = operator = Operator(own, lab, (host,), pyinfra)
                 operator.describe(
                     {
-                        WITHOUT: site,
-                        EDGE: site.replace("Network(", "Network(edge=True, "),
-                        VANILLA: site.replace("Firewall(", "Firewall(enabled=False, "),
+                        WITHOUT: site.replace(BEHIND, ALONE),
+                        EDGE: site,
+                        VANILLA: site.replace(BEHIND, ALONE).replace(
+                            "Firewall(", "Firewall(enabled=False, "
+                        ),
                     }[name]
                 )
                 operator.succeed()
