@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import logging
 import re
-import socket
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -24,13 +23,7 @@ from tests.acceptance.support.phones import (
     Srtp,
     Unreachable,
 )
-
-
-def free_port() -> int:
-    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port
+from tests.unit.acceptance.ports import free_port
 
 
 @pytest.fixture

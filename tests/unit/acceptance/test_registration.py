@@ -11,7 +11,6 @@ import socket
 import subprocess
 import time
 from collections.abc import Iterator
-from contextlib import closing
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -31,6 +30,7 @@ from tests.acceptance.support.phones import (
     Transport,
     Unreachable,
 )
+from tests.unit.acceptance.ports import free_port
 
 KAMAILIO = shutil.which("kamailio", path="/usr/sbin:/usr/local/sbin:/usr/bin")
 TLS_MODULE = next(Path("/usr/lib").glob("*/kamailio/modules/tls.so"), None)
@@ -112,12 +112,6 @@ class Registrar:
         return exchange.phone(
             user, password, domain=DOMAIN, server="127.0.0.1", port=port, transport=transport
         )
-
-
-def free_port() -> int:
-    with closing(socket.create_server(("127.0.0.1", 0))) as probe:
-        port: int = probe.getsockname()[1]
-        return port
 
 
 def write_certificate(path: Path) -> None:
