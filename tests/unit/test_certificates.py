@@ -1,4 +1,4 @@
-"""Who gives a Site its certificate: what is refused, what is made, and what hosts are given."""
+"""Certificates of a Site by who gives them: refusals, what is made, and what hosts are given."""
 
 from __future__ import annotations
 

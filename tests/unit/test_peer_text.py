@@ -360,7 +360,7 @@ def test_callers_are_closed_where_they_come_in() -> None:
 
 NUMBER = r"(?:destination|caller_id)_number=(?:\$\d)+"
 LOGGED_IN = r"\$1@cc\.example\.net|(?:sip_auth_username|phone_address)=\$1"
-"""What is set of Kamailio's own headers. The conditions before each are closed."""
+"""Variables that are set of Kamailio's own headers. The conditions before each are closed."""
 
 
 @pytest.mark.parametrize(
