@@ -405,6 +405,14 @@ def test_a_contact_is_no_code(edge: Edge, contact: str) -> None:
     assert contact[5:12] not in edge.operator.ssh(edge.host, location)
 
 
+def test_a_program_of_many_lines_is_no_phone(edge: Edge) -> None:
+    """Gain: phones that are not there, in what an operator is shown of registrations."""
+    phone = edge.phone("1000")
+    for program, status in (("Phone/1 (a; b)", 200), ("x\r\n\tAoR: 9999\r\n\tAddress: sip:x@y", 0)):
+        assert edge.register(phone, "1000", extra=[("User-Agent", program)], timeout=1) == status
+    assert "9999" not in edge.operator.ssh(edge.host, "kamcmd ul.dump")
+
+
 def test_a_phone_is_where_it_registers_from(edge: Edge) -> None:
     """Gain: the edge's packets, and those of a call, go to a carrier or any other host."""
     caller, phone, victim = edge.phone("1000"), edge.peer(), edge.peer()

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import inspect
 import io
 import os
 import shutil
 import subprocess
+import sys
 import tarfile
 import time
 from dataclasses import replace
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
@@ -37,6 +40,7 @@ from roles.freeswitch.facts import Release, ReleaseState
 from roles.freeswitch.operations import local_archive, outdated, unwanted
 from roles.host.checks import problems
 from roles.host.facts import FreeSwitchProcess, HostState, Listener, State
+from roles.host.stack import name_executed_files
 from roles.windows.release import seconds_to_wait
 from tests.certificates import Authority
 
@@ -548,3 +552,19 @@ def test_apt_understands_the_sources(tmp_path: Path) -> None:
 )  # fmt: skip
 def test_a_young_profile_says_how_long_it_must_be_waited_for(answer: str, seconds: int) -> None:
     assert seconds_to_wait(answer) == seconds
+
+
+def test_a_deploy_file_is_a_module_for_inspect(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What is no module's costs a look through all modules, at each operation."""
+    util = import_module("pyinfra_cli.util")
+    (file := tmp_path / "deploy.py").write_text("import inspect\nframe = inspect.currentframe()\n")
+    code = compile(file.read_text(), str(file), "exec")
+    monkeypatch.setattr(util, "PYTHON_CODES", {str(file): code})
+    said: dict[str, Any] = {}
+    exec(code, said)
+    assert inspect.getmodule(said["frame"]) is None
+    name_executed_files()
+    found = inspect.getmodule(said["frame"])
+    assert found is sys.modules.pop(str(file))
