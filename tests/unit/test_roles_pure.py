@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-import inspect
 import io
 import os
 import shutil
 import subprocess
-import sys
 import tarfile
 import time
 from dataclasses import replace
-from importlib import import_module
 from pathlib import Path
 from typing import Any
 
@@ -40,9 +37,9 @@ from roles.freeswitch.facts import Release, ReleaseState
 from roles.freeswitch.operations import local_archive, outdated, unwanted
 from roles.host.checks import problems
 from roles.host.facts import FreeSwitchProcess, HostState, Listener, State
-from roles.host.stack import name_executed_files
 from roles.windows.release import seconds_to_wait
 from tests.certificates import Authority
+from tests.forks import COMMAND, ROOT
 
 DIGEST = "2c26b46b68ffc68ff99b453c1d30413413422d706483bfa0f98a5e886266e7ae"
 
@@ -554,17 +551,25 @@ def test_a_young_profile_says_how_long_it_must_be_waited_for(answer: str, second
     assert seconds_to_wait(answer) == seconds
 
 
-def test_a_deploy_file_is_a_module_for_inspect(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """What is no module's costs a look through all modules, at each operation."""
-    util = import_module("pyinfra_cli.util")
-    (file := tmp_path / "deploy.py").write_text("import inspect\nframe = inspect.currentframe()\n")
-    code = compile(file.read_text(), str(file), "exec")
-    monkeypatch.setattr(util, "PYTHON_CODES", {str(file): code})
-    said: dict[str, Any] = {}
-    exec(code, said)
-    assert inspect.getmodule(said["frame"]) is None
-    name_executed_files()
-    found = inspect.getmodule(said["frame"])
-    assert found is sys.modules.pop(str(file))
+def test_a_deploy_file_is_a_module_for_inspect(tmp_path: Path) -> None:
+    """What is no module's costs a look through all modules, at each operation.
+
+    In a process of pyinfra's own: its command has gevent take the place of Python's threads and
+    processes, for every test that comes after.
+    """
+    (tmp_path / "deploy.py").write_text(
+        "import inspect\n"
+        "from roles.host.stack import name_executed_files\n"
+        "frame = inspect.currentframe()\n"
+        "print('before:', inspect.getmodule(frame))\n"
+        "name_executed_files()\n"
+        "print('after:', inspect.getmodule(frame).__file__)\n"
+    )
+    done = subprocess.run(
+        [COMMAND, "-y", "@local", "deploy.py"],
+        cwd=tmp_path,
+        env={**os.environ, "PYTHONPATH": str(ROOT)},
+        capture_output=True,
+        text=True,
+    )
+    assert done.stdout.splitlines()[:2] == ["before: None", "after: deploy.py"], done.stderr
