@@ -56,17 +56,11 @@ def left(lab: Lab) -> list[str]:
 @pytest.mark.parametrize(
     ("scenario", "lab"), [("nspawn", "molecule"), ("default", "molecule-docker")]
 )
-def test_a_failed_converge_leaves_nothing_and_the_next_test_passes(
-    scenario: str, lab: str, tmp_path: Path, request: pytest.FixtureRequest
+def test_it_passes_and_leaves_nothing(
+    scenario: str, lab: str, request: pytest.FixtureRequest
 ) -> None:
     if scenario == "default":
         request.getfixturevalue("docker_host")
-    failed = molecule(scenario, FREESWITCH_APT=str(tmp_path))
-    shown = failed.stdout + failed.stderr
-    assert failed.returncode != 0
-    assert f"there are no FreeSWITCH packages in {tmp_path}" in shown
-    assert left(find(lab)) == []
-
     passed = molecule(scenario)
     shown = passed.stdout + passed.stderr
     assert passed.returncode == 0, shown
@@ -74,3 +68,13 @@ def test_a_failed_converge_leaves_nothing_and_the_next_test_passes(
     assert "changed=1" in shown
     assert "idempotence: Executed: Successful" in shown
     assert left(find(lab)) == []
+
+
+def test_a_failed_converge_leaves_nothing(tmp_path: Path) -> None:
+    """Of one scenario: that it destroys what failed is Molecule's doing, and both destroy by the
+    same playbook."""
+    failed = molecule("nspawn", FREESWITCH_APT=str(tmp_path))
+    shown = failed.stdout + failed.stderr
+    assert failed.returncode != 0
+    assert f"there are no FreeSWITCH packages in {tmp_path}" in shown
+    assert left(find("molecule")) == []
