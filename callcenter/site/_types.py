@@ -26,6 +26,7 @@ __all__ = [
     "Transport",
     "dialled",
     "domain_name",
+    "grammar",
     "no_entries",
 ]
 
@@ -68,6 +69,16 @@ def no_entries() -> Map[Any, Any]:
 Transport = Literal["udp", "tcp"]
 
 
+def grammar(pattern: str, *, number: bool = False) -> WithJsonSchema:
+    """Return the JSON Schema of text of a form, so that an editor refuses what ``check`` does.
+    Spaces around it are cut off. ``number``: whether YAML may hold a whole number instead."""
+    text = {"type": "string", "pattern": rf"^\s*(?:{pattern})\s*$"}
+    return WithJsonSchema({"anyOf": [text, {"type": "integer", "minimum": 10}]} if number else text)
+
+
+_ADDRESS = r"[0-9A-Fa-f:.]+"
+
+
 def _address(text: str) -> str:
     try:
         ipaddress.ip_address(text)
@@ -78,7 +89,7 @@ def _address(text: str) -> str:
     return mapped(text)
 
 
-Address = Annotated[str, AfterValidator(_address)]
+Address = Annotated[str, AfterValidator(_address), grammar(_ADDRESS)]
 """IPv4 or IPv6 address, never a name: FreeSWITCH must not depend on a resolver to bind."""
 
 
@@ -106,36 +117,40 @@ def _network(text: str) -> str:
     return str(network)
 
 
-Networks = Many[Annotated[str, AfterValidator(_network)]]
+Networks = Many[Annotated[str, AfterValidator(_network), grammar(rf"{_ADDRESS}(?:/[0-9.]+)?")]]
 """CIDR networks."""
 
 Port = Annotated[int, Field(strict=True, ge=1024, le=65535)]
 """Port that an unprivileged daemon can bind: FreeSWITCH keeps no capabilities."""
 
 
+_LABEL = r"[A-Za-z0-9](?:[A-Za-z0-9-]{0,61}[A-Za-z0-9])?"
+_DOMAIN = rf"{_LABEL}(?:\.{_LABEL})*"
+
+
 def domain_name(text: str) -> str:
     """Return a DNS name in small letters, or refuse it."""
     text = text.lower()
-    labels = text.split(".")
-    if len(text) > 253 or not all(
-        re.fullmatch(r"[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?", label) for label in labels
-    ):
+    if len(text) > 253 or not re.fullmatch(_DOMAIN, text):
         raise ValueError("is no domain name; use one such as 'cc.example.net'")
     return text
 
 
-Domain = Annotated[str, AfterValidator(domain_name)]
+Domain = Annotated[str, AfterValidator(domain_name), grammar(_DOMAIN)]
 """DNS name. It is the realm of every phone's digest, so changing it changes every a1-hash."""
+
+
+_LOCAL = r"[A-Za-z0-9_][A-Za-z0-9._%+-]{0,63}"
 
 
 def _email(text: str) -> str:
     local, _, domain = text.rpartition("@")
-    if not re.fullmatch(r"[A-Za-z0-9_][A-Za-z0-9._%+-]{0,63}", local):
+    if not re.fullmatch(_LOCAL, local):
         raise ValueError("is no e-mail address; use one such as 'desk@example.net'")
     return f"{local}@{domain_name(domain)}"
 
 
-Email = Annotated[str, AfterValidator(_email)]
+Email = Annotated[str, AfterValidator(_email), grammar(f"{_LOCAL}@{_DOMAIN}")]
 """E-mail address of plain signs: FreeSWITCH hands it to a shell."""
 
 _DIALLED = re.compile(r"[0-9*#]{2,15}")
@@ -158,14 +173,7 @@ Number = Annotated[
     str,
     BeforeValidator(dialled),
     AfterValidator(_number),
-    WithJsonSchema(
-        {
-            "anyOf": [
-                {"type": "string", "pattern": f"^{_DIALLED.pattern}$"},
-                {"type": "integer", "minimum": 10},
-            ]
-        }
-    ),
+    grammar(_DIALLED.pattern, number=True),
 ]
 """Number that a phone dials inside the site (E.164 allows 15 digits at most)."""
 
@@ -185,13 +193,16 @@ DisplayName = Annotated[str, Field(max_length=80), AfterValidator(_display_name)
 """Text that callers see. Any printable text stays just that: text."""
 
 
+_NAME = r"[a-z][a-z0-9-]{0,31}"
+
+
 def _name(text: str) -> str:
-    if not re.fullmatch(r"[a-z][a-z0-9-]{0,31}", text):
+    if not re.fullmatch(_NAME, text):
         raise ValueError("is no name; use small letters, digits and -, such as 'sales'")
     return text
 
 
-Name = Annotated[str, AfterValidator(_name)]
+Name = Annotated[str, AfterValidator(_name), grammar(_NAME)]
 """Word by which other parts of the Site, FreeSWITCH's configuration and its logs name a thing."""
 
 

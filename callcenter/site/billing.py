@@ -7,10 +7,10 @@ from dataclasses import KW_ONLY
 from decimal import Decimal
 from typing import TYPE_CHECKING, Annotated, Self
 
-from pydantic import AfterValidator, Field, model_validator
+from pydantic import AfterValidator, Field, WithJsonSchema, model_validator
 
 from callcenter.site._model import Problem, model
-from callcenter.site._types import Many
+from callcenter.site._types import Many, grammar
 from callcenter.site.sounds import Announcement
 from callcenter.site.trunks import Prefix
 
@@ -39,7 +39,19 @@ def _currency(text: str) -> str:
 if TYPE_CHECKING:
     Price = Decimal | str | int
 else:
-    Price = Annotated[Decimal, AfterValidator(_price)]
+    Price = Annotated[
+        Decimal,
+        AfterValidator(_price),
+        WithJsonSchema(
+            {
+                "anyOf": [
+                    {"type": "number", "minimum": 0, "maximum": HIGHEST},
+                    # What Python reads as a number, such as 1e-2.
+                    {"type": "string", "pattern": r"^\s*[+-]?[0-9_.]*[0-9][0-9_.eE+-]*\s*$"},
+                ]
+            }
+        ),
+    ]
 """An amount of the site's currency, zero or more, of four decimals at most. Written as text, it is
 what it looks like."""
 
@@ -67,7 +79,7 @@ class Billing:
     docs/billing.md."""
 
     _: KW_ONLY
-    currency: Annotated[str, AfterValidator(_currency)]
+    currency: Annotated[str, AfterValidator(_currency), grammar("[A-Z]{3}")]
     """Currency of all prices and balances, by its three letters: ``EUR`` (ISO 4217)."""
     rates: Annotated[Many[Rate], Field(min_length=1)]
     """Rates that calls are charged by. A number without a rate is not called by extensions that

@@ -11,20 +11,23 @@ from typing import Annotated, Literal, Self
 from pydantic import AfterValidator, Field, model_validator
 
 from callcenter.site._model import Problem, model
-from callcenter.site._types import Domain
+from callcenter.site._types import Domain, grammar
 from callcenter.site.certificates import check_certificates
 from callcenter.site.secrets import Secret
 
 __all__ = ["Cdr", "LocalPostgres", "RemotePostgres"]
 
 
+_IDENTIFIER = r"[a-z_][a-z0-9_]{0,62}"
+
+
 def _identifier(text: str) -> str:
-    if not re.fullmatch(r"[a-z_][a-z0-9_]{0,62}", text):
+    if not re.fullmatch(_IDENTIFIER, text):
         raise ValueError("is no name of PostgreSQL's; use small letters, digits and _")
     return text
 
 
-Identifier = Annotated[str, AfterValidator(_identifier)]
+Identifier = Annotated[str, AfterValidator(_identifier), grammar(_IDENTIFIER)]
 """Name that PostgreSQL takes without quotes: 63 signs at most."""
 
 

@@ -10,9 +10,10 @@ from typing import Annotated, Any, ClassVar, get_args
 from pydantic import AfterValidator, BeforeValidator, Discriminator, Field, Tag
 
 from callcenter.site._model import model
-from callcenter.site._types import Name, Number, dialled
+from callcenter.site._types import Name, Number, dialled, grammar
 
 __all__ = [
+    "KEYS",
     "SERVICES",
     "Destination",
     "DialledOutside",
@@ -153,8 +154,11 @@ class ToScript:
     """Name of one of the Site's scripts."""
 
 
+_DIALLED_OUTSIDE = r"\+?[0-9]{3,20}"
+
+
 def _dialled_outside(text: str) -> str:
-    if not re.fullmatch(r"\+?[0-9]{3,20}", text):
+    if not re.fullmatch(_DIALLED_OUTSIDE, text):
         raise ValueError(
             "is no number that leads outside; use digits as an extension dials them, such as "
             "'0170123456'"
@@ -162,7 +166,12 @@ def _dialled_outside(text: str) -> str:
     return text
 
 
-DialledOutside = Annotated[str, BeforeValidator(dialled), AfterValidator(_dialled_outside)]
+DialledOutside = Annotated[
+    str,
+    BeforeValidator(dialled),
+    AfterValidator(_dialled_outside),
+    grammar(_DIALLED_OUTSIDE, number=True),
+]
 """Number outside, as an extension dials it."""
 
 
@@ -179,11 +188,16 @@ class ToOutside:
     be named."""
 
 
+CAUSES = ("NORMAL_CLEARING", "USER_BUSY", "NO_ANSWER", "CALL_REJECTED", "UNALLOCATED_NUMBER")
+
+
 @model
 class ToHangUp:
     """Ends the call."""
 
-    hang_up: Annotated[str, AfterValidator(lambda cause: _cause(cause))] = "NORMAL_CLEARING"
+    hang_up: Annotated[
+        str, AfterValidator(lambda cause: _cause(cause)), grammar("|".join(CAUSES))
+    ] = "NORMAL_CLEARING"
     """Cause that the caller is told, by FreeSWITCH's name."""
 
 
@@ -201,9 +215,6 @@ class OpenDuring:
     """Destination of calls outside the hours, on holidays, and while the night switch is on."""
 
 
-CAUSES = ("NORMAL_CLEARING", "USER_BUSY", "NO_ANSWER", "CALL_REJECTED", "UNALLOCATED_NUMBER")
-
-
 def _cause(cause: str) -> str:
     if cause not in CAUSES:
         raise ValueError(f"is no cause; use one of {', '.join(CAUSES)}")
@@ -213,8 +224,8 @@ def _cause(cause: str) -> str:
 def _kind(given: Any) -> str | None:
     """Return the model that a destination is of, by its type, or in YAML by the key that it has."""
     if isinstance(given, Mapping):
-        return next((name for name, key in _KEYS.items() if key in given), None)
-    return type(given).__name__ if type(given).__name__ in _KEYS else None
+        return next((name for name, key in KEYS.items() if key in given), None)
+    return type(given).__name__ if type(given).__name__ in KEYS else None
 
 
 Destination = Annotated[
@@ -243,7 +254,7 @@ Destination = Annotated[
 
 _MODELS: tuple[Any, ...] = tuple(get_args(arm)[0] for arm in get_args(get_args(Destination)[0]))
 
-_KEYS: dict[str, str] = {one.__name__: fields(one)[0].name for one in _MODELS}
+KEYS: dict[str, str] = {one.__name__: fields(one)[0].name for one in _MODELS}
 """Field by which each model is known."""
 
 SERVICES: Mapping[str, type[Any]] = {
@@ -256,7 +267,7 @@ SERVICES: Mapping[str, type[Any]] = {
 
 def word_of(kind: str) -> str:
     """Return the word for a service of one of these fields, such as ``ring-group``."""
-    return _KEYS[SERVICES[kind].__name__].replace("_", "-")
+    return KEYS[SERVICES[kind].__name__].replace("_", "-")
 
 
 def extension(number: str | int) -> ToExtension:
@@ -338,7 +349,7 @@ def destinations_in(value: object, path: str = "") -> Iterator[tuple[str, Destin
         for index, item in enumerate(value):
             yield from destinations_in(item, f"{path}[{index}]")
     elif is_dataclass(value):
-        if type(value).__name__ in _KEYS:
+        if type(value).__name__ in KEYS:
             yield path, value  # type: ignore[misc]
         for field in fields(value):
             below = f"{path}.{field.name}" if path else field.name
@@ -359,5 +370,5 @@ def owned(destination: Destination, by: str) -> Destination:
 
 def target_of(destination: Destination) -> tuple[str, str]:
     """Return the field by which a destination is known, and its value."""
-    field = _KEYS[type(destination).__name__]
+    field = KEYS[type(destination).__name__]
     return field, str(getattr(destination, field))

@@ -11,14 +11,17 @@ from typing import Annotated, Self
 from pydantic import AfterValidator, Field, model_validator
 
 from callcenter.site._model import Problem, model
-from callcenter.site._types import Many, Name, Networks, Port
+from callcenter.site._types import Many, Name, Networks, Port, grammar
 from callcenter.site.secrets import Secret, secret
 
 __all__ = ["EventSocket", "EventSocketTls", "EventSocketUser"]
 
 
+_EVENT = r"[A-Z][A-Z_]{2,39}|[a-z_]+::[a-z_-]+"
+
+
 def _event(text: str) -> str:
-    if not re.fullmatch(r"[A-Z][A-Z_]{2,39}|[a-z_]+::[a-z_-]+", text) or text == "CUSTOM":
+    if not re.fullmatch(_EVENT, text) or text == "CUSTOM":
         raise ValueError(
             "is no event of FreeSWITCH; use one such as 'CHANNEL_ANSWER', 'sofia::register' or "
             "'ALL'"
@@ -26,8 +29,11 @@ def _event(text: str) -> str:
     return text
 
 
+_COMMAND = r"[a-z][a-z0-9_]{1,39}"
+
+
 def _command(text: str) -> str:
-    if not re.fullmatch(r"[a-z][a-z0-9_]{1,39}", text):
+    if not re.fullmatch(_COMMAND, text):
         raise ValueError("is no command of FreeSWITCH's API; use one such as 'originate'")
     return text
 
@@ -46,10 +52,10 @@ class EventSocketUser:
     password: Secret = Secret("event-socket/default")
     """Password of the login: letters, digits and ``. _ ~ -``. Default: a secret of its own,
     ``event-socket/<name>``."""
-    events: Many[Annotated[str, AfterValidator(_event)]] = ()
+    events: Many[Annotated[str, AfterValidator(_event), grammar(_EVENT)]] = ()
     """Events that it may subscribe to: ``CHANNEL_ANSWER``, ``sofia::register``, or ``ALL``.
     Default: none."""
-    commands: Many[Annotated[str, AfterValidator(_command)]] = ()
+    commands: Many[Annotated[str, AfterValidator(_command), grammar(_COMMAND)]] = ()
     """Commands of FreeSWITCH's API that it may call by ``api`` and ``bgapi``: ``originate``,
     ``show``. Default: none."""
 

@@ -15,7 +15,7 @@ from typing import Annotated, Self
 from pydantic import AfterValidator, Field, model_validator
 
 from callcenter.site._model import Problem, model
-from callcenter.site._types import Many, Map, Name, Number, Timezone, no_entries
+from callcenter.site._types import Many, Map, Name, Number, Timezone, grammar, no_entries
 
 __all__ = ["Hours", "Span"]
 
@@ -24,7 +24,7 @@ DAYS = tuple(name for name in calendar.day_abbr)
 DAY = 24 * 60
 """Minutes of a day."""
 
-_TIMES = r"([01]\d|2[0-3]):([0-5]\d)-([01]\d|2[0-4]):([0-5]\d)"
+_TIMES = r"([01][0-9]|2[0-3]):([0-5][0-9])-([01][0-9]|2[0-4]):([0-5][0-9])"
 _WEEKLY = re.compile(rf"([A-Z][a-z]{{2}}(?:[-,][A-Z][a-z]{{2}})*) {_TIMES}")
 _EXAMPLE = "use one such as 'Mon-Fri 09:00-18:00' or 'Sat,Sun 22:00-02:00'"
 
@@ -87,6 +87,9 @@ def _date(text: str) -> str:
     raise ValueError("is no date; use '2026-12-25', or '12-25' for every year")
 
 
+_EXCEPTION = rf"closed|{_TIMES}(?:, {_TIMES})*"
+
+
 def _exception(text: str) -> str:
     if text != "closed":
         for part in text.split(", "):
@@ -98,7 +101,7 @@ def _exception(text: str) -> str:
     return text
 
 
-Date = Annotated[str, AfterValidator(_date)]
+Date = Annotated[str, AfterValidator(_date), grammar("(?:[0-9]{4}-)?[0-9]{2}-[0-9]{2}")]
 
 
 @model
@@ -107,14 +110,16 @@ class Hours:
 
     name: Name
     """Name that destinations call them by."""
-    weekly: Annotated[Many[Annotated[str, AfterValidator(_weekly)]], Field(min_length=1)]
+    weekly: Annotated[
+        Many[Annotated[str, AfterValidator(_weekly), grammar(_WEEKLY.pattern)]], Field(min_length=1)
+    ]
     """Days and times of the week: ``"Mon-Fri 09:00-18:00"``. An end before its beginning is on the
     next day. Overlapping ones are refused."""
     _: KW_ONLY
     holidays: Many[Date] = ()
     """Dates that are closed whatever day of the week they are: ``"2026-12-25"``, or ``"12-25"`` of
     every year."""
-    exceptions: Map[Date, Annotated[str, AfterValidator(_exception)]] = Field(
+    exceptions: Map[Date, Annotated[str, AfterValidator(_exception), grammar(_EXCEPTION)]] = Field(
         default_factory=no_entries, kw_only=True
     )
     """Dates with times of their own instead of the week's: ``{"2026-12-24": "09:00-12:00"}``, or

@@ -59,7 +59,7 @@ Listener = Literal["udp", "tcp", "tls", "wss"]
 
 Sources = Annotated[
     Networks,
-    BeforeValidator(_said, json_schema_input_type=Literal["anywhere"] | tuple[str, ...]),
+    BeforeValidator(_said, json_schema_input_type=Literal["anywhere"] | Networks),
 ]
 """Networks, or ``"anywhere"`` in words; none where nothing is said."""
 

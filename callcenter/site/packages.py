@@ -11,7 +11,7 @@ from typing import Annotated, Literal, Self
 from pydantic import AfterValidator, Field, model_validator
 
 from callcenter.site._model import Problem, model
-from callcenter.site._types import Many
+from callcenter.site._types import Many, grammar
 from callcenter.site.secrets import GivenSecret
 
 __all__ = ["AptRepository", "LocalPackages", "Msi", "Packages", "SignalWire"]
@@ -20,12 +20,12 @@ LOCAL_REPOSITORY = "/srv/freeswitch-apt"
 
 
 def _version(text: str) -> str:
-    if not re.fullmatch(r"1\.\d{1,2}\.\d{1,2}", text):
+    if not re.fullmatch(r"1\.[0-9]{1,2}\.[0-9]{1,2}", text):
         raise ValueError("is no FreeSWITCH version; use three numbers such as '1.10.12'")
     return text
 
 
-Version = Annotated[str, AfterValidator(_version)]
+Version = Annotated[str, AfterValidator(_version), grammar(r"1\.[0-9]{1,2}\.[0-9]{1,2}")]
 
 
 def _url(text: str) -> str:
@@ -147,7 +147,7 @@ class Msi:
     location: Annotated[str, AfterValidator(_location)]
     """A file on this machine, or an https address that the host fetches itself."""
     _: KW_ONLY
-    sha256: Annotated[str, AfterValidator(_sha256)] | None = None
+    sha256: Annotated[str, AfterValidator(_sha256), grammar("[0-9A-Fa-f]{64}")] | None = None
     """SHA-256 of the MSI, as 64 hexadecimal digits. Needed with an address."""
 
     @model_validator(mode="after")

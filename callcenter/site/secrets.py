@@ -148,16 +148,19 @@ class Secret:
         return _schema(MINIMUM_LENGTH)
 
 
+REFERENCE: Mapping[str, Any] = {
+    "type": "object",
+    "properties": {"secret": {"type": "string", "pattern": f"^{_NAME.pattern}$"}},
+    "required": ["secret"],
+    "additionalProperties": False,
+    "description": "The name of a secret, resolved when the Site is loaded.",
+}
+"""JSON Schema of a secret that is named."""
+
+
 def _schema(minimum: int) -> dict[str, Any]:
     """Return the JSON Schema of a reference, or a literal of so many characters."""
-    reference = {
-        "type": "object",
-        "properties": {"secret": {"type": "string", "pattern": f"^{_NAME.pattern}$"}},
-        "required": ["secret"],
-        "additionalProperties": False,
-        "description": "The name of a secret, resolved when the Site is loaded.",
-    }
-    return {"anyOf": [reference, {"type": "string", "minLength": minimum}]}
+    return {"anyOf": [REFERENCE, {"type": "string", "minLength": minimum}]}
 
 
 GivenSecret = Annotated[Secret, AfterValidator(Secret.as_given), WithJsonSchema(_schema(1))]

@@ -47,12 +47,13 @@ from callcenter.site.authorities import (
     root,
 )
 from callcenter.site.billing import Billing
-from callcenter.site.blocks import unfolded
+from callcenter.site.blocks import NUMBERS, unfolded
 from callcenter.site.callers import Callers
 from callcenter.site.caps import Cap, check_caps
 from callcenter.site.cdr import Cdr, LocalPostgres, RemotePostgres
 from callcenter.site.certificates import check_authority, check_certificates, check_served, fits
 from callcenter.site.conferences import Conference
+from callcenter.site.destinations import KEYS
 from callcenter.site.event_socket import EventSocket
 from callcenter.site.extensions import MAXIMUM_RANGE, UNANSWERED, Extension
 from callcenter.site.faxes import Fax
@@ -917,9 +918,11 @@ class Site:
         schema["$schema"] = "https://json-schema.org/draft/2020-12/schema"
         schema["patternProperties"] = {"^x-": {"description": "Place for YAML's anchors."}}
         extensions = schema["properties"]["extensions"]
+        span = {"type": "string", "pattern": rf"^\s*{_RANGE.pattern}\s*$"}
         shorthand = [
             {"type": "integer", "minimum": 10},
-            {"type": "string", "pattern": f"^([0-9]{{2,15}}|{_RANGE.pattern})$"},
+            {"type": "string", "pattern": r"^\s*[0-9]{2,15}\s*$"},
+            span,
         ]
         extensions["items"] = {"anyOf": [extensions["items"], *shorthand]}
         definitions = schema["$defs"]
@@ -932,12 +935,21 @@ class Site:
         ):
             definitions[source].setdefault("required", []).append("source")
         numbers = definitions["Extension"]["properties"]["number"]["anyOf"]
-        numbers.append({"type": "string", "pattern": f"^{_RANGE.pattern}$"})
+        numbers.append(span)
         agents = definitions["Agent"]["properties"]["extension"]
-        agents.setdefault("anyOf", []).append({"type": "string", "pattern": f"^{_RANGE.pattern}$"})
+        agents.setdefault("anyOf", []).append(span)
         # Beside a block of DIDs; elsewhere `check` refuses it.
         target = definitions["ToExtension"]["properties"]["extension"]
-        target["anyOf"].append({"type": "string", "pattern": f"^{_RANGE.pattern}$"})
+        target["anyOf"].append(span)
+        block = {"type": "string", "pattern": rf"^\s*{NUMBERS.pattern}\s*$"}
+        number = definitions["Did"]["properties"]["number"]
+        single = {key: number.pop(key) for key in ("type", "pattern")}
+        number["anyOf"] = [single, block]
+        # One that has a default, too, is chosen by its key.
+        for destination, key in KEYS.items():
+            definitions[destination]["required"] = sorted(
+                {key, *definitions[destination].get("required", ())}
+            )
         # An extension's own secrets are named after its number: no one value is the default.
         del definitions["Extension"]["properties"]["password"]["default"]
         del definitions["EventSocketUser"]["properties"]["password"]["default"]

@@ -23,6 +23,7 @@ from callcenter.site._types import (
     Number,
     Port,
     domain_name,
+    grammar,
     mapped,
     no_entries,
 )
@@ -58,29 +59,32 @@ MAXIMUM_BLOCK = 1000
 """Numbers of a block: the dialplan holds each, and is read from the beginning."""
 
 
+_OUTSIDE, _BEGINNING = r"\+[1-9][0-9]{5,14}", r"\+[1-9][0-9]{0,14}"
+
+
 def check_outside_number(text: str) -> str:
     """Return a number of E.164, or raise the refusal of a text that is none."""
-    if not re.fullmatch(r"\+[1-9][0-9]{5,14}", text):
+    if not re.fullmatch(_OUTSIDE, text):
         raise ValueError("is no number of E.164; use one such as '+861012345678'")
     if (wrong := impossible(text)) is not None:
         raise ValueError(f"{text} {wrong}")
     return text
 
 
-Outside = Annotated[str, AfterValidator(check_outside_number)]
+Outside = Annotated[str, AfterValidator(check_outside_number), grammar(_OUTSIDE)]
 """A number of the telephone network as ITU-T E.164 writes it: a plus, the country, 15 digits at
 most."""
 
 
 def _prefix(text: str) -> str:
-    if not re.fullmatch(r"\+[1-9][0-9]{0,14}", text):
+    if not re.fullmatch(_BEGINNING, text):
         raise ValueError("is no beginning of a number; use one such as '+49'")
     if not is_beginning(text):
         raise ValueError(f"{text} begins no country's numbers; use one such as '+49'")
     return text
 
 
-Prefix = Annotated[str, AfterValidator(_prefix)]
+Prefix = Annotated[str, AfterValidator(_prefix), grammar(_BEGINNING)]
 """Beginning of numbers that belong to a country, an area or a service."""
 
 
@@ -90,7 +94,7 @@ def _country(text: str) -> str:
     return text
 
 
-Country = Annotated[str, AfterValidator(_country)]
+Country = Annotated[str, AfterValidator(_country), grammar(_BEGINNING)]
 """A country's code."""
 
 FAILOVER = (
@@ -143,13 +147,16 @@ def _is_name(host: str) -> bool:
     return False
 
 
+_ACCOUNT = r"[A-Za-z0-9_.+-]{1,64}"
+
+
 def _account(text: str) -> str:
     if "@" in text:
         raise ValueError(
             "holds an @; give what is before it, the rest as host or from_domain, and all of it as "
             "auth_username"
         )
-    if not re.fullmatch(r"[A-Za-z0-9_.+-]{1,64}", text):
+    if not re.fullmatch(_ACCOUNT, text):
         raise ValueError("is no account; use letters, digits and . _ + -, 64 at most")
     return text
 
@@ -158,8 +165,11 @@ NumberFormat = Literal["+", "00", "digits", "national"]
 """Ways to write a number of E.164."""
 
 
+_CAUSE = r"[A-Z][A-Z_]{3,40}"
+
+
 def _cause(text: str) -> str:
-    if not re.fullmatch(r"[A-Z][A-Z_]{3,40}", text):
+    if not re.fullmatch(_CAUSE, text):
         raise ValueError("is no cause of FreeSWITCH; use one such as 'NORMAL_TEMPORARY_FAILURE'")
     return text
 
@@ -266,20 +276,23 @@ TONES: Mapping[Tone, str] = {
 """Ringing tones (ITU-T E.180) in FreeSWITCH's words: milliseconds on and off, and hertz."""
 
 
+_HEADER, _HEADER_TEXT = r"[XP]-[A-Za-z0-9-]{1,60}", r"[A-Za-z0-9 ._:/@+=<>-]{1,120}"
+
+
 def _header_name(text: str) -> str:
-    if not re.fullmatch(r"[XP]-[A-Za-z0-9-]{1,60}", text):
+    if not re.fullmatch(_HEADER, text):
         raise ValueError("is no header of your own; use a name that begins with X- or P-")
     if text.lower() in ("p-asserted-identity", "p-preferred-identity"):
         raise ValueError(f"{text} holds the caller's number; use caller_id_in")
     return text
 
 
-HeaderName = Annotated[str, AfterValidator(_header_name)]
+HeaderName = Annotated[str, AfterValidator(_header_name), grammar(_HEADER)]
 """A SIP header's name."""
 
 
 def _header_value(text: str) -> str:
-    if not re.fullmatch(r"[A-Za-z0-9 ._:/@+=<>-]{1,120}", text):
+    if not re.fullmatch(_HEADER_TEXT, text):
         raise ValueError(
             "holds what a call's beginning cannot carry; use letters, digits, spaces and "
             ". _ : / @ + = < > -, 120 at most"
@@ -287,7 +300,7 @@ def _header_value(text: str) -> str:
     return text
 
 
-HeaderValue = Annotated[str, AfterValidator(_header_value)]
+HeaderValue = Annotated[str, AfterValidator(_header_value), grammar(_HEADER_TEXT)]
 """A SIP header's text."""
 
 PACKED = ("PCMA", "PCMU", "G722")
@@ -409,7 +422,7 @@ class Trunk:
     """Transport of SIP to the carrier. With ``tls`` its certificate must be of ``ca_file``, and
     hold ``host`` word for word, which is a name then: FreeSWITCH knows no wildcards, and no
     addresses."""
-    username: Annotated[str, AfterValidator(_account)] | None = None
+    username: Annotated[str, AfterValidator(_account), grammar(_ACCOUNT)] | None = None
     """The account, where the carrier gave one: the switch registers with it. Default: the carrier
     knows the switch by its address."""
     password: GivenSecret | None = None
@@ -803,7 +816,7 @@ class Route:
     prefix: Annotated[str, Field(pattern=r"^\+?[0-9]{0,14}$")] = ""
     """Prefix that is put in front then: together it must be a number of E.164, as ``+49`` for a 0
     that was stripped."""
-    failover: Many[Annotated[str, AfterValidator(_cause)]] = FAILOVER
+    failover: Many[Annotated[str, AfterValidator(_cause), grammar(_CAUSE)]] = FAILOVER
     """FreeSWITCH's causes after which the next trunk is tried. Whoever is busy stays busy."""
     ring_seconds: Annotated[int, Field(strict=True, ge=10, le=300)] = 60
     """Seconds that it rings outside."""

@@ -9,7 +9,7 @@ from pydantic import AfterValidator, Field, WithJsonSchema, model_validator
 
 from callcenter.site._model import Problem, model
 from callcenter.site._types import Email, Number
-from callcenter.site.secrets import MINIMUM_PIN, Secret
+from callcenter.site.secrets import MINIMUM_PIN, REFERENCE, Secret
 
 __all__ = ["Mailbox", "Pin", "Voicemail"]
 
@@ -19,12 +19,7 @@ Pin = Annotated[
     WithJsonSchema(
         {
             "anyOf": [
-                {
-                    "type": "object",
-                    "properties": {"secret": {"type": "string"}},
-                    "required": ["secret"],
-                    "additionalProperties": False,
-                },
+                REFERENCE,
                 {"type": "string", "pattern": f"^[0-9]{{{MINIMUM_PIN},20}}$"},
             ]
         }
