@@ -8,13 +8,14 @@ import click
 
 from callcenter.cli.sites import argument, site_of
 from callcenter.site import SiteError
+from callcenter.site.served import phones_authority
 
 __all__ = ["authority", "command"]
 
 
 def authority(path: Path) -> str:
     """Return the root (PEM) of the authority that phones of a site have to be given."""
-    if (found := site_of(path).phones_authority()) is None:
+    if (found := phones_authority(site_of(path))) is None:
         raise SiteError(
             [
                 "Site.network.tls.certificate: is of an authority that phones know, or that is "

@@ -10,7 +10,10 @@ from callcenter.cli.sites import YAML, argument, chosen, entered, site_of
 from callcenter.client.inventory import load
 from callcenter.render.known_holes import holes_of
 from callcenter.site import Site, SiteError
+from callcenter.site.named_secrets import ungiven
 from callcenter.site.secrets import SecretUnavailable
+from callcenter.site.warnings import warnings
+from callcenter.site.where import unsaid
 
 __all__ = ["check", "command", "warned"]
 
@@ -27,7 +30,7 @@ def check(path: Path, *, secrets: bool = True) -> list[str]:
             inventory = load(path)
             site = inventory.site
             windows = all(host.switch.is_windows for host in inventory.hosts)
-        return site.unsaid(windows=windows) + (site.ungiven() if secrets else [])
+        return unsaid(site, windows=windows) + (ungiven(site) if secrets else [])
     except SiteError as refused:
         return list(refused.problems)
     except SecretUnavailable as unavailable:
@@ -40,7 +43,7 @@ def warned(path: Path, *, secrets: bool = True) -> Site:
     if refusals := check(path, secrets=secrets):
         raise SiteError(refusals)
     site = site_of(path)
-    for line in site.warnings():
+    for line in warnings(site):
         click.echo(f"warning: {line}", err=True)
     return site
 

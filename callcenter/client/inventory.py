@@ -17,6 +17,7 @@ from callcenter.site import Site, SiteError, Switch
 from callcenter.site.families import other_family
 from callcenter.site.logins import login_problems
 from callcenter.site.secrets import SecretUnavailable
+from callcenter.site.where import needs_switch
 
 __all__ = ["Host", "Inventory", "load"]
 
@@ -73,7 +74,7 @@ class Inventory:
         (site,) = sites
         if not isinstance(site, Site):
             raise SiteError([f"{self.path}: site must be a Site; use Site(…) or Site.load('…')"])
-        if all(host.is_edge for host in self.hosts) and (lines := site.needs_switch()):
+        if all(host.is_edge for host in self.hosts) and (lines := needs_switch(site)):
             raise SiteError(lines)
         if lines := site.placed(
             f"{host.name}: {line}"

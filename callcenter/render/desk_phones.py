@@ -22,6 +22,7 @@ from callcenter.render._templates import plain, text, xml
 from callcenter.render.services.hours import posix_rule
 from callcenter.site import DeskPhone, Extension, Site
 from callcenter.site.provisioning import Make
+from callcenter.site.served import phones_authority
 
 __all__ = ["AUTHORITY", "EXPIRES", "MAKERS", "Served", "Zone", "address", "served"]
 
@@ -152,7 +153,7 @@ class Known:
     @property
     def is_own_authority(self) -> bool:
         """True where the phone is to trust another authority."""
-        return self.site.phones_authority() is not None
+        return phones_authority(self.site) is not None
 
     def codecs(self, names: Mapping[str, str]) -> list[str]:
         """Return the Site's codecs that the make has, in their order, by its own names."""
@@ -160,7 +161,7 @@ class Known:
 
     def authority(self) -> bytes:
         """Return the certificate that the phone is to trust, and nothing else of its file."""
-        given = self.site.phones_authority()
+        given = phones_authority(self.site)
         assert given is not None
         return load_pem_x509_certificate(given).public_bytes(Encoding.PEM)
 

@@ -13,6 +13,7 @@ from callcenter.render.services import WEB
 from callcenter.site import Site, Switch
 from callcenter.site.network import ANYWHERE
 from callcenter.site.secrets import Secret
+from callcenter.site.served import certificate_of
 
 __all__ = [
     "CIPHERS",
@@ -136,7 +137,7 @@ def _files(site: Site, edge: Switch, alone: bool) -> Iterator[File]:
             certificate, key = paths.ACME_CERTIFICATE, paths.ACME_KAMAILIO_KEY
         tls = plain("kamailio/tls.cfg.j2", certificate=certificate, key=key, ciphers=CIPHERS)
         yield File(paths.KAMAILIO_TLS, tls)
-    if (served := site.served()) is not None:
+    if (served := certificate_of(site)) is not None:
         yield File(paths.KAMAILIO_TLS_CERTIFICATE, served[0])
         yield File(paths.KAMAILIO_TLS_KEY, served[1], 0o640, GROUP)
     hashes = [(one.number, 0, a1_hash(site, one)) for one in site.extensions]

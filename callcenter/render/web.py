@@ -11,6 +11,7 @@ from callcenter.render._files import Fetched, File, Tree
 from callcenter.render._templates import plain, source
 from callcenter.render.kamailio import CIPHERS
 from callcenter.site import Site, Switch
+from callcenter.site.served import certificate_of
 
 __all__ = ["BESIDE", "PACKAGE", "configuration"]
 
@@ -48,7 +49,7 @@ def _files(site: Site, switch: Switch, library: Callable[[], bytes]) -> Iterator
         pages=() if site.web_phone is None else ("index.html", "phone.css", "phone.js", "jssip.js"),
     )
     yield File(paths.WEB_CONFIG, config)
-    if (served := site.served()) is not None:
+    if (served := certificate_of(site)) is not None:
         yield File(paths.WEB_CERTIFICATE, served[0])
         yield File(paths.WEB_KEY, served[1], 0o640, users.WEB)
     yield File(

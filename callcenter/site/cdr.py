@@ -6,7 +6,7 @@ import ipaddress
 import re
 from dataclasses import KW_ONLY
 from pathlib import Path
-from typing import Annotated, Literal, Self
+from typing import TYPE_CHECKING, Annotated, Literal, Self
 
 from pydantic import AfterValidator, Field, model_validator
 
@@ -15,7 +15,10 @@ from callcenter.site._types import Domain, grammar
 from callcenter.site.certificates import check_certificates
 from callcenter.site.secrets import Secret
 
-__all__ = ["Cdr", "LocalPostgres", "RemotePostgres"]
+if TYPE_CHECKING:
+    from callcenter.site.site import Site
+
+__all__ = ["Cdr", "LocalPostgres", "RemotePostgres", "check_database"]
 
 
 _IDENTIFIER = r"[a-z_][a-z0-9_]{0,62}"
@@ -91,3 +94,20 @@ class Cdr:
     keep_days: Annotated[int, Field(strict=True, ge=1, le=3650)] = 365
     """Days after which a record is deleted, from the database or the files. Many laws set a limit,
     in both directions."""
+
+
+def check_database(site: Site) -> None:
+    """Refuse records or prices without a database, and a database without use."""
+    wanted = site.cdr is not None and site.cdr.to == "database"
+    if wanted and site.database is None:
+        raise Problem(
+            "cdr.to",
+            "'database' needs one; give database=LocalPostgres(), or use 'json' or 'csv'",
+        )
+    if site.prepaid is not None and site.database is None:
+        raise Problem("billing", "needs a database; give database=LocalPostgres()")
+    if site.database is not None and not wanted and site.prepaid is None:
+        raise Problem(
+            "database",
+            'is used by nothing; give cdr=Cdr("database") or billing=Billing(…), or leave it out',
+        )

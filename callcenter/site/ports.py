@@ -1,11 +1,15 @@
-"""Ports that a Site listens on, and who reaches each. No further port is one of them."""
+"""Ports of a Site, as data: where each listens, whose it is, and who reaches it.
+
+What preflight looks for, what may be opened further, and what the acceptance tests expect to listen
+all follow from :func:`listeners`.
+"""
 
 from __future__ import annotations
 
 import ipaddress
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 from callcenter.site._model import Problem
 from callcenter.site.authorities import ACME_PORT
@@ -14,34 +18,222 @@ from callcenter.site.network import ANYWHERE
 if TYPE_CHECKING:
     from callcenter.site.network import Sources
     from callcenter.site.site import Site
+    from callcenter.site.switch import Switch
 
-__all__ = ["SSH", "check_further_ports", "reached"]
+__all__ = ["SSH", "Listener", "Program", "check_further_ports", "check_ports", "listeners"]
+__all__ += ["reached"]
 
 SSH = 22
 
+Protocol = Literal["udp", "tcp"]
+Program = Literal[
+    "sshd",
+    "kamailio",
+    "freeswitch",
+    "acme",
+    "event socket by TLS",
+    "web",
+    "http guard",
+    "the operator's",
+]
+"""Program that has a port."""
+
 
 @dataclass(frozen=True)
-class _Listener:
+class Listener:
     """A port of the Site's own."""
 
-    protocol: str
+    field: str
+    """Field that says it."""
     port: int
-    words: str
-    """Field that says it, and who may come, for a message."""
-    sources: Sources = ()
-    """Networks that reach it; none reach what is for the host's loopback."""
+    program: Program
+    at: Literal["phones", "trunks", "loopback", "edge", "everywhere"]
+    """Address that it is bound to: the switch's for phones or for trunks, loopback for programs of
+    the host or for Kamailio before FreeSWITCH, or all."""
+    spoken: tuple[tuple[Protocol, Sources], ...]
+    """Protocols that are listened on, each with the networks that reach it: none reach what is for
+    the host's loopback."""
+    kept: tuple[Protocol, ...] = ("tcp",)
+    """Protocols of which nothing else may have the port, whether they are spoken or not."""
+    opened: str = ""
+    """Words of who opens it, for whoever opens it further."""
+    another: str = "another"
+    """Port to be used where this one is taken, for a message."""
+
+    @property
+    def words(self) -> str:
+        """Name of it in a refusal of another that is the same."""
+        if self.program == "sshd":
+            return "ssh's"
+        return f"where ACME asks for {self.field}" if self.program == "acme" else self.field
+
+    def address(self, switch: Switch) -> str:
+        """Return the address that it is bound to on a host."""
+        return {
+            "phones": switch.bind_address,
+            "trunks": switch.trunk_bind_address,
+            "loopback": "127.0.0.1",
+            "edge": switch.loopback,
+            "everywhere": "*",
+        }[self.at]
+
+
+def listeners(site: Site, *, alone: bool = False) -> Iterator[Listener]:
+    """Yield every port of a Site, those of a call's voice apart. ``alone``: those of an edge
+    without a switch."""
+    network = site.network
+    yield Listener(
+        *("firewall.ssh_from", SSH, "sshd", "everywhere"),
+        (("tcp", site.firewall.ssh_from),),
+        opened=", which firewall.ssh_from opens",
+    )
+    if site.acme is not None:
+        # Who asks may come by any of the host's addresses, and from anywhere.
+        tcp: tuple[tuple[Protocol, Sources], ...] = (("tcp", ANYWHERE),)
+        yield Listener("network.tls.certificate", ACME_PORT, "acme", "everywhere", tcp)
+    edge = alone or network.edge
+    plain: dict[Protocol, Sources] = {}
+    if not network.needs_tls:
+        plain |= dict.fromkeys(network.transports, network.plain_from)
+    if edge and not alone:
+        # FreeSWITCH speaks UDP with it, whatever phones may use.
+        plain.setdefault("udp", ())
+    phones = ", which network.sip_from opens"
+    yield Listener(
+        *("network.sip_port", network.sip_port, "kamailio" if edge else "freeswitch", "phones"),
+        tuple(plain.items()),
+        # A protocol that phones do not speak is kept for them, and closed.
+        ("udp", "tcp"),
+        phones,
+    )
+    if (tls := network.tls) is not None:
+        spoken: tuple[tuple[Protocol, Sources], ...] = (("tcp", network.sip_from),)
+        yield Listener(
+            *("network.tls.port", tls.port, "kamailio", "phones", spoken),
+            opened=phones,
+            another="5061 or another",
+        )
+        if (wss := network.wss) is not None:
+            yield Listener(
+                *("network.tls.wss.port", wss.port, "kamailio", "phones", spoken),
+                opened=phones,
+                another="7443 or another",
+            )
+    if not alone:
+        yield from _of_switch(site)
+
+
+def _of_switch(site: Site) -> Iterator[Listener]:
+    network = site.network
+    nobody: tuple[tuple[Protocol, Sources], ...] = (("tcp", ()),)
+    if network.edge:
+        yield Listener(
+            *("network.sip_port", network.sip_port, "freeswitch", "edge", (("udp", ()),)), ("udp",)
+        )
+    yield Listener(
+        *("event_socket.port", site.event_socket.port, "freeswitch", "loopback", nobody),
+        opened=": the Event Socket, which must never be opened",
+        another="8021",
+    )
+    if plain := [one for one in site.trunks if one.transport != "tls"]:
+        yield Listener(
+            *("network.trunk_port", network.trunk_port, "freeswitch", "trunks"),
+            tuple((one.transport, one.sources) for one in plain if one.transport != "tls"),
+            ("udp", "tcp"),
+            ", which the networks of trunks open",
+            "5080 or another",
+        )
+    if site.http_applications:
+        yield Listener(
+            *("network.http_port", network.http_port, "http guard", "loopback", nobody),
+            opened=", which is for the host's loopback",
+            another="8089 or another",
+        )
+    if (tls := site.event_socket.tls) is not None:
+        yield Listener(
+            *("event_socket.tls.port", tls.port, "event socket by TLS", "phones"),
+            (("tcp", tls.networks),),
+            opened=", which event_socket.tls.networks open",
+            another="8031",
+        )
+    if (web := site.web_server) is not None:
+        yield Listener(
+            *(*web, "web", "phones", (("tcp", network.sip_from),)),
+            opened=", which network.sip_from opens",
+            another="443 or another",
+        )
+    for index, trunk in enumerate(site.trunks):
+        if trunk.transport == "tls":
+            sources = trunk.sources if trunk.listens(network) else ()
+            yield Listener(
+                f"trunks[{index}].tls_port",
+                *(trunk.tls_port, "freeswitch", "trunks", (("tcp", sources),)),
+                opened=", which its networks open",
+                another="5081 or another",
+            )
+    for index, application in enumerate(site.applications):
+        yield Listener(
+            f"applications[{index}].port",
+            *(application.port, "the operator's", "loopback", nobody),
+            opened=", which is for the host's loopback",
+            another="8084 or another",
+        )
+
+
+def check_ports(site: Site) -> None:
+    """Refuse voice that has too few ports, a port that is another's, or a service without the one
+    that it needs."""
+    first, last = site.network.rtp_ports
+    have, need = last - first + 1, site.media.rtp_ports_needed
+    if have < need:
+        raise Problem(
+            "network.rtp_ports",
+            f"{first}-{last} holds {have} ports, and {site.media.max_calls} calls need {need} "
+            f"(two legs, two ports each); end it at {first + need - 1} or above, or lower "
+            "media.max_calls",
+        )
+    for field in ("provisioning", "web_phone"):
+        if getattr(site, field) is not None and site.network.tls is None:
+            raise Problem(field, "is served with a certificate; give one as network.tls")
+    if site.web_phone is not None and site.network.wss is None:
+        raise Problem("web_phone", "needs a way for its SIP; set network.tls.wss=Wss()")
+    if site.web_server is not None and site.web_phone is not None:
+        _, port = site.web_server
+        if site.web_phone.port != port:
+            raise Problem(
+                "web_phone.port",
+                f"{site.web_phone.port} is not provisioning.port, and one web server serves "
+                f"both; use {port}",
+            )
+    earlier: list[Listener] = []
+    for one in listeners(site):
+        if first <= one.port <= last:
+            raise Problem(
+                one.field,
+                f"{one.port} lies in network.rtp_ports {first}-{last}; use {one.another}",
+            )
+        for other in earlier:
+            if one.port == other.port and one.field != other.field:
+                raise Problem(one.field, f"{one.port} is {other.words}; use {one.another}")
+        # One program may be several applications.
+        if one.program != "the operator's":
+            earlier.append(one)
 
 
 def check_further_ports(site: Site) -> None:
     """Refuse a further port that is the Site's own."""
-    own = list(_own(site))
+    own = [
+        one
+        for one in listeners(site)
+        if one.program != "sshd" or site.firewall.ssh_from not in ((), ANYWHERE)
+    ]
     first, last = site.network.rtp_ports
     for field, protocol in (("tcp_ports", "tcp"), ("udp_ports", "udp")):
         for index, one in enumerate(site.firewall.further(field)):
             path = f"firewall.{field}[{index}]"
             for used in own:
-                if (used.protocol, used.port) == (protocol, one.port):
-                    raise Problem(path, f"{one.port} is {used.words}; leave it out")
+                if protocol in used.kept and used.port == one.port:
+                    raise Problem(path, f"{one.port} is {used.words}{used.opened}; leave it out")
             if protocol == "udp" and first <= one.port <= last:
                 raise Problem(
                     path,
@@ -53,8 +245,9 @@ def check_further_ports(site: Site) -> None:
 def reached(site: Site, address: str) -> set[tuple[str, int]]:
     """Return protocol and port of what an address reaches of a switch: those of calls' voice apart,
     which are open as long as a call is up."""
-    open_to = [(one.protocol, one.port, one.sources) for one in _own(site)]
-    open_to.append(("tcp", SSH, site.firewall.ssh_from))
+    open_to: list[tuple[str, int, Sources]] = [
+        (protocol, one.port, sources) for one in listeners(site) for protocol, sources in one.spoken
+    ]
     for protocol in ("tcp", "udp"):
         further = site.firewall.further(f"{protocol}_ports")
         open_to += [(protocol, one.port, one.sources) for one in further]
@@ -66,47 +259,3 @@ def _holds(sources: Sources, address: str) -> bool:
         return True
     one = ipaddress.ip_address(address)
     return any(one in ipaddress.ip_network(network) for network in sources)
-
-
-def _own(site: Site) -> Iterator[_Listener]:
-    """Yield what the Site listens on."""
-    phones = "network.sip_port, which network.sip_from opens"
-    for protocol in ("udp", "tcp"):
-        # A protocol that phones do not speak is kept for them, and closed.
-        sources = site.network.plain_from if protocol in site.network.transports else ()
-        yield _Listener(protocol, site.network.sip_port, phones, sources)
-    if (phone_tls := site.network.tls) is not None:
-        words = "network.tls.port, which network.sip_from opens"
-        yield _Listener("tcp", phone_tls.port, words, site.network.sip_from)
-    if (wss := site.network.wss) is not None:
-        words = "network.tls.wss.port, which network.sip_from opens"
-        yield _Listener("tcp", wss.port, words, site.network.sip_from)
-    if (web := site.web_server) is not None:
-        words = f"{web[0]}, which network.sip_from opens"
-        yield _Listener("tcp", web[1], words, site.network.sip_from)
-    if site.acme is not None:
-        words = "where ACME asks for network.tls.certificate"
-        yield _Listener("tcp", ACME_PORT, words, ANYWHERE)
-    never = "the Event Socket, which must never be opened"
-    yield _Listener("tcp", site.event_socket.port, never)
-    if (tls := site.event_socket.tls) is not None:
-        words = "event_socket.tls.port, which event_socket.tls.networks open"
-        yield _Listener("tcp", tls.port, words, tls.networks)
-    for index, trunk in enumerate(site.trunks):
-        listens = trunk.listens(site.network)
-        if trunk.transport == "tls":
-            words = f"trunks[{index}].tls_port, which its networks open"
-            yield _Listener("tcp", trunk.tls_port, words, trunk.sources if listens else ())
-        else:
-            words = "network.trunk_port, which the networks of trunks open"
-            for protocol in ("udp", "tcp"):
-                sources = trunk.sources if listens and listens[0] == protocol else ()
-                yield _Listener(protocol, site.network.trunk_port, words, sources)
-    if site.http_applications:
-        words = "network.http_port, which is for the host's loopback"
-        yield _Listener("tcp", site.network.http_port, words)
-    for index, application in enumerate(site.applications):
-        words = f"applications[{index}].port, which is for the host's loopback"
-        yield _Listener("tcp", application.port, words)
-    if site.firewall.ssh_from not in ((), ANYWHERE):
-        yield _Listener("tcp", SSH, "ssh's, which firewall.ssh_from opens", site.firewall.ssh_from)

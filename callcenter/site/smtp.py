@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from dataclasses import KW_ONLY
 from pathlib import Path
-from typing import Annotated, Literal, Self
+from typing import TYPE_CHECKING, Annotated, Literal, Self
 
 from pydantic import AfterValidator, Field, model_validator
 
@@ -14,7 +14,10 @@ from callcenter.site._types import Domain, Email
 from callcenter.site.certificates import check_certificates
 from callcenter.site.secrets import GivenSecret
 
-__all__ = ["Smtp"]
+if TYPE_CHECKING:
+    from callcenter.site.site import Site
+
+__all__ = ["Smtp", "check_mail"]
 
 
 def _user(text: str) -> str:
@@ -56,3 +59,44 @@ class Smtp:
         if self.ca_file is not None:
             check_certificates("ca_file", self.ca_file)
         return self
+
+
+def check_mail(site: Site) -> None:
+    """Refuse what mails without a mail server, and an alarm that never rings."""
+    for index, extension in enumerate(site.extensions):
+        mailbox = extension.mailbox
+        if mailbox is not None and mailbox.email is not None and site.smtp is None:
+            raise Problem(
+                f"extensions[{index}].voicemail.email",
+                "needs a mail server; give smtp=Smtp(…), or leave it out",
+            )
+
+    for index, fax in enumerate(site.faxes):
+        if fax.mail is not None and site.smtp is None:
+            raise Problem(
+                f"faxes[{index}].mail",
+                "needs a mail server; give smtp=Smtp(…), or leave it out",
+            )
+    if site.guessers.alarm is not None:
+        if site.smtp is None:
+            raise Problem(
+                "guessers.alarm",
+                "needs a mail server; give smtp=Smtp(…), or leave it out",
+            )
+        if not site.shuts_out:
+            raise Problem(
+                "guessers.alarm",
+                "would never ring, since guessers or the packet filter are switched off; leave "
+                "it out",
+            )
+    if site.outbound_limits.alarm is not None:
+        if site.smtp is None:
+            raise Problem(
+                "outbound_limits.alarm",
+                "needs a mail server; give smtp=Smtp(…), or leave it out",
+            )
+        if not site.trunks:
+            raise Problem(
+                "outbound_limits.alarm",
+                "would never ring, since no trunk leads outside; give one, or leave it out",
+            )

@@ -8,6 +8,7 @@ from pyinfra.api import deploy
 from callcenter import render
 from callcenter.render import paths
 from callcenter.site import Site
+from callcenter.site.where import one_ledger
 from roles import files
 from roles.freeswitch.operations import service
 from roles.host import State, packages
@@ -26,7 +27,7 @@ _RELOAD = (
 @deploy("Billing: preflight")
 def preflight(site: Site, switches: int) -> None:
     """Make sure that all switches see the same balances."""
-    wrong = site.one_ledger(switches)
+    wrong = one_ledger(site, switches)
     for line in wrong:
         logger.error(f"{host.print_prefix}{line}")
     refuse(name="Each account is in one place", problems=wrong)

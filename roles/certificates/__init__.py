@@ -7,6 +7,7 @@ from pyinfra.api import deploy
 
 from callcenter.render import Tree, acme, paths
 from callcenter.site import Site
+from callcenter.site.where import one_asked
 from roles import files
 from roles.certificates import operations
 from roles.certificates.facts import AcmeState
@@ -19,7 +20,7 @@ __all__ = ["AcmeState", "activate", "install", "operations", "preflight", "retir
 @deploy("Certificates: preflight")
 def preflight(site: Site, hosts: int) -> None:
     """Make sure that the host which asks is the one that is asked."""
-    wrong = site.one_asked(hosts)
+    wrong = one_asked(site, hosts)
     for line in wrong:
         logger.error(f"{host.print_prefix}{line}")
     refuse(name="An authority can ask", problems=wrong)

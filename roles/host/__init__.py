@@ -4,6 +4,7 @@ from pyinfra import host, logger, state
 from pyinfra.api import deploy
 
 from callcenter.site import Site, Switch
+from callcenter.site.warnings import warnings
 from roles.host.checks import problems
 from roles.host.facts import HostState, State
 from roles.host.operations import passed, refuse
@@ -19,7 +20,7 @@ def preflight(site: Site, switch: Switch, found: State, service: str = "freeswit
     # A host that could not even be looked at has its line already; every rule would add one.
     blind = found == State() and host in state.failed_hosts
     wrong = [] if blind else problems(site, switch, found, service)
-    for line in site.warnings():
+    for line in warnings(site):
         logger.warning(f"{host.print_prefix}{line}")
     for line in wrong:
         logger.error(f"{host.print_prefix}{line}")

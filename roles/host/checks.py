@@ -3,26 +3,26 @@
 from __future__ import annotations
 
 import ipaddress
+from collections.abc import Mapping
 
 from callcenter.render import paths
 from callcenter.site import Site, Switch
-from callcenter.site.authorities import ACME_PORT
 from callcenter.site.families import other_family, out_of_reach
+from callcenter.site.named_secrets import ungiven
+from callcenter.site.ports import Listener, Program, listeners
+from callcenter.site.where import behind_edge, misleads, unsaid
 from roles.host.facts import State
 
 __all__ = ["problems"]
 
 SUPPORTED = {"bookworm": "Debian 12", "trixie": "Debian 13"}
-PROCESSES = {
-    "network.http_port": paths.HTTP_GUARD_TOOL.rpartition("/")[2],
-    "event_socket.tls.port": "stunnel4",
-    "network.tls.certificate": "lego",
-    **dict.fromkeys(
-        ("provisioning.port", "web_phone.port"),
-        paths.WEB_UNIT.rpartition("/")[2].removesuffix(".service"),
-    ),
+PROCESSES: Mapping[Program, str] = {
+    "http guard": paths.HTTP_GUARD_TOOL.rpartition("/")[2],
+    "event socket by TLS": "stunnel4",
+    "acme": "lego",
+    "web": paths.WEB_UNIT.rpartition("/")[2].removesuffix(".service"),
 }
-"""Program that a port belongs to, where it is not the service's own."""
+"""Process of a port's program, where it is not called so."""
 PROGRAM = "/usr/bin/freeswitch"
 """Path of the executable in FreeSWITCH's Debian packages."""
 STOPS = {"ufw": "ufw disable", "firewalld": "systemctl disable --now firewalld"}
@@ -63,64 +63,42 @@ def problems(site: Site, switch: Switch, found: State, service: str = "freeswitc
         *found.addresses,
     }:
         out.append(f"trunk_address {switch.trunk_address} is on no interface; put it on one")
-    out += site.unsaid() + site.ungiven()
+    out += unsaid(site) + ungiven(site)
     out += site.placed(other_family(site, switch) + out_of_reach(site, found.addresses))
     if service == "freeswitch":
-        out += site.misleads(switch) + site.behind_edge(switch)
+        out += misleads(site, switch) + behind_edge(site, switch)
     if switch.stun is not None and found.os == "debian" and "python3" not in found.packages:
         out.append("stun is asked by a program in Python: install python3 on it")
     if service == "freeswitch":
         out += _foreign(found)
+    ports = _own(site, service)
     out += [
         f"{name} is active on it, and what it drops the Site's own filter cannot let in: run "
         f"{STOPS[name]}, and name what else it let in by firewall.tcp_ports and udp_ports; or keep "
         f"it, set firewall.enabled to False, and let it open {', '.join(_open(site, service))}"
         for name in (found.filters if site.firewall.enabled else ())
     ]
-    at = switch.trunk_bind_address
-    wanted: list[tuple[str, int, str, tuple[str, ...]]] = [
-        # The profile binds both, whatever the phones may use.
-        ("network.sip_port", site.network.sip_port, switch.bind_address, ("udp", "tcp")),
-    ]
-    if service == "freeswitch" and site.network.edge:
-        wanted.append(("network.sip_port", site.network.sip_port, switch.loopback, ("udp",)))
-    if service == "freeswitch" and any(one.transport != "tls" for one in site.trunks):
-        wanted.append(("network.trunk_port", site.network.trunk_port, at, ("udp", "tcp")))
-    if service == "freeswitch":
-        wanted += [
-            (f"trunks[{index}].tls_port", one.tls_port, at, ("tcp",))
-            for index, one in enumerate(site.trunks)
-            if one.transport == "tls"
-        ]
-    if site.acme is not None:
-        wanted.append(("network.tls.certificate", ACME_PORT, switch.bind_address, ("tcp",)))
-    if service == "freeswitch":
-        wanted.append(("event_socket.port", site.event_socket.port, "127.0.0.1", ("tcp",)))
-        if site.http_applications:
-            wanted.append(("network.http_port", site.network.http_port, "127.0.0.1", ("tcp",)))
-        if (tls := site.event_socket.tls) is not None:
-            wanted.append(("event_socket.tls.port", tls.port, switch.bind_address, ("tcp",)))
-        if (web := site.web_server) is not None:
-            wanted.append((*web, switch.bind_address, ("tcp",)))
     for listener in found.listeners:
-        for field, port, address, protocols in wanted:
-            # Who asks may come by any of the host's addresses, and at no other port.
-            is_acme = field == "network.tls.certificate"
-            everywhere = (listener.address,) if is_acme else ()
+        for port in ports:
+            address = port.address(switch)
             taken = (
-                listener.port == port
-                and listener.protocol in protocols
-                and listener.address in (address, "0.0.0.0", "::", "*", *everywhere)
+                listener.port == port.port
+                and listener.protocol in port.kept
+                and (address == "*" or listener.address in (address, "0.0.0.0", "::", "*"))
             )
-            ours = {PROCESSES.get(field, service)}
-            if field == "network.sip_port" and found.edge:
+            ours = {PROCESSES.get(port.program, service)}
+            if port.program == "kamailio" or port.field == "network.sip_port":
                 # Of the edge that the Site puts before the switch, or no longer does.
-                ours.add("kamailio")
+                ours |= {"kamailio"} if found.edge else set()
             if taken and listener.process not in ours:
                 out.append(
-                    f"port {port}/{listener.protocol} ({field}) is taken by {listener.process}; "
-                    "stop that service, or "
-                    + ("give a certificate" if is_acme else "choose another port in the Site")
+                    f"port {port.port}/{listener.protocol} ({port.field}) is taken by "
+                    f"{listener.process}; stop that service, or "
+                    + (
+                        "give a certificate"
+                        if port.program == "acme"
+                        else "choose another port in the Site"
+                    )
                 )
     if found.free_megabytes < FREE_MEGABYTES:
         out.append(
@@ -135,20 +113,26 @@ def problems(site: Site, switch: Switch, found: State, service: str = "freeswitc
     return list(dict.fromkeys(out))
 
 
+def _own(site: Site, service: str) -> list[Listener]:
+    """List the Site's ports that a deploy brings to the host."""
+    return [
+        one
+        for one in listeners(site, alone=service == "kamailio")
+        if one.program not in ("sshd", "the operator's")
+    ]
+
+
 def _open(site: Site, service: str) -> list[str]:
     """List what another packet filter would have to let in."""
-    network = site.network
-    out = [f"{port}/{'udp' if way == 'udp' else 'tcp'}" for way, port in network.listeners]
-    out += [f"{ACME_PORT}/tcp"] if site.acme is not None else []
+    out = [
+        f"{one.port}/{protocol}"
+        for one in _own(site, service)
+        for protocol, sources in one.spoken
+        if sources
+    ]
     if service == "freeswitch":
-        out.append(f"{network.rtp_ports[0]}-{network.rtp_ports[1]}/udp")
-        for trunk in site.trunks:
-            if (at := trunk.listens(network)) is not None:
-                out.append(f"{at[1]}/{at[0]}")
-        if (tls := site.event_socket.tls) is not None:
-            out.append(f"{tls.port}/tcp")
-        if (web := site.web_server) is not None:
-            out.append(f"{web[1]}/tcp")
+        first, last = site.network.rtp_ports
+        out.append(f"{first}-{last}/udp")
     return list(dict.fromkeys(out))
 
 

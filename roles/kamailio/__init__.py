@@ -8,6 +8,7 @@ from pyinfra.api import deploy
 from callcenter import render
 from callcenter.render import Tree, paths
 from callcenter.site import Site, Switch
+from callcenter.site.where import needs_switch
 from roles import files
 from roles.host import State
 from roles.host.operations import passed, refuse
@@ -23,7 +24,7 @@ def preflight(site: Site, switches: int) -> None:
     if switches:
         wrong = ["edges in front of switches cannot be deployed yet; keep one of the two groups"]
     else:
-        wrong = site.needs_switch()
+        wrong = needs_switch(site)
     for line in wrong:
         logger.error(f"{host.print_prefix}{line}")
     refuse(name="The site needs no switch", problems=wrong)

@@ -8,6 +8,7 @@ from pyinfra.api import deploy
 from callcenter.client import npm
 from callcenter.render import paths, web
 from callcenter.site import Site, Switch
+from callcenter.site.where import one_giver
 from roles import files
 from roles.freeswitch.operations import service
 from roles.host import State, packages
@@ -27,7 +28,7 @@ _EMPTY = f"rmdir {paths.WEB_PAGES} 2>/dev/null || :"
 @deploy("Web: preflight")
 def preflight(site: Site, switches: int) -> None:
     """Make sure that a link can be known to be used, and that the page's library is at hand."""
-    wrong = [*site.one_giver(switches), *(npm.lacking() if site.web_phone is not None else [])]
+    wrong = [*one_giver(site, switches), *(npm.lacking() if site.web_phone is not None else [])]
     for line in wrong:
         logger.error(f"{host.print_prefix}{line}")
     refuse(name="It can be served", problems=wrong)

@@ -14,6 +14,9 @@ from callcenter import render
 from callcenter.render import windows_paths as paths
 from callcenter.site import Site, Switch
 from callcenter.site.families import other_family, out_of_reach
+from callcenter.site.named_secrets import ungiven
+from callcenter.site.ports import listeners
+from callcenter.site.where import behind_edge, misleads, needs_linux, unsaid
 from roles.host.operations import refuse
 from roles.host.stack import name_executed_files
 from roles.windows import facts, operations
@@ -173,8 +176,8 @@ def problems(site: Site, switch: Switch, found: Found) -> list[str]:
     )
     if site.windows is None:
         return [f"Site.windows: is missing, and this is a Windows host; give {right}"]
-    out = site.unsaid(windows=True) + site.ungiven() + site.needs_linux() + site.misleads(switch)
-    out += site.behind_edge(switch)
+    out = unsaid(site, windows=True) + ungiven(site) + needs_linux(site) + misleads(site, switch)
+    out += behind_edge(site, switch)
     out += site.placed(other_family(site, switch) + out_of_reach(site, look.addresses))
     needed = installed is None or fields_of(installed) != fields_of(site.packages.version)
     file = site.windows.path
@@ -192,16 +195,14 @@ def problems(site: Site, switch: Switch, found: Found) -> list[str]:
         out.append(f"address {switch.bind_address} is on no interface; it has {has}")
     if switch.trunk_bind_address not in {switch.bind_address, *look.addresses}:
         out.append(f"trunk_address {switch.trunk_address} is on no interface; put it on one")
-    wanted = [
-        ("network.sip_port", site.network.sip_port, switch.bind_address, ("udp", "tcp")),
-        ("event_socket.port", site.event_socket.port, "127.0.0.1", ("tcp",)),
-    ]
-    for field, port, address, protocols in wanted if not found.running else ():
+    wanted = [one for one in listeners(site) if one.program == "freeswitch"]
+    for one in wanted if not found.running else ():
+        everywhere = (one.address(switch), "0.0.0.0", "::")
         for protocol, bound, number in sorted(look.listeners):
-            if number == port and protocol in protocols and bound in (address, "0.0.0.0", "::"):
+            if number == one.port and protocol in one.kept and bound in everywhere:
                 out.append(
-                    f"port {port}/{protocol} ({field}) is taken; stop what listens there, or "
-                    "choose another port in the Site"
+                    f"port {one.port}/{protocol} ({one.field}) is taken; stop what listens there, "
+                    "or choose another port in the Site"
                 )
     if needed and look.free_megabytes < FREE_MEGABYTES:
         out.append(

@@ -19,6 +19,7 @@ from callcenter.client.ssh import Login
 from callcenter.render import paths, windows_paths
 from callcenter.site import Extension, Site, SiteError, Switch
 from callcenter.site.secrets import SecretUnavailable
+from callcenter.site.served import certificate_of
 from tests.acceptance.support.given import ALL, Given, calls
 from tests.acceptance.support.given import numbers as numbers_used
 from tests.acceptance.support.given import plain as plain_used
@@ -260,7 +261,7 @@ def authorities(site: Site, file: Path) -> Path | None:
         return None
     known = ssl.get_default_verify_paths().cafile
     texts = [Path(known).read_bytes()] if known else []
-    if (served := site.served()) is not None:
+    if (served := certificate_of(site)) is not None:
         texts.append(served[0])
     if site.acme is not None and site.acme.ca_file is not None:
         texts.append(site.acme.ca_file.read_bytes())

@@ -17,6 +17,8 @@ from callcenter.client.inventory import Host
 from callcenter.render import paths
 from callcenter.site import Site, Switch
 from callcenter.site.authorities import is_late
+from callcenter.site.ports import listeners
+from callcenter.site.served import certificate_of
 from tests.acceptance.conftest import authorities, local_address
 from tests.acceptance.support.phones import Exchange, Phone, RegistrationRefused
 from tests.acceptance.support.waiting import PATIENCE, eventually
@@ -41,11 +43,13 @@ def test_listeners(host: Any, site: Site, switch: Switch, node: Host) -> None:
     found = {
         (words[0], words[4]) for line in lines if '"kamailio"' in line and (words := line.split())
     }
-    own = f"[{switch.bind_address}]" if ":" in switch.bind_address else switch.bind_address
-    wanted = {("udp" if way == "udp" else "tcp", port) for way, port in site.network.listeners}
-    # FreeSWITCH speaks UDP with it, whatever phones may use.
-    wanted |= set() if node.is_edge else {("udp", site.network.sip_port)}
-    assert found == {(protocol, f"{own}:{port}") for protocol, port in wanted}
+    wanted = {
+        (protocol, f"[{at}]:{one.port}" if ":" in at else f"{at}:{one.port}")
+        for one in listeners(site, alone=node.is_edge)
+        if one.program == "kamailio" and (at := one.address(switch))
+        for protocol, _ in one.spoken
+    }
+    assert found == wanted
 
 
 def test_no_drift(host: Any, site: Site, node: Host) -> None:
@@ -65,7 +69,7 @@ def test_certificate(site: Site, switch: Switch, tmp_path: Path) -> None:
     with asked.wrap_socket(plain, server_hostname=site.domain) as shown:
         seen = shown.getpeercert(binary_form=True)
     assert seen is not None
-    if (served := site.served()) is not None:
+    if (served := certificate_of(site)) is not None:
         own = x509.load_pem_x509_certificates(served[0])[0]
         assert seen == own.public_bytes(serialization.Encoding.DER)
         return

@@ -16,6 +16,7 @@ from callcenter.render import paths, users
 from callcenter.render.debian import version_matches
 from callcenter.render.known_holes import holes_of
 from callcenter.site import Site, Switch
+from callcenter.site.ports import listeners
 
 
 @pytest.fixture(autouse=True)
@@ -192,18 +193,12 @@ def test_listeners(host: Any, site: Site, switch: Switch) -> None:
     found = {
         (words[0], words[4]) for line in lines if '"freeswitch"' in line and (words := line.split())
     }
-    sip = f"{switch.bind_address}:{site.network.sip_port}"
-    wanted = {(transport, sip) for transport in site.network.transports}
-    if site.network.edge:
-        bracketed = f"[{switch.loopback}]" if ":" in switch.loopback else switch.loopback
-        wanted = {("udp", f"{bracketed}:{site.network.sip_port}")}
-    wanted |= {
-        ("tcp", f"{switch.trunk_bind_address}:{trunk.tls_port}")
-        if trunk.transport == "tls"
-        else (trunk.transport, f"{switch.trunk_bind_address}:{site.network.trunk_port}")
-        for trunk in site.trunks
+    wanted = {
+        (protocol, f"[{at}]:{one.port}" if ":" in at else f"{at}:{one.port}")
+        for one in listeners(site)
+        if one.program == "freeswitch" and (at := one.address(switch))
+        for protocol, _ in one.spoken
     }
-    wanted.add(("tcp", f"127.0.0.1:{site.event_socket.port}"))
     rtp = range(site.network.rtp_ports[0], site.network.rtp_ports[1] + 1)
     calls = {one for one in found if one[0] == "udp" and int(one[1].rsplit(":", 1)[1]) in rtp}
     assert found - calls == wanted

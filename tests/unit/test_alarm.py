@@ -20,6 +20,7 @@ from callcenter.onhost.alarm import (
 )
 from callcenter.render import freeswitch, paths, system
 from callcenter.site import Extension, OutboundLimits, Route, Site, Smtp, Switch, Trunk
+from callcenter.site.where import needs_linux
 
 pytestmark = pytest.mark.usefixtures("own_folder")
 
@@ -258,7 +259,7 @@ def test_it_is_there_with_the_field_only() -> None:
     log_of = "autoload_configs/logfile.conf.xml"
     assert paths.ALARM_LOG not in configured(without, log_of)
     assert paths.ALARM_LOG in configured(having, log_of)
-    assert [line for line in having.needs_linux() if line.startswith("Site.outbound_limits.alarm:")]
+    assert [line for line in needs_linux(having) if line.startswith("Site.outbound_limits.alarm:")]
 
 
 def test_every_limit_of_the_dialplan_is_known() -> None:

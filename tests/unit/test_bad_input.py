@@ -13,7 +13,9 @@ import pytest
 
 import callcenter.site
 from callcenter.site import Site, SiteError, hosts, secret
+from callcenter.site.named_secrets import ungiven
 from callcenter.site.secrets import Secret, weakness
+from callcenter.site.where import needs_switch, unsaid
 
 m: Any = callcenter.site
 """The models as a file that no type checker has read sees them."""
@@ -1327,10 +1329,10 @@ def test_what_is_asked_of_a_whole_site_has_its_place_too(tmp_path: Path) -> None
         "smtp:\n  host: mail.a.b\n  sender: a@a.b\n  user: a\n  password: {secret: of-nobody}\n"
     )
     made = Site.load(file)
-    assert [line.partition(": ")[0] for line in made.unsaid()] == [f"{file}:4:1", f"{file}:1:1"]
-    assert made.ungiven()[0].startswith(f"{file}:9:3: Site.smtp.password: ")
+    assert [line.partition(": ")[0] for line in unsaid(made)] == [f"{file}:4:1", f"{file}:1:1"]
+    assert ungiven(made)[0].startswith(f"{file}:9:3: Site.smtp.password: ")
     assert f"{file}:3:29: Site.extensions[2].voicemail: needs a switch" in "\n".join(
-        made.needs_switch()
+        needs_switch(made)
     )
     # Where it stands is no part of what it says.
     assert made == Site.load(shutil.copy(file, tmp_path / "other.yaml"))

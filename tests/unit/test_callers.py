@@ -21,6 +21,7 @@ from callcenter.site import Site, SiteError, Switch
 from callcenter.site.countries import dialling
 from callcenter.site.dialled import without_parameters
 from callcenter.site.trunks import heard, written
+from callcenter.site.warnings import warnings
 from tests.unit.test_peer_text import lint
 
 m: Any = callcenter.site
@@ -203,13 +204,13 @@ def test_route_tells_of_the_caller(own_folder: Path, capsys: pytest.CaptureFixtu
     ]
     assert main([*call[:4], "--caller", "1"]) == 1
     assert "--caller: is who calls from outside" in capsys.readouterr().err
-    assert Site.load("site.yaml").warnings() == []
+    assert warnings(Site.load("site.yaml")) == []
 
 
 def test_a_form_that_no_route_calls_back_is_warned_of(own_folder: Path) -> None:
     book(own_folder)
     Path("site.yaml").write_text(ROUTED.replace('number_format: "00"', "number_format: national"))
-    [line] = Site.load("site.yaml").warnings()
+    [line] = warnings(Site.load("site.yaml"))
     assert line.startswith(
         "site.yaml:8:1: Site.callers: shows +4930123456 as 030123456, which no route calls"
     )

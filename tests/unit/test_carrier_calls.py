@@ -17,6 +17,7 @@ from callcenter.site.dialled import FORWARDERS
 from callcenter.site.families import other_family
 from callcenter.site.presets import PRESETS, SOURCES
 from callcenter.site.secrets import Secret
+from callcenter.site.where import misleads
 
 m: Any = callcenter.site
 ROOT = Path(__file__).resolve().parents[2]
@@ -265,7 +266,7 @@ def test_carriers_at_an_address_of_their_own(own_folder: Path) -> None:
     # They are told it as it stands; the address of the router is for phones, by Kamailio.
     assert "203.0.113.5" not in external
     assert "10.9.0.5" not in internal
-    assert site.misleads(vlan) == []
+    assert misleads(site, vlan) == []
 
 
 def test_carriers_behind_a_router_of_their_own(own_folder: Path) -> None:

@@ -34,6 +34,9 @@ from callcenter.site import (
     secret,
 )
 from callcenter.site.ports import reached
+from callcenter.site.served import certificate_of, phones_authority
+from callcenter.site.warnings import warnings
+from callcenter.site.where import one_asked
 from roles.certificates import AcmeState
 from roles.host import problems
 from roles.host.facts import Listener
@@ -141,19 +144,21 @@ def test_both_can_be_written_in_yaml(tmp_path: Path, written: str, said: str | N
 
 
 def test_it_is_said_where_nobody_comes_from_outside(tmp_path: Path) -> None:
-    (said,) = by_acme(
-        tmp_path,
-        network=Network(sip_from=["10.0.0.0/8"], tls=PhoneTls(Acme(EMAIL, terms_agreed=True))),
-    ).warnings()
+    (said,) = warnings(
+        by_acme(
+            tmp_path,
+            network=Network(sip_from=["10.0.0.0/8"], tls=PhoneTls(Acme(EMAIL, terms_agreed=True))),
+        )
+    )
     assert said.startswith("Site.network.tls.certificate: Let's Encrypt asks at port 80 of")
-    assert by_acme(tmp_path).warnings() == []
+    assert warnings(by_acme(tmp_path)) == []
 
 
 def test_one_host_is_asked(tmp_path: Path) -> None:
-    (said,) = by_acme(tmp_path).one_asked(2)
+    (said,) = one_asked(by_acme(tmp_path), 2)
     assert said.startswith("Site.network.tls.certificate: HTTP-01 asks one of the 2 hosts")
-    assert by_acme(tmp_path).one_asked(1) == []
-    assert described(tmp_path, OwnAuthority()).one_asked(2) == []
+    assert one_asked(by_acme(tmp_path), 1) == []
+    assert one_asked(described(tmp_path, OwnAuthority()), 2) == []
 
 
 def test_the_port_is_the_authoritys(tmp_path: Path) -> None:
@@ -244,7 +249,7 @@ def test_a_host_tells_what_would_lock_phones_out() -> None:
 
 def shaken(site: Site, roots: str, name: str = DOMAIN) -> None:
     """A client's handshake with what the Site serves, by the strictest rules that there are."""
-    served = site.served()
+    served = certificate_of(site)
     assert served is not None
     folder = site.vault._file.parent
     for file, content in zip(("served.pem", "served.key"), served, strict=True):
@@ -267,7 +272,7 @@ def shaken(site: Site, roots: str, name: str = DOMAIN) -> None:
 
 def test_an_authority_of_the_sites_own_is_known_by_its_root(tmp_path: Path) -> None:
     site = described(tmp_path, OwnAuthority())
-    root = site.phones_authority()
+    root = phones_authority(site)
     assert root is not None
     shaken(site, root.decode())
     with pytest.raises(ssl.SSLCertVerificationError, match="not valid for"):
@@ -279,7 +284,7 @@ def test_an_authority_of_the_sites_own_is_known_by_its_root(tmp_path: Path) -> N
 
 def own(site: Site) -> x509.Certificate:
     """The certificate that hosts are given."""
-    served = site.served()
+    served = certificate_of(site)
     assert served is not None
     return x509.load_pem_x509_certificates(served[0])[0]
 
@@ -291,31 +296,31 @@ def test_what_it_has_given_is_kept(
     # So near its end that a deploy makes another, if there were one.
     monkeypatch.setattr(authorities, "_HOST_DAYS", 89)
     site = described(tmp_path, OwnAuthority())
-    assert site.warnings() == []
-    first, root = own(site), site.phones_authority()
-    (said,) = site.warnings()
+    assert warnings(site) == []
+    first, root = own(site), phones_authority(site)
+    (said,) = warnings(site)
     assert said.startswith("Site.network.tls.certificate: that of the Site's own authority ends on")
     monkeypatch.setattr(authorities, "_HOST_DAYS", 397)
     second = own(site)
     assert second != first
     assert own(site) == second
-    assert site.warnings() == []
+    assert warnings(site) == []
     other = own(described(tmp_path, OwnAuthority(), domain="b.example.net"))
     names = other.extensions.get_extension_for_class(x509.SubjectAlternativeName).value
     assert names.get_values_for_type(x509.DNSName) == ["b.example.net"]
-    assert site.phones_authority() == root
+    assert phones_authority(site) == root
     assert "PRIVATE KEY" not in caplog.text
     assert (tmp_path / "secrets.json").stat().st_mode & 0o777 == 0o600
 
 
 def test_another_root_gives_another_certificate(tmp_path: Path) -> None:
     site = described(tmp_path, OwnAuthority())
-    first, root = own(site), site.phones_authority()
+    first, root = own(site), phones_authority(site)
     wanted = {one.name: one for _, one in site.secrets()}
     site.vault.renew(wanted["certificates/authority"])
-    assert site.phones_authority() != root
+    assert phones_authority(site) != root
     assert own(site) != first
-    new = site.phones_authority()
+    new = phones_authority(site)
     assert new is not None
     shaken(site, new.decode())
 
@@ -358,7 +363,7 @@ def test_desk_phones_are_given_the_root(tmp_path: Path) -> None:
         provisioning=Provisioning(),
     )
     given = [one.content for one in web.configuration(site, SWITCH, library)]
-    assert site.phones_authority() in given
+    assert phones_authority(site) in given
     file = Authority.make(tmp_path / "other").file
     with pytest.raises(SiteError, match="is given to phones already"):
         described(tmp_path, OwnAuthority(), provisioning=Provisioning(authority=file))
@@ -373,7 +378,7 @@ def test_the_root_is_printed(tmp_path: Path, capsys: pytest.CaptureFixture[str])
     file.write_text(text)
     assert main(["authority", str(file)]) == 0
     printed = capsys.readouterr().out
-    assert printed.encode() == Site.load(file).phones_authority()
+    assert printed.encode() == phones_authority(Site.load(file))
     assert main(["secrets", str(file)]) == 0
     assert "certificates/authority  a certificate" in capsys.readouterr().out
     file.write_text(text.replace("own-authority", "acme, email: a@b.net, terms_agreed: true"))

@@ -32,6 +32,7 @@ from callcenter.site import (
     secret,
 )
 from callcenter.site.secrets import Secret
+from callcenter.site.where import behind_edge, needs_linux, needs_switch, one_ledger
 
 KAMAILIO = shutil.which("kamailio", path="/usr/sbin:/usr/local/sbin:/usr/bin")
 EDGE = Switch("sip.example.net", address="192.0.2.7")
@@ -137,9 +138,9 @@ def test_freeswitch_by_itself_faces_no_strangers(network: dict[str, Any], taken:
 
 def test_windows_has_no_edge() -> None:
     windows = Switch("@winrm/cc2", address="10.0.0.5")
-    (said,) = site(network=Network()).behind_edge(windows)
+    (said,) = behind_edge(site(network=Network()), windows)
     assert said.startswith("Site.network.edge: ")
-    assert site(network=Network(edge=False)).behind_edge(windows) == []
+    assert behind_edge(site(network=Network(edge=False)), windows) == []
 
 
 def test_before_a_switch(tmp_path: Path) -> None:
@@ -175,8 +176,8 @@ def test_no_port_is_open_for_voice() -> None:
 
 def test_records_of_calls_need_a_switch_and_linux() -> None:
     made = site(cdr=Cdr())
-    assert [line for line in made.needs_switch() if "Site.cdr" in line]
-    assert [line for line in made.needs_linux() if "Site.cdr" in line]
+    assert [line for line in needs_switch(made) if "Site.cdr" in line]
+    assert [line for line in needs_linux(made) if "Site.cdr" in line]
 
 
 def test_billing_needs_a_switch_linux_and_one_place_for_each_account() -> None:
@@ -185,13 +186,13 @@ def test_billing_needs_a_switch_linux_and_one_place_for_each_account() -> None:
         "billing": Billing(currency="EUR", rates=[Rate("+49", 1)]),
     }
     made = site(**fields, database=LocalPostgres())
-    assert [line for line in made.needs_switch() if "Site.billing" in line]
-    assert [line for line in made.needs_linux() if "Site.billing" in line]
-    assert made.one_ledger(1) == []
-    (line,) = made.one_ledger(2)
+    assert [line for line in needs_switch(made) if "Site.billing" in line]
+    assert [line for line in needs_linux(made) if "Site.billing" in line]
+    assert one_ledger(made, 1) == []
+    (line,) = one_ledger(made, 2)
     assert line.startswith("Site.database: each of the 2 switches")
     shared = site(**fields, database=RemotePostgres("db.example.net", password=secret("db")))
-    assert shared.one_ledger(2) == []
+    assert one_ledger(shared, 2) == []
 
 
 def test_a_carrier_by_tls_needs_linux(certificates: object) -> None:
@@ -203,14 +204,14 @@ def test_a_carrier_by_tls_needs_linux(certificates: object) -> None:
         ca_file=Path("authority.pem"),
     )
     made = Site("cc.example.net", extensions=tuple(Extension.range(10, 11)), trunks=[carrier])
-    assert made.needs_linux() == [
+    assert needs_linux(made) == [
         "Site.trunks[0].transport: 'tls' needs a Linux host; use 'tcp' or 'udp'"
     ]
 
 
 def test_what_needs_a_switch_is_named() -> None:
-    assert site().needs_switch() == []
-    lines = site(media=Media(), features=FeatureCodes(tone=None)).needs_switch()
+    assert needs_switch(site()) == []
+    lines = needs_switch(site(media=Media(), features=FeatureCodes(tone=None)))
     assert [line.partition(":")[0] for line in lines] == ["Site.features.echo", "Site.media.mode"]
     assert all("needs a switch" in line and "; " in line for line in lines)
 

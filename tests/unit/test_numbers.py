@@ -16,6 +16,7 @@ from callcenter.render import freeswitch
 from callcenter.render.outbound import arriving, leaving
 from callcenter.site import Did, Site, SiteError, Switch, ToExtension, extension
 from callcenter.site.dialled import cleaned
+from callcenter.site.warnings import warnings
 from tests.unit.test_peer_text import lint
 
 m: Any = callcenter.site
@@ -45,8 +46,8 @@ LONG = {
 
 @pytest.mark.parametrize("fields", LONG.values(), ids=LONG)
 def test_numbers_that_begin_others_are_numbers(fields: dict[str, Any]) -> None:
-    assert site(**fields).warnings() == []
-    slow = site(**fields, dialling="digit-by-digit").warnings()
+    assert warnings(site(**fields)) == []
+    slow = warnings(site(**fields, dialling="digit-by-digit"))
     assert slow
     for line in slow:
         assert re.match(

@@ -23,6 +23,8 @@ from callcenter.site import (
     Switch,
     Wss,
 )
+from callcenter.site.warnings import warnings
+from callcenter.site.where import needs_linux
 from tests.certificates import Authority
 
 DOMAIN = "cc.example.net"
@@ -125,13 +127,13 @@ def test_authorities_between_follow(authority: Authority) -> None:
     ("more", "field", "words"),
     [
         ({"port": 5060}, "network.tls.port", "5060 is network.sip_port; use 5061 or another"),
-        ({"port": 16400}, "network.tls.port", "16400 is network.rtp_ports"),
+        ({"port": 16400}, "network.tls.port", "16400 lies in network.rtp_ports"),
         ({"plain_from": ["203.0.113.0/24"]}, "tls.plain_from[0]", "is not in sip_from"),
         ({"srtp": True}, "tls.srtp", "would show its key to all; set plain_from=[]"),
         ({"srtp": True, "plain_from": OFFICES}, "tls.srtp", "would show its key to all"),
         ({"plain_from": ["192.0.0.0/8"]}, "tls.plain_from[0]", "is not in sip_from"),
         ({"wss": Wss(port=5061)}, "tls.wss.port", "5061 is network.tls.port; use 7443 or another"),
-        ({"wss": Wss(port=16400)}, "tls.wss.port", "16400 is network.rtp_ports"),
+        ({"wss": Wss(port=16400)}, "tls.wss.port", "16400 lies in network.rtp_ports"),
     ],
 )
 def test_ports_and_networks_are_the_sites(
@@ -146,16 +148,16 @@ def test_ports_and_networks_are_the_sites(
 def test_a_switch_without_kamailio_has_none(authority: Authority) -> None:
     with pytest.raises(SiteError, match=r"Network\.tls: ends at Kamailio, and edge is False"):
         good(authority, edge=False)
-    windows = [line for line in good(authority).needs_linux() if "network.tls" in line]
+    windows = [line for line in needs_linux(good(authority)) if "network.tls" in line]
     assert len(windows) == 1
 
 
 def test_an_end_that_is_near_is_told(authority: Authority) -> None:
-    (said,) = good(authority).warnings()
+    (said,) = warnings(good(authority))
     assert said.startswith("Site.network.tls.certificate: ")
     assert "renew it, or no phone comes by TLS" in said
     certificate, key = authority.certificate(DOMAIN, days=(-1, 60))
-    assert described(certificate, key.read_text()).warnings() == []
+    assert warnings(described(certificate, key.read_text())) == []
 
 
 def rules(site: Site) -> list[str]:

@@ -31,6 +31,7 @@ from callcenter.site import (
     Switch,
 )
 from callcenter.site.provisioning import path_of
+from callcenter.site.where import needs_switch, one_giver
 from roles.files.operations import HIDDEN
 from tests.certificates import Authority
 
@@ -91,13 +92,13 @@ def test_what_cannot_be_served_is_refused(
 
 def test_two_switches_serve_none(authority: Authority) -> None:
     site = described(authority)
-    assert site.one_giver(1) == []
-    assert "each of the 2 switches would hand out each link once" in site.one_giver(2)[0]
-    assert replace(site, provisioning=None).one_giver(2) == []
+    assert one_giver(site, 1) == []
+    assert "each of the 2 switches would hand out each link once" in one_giver(site, 2)[0]
+    assert one_giver(replace(site, provisioning=None), 2) == []
 
 
 def test_edges_alone_serve_none(authority: Authority) -> None:
-    assert "Site.provisioning: needs a switch" in "\n".join(described(authority).needs_switch())
+    assert "Site.provisioning: needs a switch" in "\n".join(needs_switch(described(authority)))
 
 
 def test_a_path_is_its_extensions_its_domains_and_its_secrets() -> None:

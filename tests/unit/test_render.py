@@ -38,6 +38,7 @@ from callcenter.site import (
 )
 from callcenter.site._types import Transport
 from callcenter.site.secrets import Secret
+from callcenter.site.where import unsaid
 
 ROOT = Path(__file__).parents[2]
 SWITCH = Switch("cc1.example.net", public_ip="203.0.113.10")
@@ -368,16 +369,16 @@ def test_no_firewall_means_no_files() -> None:
 
 def test_a_site_that_does_not_say_who_may_come_lets_nobody_in() -> None:
     made = site(network=Network(), firewall=Firewall())
-    assert [line.partition(":")[0] for line in made.unsaid()] == [
+    assert [line.partition(":")[0] for line in unsaid(made)] == [
         "Site.network.sip_from",
         "Site.firewall.ssh_from",
     ]
-    assert all("such as ['203.0.113.0/24'], or \"anywhere\"" in line for line in made.unsaid())
+    assert all("such as ['203.0.113.0/24'], or \"anywhere\"" in line for line in unsaid(made))
     assert accepted(made) == []
-    assert site().unsaid() == []
+    assert unsaid(site()) == []
     # Without a packet filter nobody is asked; on Windows its own rules say who administers it.
-    assert site(network=Network(), firewall=Firewall(enabled=False)).unsaid() == []
-    assert len(made.unsaid(windows=True)) == 1
+    assert unsaid(site(network=Network(), firewall=Firewall(enabled=False))) == []
+    assert len(unsaid(made, windows=True)) == 1
 
 
 def accepted(made: Site) -> list[str]:

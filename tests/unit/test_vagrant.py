@@ -13,6 +13,7 @@ import pytest
 
 from callcenter.cli.check import check
 from callcenter.client.inventory import load
+from callcenter.site.where import needs_linux, one_ledger
 
 ROOT = Path(__file__).parents[2]
 TOPOLOGIES = sorted(path.stem for path in (ROOT / "lab/topologies").glob("*.yaml"))
@@ -146,7 +147,7 @@ class TestInventory:
         ]
         assert found.site.domain == "lab.callcenter.test"
         # Neither would know what is spent on the other.
-        assert found.site.one_ledger(2) == []
+        assert one_ledger(found.site, 2) == []
 
     def test_needs_no_switch(self, operators_folder: Path) -> None:
         noted(operators_folder, edge1="edges")
@@ -159,7 +160,7 @@ class TestInventory:
         found = load("inventories/vagrant")
         assert [host.switch.is_windows for host in found.hosts] == [False, True]
         assert found.site.windows is not None
-        assert found.site.needs_linux() == []
+        assert needs_linux(found.site) == []
 
     def test_pyinfras_own_connector_finds_the_same_site(self) -> None:
         own = ROOT / "group_data" / "vagrant.py"

@@ -24,6 +24,7 @@ from callcenter.site import (
     secret,
 )
 from callcenter.site.secrets import Secret, pin_weakness
+from callcenter.site.where import needs_switch
 
 pytestmark = pytest.mark.usefixtures("own_folder")
 
@@ -127,7 +128,7 @@ def test_the_way_of_a_call_ends_in_the_mailbox() -> None:
 
 
 def test_edges_refuse_a_mailbox_by_name() -> None:
-    lines = site(Extension(1000), Extension(1001, voicemail=True)).needs_switch()
+    lines = needs_switch(site(Extension(1000), Extension(1001, voicemail=True)))
     assert [line.partition(":")[0] for line in lines if "voicemail" in line] == [
         "Site.extensions[1].voicemail"
     ]

@@ -31,6 +31,7 @@ from callcenter.site import (
     WebPhone,
     Wss,
 )
+from callcenter.site.where import needs_switch
 from tests.certificates import Authority
 
 DOMAIN = "cc.example.net"
@@ -94,7 +95,7 @@ def test_an_origin_is_a_place(origin: str) -> None:
 
 
 def test_edges_alone_have_none(authority: Authority) -> None:
-    said = described(authority, Wss(), web_phone=WebPhone()).needs_switch()
+    said = needs_switch(described(authority, Wss(), web_phone=WebPhone()))
     assert [line for line in said if "wss" in line or "web_phone" in line] == [
         "Site.web_phone: needs a switch, and the inventory has edges only; leave it out",
         "Site.network.tls.wss: needs a switch, and the inventory has edges only; leave it out",

@@ -1,0 +1,221 @@
+"""Hosts that can carry a Site: what it asks for that a kind of host, or several, cannot have."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from callcenter.site._plan import NAMED
+from callcenter.site.cdr import LocalPostgres
+from callcenter.site.extensions import UNANSWERED
+from callcenter.site.network import ANYWHERE
+from callcenter.site.trunks import TAKEN_FOR_LOCAL
+
+if TYPE_CHECKING:
+    from callcenter.site.site import Site
+    from callcenter.site.switch import Switch
+
+__all__ = ["behind_edge", "misleads", "needs_linux", "needs_switch", "one_asked", "one_giver"]
+__all__ += ["one_ledger", "unsaid"]
+
+
+def needs_switch(site: Site) -> list[str]:
+    """List what of the Site an inventory without a switch cannot have, a line each."""
+    out = [
+        f"Site.features.{name}: {code} needs a switch, and the inventory has edges only; "
+        "set it to None"
+        for name, code in site.features.items()
+    ]
+    out += [
+        f"Site.{kind}: needs a switch, and the inventory has edges only; leave it out"
+        for kind in NAMED
+        if getattr(site, kind)
+    ]
+    out += [
+        f"Site.extensions[{index}].{field}: needs a switch, and the inventory has edges only; "
+        "leave it out"
+        for index, extension in enumerate(site.extensions)
+        for field in (*UNANSWERED, "voicemail", "pickup_groups")
+        if getattr(extension, field)
+    ]
+    out += [
+        f"Site.{field}: needs a switch, and the inventory has edges only; leave it out"
+        for field in (
+            "parking",
+            "speed_dials",
+            "callers",
+            "cdr",
+            "billing",
+            "caps",
+            "provisioning",
+            "web_phone",
+        )
+        if getattr(site, field)
+    ]
+    out += [
+        f"Site.event_socket.{field}: needs a switch, and the inventory has edges only; leave it out"
+        for field in ("users", "tls")
+        if getattr(site.event_socket, field)
+    ]
+    if site.network.srtp:
+        out.append(
+            "Site.network.tls.srtp: needs a switch, and the inventory has edges only; leave it out"
+        )
+    if site.network.wss is not None:
+        out.append(
+            "Site.network.tls.wss: needs a switch, and the inventory has edges only; leave it out"
+        )
+    if site.media.mode != "bypass":
+        out.append(
+            f"Site.media.mode: {site.media.mode!r} needs a switch, and the inventory has edges "
+            "only; use 'bypass'"
+        )
+    return site.placed(out)
+
+
+def needs_linux(site: Site) -> list[str]:
+    """List what of the Site a Windows host cannot have, a line each."""
+    out = []
+    if site.firewall.ssh_from not in ((), ANYWHERE):
+        out.append(
+            "Site.firewall.ssh_from: needs a Linux host, and this is a Windows one, whose own "
+            "rules say who may administer it; leave it out, or give Windows hosts a site of "
+            "their own"
+        )
+    if site.faxes:
+        out.append(
+            "Site.faxes: needs a Linux host, whose programs make and mail the documents; leave "
+            "it out"
+        )
+    out += [
+        f"Site.trunks[{index}].transport: 'tls' needs a Linux host; use 'tcp' or 'udp'"
+        for index, trunk in enumerate(site.trunks)
+        if trunk.transport == "tls"
+    ]
+    if site.http_applications:
+        out.append(
+            "Site.http_applications: needs a Linux host, where a service stands before them; "
+            "leave it out"
+        )
+    if site.network.tls is not None:
+        out.append("Site.network.tls: needs a Linux host, which has Kamailio; leave it out")
+    if site.event_socket.tls is not None:
+        out.append("Site.event_socket.tls: needs a Linux host, which has stunnel; leave it out")
+    if site.outbound_limits.alarm is not None:
+        out.append(
+            "Site.outbound_limits.alarm: needs a Linux host, where a service mails it; leave it out"
+        )
+    if site.guessers.alarm is not None:
+        out.append(
+            "Site.guessers.alarm: needs a Linux host, where a service mails it; leave it out"
+        )
+    if site.smtp is not None:
+        out.append("Site.smtp: needs a Linux host, which has msmtp; leave it out")
+    if site.cdr is not None:
+        out.append(
+            "Site.cdr: needs a Linux host, where a service delivers the records; leave it out"
+        )
+    if site.caps:
+        out.append("Site.caps: needs a Linux host, where calls are counted; leave it out")
+    if site.prepaid is not None:
+        out.append(
+            "Site.billing: needs a Linux host, where a pool of connections answers for the "
+            "database; leave it out, and account of extensions with it"
+        )
+    if site.mailboxes and site.voicemail.keep_days is not None:
+        out.append(
+            "Site.voicemail.keep_days: needs a Linux host, where a timer deletes old messages; "
+            "set it to None"
+        )
+    return site.placed(out)
+
+
+def behind_edge(site: Site, switch: Switch) -> list[str]:
+    """List what a switch cannot have behind an edge of its own, a line each."""
+    if site.network.edge and switch.is_windows:
+        return [
+            "Site.network.edge: is Kamailio's, which does not run on Windows; set it to False "
+            "in a site of the Windows hosts' own, whose phones are in local networks"
+        ]
+    return []
+
+
+def misleads(site: Site, switch: Switch) -> list[str]:
+    """List the carriers that a switch behind a NAT could not tell the right address, a line
+    each."""
+    shared = {n: one for n, one in enumerate(site.trunks) if one.transport != "tls"}
+    sources = [source for trunk in shared.values() for source in trunk.sources]
+    if not switch.is_trunk_behind_nat:
+        return []
+    if site.network.holds(sources) is not None:
+        return []
+    out = []
+    for index, trunk in shared.items():
+        field, local = (
+            f"Site.trunks[{index}].{trunk.proxy_field}",
+            site.network.holds(trunk.reached_at),
+        )
+        if local and trunk.is_named:
+            out.append(
+                f"{field}: {trunk.proxy} is a name, for which FreeSWITCH does not look into "
+                "network.local_networks, and other trunks are outside of these; give its "
+                "address"
+            )
+        if local is False and trunk.proxy.startswith(TAKEN_FOR_LOCAL):
+            out.append(
+                f"{field}: FreeSWITCH takes {trunk.proxy} for a local address, and other "
+                "trunks are in network.local_networks; give its name"
+            )
+    return out
+
+
+def unsaid(site: Site, *, windows: bool = False) -> list[str]:
+    """List the fields, a line each, in which the Site must say who may connect and does not.
+    ``windows`` is for a Windows host: its own rules say who may administer it."""
+    if not site.firewall.enabled:
+        return []
+    asked = {"network.sip_from": (site.network.sip_from, "your phones and offices")}
+    if not windows:
+        asked["firewall.ssh_from"] = (site.firewall.ssh_from, "those who administer the host")
+    return site.placed(
+        f"Site.{path}: is not said; name the networks of {whose}, such as ['203.0.113.0/24'], "
+        'or "anywhere"'
+        for path, (networks, whose) in asked.items()
+        if not networks
+    )
+
+
+def one_ledger(site: Site, switches: int) -> list[str]:
+    """List why so many switches cannot bill, a line each: an account is in one place."""
+    if site.prepaid is None or switches < 2 or not isinstance(site.database, LocalPostgres):
+        return []
+    return site.placed(
+        [
+            f"Site.database: each of the {switches} switches would have balances of its own, "
+            "and money could be spent on each; use RemotePostgres(…), or one switch"
+        ]
+    )
+
+
+def one_asked(site: Site, hosts: int) -> list[str]:
+    """List why so many hosts cannot get a certificate by ACME, a line each: one of them is
+    asked, and another has asked for it."""
+    if site.acme is None or hosts < 2:
+        return []
+    return site.placed(
+        [
+            f"Site.network.tls.certificate: HTTP-01 asks one of the {hosts} hosts behind "
+            f"{site.domain}, whichever that is; give a certificate as a file, or use one host"
+        ]
+    )
+
+
+def one_giver(site: Site, switches: int) -> list[str]:
+    """List why so many switches cannot serve links, a line each: a link is good once."""
+    if site.provisioning is None or switches < 2:
+        return []
+    return site.placed(
+        [
+            f"Site.provisioning: each of the {switches} switches would hand out each link "
+            "once; leave it out, or use one switch"
+        ]
+    )
