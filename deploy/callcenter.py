@@ -69,13 +69,14 @@ else:
     certificates.activate(site=site, found=found)
     if site.network.edge:
         kamailio.configure(site=site, switch=switch)
-    freeswitch.activate(site=site, switch=switch, found=found)
+    freeswitch.activate(site=site, switch=switch)
+    freeswitch.retire(site=site, switch=switch, found=found)
     if site.network.edge:
         kamailio.activate(site=site, switch=switch, found=found)
     firewall.activate(site=site, found=found, present=opened)
-    billing.activate(site=site, found=found)
-    web.activate(site=site, switch=switch, found=found)
+    billing.retire(site=site, found=found)
+    web.activate(site=site, switch=switch)
+    web.retire(site=site, switch=switch, found=found)
     certificates.retire(site=site, found=found)
     if not isinstance(site.database, LocalPostgres):
-        # It goes when nothing asks it any more.
-        postgresql.install(site=site, found=found)
+        postgresql.retire(found=found)

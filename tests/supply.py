@@ -14,8 +14,9 @@ import sys
 from pathlib import Path
 
 from callcenter import render
+from callcenter.render.services.faxes import PROGRAMS
 from roles import billing, postgresql
-from roles.freeswitch import CLOCKS, FAX_TOOLS, HOST_PACKAGES, MAIL_SERVERS
+from roles.freeswitch import CLOCKS, HOST_PACKAGES, MAIL_SERVERS
 
 __all__ = ["status", "wanted"]
 
@@ -26,11 +27,16 @@ def wanted() -> list[str]:
         *render.kamailio.PACKAGES,
         *render.kamailio.FURTHER,
         *HOST_PACKAGES,
-        *FAX_TOOLS,
+        *PROGRAMS,
         CLOCKS[-1],
         MAIL_SERVERS[-1],
     ]
-    named += [render.freeswitch.MAILER, render.system.TLS, "ca-certificates", "nftables"]
+    named += [
+        render.services.mail.MAILER,
+        render.services.event_socket.TLS,
+        "ca-certificates",
+        "nftables",
+    ]
     named += ["openssh-server", postgresql.PACKAGE, billing.PACKAGE, "python3", "python3-psycopg2"]
     return sorted(set(named))
 

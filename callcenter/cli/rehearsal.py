@@ -15,7 +15,20 @@ from pathlib import Path
 
 from callcenter.client import npm
 from callcenter.client.inventory import Host
-from callcenter.render import Tree, acme, freeswitch, kamailio, system, web, windows
+from callcenter.render import (
+    Tree,
+    acme,
+    apt,
+    beside,
+    freeswitch,
+    kamailio,
+    packet_filter,
+    postgresql,
+    public_address,
+    services,
+    web,
+    windows,
+)
 from callcenter.site import Site, SiteError
 from callcenter.site.secrets import VARIABLES, Secret
 
@@ -88,20 +101,20 @@ def files(site: Site, host: Host) -> Tree:
     tree = list(configuration(site, host))
     if host.is_edge:
         asks = acme.configuration(site, mails=False)
-        return Tree([*tree, *asks, *system.firewall(site, [SSH_PORT], rtp=False)])
+        return Tree([*tree, *asks, *packet_filter.configuration(site, [SSH_PORT], rtp=False)])
     if host.switch.is_windows:
         return Tree(tree)
     return Tree(
         [
             *tree,
-            *system.unit(site, realtime=True),
-            *system.apt(site, RELEASE),
-            *system.public_address(host.switch),
-            *system.postgresql(site),
-            *system.billing(site),
+            *beside.configuration(site, realtime=True),
+            *apt.configuration(site, RELEASE),
+            *public_address.configuration(host.switch),
+            *postgresql.configuration(site),
+            *services.billing.pool(site),
             *(kamailio.configuration(site, host.switch) if site.network.edge else ()),
             *web.configuration(site, host.switch, npm.library),
             *acme.configuration(site, mails=True),
-            *system.firewall(site, [SSH_PORT]),
+            *packet_filter.configuration(site, [SSH_PORT]),
         ]
     )

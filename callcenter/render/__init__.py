@@ -1,6 +1,18 @@
 """Site and host to files. Pure: knows nothing of pyinfra and asks no host."""
 
-from callcenter.render import acme, freeswitch, kamailio, system, web, windows
+from callcenter.render import (
+    acme,
+    apt,
+    beside,
+    freeswitch,
+    kamailio,
+    packet_filter,
+    postgresql,
+    public_address,
+    services,
+    web,
+    windows,
+)
 from callcenter.render._files import Difference, File, Tree
 
 __all__ = [
@@ -8,9 +20,14 @@ __all__ = [
     "File",
     "Tree",
     "acme",
+    "apt",
+    "beside",
     "freeswitch",
     "kamailio",
-    "system",
+    "packet_filter",
+    "postgresql",
+    "public_address",
+    "services",
     "web",
     "windows",
 ]

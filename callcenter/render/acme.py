@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from callcenter.render import paths, users
 from callcenter.render._files import File, Tree
 from callcenter.render._templates import plain
-from callcenter.render.freeswitch import MAILER
+from callcenter.render.services._mailer import MAILER
 from callcenter.site import Site
 from callcenter.site.authorities import ACME_PORT
 

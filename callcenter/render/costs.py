@@ -6,41 +6,15 @@ the last two can end a call, so only they wait for :class:`~callcenter.site.Main
 
 from __future__ import annotations
 
-import enum
 import re
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
 from xml.etree import ElementTree
 
-__all__ = ["COMPARED", "Action", "Severity", "plan", "undo"]
+from callcenter.render._actions import DISTRIBUTOR, RELOADXML, RESTART, VOICEMAIL, Action, Severity
+from callcenter.render.services import SERVICES
 
+__all__ = ["COMPARED", "RESTART", "Action", "Severity", "plan", "undo"]
 
-class Severity(enum.IntEnum):
-    """How much of a running service an action touches."""
-
-    RELOAD = 1
-    """Action that takes effect at the next call; no call or registration notices."""
-    MODULE = 2
-    """One module starts or stops; calls that do not use it go on."""
-    PROFILE = 3
-    """A sofia profile restarts: its calls end."""
-    SERVICE = 4
-    """FreeSWITCH restarts: all calls end."""
-
-
-@dataclass(frozen=True, order=True)
-class Action:
-    """One step, such as ``reloadxml`` or ``load mod_opus``."""
-
-    severity: Severity
-    command: str
-
-
-RELOADXML = Action(Severity.RELOAD, "reloadxml")
-DISTRIBUTOR = Action(Severity.RELOAD, "distributor_ctl reload")
-VOICEMAIL = Action(Severity.RELOAD, "voicemail reload default")
-"""The old profile goes when the last call in it ends."""
-RESTART = Action(Severity.SERVICE, "restart")
 
 MODULES = "autoload_configs/modules.conf.xml"
 SWITCH = "autoload_configs/switch.conf.xml"
@@ -52,36 +26,24 @@ COMPARED = (MODULES, SWITCH, QUEUES, PROFILES)
 """Files (or folders) whose old content is asked of the host, since the cost of a change depends on
 which of their parameters it touches. None of them holds a secret."""
 
-# reloadxml alone makes FreeSWITCH read these; the others are read once, by what is named.
+# reloadxml alone makes FreeSWITCH read these; the others are read once, by what is named. What is a
+# service's is said in its module.
 _BY_PATH: tuple[tuple[str, Action | None], ...] = (
     ("freeswitch.xml", None),
     ("dialplan/", None),
     ("directory/", None),
     (".fs_cli_conf", None),
     ("autoload_configs/sofia.conf.xml", None),
-    ("autoload_configs/ivr.conf.xml", None),
-    ("http_applications/", None),
-    # The same for every Site: mod_httapi reads it when it loads.
-    ("autoload_configs/httapi.conf.xml", None),
-    # So does mod_lua, and never again.
+    # mod_lua reads it when it loads, and never again.
     ("autoload_configs/lua.conf.xml", None),
     ("sounds/", None),
     ("scripts/", None),
-    ("autoload_configs/timezones.conf.xml", None),
-    # Read when the first one comes.
-    ("autoload_configs/conference.conf.xml", None),
     ("lang/", None),
-    # mod_spandsp reads it at each reloadxml.
-    ("autoload_configs/spandsp.conf.xml", None),
-    ("autoload_configs/voicemail.conf.xml", VOICEMAIL),
-    ("autoload_configs/json_cdr.conf.xml", Action(Severity.MODULE, "reload mod_json_cdr")),
-    # The rates' calls know what they are charged; what the module keeps of them outlives it.
-    ("autoload_configs/nibblebill.conf.xml", Action(Severity.MODULE, "reload mod_nibblebill")),
-    ("autoload_configs/distributor.conf.xml", DISTRIBUTOR),
     ("autoload_configs/acl.conf.xml", Action(Severity.RELOAD, "reloadacl")),
     ("autoload_configs/opus.conf.xml", Action(Severity.MODULE, "reload mod_opus")),
     ("autoload_configs/logfile.conf.xml", Action(Severity.MODULE, "reload mod_logfile")),
     ("autoload_configs/event_socket.conf.xml", Action(Severity.MODULE, "reload mod_event_socket")),
+    *(pair for service in SERVICES for pair in service.costs.items()),
 )
 
 _SWITCH_AT_RUN_TIME = {

@@ -32,7 +32,6 @@ from callcenter.site._outside import is_outside
 __all__ = [
     "CLI_CONFIG",
     "LUA_IS_UP",
-    "MAILER",
     "PROFILE",
     "a1_hash",
     "configuration",
@@ -52,9 +51,6 @@ LUA_IS_UP = "Lua is up"
 
 CLI_CONFIG = ".fs_cli_conf"
 """Login of fs_cli. It belongs to a release, since a release may change port and password."""
-
-MAILER = "msmtp"
-"""Debian's: it hands a mail to one server and keeps nothing."""
 
 LUA = "mod_lua"
 

@@ -1,20 +1,55 @@
-"""Parts of a host's packet filter: matches for networks and for strangers, and rules for what goes
-out."""
+"""A host's packet filter: matches for networks and for strangers, and rules for what goes out."""
 
 from __future__ import annotations
 
 import ipaddress
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from urllib.parse import urlsplit
 
-from callcenter.render import users
+from callcenter.render import paths, users
+from callcenter.render._files import File, Tree
+from callcenter.render._templates import plain
 from callcenter.site import RemotePostgres, Site, Trunk
+from callcenter.site.authorities import ACME_PORT
 from callcenter.site.network import ANYWHERE
 
-__all__ = ["egress", "further", "matches", "own", "strangers"]
+__all__ = ["configuration", "egress", "further", "matches", "own", "strangers"]
 
 SIP_LISTENERS = "5060-5069"
 """Ports at which phones on TCP take new connections, where phones may be in any network."""
+
+
+def configuration(
+    site: Site, ssh_ports: Iterable[int], *, rtp: bool = True, outgoing: Sequence[str] = ()
+) -> Tree:
+    """Render the packet filter's rules and unit, or nothing where the Site switches it off.
+    ``rtp``: whether voice comes to the host. ``outgoing``: rules that stay until the service has
+    changed."""
+    if not site.firewall.enabled:
+        return Tree([])
+    values = {
+        "site": site,
+        "paths": paths,
+        "table": paths.FIREWALL_TABLE,
+        "ssh_ports": sorted(set(ssh_ports)),
+        "rtp": rtp,
+        "users": users,
+        "outgoing": outgoing,
+        "further": further(site),
+        "matches": matches,
+        "strangers": strangers(site),
+        "acme_port": ACME_PORT,
+        "egress": egress(site) if rtp and site.firewall.egress else {},
+    }
+    return Tree(
+        [
+            File(paths.FIREWALL_RULES, plain("firewall/rules.nft.j2", **values), 0o644),
+            File(
+                f"/etc/systemd/system/{paths.FIREWALL_UNIT}",
+                plain("firewall/unit.service.j2", **values),
+            ),
+        ]
+    )
 
 
 def matches(networks: Iterable[str], side: str = "saddr") -> list[str]:

@@ -7,14 +7,13 @@ from typing import TYPE_CHECKING
 from callcenter.site._plan import NAMED
 from callcenter.site.cdr import LocalPostgres
 from callcenter.site.extensions import UNANSWERED
-from callcenter.site.network import ANYWHERE
 from callcenter.site.trunks import TAKEN_FOR_LOCAL
 
 if TYPE_CHECKING:
     from callcenter.site.site import Site
     from callcenter.site.switch import Switch
 
-__all__ = ["behind_edge", "misleads", "needs_linux", "needs_switch", "one_asked", "one_giver"]
+__all__ = ["behind_edge", "misleads", "needs_switch", "one_asked", "one_giver"]
 __all__ += ["one_ledger", "unsaid"]
 
 
@@ -68,63 +67,6 @@ def needs_switch(site: Site) -> list[str]:
         out.append(
             f"Site.media.mode: {site.media.mode!r} needs a switch, and the inventory has edges "
             "only; use 'bypass'"
-        )
-    return site.placed(out)
-
-
-def needs_linux(site: Site) -> list[str]:
-    """List what of the Site a Windows host cannot have, a line each."""
-    out = []
-    if site.firewall.ssh_from not in ((), ANYWHERE):
-        out.append(
-            "Site.firewall.ssh_from: needs a Linux host, and this is a Windows one, whose own "
-            "rules say who may administer it; leave it out, or give Windows hosts a site of "
-            "their own"
-        )
-    if site.faxes:
-        out.append(
-            "Site.faxes: needs a Linux host, whose programs make and mail the documents; leave "
-            "it out"
-        )
-    out += [
-        f"Site.trunks[{index}].transport: 'tls' needs a Linux host; use 'tcp' or 'udp'"
-        for index, trunk in enumerate(site.trunks)
-        if trunk.transport == "tls"
-    ]
-    if site.http_applications:
-        out.append(
-            "Site.http_applications: needs a Linux host, where a service stands before them; "
-            "leave it out"
-        )
-    if site.network.tls is not None:
-        out.append("Site.network.tls: needs a Linux host, which has Kamailio; leave it out")
-    if site.event_socket.tls is not None:
-        out.append("Site.event_socket.tls: needs a Linux host, which has stunnel; leave it out")
-    if site.outbound_limits.alarm is not None:
-        out.append(
-            "Site.outbound_limits.alarm: needs a Linux host, where a service mails it; leave it out"
-        )
-    if site.guessers.alarm is not None:
-        out.append(
-            "Site.guessers.alarm: needs a Linux host, where a service mails it; leave it out"
-        )
-    if site.smtp is not None:
-        out.append("Site.smtp: needs a Linux host, which has msmtp; leave it out")
-    if site.cdr is not None:
-        out.append(
-            "Site.cdr: needs a Linux host, where a service delivers the records; leave it out"
-        )
-    if site.caps:
-        out.append("Site.caps: needs a Linux host, where calls are counted; leave it out")
-    if site.prepaid is not None:
-        out.append(
-            "Site.billing: needs a Linux host, where a pool of connections answers for the "
-            "database; leave it out, and account of extensions with it"
-        )
-    if site.mailboxes and site.voicemail.keep_days is not None:
-        out.append(
-            "Site.voicemail.keep_days: needs a Linux host, where a timer deletes old messages; "
-            "set it to None"
         )
     return site.placed(out)
 

@@ -14,7 +14,7 @@ from roles.freeswitch.operations import service
 from roles.host import State, packages
 from roles.host.operations import passed, refuse
 
-__all__ = ["activate", "install", "preflight"]
+__all__ = ["install", "preflight", "retire"]
 
 PACKAGE = "pgbouncer"
 
@@ -43,8 +43,8 @@ def install(site: Site, found: State) -> None:
     _tree(site)
 
 
-@deploy("Billing: activate")
-def activate(site: Site, found: State) -> None:
+@deploy("Billing: retire")
+def retire(site: Site, found: State) -> None:
     """Take away what FreeSWITCH has let go of, where nothing is billed any more. The accounts stay
     in the database."""
     # It never comes without its package, and asking for its files would cost each run a command.
@@ -60,7 +60,7 @@ def _tree(site: Site) -> None:
     files.tree(
         name="Pool",
         group="billing",
-        wanted=render.system.billing(site),
+        wanted=render.services.billing.pool(site),
         after={
             **service(paths.BILLING_UNIT, ()),
             # A restart would cut FreeSWITCH's connections, and end the calls that are charged.

@@ -10,25 +10,16 @@ import base64
 import difflib
 import re
 import shlex
-from collections.abc import Generator, Iterable, Mapping
+from collections.abc import Generator, Iterable, Mapping, Sequence
 
 from pyinfra import host, logger, state
 from pyinfra.api import StringCommand, operation
 
 from callcenter.render import Difference, File, Tree, paths
+from callcenter.render.hidden import HIDDEN
 from roles.files.facts import MASK_SED, ManagedFiles, MaskedContents
 
 __all__ = ["forget_units", "payload_command", "show_difference", "shows_differences", "tree"]
-
-HIDDEN = {
-    ".wav": "sound",
-    ".key": "private key",
-    ".phone": "settings of a phone, with what it logs in by",
-    # FreeSWITCH reads both from one file.
-    "/agent.pem": "certificate and private key",
-    "/jssip.js": "JsSIP",
-}
-"""Ends of paths that a diff does not show, and what it says instead."""
 
 _UNPACK = (
     'umask 077; d=$(mktemp -d) && trap "rm -rf $d" EXIT && base64 -d | tar -xz -C "$d" && {run}'
@@ -48,14 +39,14 @@ def payload_command(archive: bytes, run: str = 'sh "$d/apply" "$d"') -> StringCo
 def tree(
     group: str,
     wanted: Tree,
-    after: Mapping[str, str] | None = None,
+    after: Mapping[str, str | Sequence[str]] | None = None,
     first: Mapping[str, str] | None = None,
 ) -> Generator[StringCommand, None, None]:
     """Make a group's files those of ``wanted``: absolute paths, owned by root.
 
     + group: names the record of what is there, so that what is no longer wanted is removed
     + wanted: the files
-    + after: a shell command by path, run once if that file was added, changed or removed
+    + after: shell commands by path, each run once if that file was added, changed or removed
     + first: the same, of files that come before all others
     """
     names = [file.path for file in wanted]
@@ -75,8 +66,9 @@ def tree(
     put = sorted({*difference.added, *difference.changed, *wrong_mode})
     commands = dict.fromkeys(
         command
-        for path, command in (after or {}).items()
+        for path, given in (after or {}).items()
         if path in difference.paths or path in wrong_mode
+        for command in ([given] if isinstance(given, str) else given)
     )
     early = {path: command for path, command in (first or {}).items() if path in put}
 

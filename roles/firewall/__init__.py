@@ -52,7 +52,7 @@ def activate(site: Site, found: State, present: Filter, *, rtp: bool = True) -> 
 def _rules(site: Site, found: State, rtp: bool, outgoing: Sequence[str] = ()) -> Tree:
     sshd = {one.port for one in found.listeners if one.process == "sshd" and one.protocol == "tcp"}
     this = found.ssh_port or int(host.data.get("ssh_port") or 22)
-    return render.system.firewall(site, {this, *sshd}, rtp=rtp, outgoing=outgoing)
+    return render.packet_filter.configuration(site, {this, *sshd}, rtp=rtp, outgoing=outgoing)
 
 
 def _outgoing(site: Site, found: State, present: Filter, rtp: bool) -> list[str]:

@@ -6,9 +6,9 @@ from pyinfra import host, logger
 from pyinfra.api import deploy
 
 from callcenter import render
-from callcenter.onhost import bans
 from callcenter.render import Tree, paths
 from callcenter.render.debian import closure, index_of
+from callcenter.render.services import SERVICES
 from callcenter.site import LocalPackages, Site, Switch
 from roles import files
 from roles.freeswitch import operations
@@ -16,7 +16,7 @@ from roles.freeswitch.facts import ReleaseState
 from roles.host import State
 from roles.host.operations import passed, refuse
 
-__all__ = ["ReleaseState", "activate", "configure", "install", "operations", "preflight"]
+__all__ = ["ReleaseState", "activate", "configure", "install", "operations", "preflight", "retire"]
 
 HOST_PACKAGES = ("logrotate",)
 CLOCKS = ("chrony", "ntpsec", "ntp", "openntpd", "systemd-timesyncd")
@@ -35,28 +35,16 @@ MAIL_SERVERS = (
     "msmtp-mta",
 )
 """mod_voicemail's package asks for one; the last is added where there is none."""
-FAX_TOOLS = ("libtiff-tools", "ghostscript")
-"""Packages that make PDF of what arrives, and of PDF what is sent."""
 
 
 def packages(site: Site, found: State) -> tuple[str, ...]:
     """List everything that must be installed on a switch."""
     clock = () if any(name in found.packages for name in CLOCKS) else CLOCKS[-1:]
-    mail: list[str] = []
-    if site.mailboxes and not any(name in found.packages for name in MAIL_SERVERS):
-        mail += MAIL_SERVERS[-1:]
-    if render.system.sends_mail(site):
-        mail += [render.freeswitch.MAILER, "ca-certificates"]
-    fax = FAX_TOOLS if site.faxes else ()
-    calls = ["python3"] if site.cdr is not None or render.system.sends_mail(site) else []
-    if site.shuts_out:
-        calls += ["python3", "nftables"]
-    if site.database is not None:
-        calls += ["python3-psycopg2", "ca-certificates"]
-    http = ("python3", "ca-certificates") if site.http_applications else ()
-    tls = (render.system.TLS,) if site.event_socket.tls is not None else ()
-    others = (*clock, *mail, *fax, *calls, *http, *tls)
-    return (*render.freeswitch.packages(site), *HOST_PACKAGES, *others)
+    there = any(name in found.packages for name in MAIL_SERVERS)
+    mail = MAIL_SERVERS[-1:] if site.mailboxes and not there else ()
+    programs = (name for service in SERVICES for name in service.packages(site))
+    wanted = (*render.freeswitch.packages(site), *HOST_PACKAGES, *clock, *mail, *programs)
+    return tuple(dict.fromkeys(wanted))
 
 
 @deploy("FreeSWITCH: preflight")
@@ -75,7 +63,7 @@ def preflight(site: Site, switch: Switch, found: State) -> None:
     if not isinstance(source, LocalPackages):
         operations.source_answers(
             name="The package source answers",
-            source=render.system.package_source(site, found.codename),
+            source=render.apt.package_source(site, found.codename),
             wanted=wanted,
             installed=found.packages,
             version=source.version,
@@ -116,11 +104,11 @@ def lacking(site: Site, source: LocalPackages, found: State) -> list[str]:
 @deploy("FreeSWITCH: install")
 def install(site: Site, found: State) -> None:
     """Install the packages that the Site needs, at one version."""
-    source = render.system.package_source(site, found.codename)
+    source = render.apt.package_source(site, found.codename)
     files.tree(
         name="Package source",
         group="freeswitch-apt",
-        wanted=render.system.apt(site, found.codename),
+        wanted=render.apt.configuration(site, found.codename),
     )
     operations.packages(
         name="Packages",
@@ -139,17 +127,13 @@ def configure(site: Site, switch: Switch, found: State) -> None:
     """Configure the unit's drop-in, log rotation, the tool that changes releases, and what learns
     the public address."""
     wanted = packages(site, found)
-    gone = [name for name in (*FAX_TOOLS, render.freeswitch.MAILER) if name not in wanted]
-    no_tls = operations.spare(render.system.TLS)
-    mailer = render.freeswitch.MAILER
-    no_mail = operations.spare(mailer) if mailer in gone else "true"
     files.tree(
         name="Unit and log rotation",
         group="freeswitch",
         wanted=Tree(
             [
-                *render.system.unit(site, realtime=found.realtime),
-                *render.system.public_address(switch),
+                *render.beside.configuration(site, realtime=found.realtime),
+                *render.public_address.configuration(switch),
             ]
         ),
         # Files that follow belong to them.
@@ -157,76 +141,16 @@ def configure(site: Site, switch: Switch, found: State) -> None:
         after={
             paths.UNIT_DROP_IN: "systemctl daemon-reload; "
             f"! systemctl is-active --quiet {paths.UNIT} || touch {paths.RESTART_NEEDED}",
-            **operations.timer(paths.RETENTION),
-            **operations.timer(paths.VOICEMAIL_RETENTION),
-            paths.FAX_FOLDERS: f"! [ -e {paths.FAX_FOLDERS} ] || "
-            f"systemd-tmpfiles --create {paths.FAX_FOLDERS}",
-            **operations.timer(paths.FAX_TIMER),
-            **operations.service(f"{paths.FAX_TIMER}.path", ()),
-            **dict.fromkeys((paths.FAX_INTAKE, paths.FAX_PREPARE), "systemctl daemon-reload"),
-            paths.FAX_TOOL: f"[ -e {paths.FAX_TOOL} ] || "
-            f"{{ {'; '.join(['true', *map(operations.spare, gone)])}; }}",
-            **{
-                path: f"{command}; [ -e {paths.VOICEMAIL_MAIL_UNIT} ] || "
-                f"rm -rf {paths.VOICEMAIL_MAIL}"
-                for path, command in operations.service(
-                    paths.VOICEMAIL_MAIL_UNIT,
-                    (paths.VOICEMAIL_MAIL_CONFIG, paths.VOICEMAIL_MAIL_TOOL),
-                ).items()
-            },
-            **operations.service(
-                paths.CALLS_UNIT,
-                (paths.CALLS_CONFIG, paths.CALLS_TOOL, paths.CALLS_PASSWORD, paths.CALLS_CA),
-            ),
-            **{
-                path: command if site.event_socket.tls else f"{command}; {no_tls}"
-                for path, command in operations.service(
-                    paths.EVENT_SOCKET_UNIT,
-                    (
-                        paths.EVENT_SOCKET_CONFIG,
-                        paths.EVENT_SOCKET_CERTIFICATE,
-                        paths.EVENT_SOCKET_KEY,
-                        paths.EVENT_SOCKET_CLIENTS,
-                    ),
-                ).items()
-            },
-            # Both units run it.
-            paths.ALARM_TOOL: "systemctl try-restart "
-            f"{_name(paths.ALARM_UNIT)} {_name(paths.BANS_ALARM_UNIT)} 2>/dev/null || :",
-            **{
-                path: f"{command}; [ -e {unit} ] || {{ rm -rf {folder}; {no_mail}; }}"
-                for unit, folder in (
-                    (paths.ALARM_UNIT, paths.ALARM),
-                    (paths.BANS_ALARM_UNIT, paths.BANS_ALARM),
-                )
-                for path, command in operations.service(unit, ()).items()
-            },
-            # What needs it restarts with it.
-            **operations.service(
-                paths.BANS_FILTER_UNIT, (paths.BANS_RULES, paths.BANS_TOOL, paths.BANS_CONFIG)
-            ),
-            **{
-                path: f"{command}; [ -e {paths.BANS_UNIT} ] || {{ rm -rf {paths.BANS}; "
-                f"nft delete table inet {bans.TABLE} 2>/dev/null || :; }}"
-                for path, command in operations.service(
-                    paths.BANS_UNIT, (paths.BANS_PASSWORD,)
-                ).items()
-            },
-            **operations.service(paths.HTTP_GUARD_UNIT, (paths.HTTP_GUARD_TOOL,)),
+            **operations.followed(SERVICES, wanted),
             **operations.timer(paths.STUN),
             paths.STUN_DROP_IN: operations.stun(switch),
         },
     )
 
 
-def _name(path: str) -> str:
-    return path.rpartition("/")[2]
-
-
 @deploy("FreeSWITCH: activate")
-def activate(site: Site, switch: Switch, found: State) -> None:
-    """Make the running FreeSWITCH accept what differs of the configuration; then remove the
-    packages of modules that it has let go of."""
+def activate(site: Site, switch: Switch) -> None:
+    """Make the running FreeSWITCH accept what differs of the configuration."""
     operations.release(
         name="Configuration",
         wanted=render.freeswitch.configuration(site, switch),
@@ -234,6 +158,12 @@ def activate(site: Site, switch: Switch, found: State) -> None:
         modules=render.freeswitch.modules(site),
         maintenance=site.maintenance,
     )
+
+
+@deploy("FreeSWITCH: retire")
+def retire(site: Site, switch: Switch, found: State) -> None:
+    """Take away what FreeSWITCH has let go of: the last answer of a STUN server, and the packages
+    of modules."""
     if switch.stun is None:
         operations.no_answer(name="No STUN server's answer", known=found.public)
     operations.no_other_modules(

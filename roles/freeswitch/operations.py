@@ -5,7 +5,7 @@ from __future__ import annotations
 import io
 import shlex
 import tarfile
-from collections.abc import Generator, Mapping, Sequence
+from collections.abc import Generator, Iterable, Mapping, Sequence
 from pathlib import Path
 
 from pyinfra import host
@@ -13,14 +13,18 @@ from pyinfra.api import FileUploadCommand, StringCommand, operation
 
 from callcenter.onhost.stun import Known
 from callcenter.render import File, Tree, paths
+from callcenter.render.apt import PackageSource
 from callcenter.render.costs import COMPARED, RESTART, plan, undo
 from callcenter.render.debian import Package, closure, index_of, version_matches
-from callcenter.render.system import PackageSource, asks, stun_tool
+from callcenter.render.public_address import asks
+from callcenter.render.public_address import tool as stun_tool
+from callcenter.render.services import SERVICES, Service, Unit
 from callcenter.site import Maintenance, Switch
 from roles.files import payload_command, show_difference
 from roles.freeswitch.facts import ReleaseState
 
 __all__ = [
+    "followed",
     "no_answer",
     "no_other_modules",
     "packages",
@@ -240,7 +244,12 @@ _REMOVE = (
     "-o Dpkg::Use-Pty=0 remove"
 )
 _MAILERS = ("msmtp-mta", "msmtp")
-_PROGRAMS = (*_MAILERS, "libtiff-tools", "ghostscript", "stunnel4")
+_PROGRAMS = dict.fromkeys(
+    [
+        *_MAILERS,
+        *(name for service in SERVICES for unit in service.units for name in unit.packages),
+    ]
+)
 """Packages that go with the service that they came for."""
 _SPARE = (
     "apt-get -s -o APT::AutoRemove::SuggestsImportant=false "
@@ -295,6 +304,36 @@ def service(path: str, reads: Sequence[str]) -> dict[str, str]:
         f"rm -f /etc/systemd/system/multi-user.target.wants/{name}; systemctl daemon-reload; fi"
     )
     return dict.fromkeys((path, *reads), command)
+
+
+def followed(services: Iterable[Service], wanted: Sequence[str]) -> dict[str, list[str]]:
+    """Return what is to be run, by path, after files of services came, changed or went.
+
+    + wanted: packages that the host is to have, which go with no unit
+    """
+    out: dict[str, list[str]] = {}
+    for service in services:
+        for path in service.folders:
+            out[path] = [f"! [ -e {path} ] || systemd-tmpfiles --create {path}"]
+        for unit in service.units:
+            for path, command in _after(unit, wanted).items():
+                out.setdefault(path, []).append(command)
+    return out
+
+
+def _after(unit: Unit, wanted: Sequence[str]) -> dict[str, str]:
+    if not unit.starts:
+        return {unit.path: "systemctl daemon-reload"}
+    base, _, kind = unit.path.rpartition(".")
+    commands = timer(base) if kind == "timer" else service(unit.path, unit.reads)
+    gone = [f"rm -rf {unit.state}"] if unit.state is not None else []
+    if unit.table is not None:
+        gone.append(f"nft delete table inet {unit.table} 2>/dev/null || :")
+    gone += [spare(name) for name in unit.packages if name not in wanted]
+    if not gone:
+        return commands
+    absent = f"[ -e {unit.path} ] || {{ {'; '.join(gone)}; }}"
+    return {path: f"{command}; {absent}" for path, command in commands.items()}
 
 
 def _ours(names: Sequence[str]) -> list[str]:

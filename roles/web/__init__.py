@@ -14,7 +14,7 @@ from roles.freeswitch.operations import service
 from roles.host import State, packages
 from roles.host.operations import passed, refuse
 
-__all__ = ["activate", "install", "preflight"]
+__all__ = ["activate", "install", "preflight", "retire"]
 
 _UNIT = paths.WEB_UNIT.rpartition("/")[2]
 _RELOAD = f"[ ! -e {paths.WEB_UNIT} ] || systemctl reload-or-restart {_UNIT}"
@@ -48,11 +48,29 @@ def install(site: Site, found: State) -> None:
 
 
 @deploy("Web: activate")
-def activate(site: Site, switch: Switch, found: State) -> None:
-    """Serve what the Site describes, or take all of it away."""
+def activate(site: Site, switch: Switch) -> None:
+    """Serve what the Site describes."""
+    if site.web_server is not None:
+        _tree(site, switch)
+
+
+@deploy("Web: retire")
+def retire(site: Site, switch: Switch, found: State) -> None:
+    """Take all of it away where the Site describes none."""
     # It never comes without its package, and asking for its files would cost each run a command.
-    if site.web_server is None and web.PACKAGE not in found.packages:
+    if site.web_server is not None or web.PACKAGE not in found.packages:
         return
+    _tree(site, switch)
+    packages.no_package(
+        name="No package",
+        unwanted=web.PACKAGE,
+        mark=paths.WEB_OURS,
+        installed=found.packages,
+        beside=web.BESIDE,
+    )
+
+
+def _tree(site: Site, switch: Switch) -> None:
     files.tree(
         name="Pages and links",
         # The record's name on hosts that had links before there were pages.
@@ -69,11 +87,3 @@ def activate(site: Site, switch: Switch, found: State) -> None:
             },
         },
     )
-    if site.web_server is None:
-        packages.no_package(
-            name="No package",
-            unwanted=web.PACKAGE,
-            mark=paths.WEB_OURS,
-            installed=found.packages,
-            beside=web.BESIDE,
-        )

@@ -12,11 +12,12 @@ from pyinfra.api import deploy
 
 from callcenter import render
 from callcenter.render import windows_paths as paths
+from callcenter.render.where import needs_linux
 from callcenter.site import Site, Switch
 from callcenter.site.families import other_family, out_of_reach
 from callcenter.site.named_secrets import ungiven
 from callcenter.site.ports import listeners
-from callcenter.site.where import behind_edge, misleads, needs_linux, unsaid
+from callcenter.site.where import behind_edge, misleads, unsaid
 from roles.host.operations import refuse
 from roles.host.stack import name_executed_files
 from roles.windows import facts, operations

@@ -90,9 +90,9 @@ CONFINED = {
 def test_confinement(host: Any, site: Site, node: Host) -> None:
     """FreeSWITCH and every program beside it may do what each needs, as systemd says it"""
     trees = (
-        render.system.unit(site, realtime=False),
-        render.system.public_address(node.switch),
-        render.system.billing(site),
+        render.beside.configuration(site, realtime=False),
+        render.public_address.configuration(node.switch),
+        render.services.billing.pool(site),
         render.web.configuration(site, node.switch, npm.library),
     )
     files = [file.path.rpartition("/")[2] for tree in trees for file in tree]

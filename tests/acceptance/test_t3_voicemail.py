@@ -226,7 +226,7 @@ def test_timer(site: Site, host: Any, node: Host) -> None:
 
 def test_mail_server(site: Site, host: Any) -> None:
     """What mails reaches the mail server, and its certificate is good; the password is closed"""
-    if site.smtp is None or not render.system.sends_mail(site):
+    if site.smtp is None or not render.services.mail.sends_mail(site):
         pytest.skip("the Site sends no mail")
     asked = host.run(f"runuser -u {users.MAIL} -- msmtp -C {paths.SMTP_CONFIG} --serverinfo")
     assert asked.rc == 0, asked.stderr

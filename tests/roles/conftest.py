@@ -142,7 +142,7 @@ def plain_switch(tmp_path_factory: pytest.TempPathFactory) -> Path | None:
         KEYS,
         *packages(site, State()),
         *render.kamailio.packages(site),
-        *(file.content.decode() for file in render.system.apt(site, RELEASES[0])),
+        *(file.content.decode() for file in render.apt.configuration(site, RELEASES[0])),
         *(hashlib.sha256(path.read_bytes()).hexdigest() for path in (index, INSTALL, *code)),
     ]
 

@@ -18,9 +18,9 @@ from callcenter.onhost.alarm import (
     Alarms,
     letter,
 )
-from callcenter.render import freeswitch, paths, system
+from callcenter.render import beside, freeswitch, paths, services
+from callcenter.render.where import needs_linux
 from callcenter.site import Extension, OutboundLimits, Route, Site, Smtp, Switch, Trunk
-from callcenter.site.where import needs_linux
 
 pytestmark = pytest.mark.usefixtures("own_folder")
 
@@ -248,11 +248,11 @@ def configured(made: Site, path: str) -> str:
 
 def test_it_is_there_with_the_field_only() -> None:
     without, having = site(), site(alarm="noc%1@b.net")
-    assert not system.sends_mail(without)
-    assert system.sends_mail(having)
+    assert not services.mail.sends_mail(without)
+    assert services.mail.sends_mail(having)
     own = {paths.ALARM_TOOL, paths.ALARM_UNIT}
-    assert not own & {file.path for file in system.unit(without, realtime=True)}
-    tree = {file.path: file.text for file in system.unit(having, realtime=True)}
+    assert not own & {file.path for file in beside.configuration(without, realtime=True)}
+    tree = {file.path: file.text for file in beside.configuration(having, realtime=True)}
     assert own < tree.keys()
     # systemd would read a percent sign.
     assert " a%%b@b.net noc%%1@b.net msmtp " in tree[paths.ALARM_UNIT]

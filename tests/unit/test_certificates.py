@@ -16,7 +16,7 @@ from cryptography.hazmat.primitives import serialization
 
 from callcenter.cli import main
 from callcenter.cli.rehearsal import masked, rehearsed
-from callcenter.render import acme, kamailio, paths, system, users, web
+from callcenter.render import acme, kamailio, packet_filter, paths, services, users, web
 from callcenter.site import (
     Acme,
     DeskPhone,
@@ -164,7 +164,7 @@ def test_one_host_is_asked(tmp_path: Path) -> None:
 def test_the_port_is_the_authoritys(tmp_path: Path) -> None:
     site = by_acme(tmp_path)
     assert ("tcp", 80) in reached(site, "203.0.113.9")
-    rules = system.firewall(site, [22])[paths.FIREWALL_RULES].text
+    rules = packet_filter.configuration(site, [22])[paths.FIREWALL_RULES].text
     assert '\t\ttcp dport 80 accept comment "acme"\n' in rules
     assert f'meta skuid "{users.ACME}" goto from-{users.ACME}' in rules
     for wrong in ({"provisioning": Provisioning(port=80)}, {"firewall": Firewall(tcp_ports=[80])}):
@@ -180,7 +180,7 @@ def test_the_port_is_the_authoritys(tmp_path: Path) -> None:
     assert said.startswith("port 80/tcp (network.tls.certificate) is taken by apache2; stop")
     own = described(tmp_path, OwnAuthority())
     assert ("tcp", 80) not in reached(own, "203.0.113.9")
-    assert users.ACME not in system.firewall(own, [22])[paths.FIREWALL_RULES].text
+    assert users.ACME not in packet_filter.configuration(own, [22])[paths.FIREWALL_RULES].text
     assert problems(own, SWITCH, taken) == []
 
 
@@ -203,7 +203,7 @@ def test_no_deploy_has_the_key(tmp_path: Path) -> None:
 def test_a_renewal_that_fails_is_mailed(tmp_path: Path) -> None:
     mail = Smtp("mail.example.net", sender="switch@example.net")
     site = by_acme(tmp_path, smtp=mail)
-    assert system.sends_mail(site)
+    assert services.mail.sends_mail(site)
     told = acme.configuration(site, mails=True)
     assert "OnFailure=callcenter-acme-alarm.service" in told[f"{paths.ACME_UNIT}.service"].text
     assert f"-- {EMAIL} " in told[paths.ACME_TOOL].text

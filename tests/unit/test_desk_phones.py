@@ -24,9 +24,9 @@ from callcenter.onhost import phones
 from callcenter.render import paths, provisioning, users, web
 from callcenter.render.desk_phones import MAKERS, Zone
 from callcenter.render.freeswitch import a1_hash
+from callcenter.render.hidden import HIDDEN
 from callcenter.site import DeskPhone, Extension, Media, Provisioning, Secret, Site, SiteError
 from callcenter.site.provisioning import Make
-from roles.files.operations import HIDDEN
 from tests.certificates import Authority
 from tests.unit.test_provisioning import DOMAIN, PASSWORD, SITE, SWITCH, described
 

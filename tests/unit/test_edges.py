@@ -12,7 +12,8 @@ from typing import Any
 import pytest
 
 from callcenter.cli.check import check
-from callcenter.render import Tree, freeswitch, kamailio, paths, system
+from callcenter.render import Tree, freeswitch, kamailio, packet_filter, paths
+from callcenter.render.where import needs_linux
 from callcenter.site import (
     Billing,
     Cdr,
@@ -32,7 +33,7 @@ from callcenter.site import (
     secret,
 )
 from callcenter.site.secrets import Secret
-from callcenter.site.where import behind_edge, needs_linux, needs_switch, one_ledger
+from callcenter.site.where import behind_edge, needs_switch, one_ledger
 
 KAMAILIO = shutil.which("kamailio", path="/usr/sbin:/usr/local/sbin:/usr/bin")
 EDGE = Switch("sip.example.net", address="192.0.2.7")
@@ -162,14 +163,14 @@ def test_before_a_switch(tmp_path: Path) -> None:
         "tcp:192.0.2.7:5060",
         "udp:192.0.2.7:5060",
     ]
-    rules = text(system.firewall(behind, [22]), paths.FIREWALL_RULES)
+    rules = text(packet_filter.configuration(behind, [22]), paths.FIREWALL_RULES)
     assert 'accept comment "sip tcp"' in rules
     assert 'accept comment "sip udp"' not in rules
     assert "udp sport 5060 accept" not in rules
 
 
 def test_no_port_is_open_for_voice() -> None:
-    rules = text(system.firewall(site(), [22], rtp=False), paths.FIREWALL_RULES)
+    rules = text(packet_filter.configuration(site(), [22], rtp=False), paths.FIREWALL_RULES)
     assert "16384" not in rules
     assert "udp dport 5060 accept" in rules
 

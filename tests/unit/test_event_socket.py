@@ -7,9 +7,10 @@ from pathlib import Path
 import pytest
 from cryptography.hazmat.primitives import serialization
 
-from callcenter.render import system
+from callcenter.render import packet_filter
+from callcenter.render.where import needs_linux
 from callcenter.site import EventSocket, EventSocketTls, Extension, Network, Site, SiteError
-from callcenter.site.where import needs_linux, needs_switch
+from callcenter.site.where import needs_switch
 from tests.certificates import Authority
 
 NETWORKS = ["192.0.2.0/28"]
@@ -91,11 +92,11 @@ def test_a_port_that_is_taken(authority: Authority, port: int) -> None:
 
 def test_the_firewall_lets_in_the_networks_alone(authority: Authority) -> None:
     made = site(authority, network=Network(sip_from=["198.51.100.0/24"]))
-    rules = "".join(file.text for file in system.firewall(made, [22]))
+    rules = "".join(file.text for file in packet_filter.configuration(made, [22]))
     assert 'ip saddr { 192.0.2.0/28 } tcp dport 8031 accept comment "event socket by TLS"' in rules
     assert rules.count("8031") == 1
     # A host without a switch has nothing there.
-    edge = "".join(file.text for file in system.firewall(made, [22], rtp=False))
+    edge = "".join(file.text for file in packet_filter.configuration(made, [22], rtp=False))
     assert "8031" not in edge
 
 

@@ -11,7 +11,8 @@ from typing import Any
 
 import pytest
 
-from callcenter.render import kamailio, paths, system
+from callcenter.render import kamailio, packet_filter, paths
+from callcenter.render.where import needs_linux
 from callcenter.site import (
     Extension,
     Firewall,
@@ -24,7 +25,6 @@ from callcenter.site import (
     Wss,
 )
 from callcenter.site.warnings import warnings
-from callcenter.site.where import needs_linux
 from tests.certificates import Authority
 
 DOMAIN = "cc.example.net"
@@ -161,7 +161,7 @@ def test_an_end_that_is_near_is_told(authority: Authority) -> None:
 
 
 def rules(site: Site) -> list[str]:
-    made = system.firewall(site, [22])[paths.FIREWALL_RULES].text
+    made = packet_filter.configuration(site, [22])[paths.FIREWALL_RULES].text
     return [line.strip() for line in made.splitlines() if '"sip ' in line]
 
 

@@ -7,7 +7,7 @@ from dataclasses import replace
 
 import pytest
 
-from callcenter.render import paths, system
+from callcenter.render import packet_filter, paths
 from callcenter.site import (
     Extension,
     Firewall,
@@ -66,7 +66,7 @@ def whole() -> Site:
 def test_rules_open_what_listens_and_nothing_else(alone: bool) -> None:
     """Further ports and voice apart, which no list of listeners has."""
     site = whole()
-    rules = system.firewall(site, [SSH], rtp=not alone)[paths.FIREWALL_RULES].text
+    rules = packet_filter.configuration(site, [SSH], rtp=not alone)[paths.FIREWALL_RULES].text
     chain = rules[rules.index("chain input") :].replace("{ ", "").replace(" }", "")
     opened = set(re.findall(r"(tcp|udp) dport (\d+) accept comment", chain))
     further = {

@@ -17,6 +17,7 @@ from callcenter.cli.sheets import code, runs
 from callcenter.client import npm
 from callcenter.onhost import phones
 from callcenter.render import paths, provisioning, users, web
+from callcenter.render.hidden import HIDDEN
 from callcenter.site import (
     Extension,
     Firewall,
@@ -32,7 +33,6 @@ from callcenter.site import (
 )
 from callcenter.site.provisioning import path_of
 from callcenter.site.where import needs_switch, one_giver
-from roles.files.operations import HIDDEN
 from tests.certificates import Authority
 
 DOMAIN = "cc.example.net"

@@ -16,7 +16,17 @@ from typing import Any
 
 import pytest
 
-from callcenter.render import Difference, File, Tree, freeswitch, paths, system
+from callcenter.render import (
+    Difference,
+    File,
+    Tree,
+    apt,
+    beside,
+    freeswitch,
+    packet_filter,
+    paths,
+    public_address,
+)
 from callcenter.site import (
     AptRepository,
     Emergency,
@@ -78,7 +88,7 @@ def test_the_same_site_gives_the_same_bytes() -> None:
 def test_the_same_site_gives_the_same_bytes_in_another_process() -> None:
     script = (
         "import sys; sys.path.insert(0, '.'); from tests.unit.test_render import *; "
-        "print(configuration().digest, system.unit(site(), realtime=True).digest)"
+        "print(configuration().digest, beside.configuration(site(), realtime=True).digest)"
     )
     digests = {
         subprocess.run(
@@ -337,7 +347,7 @@ def test_a_switch_that_asks_a_stun_server_announces_what_it_is_told() -> None:
         line = f'name="{name}" value="autonat:$${{public_address}}"'
         assert line in text(tree, "sip_profiles/internal.xml")
     asks = f"{paths.STUN_TOOL} stun.example.net 5349 10.0.0.12 "
-    files = system.public_address(switch)
+    files = public_address.configuration(switch)
     assert asks in text(files, paths.STUN_DROP_IN)
     assert asks in text(files, f"{paths.STUN}.service")
     # The other drop-in begins anew what is done before a start.
@@ -346,7 +356,7 @@ def test_a_switch_that_asks_a_stun_server_announces_what_it_is_told() -> None:
 
 def test_without_a_stun_server_there_is_nothing_of_it() -> None:
     switch = Switch("cc2", address="10.0.0.12", public_ip="203.0.113.12")
-    assert len(system.public_address(switch)) == 0
+    assert len(public_address.configuration(switch)) == 0
     for file in freeswitch.configuration(site(), switch):
         assert "public_address" not in file.text
         assert "stun" not in file.text.lower()
@@ -356,7 +366,7 @@ def test_without_a_stun_server_there_is_nothing_of_it() -> None:
 def test_a_transport_that_is_off_is_closed(transport: Transport) -> None:
     other = "tcp" if transport == "udp" else "udp"
     made = site(network=replace(ALONE, transports=(transport,)))
-    rules = text(system.firewall(made, [22]), paths.FIREWALL_RULES)
+    rules = text(packet_filter.configuration(made, [22]), paths.FIREWALL_RULES)
     assert f"{transport} dport 5060 accept" in rules
     assert f"{other} dport 5060" not in rules
     profile = text(freeswitch.configuration(made, SWITCH), "sip_profiles/internal.xml")
@@ -364,7 +374,7 @@ def test_a_transport_that_is_off_is_closed(transport: Transport) -> None:
 
 
 def test_no_firewall_means_no_files() -> None:
-    assert len(system.firewall(site(firewall=Firewall(enabled=False)), [22])) == 0
+    assert len(packet_filter.configuration(site(firewall=Firewall(enabled=False)), [22])) == 0
 
 
 def test_a_site_that_does_not_say_who_may_come_lets_nobody_in() -> None:
@@ -382,7 +392,7 @@ def test_a_site_that_does_not_say_who_may_come_lets_nobody_in() -> None:
 
 
 def accepted(made: Site) -> list[str]:
-    rules = text(system.firewall(made, [2222, 22, 22]), paths.FIREWALL_RULES)
+    rules = text(packet_filter.configuration(made, [2222, 22, 22]), paths.FIREWALL_RULES)
     return [line.strip() for line in rules.splitlines() if 'comment "' in line]
 
 
@@ -416,7 +426,7 @@ def test_further_ports_are_open_to_whom_the_site_says() -> None:
         'ip saddr { 192.0.2.5/32 } udp dport { 161, 162 } accept comment "further services"',
     ]
     # Who may come there is no stranger that knocks.
-    rules = text(system.firewall(made, [22]), paths.FIREWALL_RULES)
+    rules = text(packet_filter.configuration(made, [22]), paths.FIREWALL_RULES)
     (unknown,) = {line.strip() for line in rules.splitlines() if "192.0.2.5/32" in line
                   and "jump strangers" in line}  # fmt: skip
     assert unknown.startswith("ip saddr != {")
@@ -442,7 +452,7 @@ def test_networks_become_matches(networks: tuple[str, ...], matches: list[str]) 
 
 
 def test_what_leaves_the_event_socket_closed() -> None:
-    assert "8021" not in text(system.firewall(site(), [22]), paths.FIREWALL_RULES)
+    assert "8021" not in text(packet_filter.configuration(site(), [22]), paths.FIREWALL_RULES)
 
 
 SITES: dict[str, Callable[[], Site]] = {
@@ -460,7 +470,7 @@ SITES: dict[str, Callable[[], Site]] = {
 @pytest.mark.parametrize("made", SITES.values(), ids=SITES)
 def test_nft_takes_the_rules(made: Callable[[], Site], tmp_path: Path) -> None:
     file = tmp_path / "rules.nft"
-    rules = text(system.firewall(made(), [22]), paths.FIREWALL_RULES)
+    rules = text(packet_filter.configuration(made(), [22]), paths.FIREWALL_RULES)
     # This machine has none of a switch's users.
     file.write_text(re.sub(r'skuid (!= )?"[a-z-]+"', r"skuid \1 0", rules))
     # In a network of its own: nothing on this machine is asked or changed.
@@ -477,7 +487,7 @@ def test_nft_takes_the_rules(made: Callable[[], Site], tmp_path: Path) -> None:
 
 def test_signalwires_source_has_its_login_apart() -> None:
     made = site(packages=SignalWire(token=Secret(literal="pat_AbcDefGhiJkl")))
-    tree = system.apt(made, "bookworm")
+    tree = apt.configuration(made, "bookworm")
     assert text(tree, paths.APT_SOURCES).splitlines() == [
         "Types: deb",
         "URIs: https://freeswitch.signalwire.com/repo/deb/debian-release",
@@ -501,7 +511,7 @@ def test_a_repository_has_its_key_and_login(tmp_path: Path) -> None:
     source = AptRepository(
         url="http://apt.example.net:8080/fs/", key=key, user="me", password=login
     )
-    tree = system.apt(site(packages=source), "trixie")
+    tree = apt.configuration(site(packages=source), "trixie")
     assert tree[paths.APT_KEY].content == b"\x99key"
     assert "URIs: http://apt.example.net:8080/fs\nSuites: trixie" in text(tree, paths.APT_SOURCES)
     # Over plain http, apt gives a login only to an entry that says so.
@@ -511,18 +521,18 @@ def test_a_repository_has_its_key_and_login(tmp_path: Path) -> None:
 def test_a_repository_without_its_key_is_refused(tmp_path: Path) -> None:
     source = AptRepository(url="https://apt.example.net", key=tmp_path / "none")
     with pytest.raises(SiteError, match=r"Site\.packages\.key: .* is no file; give the repository"):
-        system.apt(site(packages=source), "trixie")
+        apt.configuration(site(packages=source), "trixie")
 
 
 def test_a_folder_of_packages_needs_neither_key_nor_login() -> None:
-    tree = system.apt(site(packages=LocalPackages()), "bookworm")
+    tree = apt.configuration(site(packages=LocalPackages()), "bookworm")
     assert [file.path for file in tree] == [paths.APT_PREFERENCES, paths.APT_SOURCES]
     assert "Trusted: yes" in text(tree, paths.APT_SOURCES)
 
 
 @pytest.mark.parametrize("realtime", [True, False])
 def test_the_unit_asks_for_realtime_only_where_the_host_grants_it(realtime: bool) -> None:
-    unit = text(system.unit(site(), realtime=realtime), paths.UNIT_DROP_IN)
+    unit = text(beside.configuration(site(), realtime=realtime), paths.UNIT_DROP_IN)
     assert ("CPUSchedulingPolicy=other" in unit) == (not realtime)
     assert "-nonat" in unit
     assert "Environment=TZ=UTC" in unit

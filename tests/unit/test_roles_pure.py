@@ -14,8 +14,9 @@ from typing import Any
 
 import pytest
 
-from callcenter.render import freeswitch, kamailio, paths, system
+from callcenter.render import apt, beside, freeswitch, kamailio, paths
 from callcenter.render.debian import read_index
+from callcenter.render.hidden import HIDDEN
 from callcenter.site import (
     EventSocket,
     Extension,
@@ -30,7 +31,7 @@ from callcenter.site import (
 )
 from callcenter.site.secrets import Secret
 from roles.files.facts import MASK_SED, ManagedFiles, MaskedContents, Present
-from roles.files.operations import HIDDEN, masked
+from roles.files.operations import masked
 from roles.firewall.facts import Filter, FirewallState
 from roles.freeswitch import lacking
 from roles.freeswitch.facts import Release, ReleaseState
@@ -269,8 +270,8 @@ class TestMasks:
 
     trees = (
         freeswitch.configuration(SITE, SWITCH),
-        system.apt(SITE, "bookworm"),
-        system.unit(SITE, realtime=False),
+        apt.configuration(SITE, "bookworm"),
+        beside.configuration(SITE, realtime=False),
     )
 
     def test_hide_every_secret_of_every_file(self) -> None:
@@ -517,7 +518,7 @@ class TestPackages:
 
 @pytest.mark.skipif(not shutil.which("apt-get"), reason="apt is not installed")
 def test_apt_understands_the_sources(tmp_path: Path) -> None:
-    for file in system.apt(SITE, "bookworm"):
+    for file in apt.configuration(SITE, "bookworm"):
         (tmp_path / Path(file.path).name).write_bytes(file.content)
     # It only prints what it would fetch.
     done = subprocess.run(

@@ -20,7 +20,19 @@ from pathlib import Path
 import pytest
 
 from callcenter.client import npm
-from callcenter.render import File, freeswitch, kamailio, system, web, windows
+from callcenter.render import (
+    File,
+    apt,
+    beside,
+    freeswitch,
+    kamailio,
+    packet_filter,
+    postgresql,
+    public_address,
+    services,
+    web,
+    windows,
+)
 from callcenter.site import Site, Speech, Switch
 from tests.unit import test_site
 
@@ -62,12 +74,12 @@ def with_secrets(site: Site, folder: Path) -> Site:
 
 def on_linux(site: Site, switch: Switch) -> Iterator[File]:
     yield from freeswitch.configuration(site, switch)
-    yield from system.unit(site, realtime=True)
-    yield from system.apt(site, "bookworm")
-    yield from system.public_address(switch)
-    yield from system.postgresql(site)
-    yield from system.billing(site)
-    yield from system.firewall(site, [22])
+    yield from beside.configuration(site, realtime=True)
+    yield from apt.configuration(site, "bookworm")
+    yield from public_address.configuration(switch)
+    yield from postgresql.configuration(site)
+    yield from services.billing.pool(site)
+    yield from packet_filter.configuration(site, [22])
     if site.network.edge:
         yield from kamailio.configuration(site, switch)
     yield from web.configuration(site, switch, npm.library)
@@ -75,7 +87,7 @@ def on_linux(site: Site, switch: Switch) -> Iterator[File]:
 
 def on_edge(site: Site, edge: Switch) -> Iterator[File]:
     yield from kamailio.configuration(site, edge, alone=True)
-    yield from system.firewall(site, [22], rtp=False)
+    yield from packet_filter.configuration(site, [22], rtp=False)
 
 
 def rendered(folder: Path) -> Iterator[tuple[str, File]]:

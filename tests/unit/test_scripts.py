@@ -20,7 +20,8 @@ from pyinfra.api import Config, StringCommand
 from pyinfra.context import ctx_host, ctx_state
 
 from callcenter.onhost.stun import Known
-from callcenter.render import Tree, acme, freeswitch, paths, system
+from callcenter.render import Tree, acme, apt, beside, freeswitch, packet_filter, paths
+from callcenter.render.services import SERVICES
 from callcenter.site import (
     Acme,
     AptRepository,
@@ -117,7 +118,7 @@ def inner(script: str) -> str:
     return words[2]
 
 
-def repository(folder: Path) -> system.PackageSource:
+def repository(folder: Path) -> apt.PackageSource:
     key = folder / "key.gpg"
     key.write_bytes(b"key")
     source = AptRepository(
@@ -127,10 +128,10 @@ def repository(folder: Path) -> system.PackageSource:
         password=Secret(literal="apt-Horse-7battery"),
     )
     site = Site("cc.example.net", extensions=SITE.extensions, packages=source)
-    return system.package_source(site, "bookworm")
+    return apt.package_source(site, "bookworm")
 
 
-def probe(source: system.PackageSource) -> list[str]:
+def probe(source: apt.PackageSource) -> list[str]:
     made = commands(operations.source_answers, source, freeswitch.packages(SITE), {}, "1.10.12")
     return list(scripts_of(made))
 
@@ -158,14 +159,16 @@ def local(folder: Path) -> list[str]:
 
 
 def load_rules(_: Path) -> list[str]:
-    made = commands(firewall.rules, system.firewall(SITE, [22]), Filter())
+    made = commands(firewall.rules, packet_filter.configuration(SITE, [22]), Filter())
     *others, keep = scripts_of(made)
     return [*others, keep, inner(keep)]
 
 
 def put_files(_: Path) -> list[str]:
     after = {paths.UNIT_DROP_IN: "systemctl daemon-reload"}
-    return list(scripts_of(commands(tree, "freeswitch", system.unit(SITE, realtime=False), after)))
+    return list(
+        scripts_of(commands(tree, "freeswitch", beside.configuration(SITE, realtime=False), after))
+    )
 
 
 def put_release(_: Path) -> list[str]:
@@ -178,17 +181,19 @@ def put_release(_: Path) -> list[str]:
 
 
 SCRIPTS: dict[str, Callable[[Path], list[str]]] = {
-    "the release tool": lambda _: [system.unit(SITE, realtime=True)[paths.RELEASE_TOOL].text],
+    "the release tool": lambda _: [
+        beside.configuration(SITE, realtime=True)[paths.RELEASE_TOOL].text
+    ],
     "a tree of files": put_files,
     "a release": put_release,
-    "the probe of SignalWire's source": lambda _: probe(system.package_source(SITE, "bookworm")),
+    "the probe of SignalWire's source": lambda _: probe(apt.package_source(SITE, "bookworm")),
     "the probe of a repository": lambda folder: probe(repository(folder)),
     "packages": install,
     "packages of a folder": local,
     "the end of old voicemail": lambda _: [
-        system.unit(MAILBOX, realtime=True)[paths.VOICEMAIL_TOOL].content.decode()
+        beside.configuration(MAILBOX, realtime=True)[paths.VOICEMAIL_TOOL].content.decode()
     ],
-    "faxes": lambda _: [system.unit(FAX, realtime=True)[paths.FAX_TOOL].content.decode()],
+    "faxes": lambda _: [beside.configuration(FAX, realtime=True)[paths.FAX_TOOL].content.decode()],
     "voicemail to go": lambda _: [
         line if line.startswith("DEBIAN") else inner(line)
         for line in scripts_of(
@@ -200,6 +205,9 @@ SCRIPTS: dict[str, Callable[[Path], list[str]]] = {
     ),
     "the firewall": load_rules,
     "no firewall": lambda _: list(scripts_of(commands(firewall.absent, Filter(present=True)))),
+    "what follows files of services": lambda _: [
+        command for given in operations.followed(SERVICES, ()).values() for command in given
+    ],
     "a STUN server asked first": lambda _: list(
         scripts_of(commands(operations.stun_answers, STUN, None))
     ),
@@ -268,7 +276,7 @@ def test_no_script_or_command_line_holds_a_secret(scripts: list[str]) -> None:
 
 
 def test_a_tree_that_is_there_needs_no_command() -> None:
-    wanted = system.unit(SITE, realtime=False)
+    wanted = beside.configuration(SITE, realtime=False)
     present = ManagedFiles().process(
         [
             *(f"managed {file.path}" for file in wanted),
@@ -319,7 +327,7 @@ def test_files_are_put_in_place_as_they_are_described(tmp_path: Path) -> None:
     """The script itself, run here on a tree below a folder of its own."""
     wanted = Tree(
         type(file)(f"{tmp_path}/host{file.path}", file.content, file.mode)
-        for file in system.unit(SITE, realtime=False)
+        for file in beside.configuration(SITE, realtime=False)
     )
     [command] = commands(tree, "unit test", wanted)
     folder = tmp_path / "carried"
@@ -340,7 +348,7 @@ def test_files_are_put_in_place_as_they_are_described(tmp_path: Path) -> None:
 @pytest.mark.parametrize("arguments", [[], ["nonsense"]])
 def test_the_release_tool_says_how_it_is_used(arguments: list[str], tmp_path: Path) -> None:
     tool = tmp_path / "tool"
-    tool.write_bytes(system.unit(SITE, realtime=True)[paths.RELEASE_TOOL].content)
+    tool.write_bytes(beside.configuration(SITE, realtime=True)[paths.RELEASE_TOOL].content)
     done = subprocess.run(["sh", str(tool), *arguments], capture_output=True, text=True)
     assert done.returncode == 1
     assert "usage:" in done.stderr

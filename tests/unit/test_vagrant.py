@@ -13,7 +13,8 @@ import pytest
 
 from callcenter.cli.check import check
 from callcenter.client.inventory import load
-from callcenter.site.where import needs_linux, one_ledger
+from callcenter.render.where import needs_linux
+from callcenter.site.where import one_ledger
 
 ROOT = Path(__file__).parents[2]
 TOPOLOGIES = sorted(path.stem for path in (ROOT / "lab/topologies").glob("*.yaml"))

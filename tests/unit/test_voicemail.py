@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from callcenter.render import freeswitch, paths, system, users
+from callcenter.render import beside, freeswitch, paths, users
 from callcenter.render.routing import explain, moment
 from callcenter.site import (
     Extension,
@@ -89,13 +89,13 @@ def test_it_is_there_with_the_first_mailbox_only() -> None:
     assert "mod_voicemail" not in freeswitch.modules(without)
     assert "voicemail" not in text(without)
     assert "*97" not in text(without)
-    files = {file.path for file in system.unit(without, realtime=True)}
+    files = {file.path for file in beside.configuration(without, realtime=True)}
     assert files == {paths.USERS, paths.RELEASE_TOOL, paths.UNIT_DROP_IN, paths.LOGROTATE}
     assert "mod_voicemail" in freeswitch.modules(site())
 
 
 def test_messages_that_are_kept_for_ever_have_no_timer() -> None:
-    kept = system.unit(site(voicemail=Voicemail(keep_days=None)), realtime=True)
+    kept = beside.configuration(site(voicemail=Voicemail(keep_days=None)), realtime=True)
     assert not {f"{paths.VOICEMAIL_RETENTION}.timer", paths.VOICEMAIL_TOOL} & {
         one.path for one in kept
     }
@@ -103,7 +103,7 @@ def test_messages_that_are_kept_for_ever_have_no_timer() -> None:
 
 def test_the_mail_password_is_in_a_file_of_its_own() -> None:
     mailed = site(Extension(1000, voicemail=Mailbox(email="desk@example.net")), smtp=SMTP)
-    tree = system.unit(mailed, realtime=True)
+    tree = beside.configuration(mailed, realtime=True)
     holding = [file for file in tree if b"Horse" in file.content]
     assert [(one.path, one.mode, one.group) for one in holding] == [
         (paths.SMTP_PASSWORD, 0o640, users.MAIL)

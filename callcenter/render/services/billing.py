@@ -3,14 +3,25 @@
 from __future__ import annotations
 
 import hashlib
+import inspect
 from collections.abc import Iterator
+from typing import Any
 
+from callcenter.onhost import ledger
 from callcenter.render import paths
-from callcenter.render._files import File
+from callcenter.render._actions import Action, Severity
+from callcenter.render._files import File, Tree
+from callcenter.render._templates import plain
+from callcenter.render.postgresql import ASKS_POSTGRESQL, AUTHORITIES
 from callcenter.render.services._way import config
-from callcenter.site import RemotePostgres, Site
+from callcenter.site import LocalPostgres, RemotePostgres, Site
 
-__all__ = ["files", "modules"]
+__all__ = ["COSTS", "files", "modules", "needs_linux", "packages", "pool"]
+
+COSTS = {
+    # The rates' calls know what they are charged; what the module keeps of them outlives it.
+    "autoload_configs/nibblebill.conf.xml": Action(Severity.MODULE, "reload mod_nibblebill"),
+}
 
 
 def modules(site: Site) -> tuple[str, ...]:
@@ -43,3 +54,41 @@ def _known_by(site: Site) -> str:
     where = (one.host, one.port, one.user) if isinstance(one, RemotePostgres) else ()
     name = one.name if one is not None else ""
     return hashlib.sha256(repr((where, name)).encode()).hexdigest()[:8]
+
+
+def pool(site: Site) -> Tree:
+    """Render what reaches the accounts of prepaid calls, where the Site has any."""
+    if site.prepaid is None or (database := site.database) is None:
+        return Tree([])
+    values: dict[str, Any] = {"paths": paths, "database": database, "ca": AUTHORITIES}
+    files = []
+    if not isinstance(database, LocalPostgres):
+        # As its file wants it. The template's words keep the value out of diffs.
+        password = site.reveal(database.password).replace("'", "''")
+        values["password"] = f"'{password}'"
+        if database.ca_file is not None:
+            values["ca"] = paths.BILLING_CA
+            files.append(File(paths.BILLING_CA, database.ca_file.read_bytes()))
+    pool = plain("system/billing-pool.ini.j2", **values)
+    return Tree(
+        [
+            *files,
+            File(paths.BILLING_POOL, pool, 0o640, "freeswitch"),
+            File(paths.BILLING_TOOL, inspect.getsource(ledger).encode(), 0o755),
+            File(paths.BILLING_UNIT, plain("system/billing.service.j2", **values)),
+        ]
+    )
+
+
+def packages(site: Site) -> tuple[str, ...]:
+    """Name what the operator's program for accounts runs by."""
+    return ASKS_POSTGRESQL if site.prepaid is not None else ()
+
+
+def needs_linux(site: Site) -> Iterator[str]:
+    """Yield what of it a Windows host cannot have."""
+    if site.prepaid is not None:
+        yield (
+            "Site.billing: needs a Linux host, where a pool of connections answers for the "
+            "database; leave it out, and account of extensions with it"
+        )

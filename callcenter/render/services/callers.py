@@ -12,7 +12,7 @@ from callcenter.site.callers import Caller
 from callcenter.site.countries import dialling
 from callcenter.site.trunks import spellings
 
-__all__ = ["files", "modules", "pages", "shown", "spelled"]
+__all__ = ["files", "pages", "shown", "spelled"]
 
 
 @dataclass(frozen=True)
@@ -25,11 +25,6 @@ class Spelling:
     """Expression of the number as it is sent, with the group that is kept."""
     before: str
     """Beginning of the number in E.164, in front of that group."""
-
-
-def modules(site: Site) -> tuple[str, ...]:
-    """Name no module: FreeSWITCH's base is enough."""
-    return ()
 
 
 def files(site: Site) -> Iterator[File]:

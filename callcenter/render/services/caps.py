@@ -13,15 +13,15 @@ from callcenter.render.services._way import config
 from callcenter.render.services.hours import rules
 from callcenter.site import Hours, Site
 
-__all__ = ["OVER", "SCRIPT", "asked", "asked_hours", "files", "modules"]
+__all__ = ["OVER", "SCRIPT", "asked", "asked_hours", "files", "modules", "needs_linux"]
 
 _PATH = "scripts/caps.lua"
 SCRIPT = f"{paths.CURRENT}/{_PATH}"
 """The script that counts."""
 OVER = "MANAGER_REQUEST"
 """Cause by which a leg ends that a cap refuses: no call to a carrier ends with it."""
-UNITS = 10_000
-"""Parts of a unit of money in which the script counts, as small as a price can be."""
+PARTS = 10_000
+"""Number of parts of a unit of money in which the script counts, as small as a price can be."""
 
 
 def modules(site: Site) -> tuple[str, ...]:
@@ -63,4 +63,10 @@ def asked(caller: str, number: str, route: str, attempt: str, hours: str) -> str
 
 
 def _units(money: Decimal) -> int:
-    return int(money * UNITS)
+    return int(money * PARTS)
+
+
+def needs_linux(site: Site) -> Iterator[str]:
+    """Yield what of it a Windows host cannot have."""
+    if site.caps:
+        yield "Site.caps: needs a Linux host, where calls are counted; leave it out"

@@ -8,12 +8,7 @@ from callcenter.render._files import File
 from callcenter.render.services._way import config
 from callcenter.site import PASSED, Site
 
-__all__ = ["files", "modules"]
-
-
-def modules(site: Site) -> tuple[str, ...]:
-    """Name no module: that of each codec is asked for beside the others'."""
-    return ()
+__all__ = ["files"]
 
 
 def files(site: Site) -> Iterator[File]:

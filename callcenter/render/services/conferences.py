@@ -12,7 +12,10 @@ from callcenter.render.services import paging_groups, pins
 from callcenter.render.services._way import config
 from callcenter.site import Conference, Site
 
-__all__ = ["files", "modules"]
+__all__ = ["COSTS", "files", "modules"]
+
+COSTS = {"autoload_configs/conference.conf.xml": None}
+"""Read when the first conference comes."""
 
 
 def modules(site: Site) -> tuple[str, ...]:

@@ -4,13 +4,26 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from callcenter.render import paths
+from callcenter.render import paths, users
 from callcenter.render._files import File
 from callcenter.render._templates import plain
+from callcenter.render.services._mailer import MAILER
+from callcenter.render.services._shape import Unit
 from callcenter.render.services._way import config
 from callcenter.site import Site
 
-__all__ = ["ARRIVED_SCRIPT", "files", "modules"]
+__all__ = [
+    "ARRIVED_SCRIPT",
+    "COSTS",
+    "FOLDERS",
+    "PROGRAMS",
+    "UNITS",
+    "files",
+    "modules",
+    "needs_linux",
+    "on_host",
+    "packages",
+]
 
 ARRIVED_SCRIPT = "scripts/fax-arrived.lua"
 """Script that tells a unit of the host that a fax has arrived."""
@@ -18,6 +31,18 @@ JITTER_MS = 400
 """Milliseconds by which a fax's tones may be late. Without a jitter buffer FreeSWITCH fills in
 silence for a packet that is late and then plays it as well: the tones slip, and the modem is lost.
 T.30 waits 3 s for an answer, so both ways together leave it time enough."""
+
+PROGRAMS = ("libtiff-tools", "ghostscript")
+"""Packages that make PDF of what arrives, and of PDF what is sent."""
+FOLDERS = (paths.FAX_FOLDERS,)
+UNITS = (
+    Unit(f"{paths.FAX_TIMER}.timer", packages=(*PROGRAMS, MAILER)),
+    Unit(f"{paths.FAX_TIMER}.path"),
+    Unit(paths.FAX_INTAKE, starts=False),
+    Unit(paths.FAX_PREPARE, starts=False),
+)
+COSTS = {"autoload_configs/spandsp.conf.xml": None}
+"""Read by mod_spandsp at each reloadxml."""
 
 
 def modules(site: Site) -> tuple[str, ...]:
@@ -39,4 +64,33 @@ def files(site: Site) -> Iterator[File]:
         )
         yield File(
             ARRIVED_SCRIPT, plain(f"freeswitch/{ARRIVED_SCRIPT}.j2", folder=paths.FAXES), 0o640
+        )
+
+
+def on_host(site: Site) -> Iterator[File]:
+    """Yield the files that tell where faxes are kept and for how long, and what takes them on and
+    mails them."""
+    if not site.faxes:
+        return
+    intake = paths.FAX_INTAKE.rpartition("/")[2]
+    values = {"site": site, "paths": paths, "mailer": MAILER, "users": users, "intake": intake}
+    yield File(paths.FAX_FOLDERS, plain("system/fax.tmpfiles.j2", **values))
+    yield File(paths.FAX_TOOL, plain("system/fax.j2", **values), 0o755)
+    for kind in ("service", "timer", "path"):
+        yield File(f"{paths.FAX_TIMER}.{kind}", plain(f"system/fax.{kind}.j2", **values))
+    yield File(paths.FAX_INTAKE, plain("system/fax-intake.service.j2", **values))
+    yield File(paths.FAX_PREPARE, plain("system/fax-prepare.service.j2", **values))
+
+
+def packages(site: Site) -> tuple[str, ...]:
+    """Name what makes and reads PDF."""
+    return PROGRAMS if site.faxes else ()
+
+
+def needs_linux(site: Site) -> Iterator[str]:
+    """Yield what of it a Windows host cannot have."""
+    if site.faxes:
+        yield (
+            "Site.faxes: needs a Linux host, whose programs make and mail the documents; leave "
+            "it out"
         )

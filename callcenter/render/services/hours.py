@@ -14,10 +14,12 @@ from callcenter.site import Hours, OpenDuring, Site
 from callcenter.site.destinations import destinations_in
 from callcenter.site.hours import DAYS, Span
 
-__all__ = ["files", "modules"]
+__all__ = ["COSTS", "files", "modules"]
 
 Condition = dict[str, str]
 """Attributes of a dialplan condition; all must hold."""
+
+COSTS = {"autoload_configs/timezones.conf.xml": None}
 
 
 def modules(site: Site) -> tuple[str, ...]:

@@ -2,19 +2,30 @@
 
 from __future__ import annotations
 
+import inspect
 import json
 from collections.abc import Iterator
 
-from callcenter.render import sounds
+from callcenter.onhost import http_guard
+from callcenter.render import paths, sounds, users
 from callcenter.render._files import File
+from callcenter.render._templates import plain
+from callcenter.render.services._shape import Unit
 from callcenter.render.services._way import config, name_of
 from callcenter.site import Site
 
-__all__ = ["FOLDER", "files", "modules"]
+__all__ = ["COSTS", "FOLDER", "UNITS", "files", "modules", "needs_linux", "on_host", "packages"]
 
 FOLDER = "http_applications"
 """Folder that the guard reads. It is in the release: a configuration that is taken back has its
 own."""
+
+UNITS = (Unit(paths.HTTP_GUARD_UNIT, (paths.HTTP_GUARD_TOOL,)),)
+COSTS = {
+    "http_applications/": None,
+    # The same for every Site: mod_httapi reads it when it loads.
+    "autoload_configs/httapi.conf.xml": None,
+}
 
 
 def modules(site: Site) -> tuple[str, ...]:
@@ -48,3 +59,29 @@ def files(site: Site) -> Iterator[File]:
             yield File(f"{FOLDER}/{one.name}.password", text, 0o640)
         if one.ca_file is not None:
             yield File(f"{FOLDER}/{one.name}.pem", one.ca_file.read_bytes(), 0o640)
+
+
+def on_host(site: Site) -> Iterator[File]:
+    """Yield the files of what asks HTTP applications."""
+    if not site.http_applications:
+        return
+    folder = FOLDER
+    values = {"site": site, "paths": paths, "users": users, "folder": folder}
+    # Run by its own name, by which the preflight knows who has the port.
+    text = "#!/usr/bin/python3 -I\n" + inspect.getsource(http_guard)
+    yield File(paths.HTTP_GUARD_TOOL, text.encode(), 0o755)
+    yield File(paths.HTTP_GUARD_UNIT, plain("system/http-guard.service.j2", **values))
+
+
+def packages(site: Site) -> tuple[str, ...]:
+    """Name what the guard runs by, and what knows certificates."""
+    return ("python3", "ca-certificates") if site.http_applications else ()
+
+
+def needs_linux(site: Site) -> Iterator[str]:
+    """Yield what of it a Windows host cannot have."""
+    if site.http_applications:
+        yield (
+            "Site.http_applications: needs a Linux host, where a service stands before them; "
+            "leave it out"
+        )

@@ -8,7 +8,9 @@ from callcenter.render._files import File
 from callcenter.render.services._way import config, way
 from callcenter.site import Destination, Ivr, Site
 
-__all__ = ["files", "modules"]
+__all__ = ["COSTS", "files", "modules"]
+
+COSTS = {"autoload_configs/ivr.conf.xml": None}
 
 
 def modules(site: Site) -> tuple[str, ...]:

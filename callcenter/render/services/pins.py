@@ -10,17 +10,12 @@ from callcenter.render._files import File
 from callcenter.render.services._way import config
 from callcenter.site import Site
 
-__all__ = ["CALLS", "TRIES", "files", "modules"]
+__all__ = ["CALLS", "TRIES", "files"]
 
 TRIES: Final = 12
 """Wrong PINs within an hour, until a right one comes."""
 CALLS: Final = TRIES // 3
 """Calls of as many: mod_voicemail counts its attempts itself, three a call."""
-
-
-def modules(site: Site) -> tuple[str, ...]:
-    """Name no module: FreeSWITCH's base is enough."""
-    return ()
 
 
 def files(site: Site) -> Iterator[File]:

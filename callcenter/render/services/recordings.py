@@ -6,10 +6,14 @@ from collections.abc import Iterator
 
 from callcenter.render import paths
 from callcenter.render._files import File
+from callcenter.render._templates import plain
+from callcenter.render.services._shape import Unit
 from callcenter.render.services._way import config, records
 from callcenter.site import Site
 
-__all__ = ["files", "modules"]
+__all__ = ["UNITS", "files", "modules", "on_host"]
+
+UNITS = (Unit(f"{paths.RETENTION}.timer"),)
 
 
 def modules(site: Site) -> tuple[str, ...]:
@@ -21,3 +25,10 @@ def files(site: Site) -> Iterator[File]:
     """Yield the dialplan that begins a recording where the caller or the called says so."""
     if records(site):
         yield config("dialplan/services/recordings.xml", site, folder=paths.RECORDINGS)
+
+
+def on_host(site: Site) -> Iterator[File]:
+    """Yield what deletes old recordings."""
+    values = {"site": site, "paths": paths}
+    for kind in ("service", "timer") if records(site) else ():
+        yield File(f"{paths.RETENTION}.{kind}", plain(f"system/retention.{kind}.j2", **values))

@@ -8,12 +8,7 @@ from callcenter.render._files import File
 from callcenter.render.services._way import config, legs, records, rung_outside
 from callcenter.site import Site
 
-__all__ = ["files", "modules"]
-
-
-def modules(site: Site) -> tuple[str, ...]:
-    """Name no module: FreeSWITCH's base is enough."""
-    return ()
+__all__ = ["files"]
 
 
 def files(site: Site) -> Iterator[File]:

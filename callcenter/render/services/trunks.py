@@ -10,6 +10,7 @@ from typing import Literal
 from cryptography import x509
 from cryptography.hazmat.primitives import serialization
 
+from callcenter.render._actions import DISTRIBUTOR
 from callcenter.render._files import File
 from callcenter.render._templates import xml
 from callcenter.render.services import caps
@@ -20,6 +21,8 @@ from callcenter.site.countries import dialling
 from callcenter.site.trunks import TONES, NumberFormat
 
 __all__ = [
+    "COSTS",
+    "HIDDEN",
     "PROFILE",
     "dids",
     "during",
@@ -27,6 +30,7 @@ __all__ = [
     "files",
     "identity",
     "modules",
+    "needs_linux",
     "own_numbers",
     "profile",
     "profiles",
@@ -45,6 +49,10 @@ _IDENTITY: Mapping[str, Mapping[str, str]] = {
 
 PROFILE = "external"
 """The sofia profile that carriers call."""
+
+COSTS = {"autoload_configs/distributor.conf.xml": DISTRIBUTOR}
+# FreeSWITCH reads both from one file.
+HIDDEN = {"/agent.pem": "certificate and private key"}
 
 
 def modules(site: Site) -> tuple[str, ...]:
@@ -331,3 +339,10 @@ def _span(first: str, last: str) -> str:
 
 def _beginnings(prefixes: Sequence[str]) -> str:
     return "|".join(prefix[1:] for prefix in prefixes)
+
+
+def needs_linux(site: Site) -> Iterator[str]:
+    """Yield what of it a Windows host cannot have."""
+    for index, trunk in enumerate(site.trunks):
+        if trunk.transport == "tls":
+            yield (f"Site.trunks[{index}].transport: 'tls' needs a Linux host; use 'tcp' or 'udp'")
