@@ -71,7 +71,7 @@ def described(
     [
         (5060, {}, "provisioning.port: 5060 is network.sip_port; use 443 or another"),
         (5061, {}, "provisioning.port: 5061 is network.tls.port"),
-        (16400, {}, "provisioning.port: 16400 is network.rtp_ports"),
+        (16400, {}, "provisioning.port: 16400 lies in network.rtp_ports"),
         (8021, {}, "provisioning.port: 8021 is event_socket.port"),
         (22, {}, "provisioning.port: 22 is ssh's"),
         (443, {"network": Network(sip_from="anywhere")}, "provisioning: is served with a cert"),

@@ -29,7 +29,7 @@ class Unit:
     packages: tuple[str, ...] = ()
     """Packages that came for its sake, unless something else of the host needs them."""
     starts: bool = True
-    """False for one that others start: systemd is told of it, and no more."""
+    """Start at boot and after each change; False for one that others start."""
 
 
 def _nothing(site: Site) -> tuple[Any, ...]:
@@ -65,7 +65,7 @@ class Service:
 
 _SAID = {one.name for one in fields(Service)} - {"name"}
 CONSTANTS = frozenset({"units", "folders", "costs", "hidden"})
-"""What a module says in capitals."""
+"""Names that a module says in capitals."""
 
 
 def service_of(module: ModuleType) -> Service:
