@@ -22,8 +22,9 @@ from callcenter.render import paths
 from callcenter.render.desk_phones import MAKERS
 from callcenter.render.provisioning import link
 from callcenter.site import DeskPhone, Extension, Site, SiteError
+from callcenter.site.served import phones_authority
 
-__all__ = ["again", "command", "links", "pdf", "qr", "used"]
+__all__ = ["again", "command", "links", "pdf", "qr", "roots", "used"]
 
 
 def _provisioned(inventory: Inventory) -> Site:
@@ -40,10 +41,9 @@ def _extension(site: Site, number: str) -> Extension:
     return site.extension_by_number[number]
 
 
-def links(path: Path, *, as_csv: bool = False) -> Iterator[str]:
+def links(site: Site, *, as_csv: bool = False) -> Iterator[str]:
     """List number, name and link of each extension, a line each, and after it those of its desk
     phones, with make, MAC address and the place in the phone's pages at which it is typed."""
-    site = _provisioned(inventory_of(path))
     rows = [
         (one.number, one.name, link(site, one, phone), *_words(phone))
         for one in site.extensions
@@ -69,17 +69,36 @@ def _words(phone: DeskPhone | None) -> tuple[str, str, str]:
     return maker.name, phone.mac, maker.where
 
 
-def qr(path: Path, number: str) -> str:
+def roots(site: Site) -> Iterator[str]:
+    """List how each kind of the site's phones comes to know an authority of its own, a line each;
+    nothing where phones know it."""
+    if phones_authority(site) is None:
+        return
+    yield (
+        f"Before a phone opens its link it has to know the authority of {site.domain}, whose root "
+        "`callcenter authority` prints:"
+    )
+    yield (
+        "  Linphone: the path of the root's file, as root_ca below [sip] in its configuration; on "
+        "a mobile phone it knows its own authorities alone"
+    )
+    for make in sorted({phone.make for one in site.extensions for phone in one.phones}):
+        maker = MAKERS[make]
+        place = maker.root or (
+            "its own pages, or take any certificate this once; from then on its file brings it"
+        )
+        yield f"  {maker.name}: {place}"
+
+
+def qr(site: Site, number: str) -> str:
     """Return an extension's link as a QR code of characters, for a phone's camera."""
-    site = _provisioned(inventory_of(path))
     out = io.StringIO()
     code(link(site, _extension(site, number))).terminal(out, compact=True)
     return out.getvalue()
 
 
-def pdf(path: Path, file: Path) -> None:
+def pdf(site: Site, file: Path) -> None:
     """Write a card of each extension and each desk phone into a PDF, and show how far it is."""
-    site = _provisioned(inventory_of(path))
     with click.progressbar(length=cards(site), label=file.name, file=sys.stderr) as bar:
         for _ in sheets(site, file):
             bar.update(1)
@@ -138,16 +157,19 @@ def command(
 
     A link is a password: whoever opens it first has the extension.
     """
-    if printed is not None:
-        pdf(path, printed)
+    if only_used or anew is not None:
+        for line in used(path) if anew is None else again(path, anew):
+            click.echo(line)
         return
+    site = _provisioned(inventory_of(path))
     if shown is not None:
-        click.echo(qr(path, shown), nl=False)
+        click.echo(qr(site, shown), nl=False)
         return
-    lines = links(path, as_csv=as_csv)
-    if only_used:
-        lines = used(path)
-    if anew is not None:
-        lines = again(path, anew)
-    for line in lines:
-        click.echo(line)
+    if printed is not None:
+        pdf(site, printed)
+    else:
+        for line in links(site, as_csv=as_csv):
+            click.echo(line)
+    # Beside the list, which is read by programs, too.
+    for line in roots(site):
+        click.echo(line, err=True)

@@ -12,6 +12,7 @@ import segno
 from callcenter.render.desk_phones import MAKERS
 from callcenter.render.provisioning import link
 from callcenter.site import Extension, Site, SiteError
+from callcenter.site.served import phones_authority
 
 if TYPE_CHECKING:
     from reportlab.pdfgen.canvas import Canvas
@@ -33,6 +34,8 @@ WORDS = {
     "zh": ("请用 Linphone 扫描，只能使用一次。", "先扫描者即得此号码。"),
 }
 TYPED = {"en": "Type it into the phone, at", "zh": "请在话机网页中填写："}
+FIRST = {"en": "Before that, give it this site's root.", "zh": "请先在设备上安装本站的根证书。"}
+"""Words on each card where phones do not know the authority of the site's certificate."""
 
 
 def code(address: str) -> segno.QRCode:
@@ -72,6 +75,7 @@ def sheets(site: Site, file: Path) -> Iterator[Extension]:
             page.setFont(_font(words), size)
             page.drawString(x, y, words)
 
+        first = () if phones_authority(site) is None else (FIRST[site.language],)
         every = ((one, phone) for one in site.extensions for phone in (None, *one.phones))
         for index, (one, phone) in enumerate(every):
             place = index % (COLUMNS * ROWS)
@@ -88,15 +92,16 @@ def sheets(site: Site, file: Path) -> Iterator[Extension]:
             write(right, y + height - 30 * mm, 7, _fitted(site.domain, width - (CODE + 6) * mm))
             if phone is None:
                 _draw(page, code(address), x + 2 * mm, y + height - (CODE + 2) * mm, CODE * mm)
-                for line, words in enumerate(WORDS[site.language]):
+                for line, words in enumerate((*WORDS[site.language], *first)):
                     write(x + 4 * mm, y + (13 - 5 * line) * mm, 8, words)
             else:
                 maker = MAKERS[phone.make]
                 write(right, y + height - 38 * mm, 8, f"{maker.name} {phone.mac}")
                 # No code: a camera would open the link, and use it up.
-                for line, words in enumerate((address, TYPED[site.language], maker.where)):
+                typed = (address, TYPED[site.language], maker.where, *first)
+                for line, words in enumerate(typed):
                     size = min(8.0, (width - 8 * mm) / stringWidth(words, _font(words), 1))
-                    write(x + 4 * mm, y + (15 - 5 * line) * mm, size, words)
+                    write(x + 4 * mm, y + (18 - 5 * line) * mm, size, words)
             yield one
         page.save()
     part.replace(file)

@@ -351,17 +351,36 @@ def _snom(known: Known) -> Iterator[Served]:
     Form, account and language
     (https://service.snom.com/display/wiki/Desk+Phone+Configuration+Files), ``user_hash`` and
     ``user_outbound`` (http://wiki.snom.com/Web_Interface/Identities/Login), keys
-    (https://service.snom.com/display/wiki/Function+Key+Types). ``user_srtp``, ``user_savp`` and
-    ``codec_priority_list``: Wazo's wazo_snom.
+    (https://service.snom.com/display/wiki/Function+Key+Types), certificates
+    (https://service.snom.com/display/wiki/Can+I+use+self-signed+certificates+for+secure+provisioning).
+    ``user_srtp``, ``user_savp`` and ``codec_priority_list``: Wazo's wazo_snom.
     """
+    # The password itself stays here.
+    yield _settings(known, {"user_hash": known.a1_hash})
+
+
+def _gigaset(known: Known) -> Iterator[Served]:
+    """Gigaset's P800 series, whose form of file and whose settings are Snom's.
+
+    Form, account, language and kinds of content
+    (https://teamwork.gigaset.com/gigawiki/display/GPPPO/Configuration+files), certificates
+    (https://teamwork.gigaset.com/gigawiki/plugins/viewsource/viewpagesrc.action?pageId=1517322424),
+    names of the account (https://teamwork.gigaset.com/gigawiki/display/GPPPO/FAQ+Desktop+-+user_pname).
+    These pages are Snom's in Gigaset's name; what they do not show of the account, of SRTP, codecs
+    and keys is known from Snom's.
+    """
+    yield _settings(known, {"user_pass": known.password})
+
+
+def _settings(known: Known, login: Mapping[str, str]) -> Served:
+    """Return the file of a phone of Snom's kind, which logs in by one setting."""
     names = {"OPUS": "opus", "G722": "g722", "PCMU": "pcmu", "PCMA": "pcma", "G729": "g729"}
     account: dict[str, object] = {
         "user_active": "on",
         "user_realname": known.shown,
         "user_name": known.extension.number,
         "user_host": known.site.domain,
-        # The password itself stays here.
-        "user_hash": known.a1_hash,
+        **login,
         "user_outbound": f"{known.site.domain}:{known.port};transport=tls",
         "user_srtp": "on" if known.site.network.srtp else "off",
         "user_savp": "mandatory" if known.site.network.srtp else "off",
@@ -381,8 +400,16 @@ def _snom(known: Known) -> Iterator[Served]:
         # 0 is its own line.
         for index, key in enumerate(known.keys, 1)
     }
-    content = _xml("snom.xml", values, account=_escaped(account), keys=keys)
-    yield Served(f"{known.mac}.xml", content)
+    # PEM's lines between its two marks.
+    root = known.authority().decode("ascii").splitlines()[1:-1] if known.is_own_authority else []
+    content = _xml(
+        "snom.xml",
+        values,
+        account=_escaped(account),
+        keys=keys,
+        root=[text(line) for line in root],
+    )
+    return Served(f"{known.mac}.xml", content)
 
 
 def _cisco(known: Known) -> Iterator[Served]:
@@ -457,14 +484,19 @@ class Maker:
     file: str = ""
     """Name of the file that is typed after the link. Default: the phone itself knows what to ask
     for there."""
+    root: str = ""
+    """Place in the phone's own pages for the root of an authority that it does not know. Default:
+    its file brings it."""
 
 
 MAKERS: Mapping[Make, Maker] = {
     "cisco": Maker("Cisco", _cisco, "Voice > Provisioning > Profile Rule", "{mac}.xml"),
+    "gigaset": Maker("Gigaset", _gigaset, "Setup > Advanced > Update > Setting URL", "{mac}.xml"),
     "grandstream": Maker(
         "Grandstream",
         _grandstream,
         "Upgrade and Provisioning (HTTPS) > Config Server Path, without https://",
+        root="Maintenance > Security Settings > Trusted CA Certificates",
     ),
     "poly": Maker("Poly", _poly, "Settings > Provisioning Server (HTTPS) > Server Address"),
     "snom": Maker("Snom", _snom, "Setup > Advanced > Update > Setting URL", "{mac}.xml"),

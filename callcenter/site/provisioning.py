@@ -17,9 +17,9 @@ from callcenter.site.secrets import Secret
 
 __all__ = ["DeskPhone", "Make", "Provisioning", "path_of", "secret_of"]
 
-Make = Literal["cisco", "grandstream", "poly", "snom", "yealink"]
-"""Makes of desk phones: Cisco's Multiplatform Phones, Grandstream's GRP26xx, Poly's with UC
-Software, Snom's D series, and Yealink's from firmware 83 on."""
+Make = Literal["cisco", "gigaset", "grandstream", "poly", "snom", "yealink"]
+"""Makes of desk phones: Cisco's Multiplatform Phones, Gigaset's P800 series, Grandstream's GRP26xx,
+Poly's with UC Software, Snom's D series, and Yealink's from firmware 83 on."""
 
 
 def _mac(text: str) -> str:

@@ -34,6 +34,8 @@ DOMAIN = "roles.callcenter.test"
 PORT = 443
 RATE = 16_000
 OTHER_HZ = 900
+ROOT_FILE = "/root/authority.pem"
+"""File of the authority's root on the computer with Linphone."""
 MAC = "001565123456"
 PHONES = f"Extension(1010, phones=[DeskPhone('yealink', '{MAC}', keys=[1002])])"
 
@@ -110,17 +112,17 @@ def switch(
 
 @pytest.fixture(scope="module")
 def desk(switch: Provisioned, operator_of: Callable[..., Operator]) -> Operator:
-    """A computer with Linphone and curl, which knows the authority and the switch's name."""
+    """A computer with Linphone and curl, which knows the switch's name, and has the authority's
+    root in a file without trusting it."""
     made = operator_of(DESK, bare=True)
     names = f"{switch.address} {DOMAIN}"
-    authority = "/usr/local/share/ca-certificates/own.crt"
     text = shlex.quote(switch.authority.file.read_text())
     made.ssh(
         DESK,
         "export DEBIAN_FRONTEND=noninteractive; set -e; apt-get -qq update; "
         "apt-get -y -qq install --no-install-recommends linphone-cli ca-certificates curl "
         ">/dev/null; "
-        f"echo {names} >>/etc/hosts; printf %s {text} >{authority}; update-ca-certificates 2>&1",
+        f"echo {names} >>/etc/hosts; printf %s {text} >{ROOT_FILE}",
     )
     return made
 
@@ -216,14 +218,39 @@ def test_a_second_run_changes_nothing(switch: Provisioned) -> None:
     assert again.commands <= 12
 
 
-def test_linphone_needs_its_link_alone(
+def linphone_link(switch: Provisioned, number: str) -> str:
+    """Link of an extension, as the operator is told it."""
+    lines = switch.callcenter().splitlines()
+    return next(line.split()[-1] for line in lines if line.startswith(f"{number} "))
+
+
+def started(desk: Operator, link: str, root: str = "") -> None:
+    """Start a Linphone that has been given its link, and a root where it is to know one."""
+    given = f"[misc]\nconfig-uri={link}\n" + f"[sip]\nroot_ca={root}\n" * bool(root)
+    desk.ssh(
+        DESK,
+        "mkdir -p /root/.local/share/linphone /root/.config/linphone; rm -f /root/log; "
+        f"printf %s {shlex.quote(given)} >/root/rc",
+    )
+    linphone(desk, "init -c /root/rc -d 6 -l /root/log")
+
+
+def test_linphone_opens_no_link_of_an_authority_that_it_does_not_know(
+    switch: Provisioned, desk: Operator
+) -> None:
+    """Its certificate is checked before anything is asked, so the link stays good."""
+    started(desk, linphone_link(switch, "1001"))
+    until_on(desk, DESK, "grep -q 'SSL handshake failed' /root/log")
+    linphone(desk, "exit")
+    assert f"{HOST}  1001 " not in switch.callcenter("--used")
+
+
+def test_linphone_needs_its_link_and_the_root_alone(
     switch: Provisioned, desk: Operator, exchange: Exchange
 ) -> None:
     """Registers by TLS, calls, holds, transfers and is called; nobody else hears it."""
     callee = phone_of(switch.operator, HOST, exchange, "1002", transport="tls", srtp="sdes")
-    link = next(
-        line.split()[-1] for line in switch.callcenter().splitlines() if line.startswith("1001 ")
-    )
+    link = linphone_link(switch, "1001")
     assert link == f"https://{DOMAIN}/{switch.path('1001')}"
     tone = io.BytesIO()
     with wave.open(tone, "wb") as file:
@@ -231,12 +258,7 @@ def test_linphone_needs_its_link_alone(
         file.writeframes(Tone(CALLER_HZ, RATE).read(RATE * 60).tobytes())
     given = desk.lab.ssh(DESK, ["cat >/root/tone.wav"])
     subprocess.run(given, input=tone.getvalue(), check=True)
-    desk.ssh(
-        DESK,
-        "mkdir -p /root/.local/share/linphone /root/.config/linphone; "
-        f"printf '[misc]\\nconfig-uri=%s\\n' {shlex.quote(link)} >/root/rc",
-    )
-    linphone(desk, "init -c /root/rc -d 6 -l /root/log")
+    started(desk, link, ROOT_FILE)
     until_on(desk, DESK, "HOME=/root linphonecsh generic 'status register' | grep -q ^registered,")
     kept = switch.operator.ssh(HOST, "kamcmd ul.lookup location s:1001")
     assert "transport=tls" in kept
@@ -291,7 +313,8 @@ def test_a_desk_phone_is_given_its_file_once(
     assert switch.path("1010", MAC) != switch.path("1010")
 
     def ask(name: str) -> tuple[str, str]:
-        status = desk.ssh(DESK, f"curl -sS -o got -w '%{{http_code}}' {shlex.quote(base + name)}")
+        asked = f"--cacert {ROOT_FILE} {shlex.quote(base + name)}"
+        status = desk.ssh(DESK, f"curl -sS -o got -w '%{{http_code}}' {asked}")
         return status.strip(), desk.ssh(DESK, "cat got")
 
     for name in (f"{MAC}.boot", "y000000000000.boot", "y000000000096.cfg", "001565654321.cfg"):

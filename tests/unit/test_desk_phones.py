@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import http.client
 import json
 import re
@@ -17,6 +18,7 @@ from typing import Any, get_args
 from xml.etree import ElementTree
 
 import pytest
+from cryptography import x509
 
 from callcenter.cli import main
 from callcenter.client import npm
@@ -233,6 +235,11 @@ def parsed(make: str, content: bytes) -> dict[str, str]:
         keys = root.find("functionKeys")
         for one in () if keys is None else keys:
             pairs.append((f"fkey {one.attrib['idx']}", f"{one.attrib['label']}: {one.text}"))
+        trusted = root.find("certificates")
+        for one in () if trusted is None else trusted:
+            assert one.tag == "certificate"
+            pairs.append((f"certificate {one.attrib['type']}", one.text or ""))
+        assert {one.tag for one in root} <= {"phone-settings", "functionKeys", "certificates"}
     assert len(dict(pairs)) == len(pairs)
     return dict(pairs)
 
@@ -269,7 +276,11 @@ KNOWN: Mapping[Make, str] = {
     ),
     "snom": (
         r"language|user_(active|realname|name|host|hash|outbound|srtp|savp)|codec_priority_list"
-        r"|fkey \d+"
+        r"|fkey \d+|certificate base64"
+    ),
+    "gigaset": (
+        r"language|user_(active|realname|name|host|pass|outbound|srtp|savp)|codec_priority_list"
+        r"|fkey \d+|certificate base64"
     ),
     "cisco": (
         r"(Line_Enable|Display_Name|User_ID|Auth_ID|Password|Proxy|Register(_Expires)?"
@@ -284,6 +295,7 @@ SECRETS: Mapping[Make, str] = {
     "grandstream": "account.1.sip.subscriber.password",
     "poly": "reg.1.auth.password",
     "snom": "user_hash",
+    "gigaset": "user_pass",
     "cisco": "Password_1_",
 }
 
@@ -337,6 +349,7 @@ def test_a_name_stays_a_name(authority: Authority, make: Make, name: str) -> Non
         "grandstream": "account.1.sip.subscriber.name",
         "poly": "reg.1.displayName",
         "snom": "user_realname",
+        "gigaset": "user_realname",
         "cisco": "Display_Name_1_",
     }[make]
     if make == "yealink":
@@ -357,6 +370,7 @@ def test_voice_is_encrypted_where_the_site_says_so(authority: Authority, make: M
         "grandstream": ("account.1.audio.srtpMode", "EnabledAndForced", "Disabled"),
         "poly": ("sec.srtp.require", "1", "0"),
         "snom": ("user_savp", "mandatory", "off"),
+        "gigaset": ("user_savp", "mandatory", "off"),
         "cisco": ("Secure_Call_Option_1_", "Required", "Optional"),
     }[make]
     for encrypted, wanted in ((True, on), (False, off)):
@@ -385,6 +399,7 @@ def test_it_speaks_tls_with_the_site(authority: Authority, make: Make) -> None:
             "reg.1.server.1.transport": "TLS",
         },
         "snom": {"user_host": DOMAIN, "user_outbound": f"{DOMAIN}:5061;transport=tls"},
+        "gigaset": {"user_host": DOMAIN, "user_outbound": f"{DOMAIN}:5061;transport=tls"},
         "cisco": {
             "Proxy_1_": f"{DOMAIN}:5061",
             "SIP_Transport_1_": "TLS",
@@ -484,6 +499,21 @@ def test_an_authority_of_ones_own_is_given(authority: Authority) -> None:
         assert contents(site)[f"1000.{MAC}.authority.pem.phone"].decode() == own
     site = with_phones(authority, DeskPhone("poly", MAC), own=True)
     assert settings(site, "poly")["sec.TLS.customCaCert.1"] == own
+    wanted = x509.load_pem_x509_certificate(authority.file.read_bytes())
+    for make in ("snom", "gigaset"):
+        site = with_phones(authority, DeskPhone(make, MAC), own=True)  # type: ignore[arg-type]
+        given = "".join(settings(site, make)["certificate base64"].split())
+        assert x509.load_der_x509_certificate(base64.b64decode(given, validate=True)) == wanted
+
+
+def test_each_make_is_given_the_root_or_says_where_it_is_loaded(authority: Authority) -> None:
+    """A make whose file does not change with the authority names a place of its own pages."""
+    for make in MAKES:
+        known, own = (
+            settings(with_phones(authority, DeskPhone(make, MAC), own=own), make)
+            for own in (False, True)
+        )
+        assert (known == own) == bool(MAKERS[make].root), make
 
 
 @pytest.fixture
@@ -551,6 +581,7 @@ ORDERS: Mapping[Make, tuple[list[str], str]] = {
     "grandstream": ([f"cfg{MAC}", f"cfg{MAC}.bin"], f"cfg{MAC}.xml"),
     "poly": ([f"{MAC}-license.cfg", "000000000000.cfg"], f"{MAC}-phone.cfg"),
     "snom": (["snomD785.htm"], f"{MAC}.xml"),
+    "gigaset": (["gigasetP850.htm"], f"{MAC}.xml"),
     "cisco": (["CP-8851-3PCC.xml"], f"{MAC}.xml"),
 }
 """Files that each make asks for, and the one that it is given."""
@@ -670,3 +701,31 @@ def test_they_are_listed_with_what_to_type_where(
     file = shop / "cards.pdf"
     assert main(["phones", "--pdf", str(file)]) == 0
     assert file.read_bytes().startswith(b"%PDF-")
+
+
+def test_what_a_root_is_loaded_with_is_told_beside_the_list(
+    shop: Path, authority: Authority, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["phones"]) == 0
+    printed = capsys.readouterr()
+    assert printed.err == ""
+    file = shop / "inventories/group_data/prod.py"
+    text = file.read_text().replace('"snom"', '"grandstream"')
+    own = f"Provisioning(authority={str(authority.file)!r})"
+    file.write_text(text.replace("Provisioning()", own))
+    assert main(["phones"]) == 0
+    told = capsys.readouterr()
+    assert len(told.out.splitlines()) == len(printed.out.splitlines())
+    first, *others = told.err.splitlines()
+    assert "`callcenter authority` prints" in first
+    assert [line.split(":")[0].strip() for line in others] == ["Linphone", "Grandstream", "Yealink"]
+    assert f"Grandstream: {MAKERS['grandstream'].root}" in told.err
+    assert "root_ca below [sip]" in told.err
+    assert main(["authority"]) == 0
+    assert capsys.readouterr().out == authority.file.read_text()
+    plain, given = shop / "plain.pdf", shop / "given.pdf"
+    assert main(["phones", "--pdf", str(given)]) == 0
+    assert capsys.readouterr().err.endswith(told.err)
+    file.write_text(text)
+    assert main(["phones", "--pdf", str(plain)]) == 0
+    assert len(given.read_bytes()) > len(plain.read_bytes())
