@@ -19,7 +19,7 @@ def authority(path: Path) -> str:
         raise SiteError(
             [
                 "Site.network.tls.certificate: is of an authority that phones know, or that is "
-                "known elsewhere; only OwnAuthority() has one to give"
+                "known elsewhere; OwnAuthority() has one to give, and so has provisioning.authority"
             ]
         )
     return found.decode()

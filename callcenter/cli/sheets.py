@@ -34,7 +34,7 @@ WORDS = {
     "zh": ("请用 Linphone 扫描，只能使用一次。", "先扫描者即得此号码。"),
 }
 TYPED = {"en": "Type it into the phone, at", "zh": "请在话机网页中填写："}
-FIRST = {"en": "Before that, give it this site's root.", "zh": "请先在设备上安装本站的根证书。"}
+FIRST = {"en": "Before that, give it this site's root", "zh": "请先在设备上安装本站的根证书"}
 """Words on each card where phones do not know the authority of the site's certificate."""
 
 
@@ -98,7 +98,8 @@ def sheets(site: Site, file: Path) -> Iterator[Extension]:
                 maker = MAKERS[phone.make]
                 write(right, y + height - 38 * mm, 8, f"{maker.name} {phone.mac}")
                 # No code: a camera would open the link, and use it up.
-                typed = (address, TYPED[site.language], maker.where, *first)
+                root = (": ".join(filter(None, (words, maker.root))) for words in first)
+                typed = (address, TYPED[site.language], maker.where, *root)
                 for line, words in enumerate(typed):
                     size = min(8.0, (width - 8 * mm) / stringWidth(words, _font(words), 1))
                     write(x + 4 * mm, y + (18 - 5 * line) * mm, size, words)

@@ -17,6 +17,7 @@ from collections import Counter
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from pathlib import Path
 
 import pytest
 
@@ -24,7 +25,6 @@ from callcenter.render import paths, users
 from callcenter.site.provisioning import path_of
 from tests.acceptance.support.audio import Tone, assert_heard, assert_speech, read_wav
 from tests.acceptance.support.phones import Exchange
-from tests.certificates import Authority
 from tests.roles.conftest import ROOT, SITE, Operator
 from tests.roles.support import CALLEE_HZ, CALLER_HZ, phone_of, until, until_on
 from tests.roles.test_fax_tls import overheard
@@ -42,10 +42,11 @@ PHONES = f"Extension(1010, phones=[DeskPhone('yealink', '{MAC}', keys=[1002])])"
 
 @dataclass(frozen=True)
 class Provisioned:
-    """A switch that serves links, and the authority of its certificate."""
+    """A switch that serves links, with a certificate of the Site's own authority."""
 
     operator: Operator
-    authority: Authority
+    root: Path
+    """File of the authority's root, as the operator is told it."""
 
     @property
     def address(self) -> str:
@@ -53,15 +54,12 @@ class Provisioned:
         return next(one.address for one in self.operator.lab.hosts if one.name == HOST)
 
     def describe(self, *, serves: bool = True) -> None:
-        """Give the Site a new certificate, and links where it serves them."""
-        certificate, key = self.authority.certificate(DOMAIN)
-        kept = json.loads(self.operator.secrets.read_text())
-        self.operator.secrets.write_text(json.dumps(kept | {"phones-key": key.read_text()}))
-        tls = f"PhoneTls('{certificate}', secret('phones-key'), plain_from=[], srtp=True)"
+        """Give the Site its authority, and links where it serves them."""
+        tls = "PhoneTls(OwnAuthority(), plain_from=[], srtp=True)"
         site = SITE.replace("Network(", f"Network(tls={tls}, ")
         if serves:
-            more = f"provisioning=Provisioning(authority='{self.authority.file}'), media="
-            site = site.replace("media=", more).replace("extensions=[", f"extensions=[{PHONES}, ")
+            site = site.replace("media=", "provisioning=Provisioning(), media=")
+            site = site.replace("extensions=[", f"extensions=[{PHONES}, ")
         self.operator.describe(site)
 
     def path(self, number: str, mac: str = "") -> str:
@@ -71,7 +69,7 @@ class Provisioned:
 
     def ask(self, path: str, method: str = "GET", **headers: str) -> tuple[int, bytes]:
         """Status and body of an answer, of a program that checks the certificate."""
-        asked = ssl.create_default_context(cafile=self.authority.file)
+        asked = ssl.create_default_context(cafile=self.root)
         plain = socket.create_connection((self.address, PORT), timeout=60)
         with asked.wrap_socket(plain, server_hostname=DOMAIN) as tls:
             over = http.client.HTTPConnection(DOMAIN)
@@ -83,10 +81,10 @@ class Provisioned:
             answer = over.getresponse()
             return answer.status, answer.read()
 
-    def callcenter(self, *words: str) -> str:
+    def callcenter(self, *words: str, command: str = "phones") -> str:
         """Lines that a command of ours prints."""
         done = subprocess.run(
-            (sys.executable, "-m", "callcenter", "phones", str(self.operator.inventory), *words),
+            (sys.executable, "-m", "callcenter", command, str(self.operator.inventory), *words),
             cwd=ROOT,
             capture_output=True,
             text=True,
@@ -101,12 +99,12 @@ def switch(
     operator_of: Callable[..., Operator], tmp_path_factory: pytest.TempPathFactory
 ) -> Provisioned:
     """A switch that serves links."""
-    authority = Authority.make(tmp_path_factory.mktemp("links") / "own")
-    made = Provisioned(operator_of(HOST), authority)
+    made = Provisioned(operator_of(HOST), tmp_path_factory.mktemp("links") / "root.pem")
     made.operator.secrets.write_text("{}")
     made.operator.secrets.chmod(0o600)
     made.describe()
     made.operator.succeed()
+    made.root.write_text(made.callcenter(command="authority"))
     return made
 
 
@@ -116,7 +114,7 @@ def desk(switch: Provisioned, operator_of: Callable[..., Operator]) -> Operator:
     root in a file without trusting it."""
     made = operator_of(DESK, bare=True)
     names = f"{switch.address} {DOMAIN}"
-    text = shlex.quote(switch.authority.file.read_text())
+    text = shlex.quote(switch.root.read_text())
     made.ssh(
         DESK,
         "export DEBIAN_FRONTEND=noninteractive; set -e; apt-get -qq update; "
@@ -130,7 +128,7 @@ def desk(switch: Provisioned, operator_of: Callable[..., Operator]) -> Operator:
 @pytest.fixture
 def exchange(switch: Provisioned) -> Iterator[Exchange]:
     """Phones that know the authority."""
-    with Exchange(switch.operator.lab.gateway, ca_file=switch.authority.file) as made:
+    with Exchange(switch.operator.lab.gateway, ca_file=switch.root) as made:
         yield made
 
 
@@ -195,13 +193,13 @@ def test_settings_are_nobody_elses(switch: Provisioned) -> None:
 def test_a_new_certificate_leaves_links_as_they_are(switch: Provisioned) -> None:
     before = switch.operator.ssh(HOST, "systemctl show -P MainPID callcenter-web callcenter-phones")
     assert switch.ask(f"/{switch.path('1005')}")[0] == 200
-    switch.describe()
+    shown = ssl.get_server_certificate((switch.address, PORT))
+    switch.callcenter("--renew", "certificates/hosts", command="secrets")
     said = switch.operator.succeed("-y", "--diff", "-vvv").output
     assert "PRIVATE KEY" not in said
     assert switch.path("1005") not in said
     # A worker of before takes connections until the new ones are there.
-    wanted = (switch.authority.folder / f"{DOMAIN}.pem").read_text()
-    until(lambda: ssl.get_server_certificate((switch.address, PORT)).strip(), wanted.strip())
+    until(lambda: ssl.get_server_certificate((switch.address, PORT)) != shown, True)
     assert switch.ask(f"/{switch.path('1005')}")[0] == 404
     after = switch.operator.ssh(HOST, "systemctl show -P MainPID callcenter-web callcenter-phones")
     assert after == before
@@ -329,7 +327,7 @@ def test_a_desk_phone_is_given_its_file_once(
     assert (values["linekey.2.type"], values["linekey.2.value"]) == ("16", "1002")
     for _ in range(2):
         status, certificate = ask("authority.pem")
-        assert (status, certificate.strip()) == ("200", switch.authority.file.read_text().strip())
+        assert (status, certificate.strip()) == ("200", switch.root.read_text().strip())
         assert ask(f"{MAC}.cfg")[0] == "404"
     callee = phone_of(switch.operator, HOST, exchange, "1002", transport="tls", srtp="sdes")
     phone = phone_of(switch.operator, HOST, exchange, "1010", transport="tls", srtp="sdes")

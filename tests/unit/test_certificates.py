@@ -383,4 +383,4 @@ def test_the_root_is_printed(tmp_path: Path, capsys: pytest.CaptureFixture[str])
     assert "certificates/authority  a certificate" in capsys.readouterr().out
     file.write_text(text.replace("own-authority", "acme, email: a@b.net, terms_agreed: true"))
     assert main(["authority", str(file)]) == 1
-    assert "only OwnAuthority() has one to give" in capsys.readouterr().err
+    assert "OwnAuthority() has one to give" in capsys.readouterr().err
