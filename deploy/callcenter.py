@@ -13,24 +13,32 @@ from roles.host.operations import passed
 site: Site = host.data.site
 switch = Switch.of(host.name, host.data)
 is_edge = "edges" in host.groups
+edges, switches = (
+    [Switch.of(one.name, one.data) for one in inventory.get_group(name, [])]
+    for name in ("edges", "switches")
+)
+others = switches if is_edge else edges
+# Kamailio and FreeSWITCH on two hosts: this one and the other.
+inside = (switch, others[0]) if others else None
+# Kamailio's host before this switch, and FreeSWITCH's behind this edge.
+edge = edges[0] if edges and not is_edge else None
+behind = switches[0] if switches and is_edge else None
 
 if switch.is_windows:
     there = windows.Found.on_host()
     windows.preflight(site=site, switch=switch, found=there)
 else:
     found = host.get_fact(HostState)
-    asking = sum(len(inventory.get_group(name, [])) for name in ("switches", "edges"))
-
+    if edges:
+        kamailio.preflight(site=site, edges=edges, switches=switches)
     if is_edge:
         preflight(site=site, switch=switch, found=found, service="kamailio")
-        kamailio.preflight(site=site, switches=len(inventory.get_group("switches", [])))
     else:
-        preflight(site=site, switch=switch, found=found)
+        preflight(site=site, switch=switch, found=found, edge=edge)
         freeswitch.preflight(site=site, switch=switch, found=found)
-        switches = len(inventory.get_group("switches", []))
-        billing.preflight(site=site, switches=switches)
-        web.preflight(site=site, switches=switches)
-    certificates.preflight(site=site, hosts=asking)
+        billing.preflight(site=site, switches=len(switches))
+        web.preflight(site=site, switches=len(switches))
+    certificates.preflight(site=site, hosts=len(edges or switches))
 
 passed(name="Linux and Windows hosts alike")
 
@@ -43,11 +51,11 @@ elif is_edge:
     certificates.install(site=site, found=found, mails=False)
 
     opened = firewall.look(found)
-    firewall.configure(site=site, found=found, present=opened, rtp=False)
+    firewall.configure(site=site, found=found, present=opened, rtp=False, inside=inside)
     certificates.activate(site=site, found=found)
-    kamailio.configure(site=site, switch=switch, alone=True)
-    kamailio.activate(site=site, switch=switch, found=found, alone=True)
-    firewall.activate(site=site, found=found, present=opened, rtp=False)
+    kamailio.configure(site=site, edge=switch, behind=behind)
+    kamailio.activate(site=site, edge=switch, behind=behind, found=found)
+    firewall.activate(site=site, found=found, present=opened, rtp=False, inside=inside)
     certificates.retire(site=site, found=found)
 else:
     freeswitch.install(site=site, found=found)
@@ -56,27 +64,29 @@ else:
         postgresql.activate(site=site)
     freeswitch.configure(site=site, switch=switch, found=found)
     billing.install(site=site, found=found)
-    if site.network.edge:
+    if site.network.edge and edge is None:
         kamailio.install(site=site, found=found)
     else:
         kamailio.retire(found=found)
     web.install(site=site, found=found)
-    certificates.install(site=site, found=found, mails=True)
+    if edge is None:
+        certificates.install(site=site, found=found, mails=True)
 
     opened = firewall.look(found)
-    firewall.configure(site=site, found=found, present=opened)
-    # Where an authority gives none, what runs goes on with the files that it has.
-    certificates.activate(site=site, found=found)
-    if site.network.edge:
-        kamailio.configure(site=site, switch=switch)
-    freeswitch.activate(site=site, switch=switch)
+    firewall.configure(site=site, found=found, present=opened, inside=inside)
+    if edge is None:
+        # Where an authority gives none, what runs goes on with the files that it has.
+        certificates.activate(site=site, found=found)
+    if site.network.edge and edge is None:
+        kamailio.configure(site=site, edge=switch, behind=switch)
+    freeswitch.activate(site=site, switch=switch, edge=edge)
     freeswitch.retire(site=site, switch=switch, found=found)
-    if site.network.edge:
-        kamailio.activate(site=site, switch=switch, found=found)
-    firewall.activate(site=site, found=found, present=opened)
+    if site.network.edge and edge is None:
+        kamailio.activate(site=site, edge=switch, behind=switch, found=found)
+    firewall.activate(site=site, found=found, present=opened, inside=inside)
     billing.retire(site=site, found=found)
     web.activate(site=site, switch=switch)
     web.retire(site=site, switch=switch, found=found)
-    certificates.retire(site=site, found=found)
+    certificates.retire(site=site, found=found, shown=edge is None)
     if not isinstance(site.database, LocalPostgres):
         postgresql.retire(found=found)

@@ -14,7 +14,8 @@ __all__ = ["command", "phone"]
 
 
 def phone(path: Path, number: str | None, show_password: bool, show_pin: bool = False) -> str:
-    """Explain how to point a Linphone, or any SIP phone, at an inventory's first switch."""
+    """Explain how to point a Linphone, or any SIP phone, at an inventory's first switch, or at the
+    edge before it."""
     inventory = inventory_of(path)
     site = inventory.site
     extension = site.extensions[0]
@@ -28,7 +29,7 @@ def phone(path: Path, number: str | None, show_password: bool, show_pin: bool = 
         if extension.mailbox is None:
             raise SiteError([f"{extension.number} has no mailbox; set voicemail=True for it"])
         return site.reveal(extension.mailbox.pin)
-    switch = announced(inventory.hosts[0])
+    switch = announced(next(iter(inventory.edges or inventory.hosts)))
     transport, port = ("tls", tls.port) if (tls := site.network.tls) else site.network.listeners[0]
     # By TLS a phone looks for the domain in the certificate.
     at = site.domain if transport == "tls" else switch.announced_address

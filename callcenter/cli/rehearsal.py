@@ -29,7 +29,7 @@ from callcenter.render import (
     web,
     windows,
 )
-from callcenter.site import Site, SiteError
+from callcenter.site import Site, SiteError, Switch
 from callcenter.site.secrets import VARIABLES, Secret
 
 __all__ = ["SSH_PORT", "configuration", "files", "masked", "rehearsed"]
@@ -90,10 +90,15 @@ def masked(tree: Tree) -> Tree:
 def configuration(site: Site, host: Host) -> Tree:
     """Return the configuration of a host's service, by paths below its folder."""
     if host.is_edge:
-        return kamailio.configuration(site, host.switch, alone=True)
+        return kamailio.configuration(site, host.switch, host.behind)
     if host.switch.is_windows:
         return windows.configuration(site, host.switch)
-    return freeswitch.configuration(site, host.switch)
+    return freeswitch.configuration(site, host.switch, host.edge)
+
+
+def _way_in(site: Site, switch: Switch) -> Tree:
+    """Return Kamailio's files on a switch's own host."""
+    return kamailio.configuration(site, switch, switch)
 
 
 def files(site: Site, host: Host) -> Tree:
@@ -101,7 +106,8 @@ def files(site: Site, host: Host) -> Tree:
     tree = list(configuration(site, host))
     if host.is_edge:
         asks = acme.configuration(site, mails=False)
-        return Tree([*tree, *asks, *packet_filter.configuration(site, [SSH_PORT], rtp=False)])
+        closed = packet_filter.configuration(site, [SSH_PORT], rtp=False, inside=host.inside)
+        return Tree([*tree, *asks, *closed])
     if host.switch.is_windows:
         return Tree(tree)
     return Tree(
@@ -112,9 +118,9 @@ def files(site: Site, host: Host) -> Tree:
             *public_address.configuration(host.switch),
             *postgresql.configuration(site),
             *services.billing.pool(site),
-            *(kamailio.configuration(site, host.switch) if site.network.edge else ()),
+            *(_way_in(site, host.switch) if site.network.edge and host.edge is None else ()),
             *web.configuration(site, host.switch, npm.library),
-            *acme.configuration(site, mails=True),
-            *packet_filter.configuration(site, [SSH_PORT]),
+            *(acme.configuration(site, mails=True) if host.edge is None else ()),
+            *packet_filter.configuration(site, [SSH_PORT], inside=host.inside),
         ]
     )

@@ -59,7 +59,8 @@ def unseen(site: Site, host: Host) -> list[str]:
     """List what of a host's SIP is encrypted where it could be read, a line each."""
     out = []
     if site.network.tls is not None:
-        to = "the messages between Kamailio and FreeSWITCH are" if not host.is_edge else "none is"
+        alone = host.is_edge and not host.others
+        to = "none is" if alone else "the messages between Kamailio and FreeSWITCH are"
         out.append(f"what phones send by TLS is not shown; {to}")
     if not host.is_edge:
         out += [

@@ -41,9 +41,13 @@ def look(site: Site, host: Host) -> dict[str, Rows]:
             for one in site.queues
         }
     commands = {what: fs_cli(one) for what, one in asked.items()}
-    if site.network.edge:
+    # Edges of its own know where phones are, or Kamailio on its own host.
+    apart = host.others if site.network.edge else ()
+    if site.network.edge and not apart:
         commands["phones"] = REGISTERED
     said = dict(zip(commands, ask(host, list(commands.values())), strict=True))
+    if apart:
+        said["phones"] = "\n".join(ask(edge, [REGISTERED])[0] for edge in apart)
     registered = _at_kamailio if site.network.edge else _at_freeswitch
     found = {
         "phones": registered(said["phones"]),

@@ -9,11 +9,12 @@ from __future__ import annotations
 import sys
 import traceback
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from callcenter.site import Site, SiteError, Switch
+from callcenter.site.edges import before_switches
 from callcenter.site.families import other_family
 from callcenter.site.logins import login_problems
 from callcenter.site.secrets import SecretUnavailable
@@ -29,6 +30,8 @@ class Host:
     name: str
     groups: tuple[str, ...]
     data: Mapping[str, Any]
+    others: tuple[Host, ...] = ()
+    """Switches that it stands before where it is an edge, edges before it where it is a switch."""
 
     @property
     def is_edge(self) -> bool:
@@ -48,6 +51,23 @@ class Host:
         """The addresses of the switch, or edge, on this host."""
         return Switch.of(self.name, self.data)
 
+    @property
+    def edge(self) -> Switch | None:
+        """Kamailio's host before this switch, where that is another one."""
+        return self.others[0].switch if self.others and not self.is_edge else None
+
+    @property
+    def behind(self) -> Switch | None:
+        """FreeSWITCH's host behind Kamailio on this one, which may be the same."""
+        if not self.is_edge:
+            return self.switch
+        return self.others[0].switch if self.others else None
+
+    @property
+    def inside(self) -> tuple[Switch, Switch] | None:
+        """This host and the other one, where Kamailio and FreeSWITCH are on two."""
+        return (self.switch, self.others[0].switch) if self.others else None
+
 
 @dataclass(frozen=True)
 class Inventory:
@@ -57,10 +77,19 @@ class Inventory:
     hosts: tuple[Host, ...]
 
     @property
+    def edges(self) -> tuple[Host, ...]:
+        """The hosts on which Kamailio runs rather than FreeSWITCH."""
+        return tuple(host for host in self.hosts if host.is_edge)
+
+    @property
+    def switches(self) -> tuple[Host, ...]:
+        """The hosts on which FreeSWITCH runs."""
+        return tuple(host for host in self.hosts if not host.is_edge)
+
+    @property
     def linux_switch(self) -> Host | None:
         """The first switch on Linux, by which commands reach FreeSWITCH."""
-        switches = (host for host in self.hosts if not host.is_edge)
-        return next((host for host in switches if not host.switch.is_windows), None)
+        return next((host for host in self.switches if not host.switch.is_windows), None)
 
     @property
     def site(self) -> Site:
@@ -75,6 +104,9 @@ class Inventory:
         if not isinstance(site, Site):
             raise SiteError([f"{self.path}: site must be a Site; use Site(…) or Site.load('…')"])
         if all(host.is_edge for host in self.hosts) and (lines := needs_switch(site)):
+            raise SiteError(lines)
+        edges, switches = ([one.switch for one in of] for of in (self.edges, self.switches))
+        if lines := before_switches(site, edges, switches):
             raise SiteError(lines)
         if lines := site.placed(
             f"{host.name}: {line}"
@@ -128,7 +160,13 @@ def load(path: str | Path) -> Inventory:
         f"{host.name}.{line}" for host in found.hosts for line in login_problems(host.data)
     ]:
         raise SiteError(lines)
-    return found
+    return replace(
+        found,
+        hosts=tuple(
+            replace(host, others=found.switches if host.is_edge else found.edges)
+            for host in found.hosts
+        ),
+    )
 
 
 def _is_group(value: list[Any] | tuple[Any, ...]) -> bool:

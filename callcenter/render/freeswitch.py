@@ -106,17 +106,24 @@ def a1_hash(site: Site, extension: Extension) -> str:
     return hashlib.md5(text.encode(), usedforsecurity=False).hexdigest()
 
 
-def configuration(site: Site, switch: Switch) -> Tree:
-    """Render the tree below FreeSWITCH's configuration folder. The same Site gives the same
-    bytes."""
-    rendered = list(_files(site, switch))
+def heard_at(switch: Switch, edge: Switch) -> str:
+    """Return the address at which FreeSWITCH hears Kamailio: loopback, where both are on one
+    host."""
+    return switch.loopback if edge == switch else switch.bind_address
+
+
+def configuration(site: Site, switch: Switch, edge: Switch | None = None) -> Tree:
+    """Render the tree below FreeSWITCH's configuration folder. The same Site gives the same bytes.
+    ``edge``: Kamailio's host, where that is another one."""
+    rendered = list(_files(site, switch, edge or switch))
     return Tree([*rendered, *sounds.files(site, rendered)])
 
 
-def _files(site: Site, switch: Switch) -> Iterator[File]:
+def _files(site: Site, switch: Switch, edge: Switch) -> Iterator[File]:
     values = {
         "site": site,
         "switch": switch,
+        "edge": edge,
         "profile": PROFILE,
         "modules": modules(site),
         "leads_on": leads_on(site),
@@ -146,9 +153,13 @@ def _files(site: Site, switch: Switch) -> Iterator[File]:
         yield rendered("autoload_configs/lua.conf.xml", said=LUA_IS_UP)
     if "OPUS" in site.media.codecs:
         yield rendered("autoload_configs/opus.conf.xml")
-    host = f"[{switch.bind_address}]" if ":" in switch.bind_address else switch.bind_address
-    edge = f"{host}:{site.network.sip_port}"
-    yield rendered(f"sip_profiles/{PROFILE}.xml", acl=CARRIERS, edge=edge)
+    host = f"[{edge.bind_address}]" if ":" in edge.bind_address else edge.bind_address
+    yield rendered(
+        f"sip_profiles/{PROFILE}.xml",
+        acl=CARRIERS,
+        heard_at=heard_at(switch, edge),
+        proxy=f"{host}:{site.network.sip_port}",
+    )
     for name, trunk in trunks.profiles(site).items():
         yield File(
             f"sip_profiles/{name}.xml",

@@ -8,7 +8,7 @@ from collections.abc import Iterable, Iterator
 from callcenter.render import packet_filter, paths, users
 from callcenter.render._files import File, Tree
 from callcenter.render._templates import plain
-from callcenter.render.freeswitch import a1_hash
+from callcenter.render.freeswitch import a1_hash, heard_at
 from callcenter.render.services import WEB
 from callcenter.site import Site, Switch
 from callcenter.site.network import ANYWHERE
@@ -56,10 +56,10 @@ DIALOGS = Secret("edge/dialogs")
 """The secret that what follows in a dialog is known by."""
 
 
-def configuration(site: Site, edge: Switch, *, alone: bool = False) -> Tree:
-    """Render Kamailio's configuration, its extensions, and how its unit starts. ``alone`` is for a
-    host without a switch."""
-    return Tree(_files(site, edge, alone))
+def configuration(site: Site, edge: Switch, behind: Switch | None) -> Tree:
+    """Render Kamailio's configuration, its extensions, and how its unit starts. ``behind`` is where
+    FreeSWITCH is: on the same host, on another one, or nowhere."""
+    return Tree(_files(site, edge, behind))
 
 
 def packages(site: Site) -> tuple[str, ...]:
@@ -79,7 +79,7 @@ def watched(site: Site) -> list[str]:
     return [paths.KAMAILIO_CONFIG, paths.KAMAILIO_DROP_IN, *tables, *tls]
 
 
-def _files(site: Site, edge: Switch, alone: bool) -> Iterator[File]:
+def _files(site: Site, edge: Switch, behind: Switch | None) -> Iterator[File]:
     def host_port(address: str, port: int = site.network.sip_port) -> str:
         shown = f"[{address}]" if ":" in address else address
         return f"{shown}:{port}"
@@ -98,7 +98,8 @@ def _files(site: Site, edge: Switch, alone: bool) -> Iterator[File]:
             "kamailio/kamailio.cfg.j2",
             site=site,
             switch=edge,
-            behind=not alone,
+            behind=behind,
+            inner=None if behind is None else heard_at(behind, edge),
             host_port=host_port,
             literal=literal,
             reached=reached,

@@ -9,24 +9,31 @@ from urllib.parse import urlsplit
 from callcenter.render import paths, users
 from callcenter.render._files import File, Tree
 from callcenter.render._templates import plain
-from callcenter.site import RemotePostgres, Site, Trunk
+from callcenter.site import RemotePostgres, Site, Switch, Trunk
 from callcenter.site.authorities import ACME_PORT
 from callcenter.site.network import ANYWHERE
 
-__all__ = ["configuration", "egress", "further", "matches", "own", "strangers"]
+__all__ = ["at", "configuration", "egress", "further", "matches", "own", "strangers"]
 
 SIP_LISTENERS = "5060-5069"
 """Ports at which phones on TCP take new connections, where phones may be in any network."""
 
 
 def configuration(
-    site: Site, ssh_ports: Iterable[int], *, rtp: bool = True, outgoing: Sequence[str] = ()
+    site: Site,
+    ssh_ports: Iterable[int],
+    *,
+    rtp: bool = True,
+    outgoing: Sequence[str] = (),
+    inside: tuple[Switch, Switch] | None = None,
 ) -> Tree:
     """Render the packet filter's rules and unit, or nothing where the Site switches it off.
     ``rtp``: whether voice comes to the host. ``outgoing``: rules that stay until the service has
-    changed."""
+    changed. ``inside``: this host and the other one, where Kamailio and FreeSWITCH are on two."""
     if not site.firewall.enabled:
         return Tree([])
+    # Phones' SIP comes to the other host.
+    far = inside[1].bind_address if inside is not None and rtp else None
     values = {
         "site": site,
         "paths": paths,
@@ -38,8 +45,11 @@ def configuration(
         "further": further(site),
         "matches": matches,
         "strangers": strangers(site),
-        "acme_port": ACME_PORT,
-        "egress": egress(site) if rtp and site.firewall.egress else {},
+        "acme_port": ACME_PORT if site.acme is not None and far is None else None,
+        "egress": egress(site, far) if rtp and site.firewall.egress else {},
+        "listeners": () if far is not None else site.network.listeners,
+        "inside": inside,
+        "at": at,
     }
     return Tree(
         [
@@ -67,6 +77,11 @@ def matches(networks: Iterable[str], side: str = "saddr") -> list[str]:
         elif members:
             out.append(f"{name} {side} {{ {', '.join(members)} }} ")
     return out
+
+
+def at(address: str, side: str) -> list[str]:
+    """Return nftables' match for one address, as :func:`matches` does for networks."""
+    return matches([str(ipaddress.ip_network(address))], side)
 
 
 def own(site: Site) -> list[str]:
@@ -106,8 +121,9 @@ def further(site: Site) -> list[str]:
     return out
 
 
-def egress(site: Site) -> Mapping[str, list[str]]:
-    """Return rules by user of what each may reach, apart from loopback and answers."""
+def egress(site: Site, edge: str | None = None) -> Mapping[str, list[str]]:
+    """Return rules by user of what each may reach, apart from loopback and answers. ``edge``: the
+    address of Kamailio's host, where that is another one."""
     names = ["udp dport 53 accept", "tcp dport 53 accept"]
     further = [f"{match}accept" for match in matches(site.firewall.egress_to, "daddr")]
     first, last = site.network.rtp_ports
@@ -119,6 +135,8 @@ def egress(site: Site) -> Mapping[str, list[str]]:
         # Most keep the connection that they have made; some listen themselves.
         listens = SIP_LISTENERS if site.network.sip_from == ANYWHERE else "1024-65535"
         out += [f"{match}tcp dport {listens} accept" for match in phones]
+    if edge is not None:
+        out += [f"{one}udp dport {site.network.sip_port} accept" for one in at(edge, "daddr")]
     # Who calls says in SDP where voice goes to, so it may be anywhere.
     out.append(f"udp sport {first}-{last} accept")
     for trunk in site.trunks:
@@ -133,7 +151,7 @@ def egress(site: Site) -> Mapping[str, list[str]]:
     ports = sorted({url.port or 443 for url in urls if url.scheme == "https"})
     web = [f"tcp dport {port} accept" for port in ports]
     rules[users.HTTP] = [*names, *web, *further] if web else []
-    if site.acme is not None:
+    if site.acme is not None and edge is None:
         # Its answers name further addresses of the authority, on the directory's port or on HTTPS'.
         ports = sorted({443, urlsplit(site.acme.directory).port or 443})
         web = [f"tcp dport {port} accept" for port in ports]

@@ -78,15 +78,18 @@ class Listener:
         }[self.at]
 
 
-def listeners(site: Site, *, alone: bool = False) -> Iterator[Listener]:
-    """Yield every port of a Site, those of a call's voice apart. ``alone``: those of an edge
-    without a switch."""
+def listeners(site: Site, *, alone: bool = False, apart: bool = False) -> Iterator[Listener]:
+    """Yield every port of a Site, those of a call's voice apart. ``alone``: those of a host that is
+    an edge. ``apart``: Kamailio and FreeSWITCH are on two hosts."""
     network = site.network
     yield Listener(
         *("firewall.ssh_from", SSH, "sshd", "everywhere"),
         (("tcp", site.firewall.ssh_from),),
         opened=", which firewall.ssh_from opens",
     )
+    if apart and not alone:
+        yield from _of_switch(site, apart=True)
+        return
     if site.acme is not None:
         # Who asks may come by any of the host's addresses, and from anywhere.
         tcp: tuple[tuple[Protocol, Sources], ...] = (("tcp", ANYWHERE),)
@@ -95,7 +98,7 @@ def listeners(site: Site, *, alone: bool = False) -> Iterator[Listener]:
     plain: dict[Protocol, Sources] = {}
     if not network.needs_tls:
         plain |= dict.fromkeys(network.transports, network.plain_from)
-    if edge and not alone:
+    if edge and (apart or not alone):
         # FreeSWITCH speaks UDP with it, whatever phones may use.
         plain.setdefault("udp", ())
     phones = ", which network.sip_from opens"
@@ -123,12 +126,14 @@ def listeners(site: Site, *, alone: bool = False) -> Iterator[Listener]:
         yield from _of_switch(site)
 
 
-def _of_switch(site: Site) -> Iterator[Listener]:
+def _of_switch(site: Site, *, apart: bool = False) -> Iterator[Listener]:
     network = site.network
     nobody: tuple[tuple[Protocol, Sources], ...] = (("tcp", ()),)
     if network.edge:
         yield Listener(
-            *("network.sip_port", network.sip_port, "freeswitch", "edge", (("udp", ()),)), ("udp",)
+            *("network.sip_port", network.sip_port, "freeswitch", "phones" if apart else "edge"),
+            (("udp", ()),),
+            ("udp",),
         )
     yield Listener(
         *("event_socket.port", site.event_socket.port, "freeswitch", "loopback", nobody),

@@ -64,10 +64,13 @@ def activate(site: Site, found: State) -> None:
 
 
 @deploy("Certificates: retire")
-def retire(site: Site, found: State) -> None:
-    """Take away all of it, once no service reads it any more."""
+def retire(site: Site, found: State, *, shown: bool = True) -> None:
+    """Take away all of it, once no service reads it any more.
+
+    + shown: whether phones come to this host
+    """
     # It never comes without its package, and asking for its files would cost each run a command.
-    if site.acme is not None or acme.PACKAGE not in found.packages:
+    if (site.acme is not None and shown) or acme.PACKAGE not in found.packages:
         return
     files.tree(
         name="Nobody asks",

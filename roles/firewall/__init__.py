@@ -13,12 +13,15 @@ from pyinfra.api import deploy
 
 from callcenter import render
 from callcenter.render import Tree, paths
-from callcenter.site import Site
+from callcenter.site import Site, Switch
 from roles.firewall import operations
 from roles.firewall.facts import Filter, FirewallState
 from roles.host import State
 
 __all__ = ["Filter", "FirewallState", "activate", "configure", "look", "operations"]
+
+Inside = tuple[Switch, Switch] | None
+"""Pair of this host and the other one, where Kamailio and FreeSWITCH are on two."""
 
 
 def look(found: State) -> Filter:
@@ -28,34 +31,48 @@ def look(found: State) -> Filter:
 
 
 @deploy("Firewall: configure")
-def configure(site: Site, found: State, present: Filter, *, rtp: bool = True) -> None:
+def configure(
+    site: Site, found: State, present: Filter, *, rtp: bool = True, inside: Inside = None
+) -> None:
     """Let in what the Site opens, ssh, and still whom the service has served.
 
     + rtp: whether voice comes to this host
+    + inside: this host and the other one, where Kamailio and FreeSWITCH are on two
     """
-    if site.firewall.enabled:
-        outgoing = _outgoing(site, found, present, rtp)
-        operations.rules(
-            name="Packet filter", wanted=_rules(site, found, rtp, outgoing), present=present
-        )
+    # FreeSWITCH listens to an edge until Kamailio is here again; phones are let in after that.
+    still = inside is None and any('comment "sip of the edge"' in one for one in present.services)
+    if site.firewall.enabled and not still:
+        outgoing = _outgoing(site, found, present, rtp, inside)
+        if rtp and inside is not None:
+            # FreeSWITCH is about to listen where Kamailio did, and phones are not for it.
+            outgoing = [rule for rule in outgoing if 'comment "sip ' not in rule]
+        wanted = _rules(site, found, rtp, inside, outgoing)
+        operations.rules(name="Packet filter", wanted=wanted, present=present)
 
 
 @deploy("Firewall: activate")
-def activate(site: Site, found: State, present: Filter, *, rtp: bool = True) -> None:
+def activate(
+    site: Site, found: State, present: Filter, *, rtp: bool = True, inside: Inside = None
+) -> None:
     """Let in nothing else any more; or remove our table where the Site switches it off."""
     if not site.firewall.enabled:
         operations.absent(name="No packet filter", present=present)
-    elif _outgoing(site, found, present, rtp):
-        operations.rules(name="Nothing else", wanted=_rules(site, found, rtp), present=present)
+    elif _outgoing(site, found, present, rtp, inside):
+        wanted = _rules(site, found, rtp, inside)
+        operations.rules(name="Nothing else", wanted=wanted, present=present)
 
 
-def _rules(site: Site, found: State, rtp: bool, outgoing: Sequence[str] = ()) -> Tree:
+def _rules(
+    site: Site, found: State, rtp: bool, inside: Inside, outgoing: Sequence[str] = ()
+) -> Tree:
     sshd = {one.port for one in found.listeners if one.process == "sshd" and one.protocol == "tcp"}
     this = found.ssh_port or int(host.data.get("ssh_port") or 22)
-    return render.packet_filter.configuration(site, {this, *sshd}, rtp=rtp, outgoing=outgoing)
+    return render.packet_filter.configuration(
+        site, {this, *sshd}, rtp=rtp, outgoing=outgoing, inside=inside
+    )
 
 
-def _outgoing(site: Site, found: State, present: Filter, rtp: bool) -> list[str]:
+def _outgoing(site: Site, found: State, present: Filter, rtp: bool, inside: Inside) -> list[str]:
     """List rules of the host that the Site does not ask for any more."""
-    wanted = _rules(site, found, rtp)[paths.FIREWALL_RULES].content.decode()
+    wanted = _rules(site, found, rtp, inside)[paths.FIREWALL_RULES].content.decode()
     return [rule for rule in present.services if rule not in wanted]

@@ -149,11 +149,12 @@ def configure(site: Site, switch: Switch, found: State) -> None:
 
 
 @deploy("FreeSWITCH: activate")
-def activate(site: Site, switch: Switch) -> None:
-    """Make the running FreeSWITCH accept what differs of the configuration."""
+def activate(site: Site, switch: Switch, edge: Switch | None = None) -> None:
+    """Make the running FreeSWITCH accept what differs of the configuration. ``edge``: Kamailio's
+    host, where that is another one."""
     operations.release(
         name="Configuration",
-        wanted=render.freeswitch.configuration(site, switch),
+        wanted=render.freeswitch.configuration(site, switch, edge),
         profiles=render.freeswitch.profiles(site),
         modules=render.freeswitch.modules(site),
         maintenance=site.maintenance,

@@ -14,12 +14,18 @@ __all__ = ["HostState", "State", "preflight", "problems"]
 
 
 @deploy("Preflight")
-def preflight(site: Site, switch: Switch, found: State, service: str = "freeswitch") -> None:
+def preflight(
+    site: Site,
+    switch: Switch,
+    found: State,
+    service: str = "freeswitch",
+    edge: Switch | None = None,
+) -> None:
     """Refuse the host by name and reason, and with it every other. Changes nothing."""
     name_executed_files()
     # A host that could not even be looked at has its line already; every rule would add one.
     blind = found == State() and host in state.failed_hosts
-    wrong = [] if blind else problems(site, switch, found, service)
+    wrong = [] if blind else problems(site, switch, found, service, edge)
     for line in warnings(site):
         logger.warning(f"{host.print_prefix}{line}")
     for line in wrong:

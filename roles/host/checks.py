@@ -33,9 +33,15 @@ CLOCK_SECONDS = 60
 """TLS and package signatures fail on a wrong clock, and nobody can compare two hosts' logs."""
 
 
-def problems(site: Site, switch: Switch, found: State, service: str = "freeswitch") -> list[str]:
+def problems(
+    site: Site,
+    switch: Switch,
+    found: State,
+    service: str = "freeswitch",
+    edge: Switch | None = None,
+) -> list[str]:
     """List in one sentence each what is wrong with the host and what would be right. ``service``:
-    whose the ports are to be."""
+    whose the ports are to be. ``edge``: Kamailio's host, where that is another one."""
     out: list[str] = []
     if found.os != "debian" or found.codename not in SUPPORTED:
         names = " and ".join(SUPPORTED.values())
@@ -71,11 +77,13 @@ def problems(site: Site, switch: Switch, found: State, service: str = "freeswitc
         out.append("stun is asked by a program in Python: install python3 on it")
     if service == "freeswitch":
         out += _foreign(found)
-    ports = _own(site, service)
+    apart = edge is not None
+    ports = _own(site, service, apart)
     out += [
         f"{name} is active on it, and what it drops the Site's own filter cannot let in: run "
         f"{STOPS[name]}, and name what else it let in by firewall.tcp_ports and udp_ports; or keep "
-        f"it, set firewall.enabled to False, and let it open {', '.join(_open(site, service))}"
+        f"it, set firewall.enabled to False, and let it open "
+        f"{', '.join(_open(site, service, apart))}"
         for name in (found.filters if site.firewall.enabled else ())
     ]
     for listener in found.listeners:
@@ -113,20 +121,20 @@ def problems(site: Site, switch: Switch, found: State, service: str = "freeswitc
     return list(dict.fromkeys(out))
 
 
-def _own(site: Site, service: str) -> list[Listener]:
+def _own(site: Site, service: str, apart: bool) -> list[Listener]:
     """List the Site's ports that a deploy brings to the host."""
     return [
         one
-        for one in listeners(site, alone=service == "kamailio")
+        for one in listeners(site, alone=service == "kamailio", apart=apart)
         if one.program not in ("sshd", "the operator's")
     ]
 
 
-def _open(site: Site, service: str) -> list[str]:
+def _open(site: Site, service: str, apart: bool) -> list[str]:
     """List what another packet filter would have to let in."""
     out = [
         f"{one.port}/{protocol}"
-        for one in _own(site, service)
+        for one in _own(site, service, apart)
         for protocol, sources in one.spoken
         if sources
     ]

@@ -1,6 +1,9 @@
-"""Kamailio on an edge: extensions register with it and call each other, without a switch."""
+"""Kamailio, at which extensions register: before FreeSWITCH on the same host or on another one, or
+alone, where they call each other without a switch."""
 
 from __future__ import annotations
+
+from collections.abc import Sequence
 
 from pyinfra import host, logger
 from pyinfra.api import deploy
@@ -8,6 +11,7 @@ from pyinfra.api import deploy
 from callcenter import render
 from callcenter.render import Tree, paths
 from callcenter.site import Site, Switch
+from callcenter.site.edges import before_switches
 from callcenter.site.where import needs_switch
 from roles import files
 from roles.host import State
@@ -19,15 +23,12 @@ __all__ = ["KamailioState", "activate", "configure", "install", "operations", "p
 
 
 @deploy("Kamailio: preflight")
-def preflight(site: Site, switches: int) -> None:
-    """Make sure that the Site asks for nothing that an edge alone cannot do."""
-    if switches:
-        wrong = ["edges in front of switches cannot be deployed yet; keep one of the two groups"]
-    else:
-        wrong = needs_switch(site)
+def preflight(site: Site, edges: Sequence[Switch], switches: Sequence[Switch]) -> None:
+    """Make sure that the Site asks for nothing that these edges cannot do."""
+    wrong = before_switches(site, edges, switches) if switches else needs_switch(site)
     for line in wrong:
         logger.error(f"{host.print_prefix}{line}")
-    refuse(name="The site needs no switch", problems=wrong)
+    refuse(name="Edges can do it", problems=wrong)
     passed(name="For every host")
 
 
@@ -39,12 +40,12 @@ def install(site: Site, found: State) -> None:
 
 
 @deploy("Kamailio: configure")
-def configure(site: Site, switch: Switch, *, alone: bool = False) -> None:
-    """Put in place configuration, extensions and unit. ``alone`` is for a host without a switch."""
+def configure(site: Site, edge: Switch, behind: Switch | None) -> None:
+    """Put in place configuration, extensions and unit. ``behind`` is where FreeSWITCH is."""
     files.tree(
         name="Configuration",
         group="kamailio",
-        wanted=render.kamailio.configuration(site, switch, alone=alone),
+        wanted=render.kamailio.configuration(site, edge, behind),
     )
 
 
@@ -62,11 +63,11 @@ def retire(found: State) -> None:
 
 
 @deploy("Kamailio: activate")
-def activate(site: Site, switch: Switch, found: State, *, alone: bool = False) -> None:
+def activate(site: Site, edge: Switch, behind: Switch | None, found: State) -> None:
     """Make the running Kamailio that of the configuration: a new extension costs a reload."""
     operations.running(
         name="Service",
-        wanted=render.kamailio.configuration(site, switch, alone=alone),
+        wanted=render.kamailio.configuration(site, edge, behind),
         watched=render.kamailio.watched(site),
     )
     wanted = render.kamailio.packages(site)

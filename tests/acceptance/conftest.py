@@ -54,6 +54,9 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     if "node" not in metafunc.fixturenames:
         return
     hosts = _inventory(metafunc.config.getoption("--inventory")).hosts
+    if not metafunc.module.__name__.rpartition(".")[2].startswith(("test_t0_", "test_t1_")):
+        # Calls and services are those of the switch that it stands before.
+        hosts = tuple(host for host in hosts if not (host.is_edge and host.others))
     metafunc.parametrize("node", hosts, ids=[host.name for host in hosts], scope="session")
 
 
@@ -131,6 +134,12 @@ def site(request: pytest.FixtureRequest) -> Site:
 def switch(node: Host) -> Switch:
     """The addresses of the host under test."""
     return announced(node)
+
+
+@pytest.fixture(scope="session")
+def door(node: Host, switch: Switch) -> Switch:
+    """The addresses of the host that phones speak SIP with."""
+    return node.edge or switch
 
 
 @pytest.fixture(scope="session")
@@ -292,7 +301,7 @@ def what_else_went_on(node: Host, host: Any, evidence: Evidence) -> None:
 def phone(
     exchange: Exchange,
     site: Site,
-    switch: Switch,
+    door: Switch,
     given: Given,
     granted: Grant,
     hide: Callable[[str], str],
@@ -325,7 +334,7 @@ def phone(
             extension.number,
             hide(password or site.reveal(extension.password)),
             domain=site.domain,
-            server=switch.announced_address,
+            server=door.announced_address,
             port=dict(site.network.listeners)[transport or site.network.for_all[0]],
             transport=transport or site.network.for_all[0],
             codecs=codecs or tuple(CODECS[name] for name in site.media.codecs if name in CODECS),

@@ -26,6 +26,8 @@ from tests.acceptance.support.waiting import PATIENCE, eventually
 
 @pytest.fixture(autouse=True)
 def edges_only(node: Host, site: Site) -> None:
+    if node.edge is not None:
+        pytest.skip(f"{node.name} has its edge on another host")
     if not (node.is_edge or site.network.edge):
         pytest.skip(f"{node.name} is a switch without an edge before it")
 
@@ -45,7 +47,7 @@ def test_listeners(host: Any, site: Site, switch: Switch, node: Host) -> None:
     }
     wanted = {
         (protocol, f"[{at}]:{one.port}" if ":" in at else f"{at}:{one.port}")
-        for one in listeners(site, alone=node.is_edge)
+        for one in listeners(site, alone=node.is_edge, apart=bool(node.others))
         if one.program == "kamailio" and (at := one.address(switch))
         for protocol, _ in one.spoken
     }
@@ -55,7 +57,7 @@ def test_listeners(host: Any, site: Site, switch: Switch, node: Host) -> None:
 def test_no_drift(host: Any, site: Site, node: Host) -> None:
     """Configuration and extensions are the Site's to the byte, and what runs has read them"""
     applied = host.check_output(f"cat {paths.KAMAILIO_APPLIED}")
-    for file in render.kamailio.configuration(site, node.switch, alone=node.is_edge):
+    for file in render.kamailio.configuration(site, node.switch, node.behind):
         assert host.file(file.path).sha256sum == file.digest, f"{file.path} differs"
         assert f"{file.digest}  {file.path}" in applied, f"{file.path} was not applied"
 

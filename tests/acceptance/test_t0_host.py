@@ -131,11 +131,19 @@ def test_no_program(host: Any, fs_cli: Callable[[str], str]) -> None:
     assert host.check_output(show, "User", paths.UNIT) == users.FREESWITCH
 
 
-def test_profile(fs_cli: Callable[[str], str], site: Site, switch: Switch) -> None:
-    """The sofia profile is running on the switch's address"""
+def heard_at(site: Site, node: Host) -> str:
+    """The address at which FreeSWITCH hears phones' SIP."""
+    if not site.network.edge:
+        return node.switch.bind_address
+    return render.freeswitch.heard_at(node.switch, node.edge or node.switch)
+
+
+def test_profile(fs_cli: Callable[[str], str], site: Site, node: Host) -> None:
+    """The sofia profile is running where the Site says, and names the address that phones call"""
     profile = fs_cli(f"sofia status profile {render.freeswitch.PROFILE}")
-    assert f"@{switch.bind_address}:{site.network.sip_port}" in profile
-    bound = switch.loopback if site.network.edge else switch.bind_address
+    named = (node.edge or node.switch).bind_address
+    assert f"@{named}:{site.network.sip_port}" in profile
+    bound = heard_at(site, node)
     assert re.search(rf"^SIP-IP\s+{re.escape(bound)}\s*$", profile, re.MULTILINE)
 
 
@@ -187,7 +195,7 @@ def test_modules(fs_cli: Callable[[str], str], site: Site) -> None:
 
 
 @LINUX
-def test_listeners(host: Any, site: Site, switch: Switch) -> None:
+def test_listeners(host: Any, site: Site, switch: Switch, node: Host) -> None:
     """FreeSWITCH listens where the Site says and nowhere else; the Event Socket on loopback only"""
     lines = host.check_output("ss -Hlntup").splitlines()
     found = {
@@ -195,7 +203,7 @@ def test_listeners(host: Any, site: Site, switch: Switch) -> None:
     }
     wanted = {
         (protocol, f"[{at}]:{one.port}" if ":" in at else f"{at}:{one.port}")
-        for one in listeners(site)
+        for one in listeners(site, apart=bool(node.others))
         if one.program == "freeswitch" and (at := one.address(switch))
         for protocol, _ in one.spoken
     }
@@ -209,6 +217,25 @@ def test_event_socket_is_closed(site: Site, switch: Switch) -> None:
     with socket.socket() as probe:
         probe.settimeout(2)
         assert probe.connect_ex((switch.announced_address, site.event_socket.port)) != 0
+
+
+def test_sip_is_for_the_edge_alone(site: Site, switch: Switch, node: Host) -> None:
+    """FreeSWITCH answers nobody but the edge before it, be it that the domain is known"""
+    if node.edge is None:
+        pytest.skip(f"{node.name} has no edge on another host")
+    family = socket.AF_INET6 if ":" in switch.announced_address else socket.AF_INET
+    with socket.socket(family, socket.SOCK_DGRAM) as stranger:
+        stranger.settimeout(1)
+        stranger.connect((switch.announced_address, site.network.sip_port))
+        own = "{}:{}".format(*stranger.getsockname()[:2])
+        stranger.send(
+            f"OPTIONS sip:{site.domain} SIP/2.0\r\nVia: SIP/2.0/UDP {own};rport;"
+            f"branch=z9hG4bK-t0\r\nFrom: <sip:t0@{site.domain}>;tag=t0\r\n"
+            f"To: <sip:{site.domain}>\r\nCall-ID: t0-options\r\nCSeq: 1 OPTIONS\r\n"
+            "Max-Forwards: 70\r\nContent-Length: 0\r\n\r\n".encode()
+        )
+        with pytest.raises(OSError, match=r"timed out|refused"):
+            stranger.recv(4096)
 
 
 @LINUX
@@ -260,7 +287,7 @@ def test_public_address(
 @LINUX
 def test_no_drift(host: Any, site: Site, node: Host) -> None:
     """The configuration is the Site's to the byte: nothing was edited by hand"""
-    wanted = render.freeswitch.configuration(site, node.switch)
+    wanted = render.freeswitch.configuration(site, node.switch, node.edge)
     listed = host.check_output(
         f"cd {paths.CURRENT}/ && find . -type f -printf '%P\\0' | xargs -0 sha256sum"
     )

@@ -52,13 +52,13 @@ def test_wrong_password(numbers: list[str], phone: Callable[..., Phone]) -> None
     assert refused.value.code == 403
 
 
-def test_unknown_user(site: Site, exchange: Exchange, switch: Switch) -> None:
+def test_unknown_user(site: Site, exchange: Exchange, door: Switch) -> None:
     """A user that the Site does not name is refused"""
     stranger = exchange.phone(
         "mallory",
         WRONG,
         domain=site.domain,
-        server=switch.announced_address,
+        server=door.announced_address,
         transport=site.network.for_all[0],
         port=site.network.for_all[1],
     )

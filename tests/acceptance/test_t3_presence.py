@@ -19,7 +19,7 @@ from tests.acceptance.test_t3_parking import places
 @pytest.fixture
 def watch(
     site: Site,
-    switch: Switch,
+    door: Switch,
     plain: list[str],
     hide: Callable[[str], str],
     tmp_path: Path,
@@ -36,8 +36,8 @@ def watch(
                 user=plain[3],
                 password=hide(site.reveal(site.extension_by_number[plain[3]].password)),
                 domain=site.domain,
-                address=local_address(switch),
-                server=f"{switch.announced_address}:{site.network.sip_port}",
+                address=local_address(door),
+                server=f"{door.announced_address}:{site.network.sip_port}",
             )
             return stack.enter_context(made)
 

@@ -169,15 +169,15 @@ def test_trunks_are_up(site: Site, fs_cli: Callable[[str], str], exchange: Excha
             assert f"{one.host}:{one.port}" in shown, shown
 
 
-def test_strangers_call_nobody(site: Site, switch: Switch, exchange: Exchange) -> None:
+def test_strangers_call_nobody(site: Site, door: Switch, exchange: Exchange) -> None:
     """Without a password nobody reaches a number, inside or outside"""
-    own = f"{switch.announced_address}:{site.network.sip_port}"
+    own = f"{door.announced_address}:{site.network.sip_port}"
     if site.network.edge:
         # It answers nobody who does not even know the domain.
         stranger = exchange.phone(
             "stranger",
             domain=site.domain,
-            server=switch.announced_address,
+            server=door.announced_address,
             transport=site.network.for_all[0],
             port=site.network.for_all[1],
         )

@@ -9,7 +9,7 @@ import random
 import re
 import shutil
 import subprocess
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -178,10 +178,18 @@ def lab(plain_switch: Path | None, request: pytest.FixtureRequest) -> Iterator[L
 
 
 def write_inventory(
-    inventory: Path, entries: list[tuple[str, dict[str, Any]]], site: str, group: str = "switches"
+    inventory: Path,
+    entries: list[tuple[str, dict[str, Any]]],
+    site: str,
+    group: str | Mapping[str, str] = "switches",
 ) -> None:
-    """Write an inventory and its Site."""
-    inventory.write_text(f"from callcenter.site import hosts\n{group} = hosts(*{entries!r})\n")
+    """Write an inventory and its Site. ``group`` is that of all hosts, or of each by its name."""
+    groups: dict[str, list[tuple[str, dict[str, Any]]]] = {}
+    for entry in entries:
+        own = group if isinstance(group, str) else group[entry[0]]
+        groups.setdefault(own, []).append(entry)
+    lines = [f"{one} = hosts(*{many!r}, group={one!r})\n" for one, many in groups.items()]
+    inventory.write_text("".join(["from callcenter.site import hosts\n", *lines]))
     (data := inventory.parent / "group_data").mkdir(exist_ok=True)
     (data / "site.py").write_text(site)
 
@@ -229,7 +237,9 @@ class Operator:
             )
             subprocess.run(lab.ssh(host, [count]), stdin=subprocess.DEVNULL, check=True)
 
-    def describe(self, site: str = SITE, group: str = "switches", **host_data: Any) -> None:
+    def describe(
+        self, site: str = SITE, group: str | Mapping[str, str] = "switches", **host_data: Any
+    ) -> None:
         """Write the inventory and its Site, with ``{secrets}`` filled in."""
         entries = [
             (name, {**data, **host_data})

@@ -414,7 +414,7 @@ class Switchboard:
                 file.content.replace(b'"sleep" data="500"', b'"sleep" data="1"'),
                 file.mode,
             )
-            for file in freeswitch._files(site, switch)
+            for file in freeswitch._files(site, switch, switch)
             if file.path.startswith(names)
         )
         packed = base64.b64encode(made.archive(file.path for file in made)).decode()

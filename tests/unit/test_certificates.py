@@ -188,7 +188,7 @@ def test_no_deploy_has_the_key(tmp_path: Path) -> None:
     """Nor does what runs count as old where another certificate has come."""
     site = by_acme(tmp_path, provisioning=Provisioning())
     trees = [
-        kamailio.configuration(site, SWITCH),
+        kamailio.configuration(site, SWITCH, SWITCH),
         web.configuration(site, SWITCH, library),
         acme.configuration(site, mails=True),
     ]
@@ -339,7 +339,7 @@ def test_what_is_kept_elsewhere_is_not_renewed_here(
 
 def test_its_key_stays_where_secrets_are(tmp_path: Path) -> None:
     site = described(tmp_path, OwnAuthority(), provisioning=Provisioning())
-    trees = [kamailio.configuration(site, SWITCH), web.configuration(site, SWITCH, library)]
+    trees = [kamailio.configuration(site, SWITCH, SWITCH), web.configuration(site, SWITCH, library)]
     holding = {one.path: one.mode for tree in trees for one in tree if b"PRIVATE" in one.content}
     assert holding == {paths.KAMAILIO_TLS_KEY: 0o640, paths.WEB_KEY: 0o640}
     private = json.loads((tmp_path / "secrets.json").read_text())["certificates/authority"]
@@ -350,7 +350,7 @@ def test_its_key_stays_where_secrets_are(tmp_path: Path) -> None:
                 given = serialization.load_pem_private_key(one.content, password=None)
                 assert given.public_key() != key.public_key()
     with rehearsed(site) as safe:
-        shown = masked(kamailio.configuration(safe, SWITCH))
+        shown = masked(kamailio.configuration(safe, SWITCH, SWITCH))
     assert b"PRIVATE KEY" not in b"".join(one.content for one in shown)
 
 

@@ -60,7 +60,7 @@ def text(tree: Tree, path: str) -> str:
 
 
 def test_the_hash_is_there_and_the_password_is_not() -> None:
-    made = kamailio.configuration(site(), EDGE, alone=True)
+    made = kamailio.configuration(site(), EDGE, None)
     wanted = hashlib.md5(f"1000:sip.example.net:{PHONE}".encode()).hexdigest()
     assert f"1000:0:0:{wanted}:0\n" in text(made, f"{paths.KAMAILIO}/ha1")
     assert "1000:0:1:20000:0\n" in text(made, f"{paths.KAMAILIO}/ring")
@@ -87,9 +87,7 @@ def test_the_hash_is_there_and_the_password_is_not() -> None:
     ],
 )
 def test_it_listens_where_the_site_says(network: Network, edge: Switch, listens: list[str]) -> None:
-    config = text(
-        kamailio.configuration(site(network=network), edge, alone=True), paths.KAMAILIO_CONFIG
-    )
+    config = text(kamailio.configuration(site(network=network), edge, None), paths.KAMAILIO_CONFIG)
     assert re.findall(r"^listen=(.*)$", config, re.MULTILINE) == listens
     assert ("disable_tcp=yes" in config) == ("tcp" not in network.transports)
 
@@ -97,7 +95,7 @@ def test_it_listens_where_the_site_says(network: Network, edge: Switch, listens:
 @pytest.mark.skipif(KAMAILIO is None, reason="kamailio is not installed")
 @pytest.mark.parametrize("transports", [("udp",), ("tcp",), ("udp", "tcp")])
 def test_kamailio_reads_it(tmp_path: Path, transports: Any) -> None:
-    made = kamailio.configuration(site(network=Network(transports=transports)), EDGE, alone=True)
+    made = kamailio.configuration(site(network=Network(transports=transports)), EDGE, None)
     for file in made:
         (tmp_path / Path(file.path).name).write_bytes(
             file.content.replace(paths.KAMAILIO.encode(), str(tmp_path).encode())
@@ -157,7 +155,7 @@ def test_before_a_switch(tmp_path: Path) -> None:
     assert params["outbound-proxy"] == "sip:192.0.2.7:5060"
     assert params["apply-inbound-acl"] == "edge"
     assert '<node type="allow" cidr="192.0.2.7/32"/>' in tree["autoload_configs/acl.conf.xml"].text
-    config = text(kamailio.configuration(behind, switch), paths.KAMAILIO_CONFIG)
+    config = text(kamailio.configuration(behind, switch, switch), paths.KAMAILIO_CONFIG)
     # UDP is FreeSWITCH's alone here: the packet filter does not open it.
     assert re.findall(r"^listen=(.*)$", config, re.MULTILINE) == [
         "tcp:192.0.2.7:5060",

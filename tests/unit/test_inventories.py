@@ -217,10 +217,11 @@ class TestWindows:
         assert line.startswith("CALLCENTER_WINDOWS_HOST: is not set")
 
 
-@pytest.mark.parametrize("name", ["lab", "lab-edges", "lab-windows", "prod"])
+@pytest.mark.parametrize("name", ["lab", "lab-edges", "lab-far-edges", "lab-windows", "prod"])
 def test_every_inventorys_site_renders(operators_folder: Path, name: str) -> None:
-    scope: dict[str, Any] = {}
-    exec((operators_folder / f"inventories/group_data/{name}.py").read_text(), scope)
+    data = operators_folder / f"inventories/group_data/{name}.py"
+    scope: dict[str, Any] = {"__file__": str(data)}
+    exec(data.read_text(), scope)
     tree = freeswitch.configuration(scope["site"], Switch("cc1", address="192.0.2.1"))
     assert "directory/default.xml" in [file.path for file in tree]
 

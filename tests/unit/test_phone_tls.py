@@ -30,6 +30,9 @@ from tests.certificates import Authority
 DOMAIN = "cc.example.net"
 OFFICES = ("192.0.2.0/24", "198.51.100.0/24")
 KAMAILIO = shutil.which("kamailio")
+ALONE = Switch("cc1", address="192.0.2.7")
+IPV6 = Switch("cc1", address="2001:db8::5060:7")
+NAT = Switch("cc1", address="10.0.0.7", public_ip="203.0.113.7")
 
 
 @pytest.fixture
@@ -181,7 +184,7 @@ def test_without_it_from_where_the_site_says(authority: Authority) -> None:
     ]
     required = good(authority, {"plain_from": ()})
     assert rules(required) == [f'{both}tcp dport 5061 accept comment "sip tls"']
-    config = kamailio.configuration(required, Switch("cc1", address="192.0.2.7"))
+    config = kamailio.configuration(required, ALONE, ALONE)
     listens = re.findall(r"^listen=(.*)$", config[paths.KAMAILIO_CONFIG].text, re.MULTILINE)
     # FreeSWITCH comes by UDP.
     assert listens == ["tls:192.0.2.7:5061", "udp:192.0.2.7:5060"]
@@ -189,7 +192,8 @@ def test_without_it_from_where_the_site_says(authority: Authority) -> None:
 
 def test_an_address_may_hold_the_number_of_a_port(authority: Authority) -> None:
     site = good(authority, sip_from=("2001:db8::/32",))
-    made = kamailio.configuration(site, Switch("cc1", address="2001:db8:5060::7"))
+    switch = Switch("cc1", address="2001:db8:5060::7")
+    made = kamailio.configuration(site, switch, switch)
     config = made[paths.KAMAILIO_CONFIG].text
     (route,) = set(re.findall(r"<sip:\((\S+?)\)\(;transport", config))
     # Python takes POSIX' brackets, too, and warns.
@@ -207,7 +211,7 @@ def test_networks_that_are_not_said_require_nothing(authority: Authority) -> Non
 
 
 def test_the_key_is_for_kamailio_alone(authority: Authority) -> None:
-    tree = kamailio.configuration(good(authority), Switch("cc1", address="192.0.2.7"))
+    tree = kamailio.configuration(good(authority), ALONE, ALONE)
     holding = [one for one in tree if b"PRIVATE KEY" in one.content]
     assert [(one.path, one.mode, one.group) for one in holding] == [
         (paths.KAMAILIO_TLS_KEY, 0o640, kamailio.GROUP)
@@ -225,19 +229,29 @@ def test_the_key_is_for_kamailio_alone(authority: Authority) -> None:
     ],
 )
 @pytest.mark.parametrize(
-    ("alone", "switch"),
+    ("edge", "behind"),
     [
-        (True, Switch("cc1", address="192.0.2.7")),
-        (False, Switch("cc1", address="192.0.2.7")),
-        (False, Switch("cc1", address="2001:db8::5060:7")),
-        (False, Switch("cc1", address="10.0.0.7", public_ip="203.0.113.7")),
-        (False, Switch("cc1", address="10.0.0.7", stun="stun.example.net")),
+        (ALONE, None),
+        (ALONE, ALONE),
+        *(
+            (one, one)
+            for one in (IPV6, NAT, Switch("cc1", address="10.0.0.7", stun="stun.example"))
+        ),
+        # On hosts of their own.
+        (NAT, Switch("cc2", address="10.0.0.8", public_ip="203.0.113.8")),
+        (Switch("e", address="10.0.0.9"), NAT),
+        (Switch("e", address="10.0.0.9"), Switch("cc2", address="10.0.0.8")),
+        (Switch("e", address="2001:db8::9"), IPV6),
     ],
 )
 def test_kamailio_reads_it(
-    authority: Authority, tmp_path: Path, more: dict[str, Any], alone: bool, switch: Switch
+    authority: Authority,
+    tmp_path: Path,
+    more: dict[str, Any],
+    edge: Switch,
+    behind: Switch | None,
 ) -> None:
-    for file in kamailio.configuration(good(authority, more), switch, alone=alone):
+    for file in kamailio.configuration(good(authority, more), edge, behind):
         content = file.content.replace(paths.KAMAILIO.encode(), str(tmp_path).encode())
         (tmp_path / Path(file.path).name).write_bytes(content)
     command = [str(KAMAILIO), "-c", "-f", str(tmp_path / "kamailio.cfg")]

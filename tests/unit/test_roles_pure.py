@@ -300,7 +300,10 @@ class TestMasks:
                       ca_file=authority.file, **known),
             ),
         )  # fmt: skip
-        trees = (freeswitch.configuration(site, SWITCH), kamailio.configuration(site, SWITCH))
+        trees = (
+            freeswitch.configuration(site, SWITCH),
+            kamailio.configuration(site, SWITCH, SWITCH),
+        )
         holding = [one.path for tree in trees for one in tree if b"PRIVATE KEY" in one.content]
         assert len(holding) == 2
         assert all(path.endswith(tuple(HIDDEN)) for path in holding)

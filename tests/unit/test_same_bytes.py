@@ -81,12 +81,12 @@ def on_linux(site: Site, switch: Switch) -> Iterator[File]:
     yield from services.billing.pool(site)
     yield from packet_filter.configuration(site, [22])
     if site.network.edge:
-        yield from kamailio.configuration(site, switch)
+        yield from kamailio.configuration(site, switch, switch)
     yield from web.configuration(site, switch, npm.library)
 
 
 def on_edge(site: Site, edge: Switch) -> Iterator[File]:
-    yield from kamailio.configuration(site, edge, alone=True)
+    yield from kamailio.configuration(site, edge, None)
     yield from packet_filter.configuration(site, [22], rtp=False)
 
 

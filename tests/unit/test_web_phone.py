@@ -139,7 +139,7 @@ def test_the_page_holds_no_script_and_no_secret(authority: Authority) -> None:
 
 def test_pages_that_may_open_a_websocket(authority: Authority) -> None:
     site = described(authority, Wss(origins=["https://crm.example.net:8443"]))
-    config = kamailio.configuration(site, SWITCH)[paths.KAMAILIO_CONFIG].text
+    config = kamailio.configuration(site, SWITCH, SWITCH)[paths.KAMAILIO_CONFIG].text
     (line,) = re.findall(r"\$hdr\(Origin\) =~ '([^']*)'", config)
     for origin, wanted in (
         (f"https://{DOMAIN}", True),

@@ -43,8 +43,9 @@ class Given:
     """Extensions that ``--phones`` names; None for all."""
 
     def resource(self, kind: str, name: str) -> Resource:
-        """Something on this host."""
-        return Resource(kind, name, self.node.name)
+        """Something on this host, or on the switch that it stands before, whose it is."""
+        behind = self.node.others if self.node.is_edge else ()
+        return Resource(kind, name, behind[0].name if behind else self.node.name)
 
     def extension(self, number: str) -> Resource:
         """An extension: its phones, and what is kept for it, such as its mailbox."""

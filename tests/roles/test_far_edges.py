@@ -1,0 +1,394 @@
+"""An edge on a host of its own before a switch: phones meet Kamailio there, and FreeSWITCH hears
+nobody else."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
+from pathlib import Path
+
+import pytest
+
+from callcenter.cli import main
+from callcenter.render import paths
+from tests.acceptance.support.audio import assert_heard
+from tests.acceptance.support.lamp import lamp
+from tests.acceptance.support.phones import Exchange
+from tests.acceptance.support.waiting import PATIENCE
+from tests.acceptance.test_t3_voicemail import leave, light
+from tests.attack.sip import Account, Message, Peer, sdp
+from tests.roles.conftest import SITE, Operator, write_inventory
+from tests.roles.support import (
+    CALLER_HZ,
+    connected,
+    hold_and_resume,
+    phone_of,
+    refused,
+    sentence,
+    still_talking,
+    until,
+    until_on,
+)
+from tests.roles.test_way_in import following
+
+EDGE, SWITCH = "edge7", "far1"
+BOTH = {EDGE: "edges", SWITCH: "switches"}
+DOMAIN = "roles.callcenter.test"
+ECHO = "9196"
+DESCRIBED = SITE.replace(
+    "*Extension.range(1000, 1009, ring_seconds=5)",
+    "*Extension.range(1000, 1008, ring_seconds=10), "
+    "Extension(1009, ring_seconds=5, voicemail=True)",
+)
+
+
+def address_of(operator: Operator, host: str) -> str:
+    return next(one.address for one in operator.lab.hosts if one.name == host)
+
+
+@pytest.fixture(scope="module")
+def operator(operator_of: Callable[..., Operator]) -> Operator:
+    """A switch that had its edge on its own host, and then on another one."""
+    made = operator_of(SWITCH, EDGE)
+    alone(made)
+    made.succeed()
+    made.describe(DESCRIBED, group=BOTH)
+    made.succeed()
+    return made
+
+
+def alone(operator: Operator) -> None:
+    """Describe the switch by itself, as ``Operator.describe`` does it for all hosts."""
+    operator.hosts = (SWITCH,)
+    operator.describe(DESCRIBED)
+    operator.hosts = (SWITCH, EDGE)
+
+
+@pytest.fixture
+def peers(operator: Operator) -> Iterator[Callable[..., Peer]]:
+    """Phones that do what a test says, each registered at the edge as an extension."""
+    with ExitStack() as opened:
+
+        def peer(number: str) -> Peer:
+            where = (address_of(operator, EDGE), 5060)
+            made = opened.enter_context(Peer(operator.lab.gateway, where))
+            answer = made.login("REGISTER", f"sip:{DOMAIN}", account(operator, number))
+            assert answer is not None
+            assert answer.status == 200, answer.text
+            return made
+
+        yield peer
+
+
+def account(operator: Operator, number: str) -> Account:
+    return Account(number, DOMAIN, json.loads(operator.secrets.read_text())[f"extension/{number}"])
+
+
+def owners(operator: Operator, host: str) -> set[tuple[str, str, str]]:
+    """Who listens at the port of SIP, over what, and at which address."""
+    lines = operator.ssh(host, "ss -Hlntup 'sport = :5060'").splitlines()
+    return {(words[0], words[4], words[6].split('"')[1]) for words in map(str.split, lines)}
+
+
+def test_a_second_run_changes_nothing(operator: Operator) -> None:
+    again = operator.succeed()
+    assert again.changes == 0, again.output
+    assert again.commands <= 12 * 2
+
+
+def test_each_host_has_its_part_and_nothing_of_the_other(operator: Operator) -> None:
+    here, there = address_of(operator, EDGE), address_of(operator, SWITCH)
+    assert owners(operator, EDGE) == {(way, f"{here}:5060", "kamailio") for way in ("udp", "tcp")}
+    assert owners(operator, SWITCH) == {("udp", f"{there}:5060", "freeswitch")}
+    gone = "command -v kamailio; ls /etc/kamailio/callcenter 2>/dev/null"
+    assert operator.ssh(SWITCH, gone) == ""
+    assert "inactive" in operator.ssh(EDGE, f"systemctl is-active {paths.UNIT}")
+
+
+def invite(peer: Peer, operator: Operator) -> Message | None:
+    """Ask for the echo as an extension would whose password nobody asks for."""
+    peer.send(
+        peer.request("INVITE", f"sip:{ECHO}@{DOMAIN}", user="1000", to=ECHO, domain=DOMAIN,
+                     body=sdp(peer.address))
+    )  # fmt: skip
+    return peer.receive(2)
+
+
+def test_freeswitch_hears_nobody_else(operator: Operator) -> None:
+    """Its packet filter drops what a stranger says; and were it open, FreeSWITCH would refuse."""
+    there = (address_of(operator, SWITCH), 5060)
+    with Peer(operator.lab.gateway, there) as stranger:
+        assert invite(stranger, operator) is None
+        for host, user in ((SWITCH, "root"), (EDGE, "root")):
+            script = (
+                "import socket; s = socket.socket(socket.AF_INET, socket.SOCK_DGRAM); "
+                f's.sendto(b"x", ("{there[0]}", 5060))'
+            )
+            said = operator.ssh(host, f"python3 -c '{script}' 2>&1 | tail -n 1")
+            assert "Operation not permitted" in said, (host, user)
+        opened = f"nft insert rule inet {paths.FIREWALL_TABLE} input udp dport 5060 accept"
+        assert operator.ssh(SWITCH, opened) == ""
+        try:
+            answer = invite(stranger, operator)
+            assert answer is None or answer.status in (100, 403)
+            if answer is not None and answer.status == 100:
+                answer = stranger.receive(2)
+                assert answer is not None
+                assert answer.status == 403
+        finally:
+            assert operator.ssh(SWITCH, f"nft -f {paths.FIREWALL_RULES}") == ""
+        assert "0 total" in operator.ssh(SWITCH, "fs_cli -x 'show channels count'")
+
+
+def test_two_phones_talk_and_voice_goes_to_the_switch(
+    operator: Operator, exchange: Exchange
+) -> None:
+    call, answered = connected(operator, EDGE, exchange)
+    still_talking(call, answered)
+    there = address_of(operator, SWITCH)
+    assert {side.remote_address[0] for side in (call, answered)} == {there}
+    call.hangup()
+    assert answered.wait_ended().by == "them"
+
+
+def test_a_service_is_heard(operator: Operator, exchange: Exchange) -> None:
+    call = phone_of(operator, EDGE, exchange, "1000").call(ECHO)
+    call.wait_established()
+    call.play(CALLER_HZ)
+    assert_heard(call, CALLER_HZ, 1)
+    call.hangup()
+
+
+def test_a_phone_is_held_and_taken_back(operator: Operator, exchange: Exchange) -> None:
+    """What follows in a call goes through the edge, both ways."""
+    call, answered = connected(operator, EDGE, exchange)
+    hold_and_resume(call, answered)
+    still_talking(call, answered)
+    answered.hangup()
+    call.wait_ended()
+
+
+def test_who_answers_stops_the_others(
+    operator: Operator, exchange: Exchange, peers: Callable[..., Peer]
+) -> None:
+    """All phones of an extension ring, and the others stop when one of them answers."""
+    other, first = peers("1004"), peers("1004")
+    call = phone_of(operator, EDGE, exchange, "1000").call("1004")
+    rung = next(one for one in other.messages(PATIENCE) if one.method == "INVITE")
+    other.reply(rung, "180 Ringing", tag="other")
+    call.wait_ringing()
+    asked = next(one for one in first.messages(PATIENCE) if one.method == "INVITE")
+    contact = [("Contact", f"<sip:1004@{first.contact}>"), ("Content-Type", "application/sdp")]
+    first.reply(asked, "200 OK", tag="callee", headers=contact, body=sdp(first.address))
+    call.wait_established()
+    assert any(message.method == "CANCEL" for message in other.messages(PATIENCE))
+
+
+def test_a_lamp_shows_a_call(operator: Operator, exchange: Exchange, tmp_path: Path) -> None:
+    caller = phone_of(operator, EDGE, exchange, "1000")
+    callee = phone_of(operator, EDGE, exchange, "1001")
+    with lamp(
+        tmp_path,
+        "1001",
+        user="1002",
+        password=account(operator, "1002").password,
+        domain=DOMAIN,
+        address=operator.lab.gateway,
+        server=f"{address_of(operator, EDGE)}:5060",
+    ) as shown:
+        call = caller.call("1001")
+        answered = callee.incoming()
+        shown.wait("early")
+        answered.answer()
+        call.wait_established()
+        shown.wait("confirmed")
+        call.hangup()
+        shown.wait("terminated")
+
+
+def test_a_message_lights_its_phone(operator: Operator, exchange: Exchange) -> None:
+    """A caller leaves one, and the phone is told."""
+    owner = phone_of(operator, EDGE, exchange, "1009")
+    leave(phone_of(operator, EDGE, exchange, "1000"), owner)
+    light(owner, on=True)
+
+
+def test_a_text_message_goes_from_phone_to_phone(
+    operator: Operator, peers: Callable[..., Peer]
+) -> None:
+    sender, receiver = peers("1005"), peers("1006")
+    sender.login(
+        "MESSAGE",
+        f"sip:1006@{DOMAIN}",
+        account(operator, "1005"),
+        to="1006",
+        body=b"lunch?",
+        content_type="text/plain",
+        timeout=0.5,
+        challenge=PATIENCE,
+    )
+    message = next(one for one in receiver.messages(PATIENCE) if one.method == "MESSAGE")
+    assert message.body == b"lunch?"
+    receiver.reply(message, "200 OK", tag="a")
+
+
+@pytest.mark.parametrize(
+    ("host", "restart"),
+    [
+        (SWITCH, f"systemctl restart {paths.UNIT}"),
+        (SWITCH, f"systemctl kill --signal=KILL {paths.UNIT}"),
+        (EDGE, f"systemctl restart {paths.KAMAILIO_UNIT}"),
+    ],
+    ids=["FreeSWITCH", "FreeSWITCH crashes", "Kamailio"],
+)
+def test_a_restart_forgets_no_phone(
+    operator: Operator, exchange: Exchange, host: str, restart: str
+) -> None:
+    """No phone registers anew, and the next call rings."""
+    caller, callee = (phone_of(operator, EDGE, exchange, number) for number in ("1000", "1001"))
+    for phone in (caller, callee):
+        contact = phone.wait_message(lambda one: one.sent and one.method == "REGISTER")
+        where = contact.header("contact").partition("<")[2].partition(">")[0]
+        asked = f"select count(*) from location where contact = '{where}'"
+        until_on(operator, EDGE, f'[ "$(sqlite3 {paths.KAMAILIO_LOCATION} "{asked}")" = 1 ]')
+
+    def registrations() -> list[int]:
+        return [
+            sum(one.method == "REGISTER" for one in phone.messages) for phone in (caller, callee)
+        ]
+
+    def process() -> str:
+        unit = paths.UNIT if host == SWITCH else paths.KAMAILIO_UNIT
+        return operator.ssh(host, f"systemctl show --value -p MainPID {unit}").strip()
+
+    registered, before = registrations(), process()
+    operator.ssh(host, restart)
+    until(process, lambda now: now not in (before, "0"))
+    until(
+        lambda: operator.ssh(SWITCH, "fs_cli -x 'sofia status profile internal' 2>&1; true"),
+        lambda said: "SIP-IP" in said,
+    )
+    call = caller.call("1001")
+    answered = callee.incoming().answer()
+    call.wait_established()
+    call.play(CALLER_HZ)
+    assert_heard(answered, CALLER_HZ, 1)
+    call.hangup()
+    assert registrations() == registered
+
+
+def test_who_is_there_is_seen(
+    operator: Operator, exchange: Exchange, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The switch is asked for calls, and the edge for phones."""
+    phone_of(operator, EDGE, exchange, "1007")
+    assert main(["status", str(operator.inventory), "--json"]) == 0
+    shown = json.loads(capsys.readouterr().out)
+    assert ("1007", operator.lab.gateway) in [
+        (one["number"], one["address"]) for one in shown["phones"]
+    ]
+    assert shown["calls"] == []
+
+
+@pytest.fixture
+def described(operator: Operator) -> Iterator[Operator]:
+    """An operator whose site is the first one again after the test."""
+    yield operator
+    operator.describe(DESCRIBED, group=BOTH)
+    operator.succeed()
+
+
+def test_tls_ends_at_the_edge(
+    described: Operator, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    tls = "network=Network(tls=PhoneTls(OwnAuthority()), "
+    described.describe(DESCRIBED.replace("network=Network(", tls), group=BOTH)
+    described.succeed()
+    assert main(["authority", str(described.inventory)]) == 0
+    known = tmp_path / "root.pem"
+    known.write_text(capsys.readouterr().out)
+    with Exchange(described.lab.gateway, ca_file=known) as exchange:
+        phone = exchange.phone(
+            "1003",
+            account(described, "1003").password,
+            domain=DOMAIN,
+            server=address_of(described, EDGE),
+            port=5061,
+            transport="tls",
+        )
+        phone.register()
+        call = phone.call(ECHO)
+        call.wait_established()
+        call.play(CALLER_HZ)
+        assert_heard(call, CALLER_HZ, 1)
+        call.hangup()
+    found = f"ls {paths.KAMAILIO_TLS_KEY} 2>/dev/null; ss -Hlnt 'sport = :5061'"
+    assert described.ssh(SWITCH, found) == ""
+
+
+def test_phones_outside_are_told_public_addresses(described: Operator) -> None:
+    """Of the edge for SIP, and of the switch for voice."""
+    public = {EDGE: "203.0.113.20", SWITCH: "203.0.113.11"}
+    own = [f"{address_of(described, host)}/32" for host in BOTH]
+    entries = [
+        (name, {**data, "public_ip": public[name]})
+        for name, data in described.lab.inventory()
+        if name in BOTH
+    ]
+    site = DESCRIBED.replace("network=Network(", f"network=Network(local_networks={own}, ")
+    write_inventory(
+        described.inventory, entries, site.replace("{secrets}", str(described.secrets)), BOTH
+    )
+    described.succeed()
+    with Peer(described.lab.gateway, (address_of(described, EDGE), 5060)) as phone:
+        who = account(described, "1003")
+        registered = phone.login("REGISTER", f"sip:{DOMAIN}", who)
+        assert registered is not None
+        assert registered.status == 200
+        answer = phone.login(
+            *("INVITE", f"sip:{ECHO}@{DOMAIN}", who),
+            to=ECHO,
+            body=sdp(phone.address),
+            timeout=PATIENCE,
+        )
+        assert answer is not None
+        assert answer.status == 200
+        assert f"c=IN IP4 {public[SWITCH]}\r\n".encode() in answer.body
+        assert f"{public[EDGE]}:5060" in answer.header("contact")
+        assert f"<sip:{public[EDGE]}:5060;" in answer.header("record-route")
+        inside = [address_of(described, host) for host in BOTH]
+        assert not [one for one in inside if one in answer.text.partition("\r\n\r\n")[2]]
+        phone.send(following(phone, answer, "ACK", 2, []))
+        ended = phone.ask(following(phone, answer, "BYE", 3, []))
+        assert ended is not None
+        assert ended.status == 200
+
+
+def test_an_edge_before_what_it_cannot_is_refused(operator: Operator) -> None:
+    operator.describe(DESCRIBED.replace("Firewall(", "Firewall(enabled=False, "), group=BOTH)
+    try:
+        run = refused(operator)
+        for host in (EDGE, SWITCH):
+            assert "nothing else keeps others" in sentence(run, host, "Site.firewall.enabled")
+    finally:
+        operator.describe(DESCRIBED, group=BOTH)
+
+
+def test_on_the_switchs_own_host_again(operator: Operator, exchange: Exchange) -> None:
+    """The switch takes its phones back, and hears them on loopback alone."""
+    alone(operator)
+    operator.succeed()
+    there = address_of(operator, SWITCH)
+    assert owners(operator, SWITCH) == {
+        ("udp", f"{there}:5060", "kamailio"),
+        ("tcp", f"{there}:5060", "kamailio"),
+        ("udp", "127.0.0.1:5060", "freeswitch"),
+    }
+    filtered = operator.ssh(SWITCH, f"nft list table inet {paths.FIREWALL_TABLE}")
+    assert "sip of the edge" not in filtered
+    assert address_of(operator, EDGE) not in filtered
+    call, answered = connected(operator, SWITCH, exchange)
+    still_talking(call, answered)
+    again = operator.succeed()
+    assert again.changes == 0, again.output
