@@ -28,6 +28,7 @@ from lab import nat, network
 from tests.acceptance.support.audio import assert_heard, assert_speech
 from tests.acceptance.support.phones import Exchange, Phone
 from tests.acceptance.support.waiting import PATIENCE
+from tests.attack.sip import Account, WebPeer
 from tests.browsers import Page, browser
 from tests.certificates import Authority
 from tests.roles.conftest import ROOT, SITE, Operator
@@ -42,6 +43,7 @@ HOST = "web1"
 DOMAIN = "roles.callcenter.test"
 QUEUE = "7000"
 ECHO = "9196"
+WSS_PORT = 7443
 ONE, TWO = "1020", "1021"
 NAMED = "O'Neill & Söhne"
 CRM = "crm.example.net"
@@ -467,6 +469,54 @@ def test_what_opens_no_websocket(
             "Content-Length": "0",
         }
     assert switch.hears(port, first, asked | more) == b""
+
+
+def test_a_new_certificate_costs_nobody_a_call(
+    switch: Served, pages: dict[str, Page], exchange: Exchange
+) -> None:
+    """Twenty calls by TLS go on, and so do twenty WebSockets, two of them browsers that talk."""
+    one, other = pages[ONE], pages[TWO]
+    numbers = [str(number) for number in range(1000, 1010)] * 2
+
+    def shown() -> bytes:
+        with switch.connection(WSS_PORT) as by:
+            return by.getpeercert(binary_form=True) or b""
+
+    def registers(peer: WebPeer, number: str) -> bool:
+        account = Account(number, DOMAIN, switch.password(number))
+        answer = peer.login("REGISTER", f"sip:{DOMAIN}", account, timeout=PATIENCE)
+        return answer is not None and answer.status == 200
+
+    with ExitStack() as stack:
+        context = ssl.create_default_context(cafile=switch.authority.file)
+        context.check_hostname = False  # it asks by the address
+        places = (switch.operator.lab.gateway, (switch.address, WSS_PORT))
+        sockets = [stack.enter_context(WebPeer(*places, DOMAIN, context)) for _ in numbers[2:]]
+        assert all(map(registers, sockets, numbers))
+        calls = []
+        for desk in [desk_of(switch, exchange, number) for number in numbers[:10]] * 2:
+            call = desk.call(ECHO)
+            call.wait_established()
+            call.play(500 + 50 * len(calls))
+            calls.append(call)
+        one.dial(TWO)
+        other.click("answer")
+        one.shows(f"{TWO}: talking")
+
+        before = shown()
+        switch.describe()
+        switch.operator.succeed()
+        assert shown() != before
+        for nth, call in enumerate(calls):
+            call.forget()
+            assert_heard(call, 500 + 50 * nth, 0.2)
+            call.hangup()
+        one.hears(HZ[TWO])
+        other.hears(HZ[ONE])
+        one.click("hangup")
+        other.shows()
+        # On the connections that there were.
+        assert all(map(registers, sockets, numbers))
 
 
 def test_a_second_run_changes_nothing(switch: Served) -> None:
