@@ -97,8 +97,6 @@ class Line {
     this.show(incoming ? "ringing" : "called");
     if (session.connection) this.listen(session.connection);
     session.on("peerconnection", (event) => this.listen(event.peerconnection));
-    // Whatever the browser has found of itself by the first address will do.
-    session.on("icecandidate", (event) => event.ready());
     session.on("confirmed", () => this.show("talking"));
     session.on("hold", (event) => event.originator === "remote" && this.show("theyHeld"));
     session.on("unhold", (event) => event.originator === "remote" && this.show("talking"));

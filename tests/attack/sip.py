@@ -465,6 +465,10 @@ class Peer:
             self._unread = rest[length:]
 
 
+PING, PONG = 9, 10
+"""Kinds of frames by which either side of a WebSocket asks whether the other is there."""
+
+
 class WebPeer(Peer):
     """A peer whose messages go by a WebSocket (RFC 6455), as a browser's do."""
 
@@ -501,6 +505,8 @@ class WebPeer(Peer):
             data, self._raw = self._raw[at : at + length], self._raw[at + length :]
             if kind == 1:
                 yield data
+            elif kind == PING:
+                Peer.send(self, framed(data, PONG))
 
 
 def opening(domain: str, port: int) -> bytes:
@@ -513,9 +519,9 @@ def opening(domain: str, port: int) -> bytes:
     return "\r\n".join(lines).encode()
 
 
-def framed(data: bytes) -> bytes:
+def framed(data: bytes, kind: int = 1) -> bytes:
     """Return a message as a browser frames it; the mask of zeroes leaves it as it is."""
     size = len(data)
     short = bytes([0x80 | size]) if size < 126 else b"\xfe" + size.to_bytes(2)
     long = b"\xff" + size.to_bytes(8)
-    return b"\x81" + (short if size < 65536 else long) + bytes(4) + data
+    return bytes([0x80 | kind]) + (short if size < 65536 else long) + bytes(4) + data
