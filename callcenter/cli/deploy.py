@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import shutil
 import subprocess
 import sys
+from collections.abc import Iterable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from pathlib import Path
 
 import click
@@ -11,6 +15,7 @@ import click
 from callcenter.cli.check import warned
 from callcenter.cli.sites import apart, entered, inventory_of
 from callcenter.client import home
+from callcenter.client.inventory import Host
 from callcenter.client.ssh import answer
 from callcenter.site import SiteError
 
@@ -21,6 +26,53 @@ def own(folder: Path) -> Path:
     """Return the file that pyinfra runs: that of the operator's folder where there is one."""
     there = folder / "deploy/callcenter.py"
     return there if there.is_file() else home.DEPLOY
+
+
+_LOGIN = (
+    "--data",
+    "--group-data",
+    "--config",
+    "--exclude",
+    "--s",
+    "--use-",
+    "--user",
+    "--port",
+    "--key",
+    "--password",
+    "--dzdo",
+)
+"""Beginnings of pyinfra's options that say who logs in where, or that not all hosts are meant."""
+
+_AT_ONCE = 10
+"""Hosts that are logged in to at a time."""
+
+_AM_ROOT = '[ "$(id -u)" = 0 ] || { echo "a deploy must be root there" >&2; exit 1; }'
+
+
+def reached(hosts: Iterable[Host]) -> None:
+    """Log in to each host before pyinfra does, or say what to do: pyinfra has its own words for a
+    host that is not there, and a traceback for sudo's password."""
+
+    def wrong(host: Host) -> Sequence[str]:
+        asks = host.data.get("_sudo") and "_sudo_password" not in host.data and sys.stdin.isatty()
+        try:
+            if asks:
+                # pyinfra does, for sudo's password.
+                answer(replace(host, data=dict(host.data, _sudo=False)), "true")
+            else:
+                answer(host, _AM_ROOT)
+        except SiteError as refused:
+            return refused.problems
+        return ()
+
+    # Of other connectors and without OpenSSH, pyinfra tells.
+    asked = [one for one in hosts if one.name[0] != "@" or one.name.startswith("@ssh/")]
+    if shutil.which("ssh") is None or not asked:
+        return
+    with ThreadPoolExecutor(_AT_ONCE) as pool:
+        problems = [line for lines in pool.map(wrong, asked) for line in lines]
+    if problems:
+        raise SiteError([*problems, "No host was changed."])
 
 
 @click.command(context_settings={"ignore_unknown_options": True})
@@ -40,12 +92,10 @@ def command(limit: tuple[str, ...], words: tuple[str, ...]) -> int:
         known = sorted({name for host in inventory.hosts for name in (host.name, *host.groups)})
         if one not in known:
             raise SiteError([f"--limit: {one} is no host or group; there are {', '.join(known)}"])
-    if not sys.stdin.isatty():
-        for host in inventory.hosts:
-            wanted = not limit or {host.name, *host.groups} & {*limit}
-            if wanted and host.data.get("_sudo") and "_sudo_password" not in host.data:
-                # pyinfra would ask for sudo's password, and end with a traceback where nobody is.
-                answer(host, "true")
+    if not any(one.startswith(_LOGIN) for one in options):
+        reached(
+            host for host in inventory.hosts if not limit or {host.name, *host.groups} & {*limit}
+        )
     done = subprocess.run(
         [
             *(sys.executable, "-m", "pyinfra", *options),

@@ -32,7 +32,7 @@ from callcenter.render import (
 from callcenter.site import Site, SiteError, Switch
 from callcenter.site.secrets import VARIABLES, Secret
 
-__all__ = ["SSH_PORT", "configuration", "files", "masked", "rehearsed"]
+__all__ = ["SSH_PORT", "configuration", "files", "masked", "rehearsed", "unmade"]
 
 _KEY = re.compile(rb"-----BEGIN ([A-Z ]*PRIVATE KEY)-----.*?-----END \1-----", re.DOTALL)
 
@@ -74,6 +74,24 @@ def rehearsed(site: Site) -> Iterator[Site]:
             yield replace(site, secret_file=file, encrypted_secrets=None)
     finally:
         os.environ.update(kept)
+
+
+@contextmanager
+def unmade(site: Site) -> Iterator[Site]:
+    """Give the same Site with its secrets, and with stand-ins for those that a deploy would make:
+    none is made."""
+    file = site.vault.file
+    values = json.loads(file.read_text()) if file.is_file() else {}
+    values |= {
+        one.name: _stand_in(one)
+        for _, one in site.secrets()
+        if one.kind not in (*_FITTING, "given") and site.vault.known(one) is None
+    }
+    with tempfile.TemporaryDirectory() as folder:
+        copy = Path(folder) / "secrets.json"
+        copy.touch(0o600)
+        copy.write_text(json.dumps(values))
+        yield replace(site, secret_file=copy)
 
 
 def _stand_in(wanted: Secret) -> str:

@@ -232,7 +232,8 @@ class Vault:
     """The secrets of one Site. Use :meth:`open`, so that one file is read once a process."""
 
     def __init__(self, file: Path, encrypted: Path | None) -> None:
-        self._file = file
+        self.file = file
+        """File of the site's own secrets."""
         self._encrypted = encrypted
         self._values: dict[str, str] | None = None
         self._decrypted: dict[str, str] | None = None
@@ -243,7 +244,7 @@ class Vault:
         return _vault(file.absolute(), encrypted.absolute() if encrypted else None)
 
     def __repr__(self) -> str:
-        return f"Vault({str(self._file)!r})"
+        return f"Vault({str(self.file)!r})"
 
     def known(self, wanted: Secret) -> str | None:
         """Return the value if it exists already; make none."""
@@ -277,7 +278,7 @@ class Vault:
         by = "never made" if wanted.kind == "key" else "given by others"
         return (
             f"{wanted!r} is {by} and not set; put {what} into {wanted.variable}, or into "
-            f"{self._encrypted or self._file}"
+            f"{self._encrypted or self.file}"
         )
 
     def ensure(self, wanted: Iterable[Secret]) -> None:
@@ -294,7 +295,7 @@ class Vault:
             made = sorted(missing.keys() - values.keys())
             values |= {name: _made(name, missing[name]) for name in made}
         # By logging, so that whoever has the process decides where it goes: standard error.
-        _LOG.warning("made %d secrets in %s; keep a copy of it", len(made), self._file)
+        _LOG.warning("made %d secrets in %s; keep a copy of it", len(made), self.file)
 
     def made(
         self,
@@ -306,7 +307,7 @@ class Vault:
         found = self.known(wanted)
         if found is not None and is_good(found):
             return found
-        if found is not None and (place := self.place(wanted)) != str(self._file):
+        if found is not None and (place := self.place(wanted)) != str(self.file):
             raise SecretUnavailable(
                 f"{wanted!r} has to be made anew, and is kept in {place}; take it out there"
             )
@@ -314,7 +315,7 @@ class Vault:
             # Another run may have made it while this one waited for the lock.
             if wanted.name not in values or not is_good(values[wanted.name]):
                 values[wanted.name] = make()
-        _LOG.warning("made %r in %s; keep a copy of it", wanted, self._file)
+        _LOG.warning("made %r in %s; keep a copy of it", wanted, self.file)
         return values[wanted.name]
 
     def renew(self, wanted: Secret) -> None:
@@ -323,10 +324,10 @@ class Vault:
         if wanted.kind in _NEVER_MADE:
             by = "a certificate's" if wanted.kind == "key" else "given by others"
             raise SecretUnavailable(f"{wanted!r} is {by}, and never made; ask for another there")
-        if (place := self.place(wanted)) != str(self._file):
+        if (place := self.place(wanted)) != str(self.file):
             raise SecretUnavailable(
                 f"{wanted!r} is {'not made yet' if place is None else f'kept in {place}'}; only "
-                f"what is kept in {self._file} is made anew"
+                f"what is kept in {self.file} is made anew"
             )
         with self._changed() as values:
             del values[wanted.name]
@@ -343,18 +344,18 @@ class Vault:
             return None
         if self._decrypted is not None and wanted.name in self._decrypted:
             return str(self._encrypted)
-        return str(self._file)
+        return str(self.file)
 
     @contextmanager
     def _changed(self) -> Iterator[dict[str, str]]:
         """Give the values of the file to change, while nobody else does, and write them."""
-        self._file.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-        lock = os.open(self._file.with_suffix(".lock"), os.O_RDWR | os.O_CREAT, 0o600)
+        self.file.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        lock = os.open(self.file.with_suffix(".lock"), os.O_RDWR | os.O_CREAT, 0o600)
         try:
             fcntl.flock(lock, fcntl.LOCK_EX)
             values = self._read()
             yield values
-            temporary = self._file.with_suffix(".new")
+            temporary = self.file.with_suffix(".new")
             temporary.unlink(missing_ok=True)
             with open(
                 os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w"
@@ -363,7 +364,7 @@ class Vault:
                 stream.write("\n")
                 stream.flush()
                 os.fsync(stream.fileno())
-            temporary.replace(self._file)
+            temporary.replace(self.file)
             self._values = values
         finally:
             os.close(lock)
@@ -374,14 +375,14 @@ class Vault:
 
     def _read(self) -> dict[str, str]:
         try:
-            mode = self._file.stat().st_mode & 0o777
+            mode = self.file.stat().st_mode & 0o777
         except FileNotFoundError:
             return {}
         if mode & 0o077:
             raise SecretUnavailable(
-                f"{self._file} is readable by others (mode {mode:04o}); run: chmod 600 {self._file}"
+                f"{self.file} is readable by others (mode {mode:04o}); run: chmod 600 {self.file}"
             )
-        return _strings(self._file.read_text(), self._file)
+        return _strings(self.file.read_text(), self.file)
 
 
 @functools.cache

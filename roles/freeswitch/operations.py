@@ -14,10 +14,11 @@ from pyinfra.api import FileUploadCommand, StringCommand, operation
 from callcenter.onhost.stun import Known
 from callcenter.render import File, Tree, paths
 from callcenter.render.apt import PackageSource
-from callcenter.render.costs import COMPARED, RESTART, plan, undo
+from callcenter.render.costs import undo
 from callcenter.render.debian import Package, closure, index_of, version_matches
 from callcenter.render.public_address import asks
 from callcenter.render.public_address import tool as stun_tool
+from callcenter.render.release import compared
 from callcenter.render.services import SERVICES, Service, Unit
 from callcenter.site import Maintenance, Switch
 from roles.files import payload_command, show_difference
@@ -402,14 +403,11 @@ def release(
     """
     present = host.get_fact(ReleaseState)
     difference = wanted.against(present.digests)
-    healthy = present.running and present.enabled and present.settled
-    if not difference and healthy and not present.restart_needed:
+    if not difference and present.is_healthy and not present.restart_needed:
         return
     show_difference(wanted, difference, below=f"{paths.APPLIED}/")
-    texts = {file.path: file.text for file in wanted if file.path.startswith(COMPARED)}
-    actions = plan(difference.paths, present.contents, texts)
-    if present.restart_needed and RESTART not in actions:
-        actions = (*actions[:1], RESTART)
+    texts = compared(wanted)
+    actions = present.actions(wanted, difference)
     extra = {
         "apply": f'exec {paths.RELEASE_TOOL} apply "$1"\n',
         "manifest": wanted.manifest(),

@@ -8,9 +8,11 @@ import json
 import os
 import re
 import shutil
+import socket
 import subprocess
 import sys
 import tomllib
+from dataclasses import replace
 from importlib import import_module
 from pathlib import Path
 
@@ -19,9 +21,14 @@ import pytest
 
 from callcenter.cli import COMMANDS, main
 from callcenter.cli.check import check
+from callcenter.cli.plan import against
+from callcenter.cli.rehearsal import configuration, rehearsed, unmade
 from callcenter.cli.status import REGISTERED
 from callcenter.cli.switches import fs_cli
 from callcenter.client.home import HOME
+from callcenter.client.inventory import load
+from callcenter.render import File, Tree
+from callcenter.render.release import Release, compared
 from tests.certificates import Authority
 
 ROOT = Path(__file__).parents[2]
@@ -389,9 +396,71 @@ def test_what_a_change_costs_is_told_before(
 ) -> None:
     shutil.copytree(shop / "inventories", shop / "was/inventories")
     described(shop, more)
-    assert main(["plan", "was"]) == 0
+    assert main(["plan", "was", "."]) == 0
     shown = capsys.readouterr().out.splitlines()
     assert set(steps) <= set(shown), shown
+    # A host that has the one is told the same of the other.
+    one = load(shop / "was/inventories/prod")
+    with rehearsed(one.site) as site:
+        present = accepted(configuration(site, one.hosts[0]))
+    now = load(shop / "inventories/prod")
+    with rehearsed(now.site) as site:
+        assert against(present, configuration(site, now.hosts[0])) == shown
+
+
+def accepted(tree: Tree) -> Release:
+    """What a host answers on which a tree was deployed, and runs."""
+    digests = {file.path: file.digest for file in tree}
+    return Release(digests, compared(tree), running=True, enabled=True, settled=True)
+
+
+def test_a_plan_tells_what_else_a_deploy_would_do() -> None:
+    tree = Tree([File("freeswitch.xml", b"<document/>")])
+    well = accepted(tree)
+    assert against(well, tree) == ["nothing would change"]
+    assert "is there yet" in against(Release(), tree)[0]
+    assert against(replace(well, running=False), tree) == [
+        "FreeSWITCH does not run; a deploy starts it"
+    ]
+    assert "does not run as it was deployed" in against(replace(well, settled=False), tree)[0]
+    below = against(replace(well, restart_needed=True), tree)
+    assert below[0].startswith("restart: all calls end")
+    assert "packages or the unit have changed" in below[1]
+
+
+@pytest.mark.skipif(shutil.which("ssh") is None, reason="ssh is not installed")
+def test_a_host_that_is_not_there_is_told_in_our_words(
+    shop: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    """And pyinfra is not asked."""
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+    (shop / "inventories/prod").write_text(
+        "from callcenter.site import hosts\n"
+        "switches = hosts(('gone.invalid', {'address': '10.0.0.1'}), ('cc1', {"
+        f"'address': '10.0.0.2', 'ssh_hostname': '127.0.0.1', 'ssh_port': {port}}}))\n"
+    )
+    assert main(["deploy", "-y"]) == 1
+    gone, refused, last = capfd.readouterr().err.splitlines()
+    assert gone.startswith("gone.invalid: ")
+    assert gone.endswith("give ssh_hostname, or a name that DNS knows")
+    assert refused.startswith("cc1: ")
+    assert refused.endswith("no ssh listens there; ssh_port says another port")
+    assert last == "No host was changed."
+
+
+def test_a_plan_makes_no_secret(shop: Path) -> None:
+    described(shop, "event_socket=EventSocket(users=[EventSocketUser('a')]),")
+    kept = shop / ".secrets/shop.example.net.json"
+    kept.parent.mkdir()
+    kept.touch(0o600)
+    kept.write_text(json.dumps({"esl": SECRET}))
+    site = load(shop / "inventories/prod").site
+    with unmade(site) as safe:
+        assert safe.reveal(site.event_socket.password) == SECRET
+        stand_in = safe.reveal(site.event_socket.users[0].password)
+        assert stand_in.startswith("masked-")
+    assert json.loads(kept.read_text()) == {"esl": SECRET}
 
 
 CONTACTS = """{

@@ -1,0 +1,102 @@
+"""What an operator is told of a host before anything of it is changed."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from callcenter.render import paths
+from tests.roles.conftest import ROOT, SITE, Operator
+
+HOST = "door1"
+
+TRUNK = """trunks=[Trunk("carrier", host="192.0.2.1", caller_id="+4930123456", ping_seconds=None)],
+    """
+
+
+@pytest.fixture(scope="module")
+def operator(operator_of: Callable[..., Operator]) -> Operator:
+    return operator_of(HOST)
+
+
+def told(operator: Operator, command: str, *words: str) -> tuple[int, list[str], list[str]]:
+    """A command's exit code, and the lines that it prints and complains with."""
+    done = subprocess.run(
+        [sys.executable, "-m", "callcenter", command, str(operator.inventory), *words],
+        cwd=ROOT,
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    return done.returncode, done.stdout.splitlines(), done.stderr.splitlines()
+
+
+def planned(operator: Operator, site: str = SITE) -> list[str]:
+    """What ``plan`` prints of a Site."""
+    operator.describe(site)
+    code, out, err = told(operator, "plan")
+    assert (code, err) == (0, [])
+    return out
+
+
+def steps(plan: list[str]) -> list[str]:
+    """What applies a plan's files."""
+    return [line for line in plan if line[0] not in "+~-"]
+
+
+def test_a_plan_asks_the_host_and_changes_nothing(operator: Operator) -> None:
+    assert planned(operator) == ["nothing is there yet; a deploy installs and starts FreeSWITCH"]
+    operator.succeed()
+    assert planned(operator) == ["nothing would change"]
+
+    secrets = operator.secrets.read_bytes()
+    extension = planned(operator, SITE.replace("ring_seconds=5", "ring_seconds=9"))
+    assert "~ directory/users/10xx.xml" in extension
+    assert steps(extension) == ["reloadxml: no call notices"]
+    carrier = planned(operator, SITE.replace("media=", TRUNK + "media="))
+    assert "+ sip_profiles/external.xml" in carrier
+    assert "start external: calls that do not use the module go on" in steps(carrier)
+    # A password is made when it is needed, and not for a plan.
+    another = planned(operator, SITE.replace("1009,", "1010,"))
+    assert steps(another) == ["reloadxml: no call notices"]
+    assert operator.secrets.read_bytes() == secrets
+    assert planned(operator) == ["nothing would change"]
+
+    operator.ssh(HOST, f"echo '<!-- by hand -->' >>{paths.APPLIED}/dialplan/default.xml")
+    assert "~ dialplan/default.xml" in planned(operator)
+    operator.succeed()
+    assert planned(operator) == ["nothing would change"]
+
+
+GONE = "10.77.0.240"
+
+
+@pytest.mark.parametrize(
+    ("data", "says", "do"),
+    [
+        ({"ssh_hostname": GONE}, "", "is it up, and reached from here?"),
+        ({"ssh_user": "stranger"}, "Permission denied", "ssh_user, ssh_key and ssh_password say"),
+        ({"ssh_user": "plain"}, "a deploy must be root there", "set _sudo=True, or log in as root"),
+        ({"ssh_user": "plain", "_sudo": True}, "a password is required", "_sudo_password is that"),
+        ({"ssh_user": "plain", "_sudo": True, "_sudo_password": "guessed"}, "sudo: ", "_sudo_"),
+    ],
+    ids=["not there", "wrong login", "not root", "sudo asks", "wrong password"],
+)
+def test_a_deploy_that_cannot_begin_says_what_to_do(
+    data: dict[str, Any], says: str, do: str, operator: Operator
+) -> None:
+    operator.ssh(HOST, "id plain || { useradd -m -s /bin/sh plain; cp -r /root/.ssh /home/plain/; "
+                       "chown -R plain: /home/plain/.ssh; usermod -aG sudo plain; }")  # fmt: skip
+    operator.describe(**data)
+    code, out, err = told(operator, "deploy", "-y")
+    assert (code, out) == (1, [])
+    line, last = err
+    assert line.startswith(f"{HOST}: ")
+    assert says in line
+    assert do in line
+    assert last == "No host was changed."
