@@ -152,8 +152,8 @@ def browser(
     hz: int,
     others: Mapping[str, str] | None = None,
 ) -> Iterator[Page]:
-    """A browser that trusts an authority, finds a name at an address, ``others`` at theirs, and
-    whose microphone hears a tone; at ``url``. ``folder`` is its home."""
+    """Give a browser that trusts an authority, finds a name at an address, ``others`` at theirs,
+    and whose microphone hears a tone; at ``url``. ``folder`` is its home."""
     folder.mkdir()
     microphone = folder / "microphone.wav"
     with wave.open(str(microphone), "wb") as file:

@@ -25,7 +25,7 @@ class Authority:
 
     @classmethod
     def make(cls, folder: Path, name: str = "authority") -> Authority:
-        """A new one, with a folder of its own for what it makes."""
+        """Return a new one, with a folder of its own for what it makes."""
         key, subject = ec.generate_private_key(ec.SECP256R1()), _named(name)
         folder.mkdir(exist_ok=True)
         file = folder / "authority.pem"
@@ -33,7 +33,7 @@ class Authority:
         return cls(folder, file, subject, key)
 
     def below(self, folder: Path, name: str) -> Authority:
-        """Another one, which this one vouches for."""
+        """Return another one, which this one vouches for."""
         key, subject = ec.generate_private_key(ec.SECP256R1()), _named(name)
         folder.mkdir(exist_ok=True)
         file = folder / "authority.pem"
@@ -41,8 +41,8 @@ class Authority:
         return Authority(folder, file, subject, key)
 
     def certificate(self, name: str, *, days: tuple[int, int] = (-1, 1)) -> tuple[Path, Path]:
-        """The files of a certificate for this name, and of its key. ``days``: from today, on which
-        it begins and ends."""
+        """Return the files of a certificate for this name, and of its key. ``days``: from today,
+        on which it begins and ends."""
         key = ec.generate_private_key(ec.SECP256R1())
         certificate, private = self.folder / f"{name}.pem", self.folder / f"{name}.key"
         certificate.write_bytes(_certificate(_named(name), self._name, key, self._key, name, days))

@@ -21,7 +21,7 @@ LOCAL = "unix:///var/run/docker.sock"
 
 
 def answers(address: str) -> bool:
-    """Whether a daemon does."""
+    """Tell whether a daemon does."""
     docker = pytest.importorskip("docker")
     try:
         docker.DockerClient(base_url=address).close()
@@ -32,7 +32,7 @@ def answers(address: str) -> bool:
 
 @contextmanager
 def dockerd(data: Path) -> Iterator[str]:
-    """A daemon that changes nothing of this machine's network, and its address. The test is
+    """Give a daemon that changes nothing of this machine's network, and its address. The test is
     skipped where it does not start."""
     program = shutil.which("dockerd")
     if program is None:

@@ -18,7 +18,7 @@ SHELLS = {
     "github": ["bash", "-e", "-c"],
     "gitlab": ["bash", "-e", "-o", "pipefail", "-c"],
 }
-"""How each of them runs a script."""
+"""Command by which each of them runs a script."""
 
 
 class _Loader(yaml.SafeLoader):
@@ -33,13 +33,13 @@ _Loader.add_constructor("!reference", _reference)
 
 
 def load(tool: str) -> dict[str, Any]:
-    """The file of ``github`` or ``gitlab``, its anchors followed."""
+    """Return the file of ``github`` or ``gitlab``, its anchors followed."""
     content: dict[str, Any] = yaml.load(FILES[tool].read_text(), Loader=_Loader)
     return content
 
 
 def scripts(tool: str) -> dict[str, list[str]]:
-    """By job, the scripts it runs; not the installation of packages."""
+    """Return the scripts that each job runs; not the installation of packages."""
     file = load(tool)
     if tool == "github":
         found = {
@@ -73,7 +73,7 @@ def _flat(file: Mapping[str, Any], lines: Any) -> list[str]:
 
 
 def script(tool: str, job: str, *holding: str) -> str:
-    """The one script of a job that holds all the words."""
+    """Return the one script of a job that holds all the words."""
     [found] = [one for one in scripts(tool)[job] if all(word in one for word in holding)]
     return found
 

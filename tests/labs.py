@@ -69,7 +69,7 @@ _numbers = itertools.count()
 
 
 def fresh(prefix: str) -> Lab:
-    """A lab of this process that does not exist yet."""
+    """Return a lab of this process that does not exist yet."""
     labs = (find(f"{prefix}{os.getpid()}-{number}") for number in _numbers)
     # One of an earlier process of this number may be kept.
     return next(lab for lab in labs if not lab.state.exists())

@@ -185,7 +185,7 @@ class Sipp:
         return self._received(r"INVITE sip:([^@]+)@")
 
     def statuses(self) -> list[str]:
-        """The final status of each request, once all are over."""
+        """Return the final status of each request, once all are over."""
         self._process.wait(AT_MOST + PATIENCE)
         # The port may have been that of an earlier SIPp, to which somebody still answers.
         return self._received(r"SIP/2\.0 ([3-6]\d\d) ", f"-{self._process.pid}@")
@@ -207,7 +207,7 @@ class Sipp:
 
 
 def wait_bound(process: subprocess.Popen[bytes], port: int) -> None:
-    """Until SIPp has its UDP port: it says nothing when it is ready."""
+    """Wait until SIPp has its UDP port: it says nothing when it is ready."""
     asked = ["ss", "-Hlnu", "sport", "=", f":{port}"]
     while str(port) not in subprocess.run(asked, capture_output=True, text=True, check=True).stdout:
         assert process.poll() is None
@@ -229,9 +229,9 @@ def sipp(
     count: int = 1,
     numbers: Sequence[str] = (),
 ) -> Iterator[Sipp]:
-    """At an address and port of this machine: answer every call with a status line, or call a
-    number ``count`` times at once, or ``numbers`` one after the other and without a password, and
-    take what comes."""
+    """Play a carrier at an address and port of this machine: answer every call with a status line,
+    or call a number ``count`` times at once, or ``numbers`` one after the other and without a
+    password, and take what comes."""
     assert SIPP
     scenario, messages = folder / "scenario.xml", folder / "messages.log"
     # The password is in no command line.

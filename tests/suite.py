@@ -104,11 +104,11 @@ class Tier:
     without: Tier | None = None
     """Tier that is run instead where those are lacking. Without one, this tier is skipped."""
     seconds: int = 1
-    """How long it takes, as measured: the longest is begun first."""
+    """Seconds that it takes, as measured: the longest is begun first."""
     cores: float = 1
-    """How many processor cores it keeps busy, as measured."""
+    """Processor cores that it keeps busy, as measured."""
     hosts: int = 0
-    """How many lab hosts it has up at once, at most."""
+    """Lab hosts that it has up at once, at most."""
     report: str = ""
     """Name of its files in ``reports``, where it is not the tier's own."""
     note: str = ""
@@ -316,7 +316,7 @@ class Refused(ValueError):
 
 
 def chosen(words: Sequence[str]) -> tuple[list[str], list[str]]:
-    """The tiers that a command line asks for, and pytest's arguments."""
+    """Return the tiers that a command line asks for, and pytest's arguments."""
     cut = words.index("--") if "--" in words else len(words)
     names: set[str] = set()
     for word in words[:cut]:
@@ -344,11 +344,11 @@ class Outcome:
     work: float = 0
     """Seconds of a processor, of its own programs; lab hosts are not among them."""
     counts: str = ""
-    """How many tests passed, failed and were skipped."""
+    """Numbers of tests that passed, failed and were skipped."""
     slowest: list[str] = field(default_factory=list)
 
     def line(self) -> str:
-        """The tier in the summary."""
+        """Return the tier in the summary."""
         if self.state == "skipped":
             return f"skipped  {self.name}: {self.why}"
         said = ", ".join(part for part in (self.counts, self.why, self.note) if part)
@@ -439,7 +439,7 @@ class Suite:
         return self._summary(time.monotonic() - begun)
 
     def _possible(self) -> dict[str, Tier]:
-        """The tiers that can be run, or what is run instead."""
+        """Return the tiers that can be run, or what is run instead."""
         found: dict[str, Tier] = {}
         for name, tier in self.tiers.items():
             if not tier.freeswitch or self.freeswitch:
@@ -624,7 +624,7 @@ def _fits(tier: Tier, running: Collection[tuple[str, Tier]]) -> bool:
 
 
 def _expanded(words: Sequence[str]) -> list[str]:
-    """A command's words, patterns of files replaced by the files."""
+    """Return a command's words, patterns of files replaced by the files."""
     found: list[str] = []
     for word in words:
         found += sorted(glob.glob(word, root_dir=ROOT)) if "*" in word else [word]
@@ -677,8 +677,8 @@ class _Failures:
 
 @contextmanager
 def labs() -> Iterator[Path]:
-    """A folder for the state of this run's labs. Those that are left in it are removed at the end,
-    and so are those of runs that were killed."""
+    """Give a folder for the state of this run's labs. Those that are left in it are removed at the
+    end, and so are those of runs that were killed."""
     lock = RUN / "tests.lock"
     with single(lock):
         for left in STATE.glob(f"{OWN}*"):

@@ -22,7 +22,7 @@ __all__ = ["status", "wanted"]
 
 
 def wanted() -> list[str]:
-    """The packages of Debian's own that our roles name."""
+    """Return the packages of Debian's own that our roles name."""
     named = [
         *render.kamailio.PACKAGES,
         *render.kamailio.FURTHER,
@@ -42,7 +42,7 @@ def wanted() -> list[str]:
 
 
 def status() -> str:
-    """What dpkg's list would hold on a host that had nothing before."""
+    """Return what dpkg's list would hold on a host that had nothing before."""
     empty = ["-o", "Dir::State::status=/dev/null", "-o", "APT::Install-Recommends=false"]
     planned = subprocess.run(
         ["apt-get", "-s", *empty, "install", *wanted()], capture_output=True, text=True, check=True

@@ -34,7 +34,7 @@ from tests.acceptance.support.uses import Grant, Uses, uses
 pytest.importorskip("testinfra")
 
 LINES = 60
-"""So much of each log is shown beside a failure."""
+"""Lines of each log that are shown beside a failure."""
 
 CODECS: dict[str, Codec] = {"OPUS": "OPUS", "G722": "G722", "PCMU": "PCMU", "PCMA": "PCMA"}
 """The site's codecs that the phones have, too."""
@@ -224,7 +224,7 @@ def all_free(free: Collection[str], numbers: Iterable[str]) -> None:
 
 
 def local_address(switch: Switch) -> str:
-    """The address of this machine that the switch sees."""
+    """Return the address of this machine that the switch sees."""
     family = (
         socket.AF_INET6
         if ipaddress.ip_address(switch.announced_address).version == 6

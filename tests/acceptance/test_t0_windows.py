@@ -71,7 +71,7 @@ def test_firewall(host: Any, site: Site) -> None:
 
 
 def asked_rules(host: Any) -> dict[str, facts.FirewallRule]:
-    """The rules of our group."""
+    """Return the rules of our group."""
     return asked(host, facts.FirewallRules(), group=windows.GROUP)
 
 

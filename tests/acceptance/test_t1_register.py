@@ -16,7 +16,7 @@ WRONG = "not-the-password-of-anybody"
 
 
 def every_extension(given: Given) -> Uses:
-    """All of them."""
+    """Return all of them."""
     return alone(*given.extensions(given.site.extension_by_number))
 
 

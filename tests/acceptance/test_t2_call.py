@@ -42,7 +42,7 @@ def press(call: Call, keys: str) -> None:
 
 
 def prove_both_ways(call: Call, answered: Call) -> None:
-    """Each side hears the other for seconds on end, and never itself."""
+    """Make sure that each side hears the other for seconds on end, and never itself."""
     assert_heard(call, CALLEE_HZ, SECONDS)
     assert_heard(answered, CALLER_HZ, SECONDS)
     assert_not_heard(call, CALLER_HZ)
@@ -184,7 +184,7 @@ def test_tone(numbers: list[str], site: Site, phone: MakePhone) -> None:
 
 
 def all_calls(given: Given) -> Uses:
-    """The host's calls, of which there are none meanwhile."""
+    """Return the host's calls, of which there are none meanwhile."""
     return alone(given.calls)
 
 

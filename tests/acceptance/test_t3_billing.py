@@ -31,7 +31,7 @@ from tests.acceptance.test_t3_trunk import DIALLED, carrier, local_trunk, played
 __all__ = ["carrier", "trunk"]
 
 SENTENCE = 6
-"""In which a short announcement has begun and is over."""
+"""Seconds in which a short announcement has begun and is over."""
 
 
 @pytest.fixture
@@ -50,19 +50,19 @@ class Prepaid:
     account: str
     dialled: str
     number: str
-    """What is called, as E.164."""
+    """Number that is called, as E.164."""
     sent: str
     """The same, as the carrier is sent it."""
     rate: Rate
 
     def worth(self, seconds: float) -> Decimal:
-        """What so many seconds cost."""
+        """Return what so many seconds cost."""
         cost = Decimal(self.rate.price) / 60 * Decimal(seconds)
         return cost.quantize(Decimal("0.000001"))
 
 
 def prepaid_call(given: Given) -> Prepaid | None:
-    """A call with a price, which only the carrier here is asked for."""
+    """Return a call with a price, which only the carrier here is asked for."""
     trunk = local_trunk(given)
     if trunk is None or given.site.billing is None:
         return None
@@ -78,12 +78,12 @@ def prepaid_call(given: Given) -> Prepaid | None:
 
 
 def sharing(given: Given, account: str) -> list[str]:
-    """The extensions that an account pays for."""
+    """Return the extensions that an account pays for."""
     return [one.number for one in given.site.extensions if one.account == account]
 
 
 def prepaid_used(given: Given) -> Uses:
-    """The account and all who spend its money."""
+    """Return the account and all who spend its money."""
     found = prepaid_call(given)
     if found is None:
         return Uses()
@@ -118,7 +118,7 @@ class Account:
         return self._money(self._said("balance"))
 
     def statement(self, lines: int) -> list[str]:
-        """The newest lines of what came and went."""
+        """Return the newest lines of what came and went."""
         return self._said("statement", "--lines", str(lines)).splitlines()[:-1]
 
     def make(self, wanted: Decimal) -> Decimal:
@@ -257,7 +257,7 @@ def test_ended_with_the_money(
 
 
 def quiet(pcm: Pcm) -> bool:
-    """Whether nothing was said in the last second."""
+    """Tell whether nothing was said in the last second."""
     return speech_seconds(Pcm(pcm.samples[-pcm.rate :], pcm.rate)) == 0
 
 

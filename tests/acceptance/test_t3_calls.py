@@ -23,7 +23,7 @@ THIRD_HZ = 1000.0
 
 
 def code_of(site: Site, name: str) -> str:
-    """The feature's code."""
+    """Return the feature's code."""
     code = getattr(site.features, name)
     if code is None:
         pytest.skip(f"the Site switches features.{name} off")
@@ -157,7 +157,7 @@ def test_do_not_disturb(site: Site, plain: list[str], phone: MakePhone, undone: 
 
 
 def pickup_pair(given: Given) -> tuple[str, str] | None:
-    """The first two extensions that share a pick-up group."""
+    """Return the first two extensions that share a pick-up group."""
     members = [one for one in given.site.extensions if one.pickup_groups]
     return next(
         (
@@ -173,7 +173,7 @@ def pickup_pair(given: Given) -> tuple[str, str] | None:
 
 
 def pickup_used(given: Given) -> Uses:
-    """Everybody who may pick up what rings for those two."""
+    """Name everybody who may pick up what rings for those two."""
     pair = pickup_pair(given) or ()
     known = given.site.extension_by_number
     groups = {group for number in pair for group in known[number].pickup_groups}
@@ -229,13 +229,13 @@ def test_intercom(site: Site, plain: list[str], phone: MakePhone) -> None:
 
 
 def speed_dial(given: Given) -> tuple[str, str] | None:
-    """The first short number for an extension, and that extension."""
+    """Return the first short number for an extension, and that extension."""
     known = given.site.extension_by_number
     return next(((k, v) for k, v in given.site.speed_dials.items() if v in known), None)
 
 
 def speed_dial_used(given: Given) -> Uses:
-    """The extension that it stands for."""
+    """Return the extension that it stands for."""
     found = speed_dial(given)
     return given.reached(ToExtension(found[1])) if found else Uses()
 

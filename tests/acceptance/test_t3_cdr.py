@@ -51,7 +51,7 @@ def records(site: Site, host: Any) -> Records:
 
 
 def awaited(records: Records, caller: str) -> dict[str, Any]:
-    """The one record of a caller, once it is there."""
+    """Return the one record of a caller, once it is there."""
     found = eventually(
         lambda: [one for one in records() if one["caller"] == caller],
         bool,

@@ -19,27 +19,27 @@ pytestmark = pytest.mark.usefixtures("alone")
 
 
 def rooms(site: Site, *, pin: bool) -> Iterator[tuple[str, Conference]]:
-    """The conferences that extensions can dial, after their numbers."""
+    """Yield the conferences that extensions can dial, after their numbers."""
     for one in site.conferences:
         if one.number is not None and (one.pin is not None) == pin:
             yield one.number, one
 
 
 def room(site: Site, *, pin: bool) -> tuple[str, Conference]:
-    """The first of them."""
+    """Return the first of them."""
     for found in rooms(site, pin=pin):
         return found
     pytest.skip(f"the Site has no conference {'with' if pin else 'without'} a PIN to be dialled")
 
 
 def open_room(given: Given) -> Uses:
-    """The conference without a PIN."""
+    """Return the conference without a PIN."""
     names = [one.name for _, one in rooms(given.site, pin=False)]
     return alone(*(given.resource("conferences", name) for name in names[:1]))
 
 
 def closed_room(given: Given) -> Uses:
-    """The conference with one."""
+    """Return the conference with one."""
     names = [one.name for _, one in rooms(given.site, pin=True)]
     return alone(*(given.resource("conferences", name) for name in names[:1]))
 

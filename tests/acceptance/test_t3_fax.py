@@ -15,7 +15,7 @@ CED_HZ = 2100
 
 
 def first_fax(given: Given) -> Uses:
-    """The fax with a number."""
+    """Return the fax with a number."""
     names = [fax.name for fax in given.site.faxes if fax.number]
     return alone(*(given.resource("faxes", name) for name in names[:1]))
 

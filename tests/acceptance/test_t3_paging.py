@@ -18,20 +18,20 @@ BEEP_HZ = 640.0
 
 
 def first_group(given: Given) -> PagingGroup | None:
-    """The group that is paged: the first whose phones are free, else the first."""
+    """Return the group that is paged: the first whose phones are free, else the first."""
     groups = given.site.paging_groups
     free = [one for one in groups if set(one.members) <= set(given.free)]
     return next(iter((*free, *groups)), None)
 
 
 def pager(given: Given, group: PagingGroup) -> str | None:
-    """The extension that pages: one that is allowed to, and best no member."""
+    """Return the extension that pages: one that is allowed to, and best no member."""
     allowed = [number for number in given.free if group.admits(number)]
     return next(iter((*(one for one in allowed if one not in group.members), *allowed)), None)
 
 
 def paging_used(given: Given) -> Uses:
-    """Everybody in the group, and who pages it."""
+    """Name everybody in the group, and who pages it."""
     if (group := first_group(given)) is None:
         return Uses()
     by = pager(given, group)

@@ -20,7 +20,7 @@ pytestmark = pytest.mark.usefixtures("alone")
 
 
 def places(given: Given) -> Uses:
-    """The places where calls are parked."""
+    """Return the places where calls are parked."""
     return alone(given.parking)
 
 

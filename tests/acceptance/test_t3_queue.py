@@ -23,19 +23,19 @@ from tests.acceptance.test_t2_call import CALLEE_HZ, CALLER_HZ, MakePhone, press
 
 
 def first_queue(given: Given) -> Queue | None:
-    """The first queue that extensions can dial and that rings nobody outside."""
+    """Return the first queue that extensions can dial and that rings nobody outside."""
     outside = {name for one in given.site.agents if one.outside for name in one.skills}
     return next((one for one in given.site.queues if one.number and one.name not in outside), None)
 
 
 def queue_used(given: Given) -> Uses:
-    """The queue, its agents, and whoever its callers go on to."""
+    """Return the queue, its agents, and whoever its callers go on to."""
     found = first_queue(given)
     return given.reached(ToQueue(found.name)) if found else Uses()
 
 
 def caller_used(given: Given) -> Uses:
-    """An extension that is no agent and is not recorded."""
+    """Return an extension that is no agent and is not recorded."""
     agents = {agent.extension for agent in given.site.agents}
     recorded = {one.number for one in given.site.extensions if one.record}
     some_of = given.plain or [one for one in given.free if one not in agents | recorded]

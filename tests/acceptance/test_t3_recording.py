@@ -19,7 +19,7 @@ from tests.acceptance.test_t2_call import CALLEE_HZ, CALLER_HZ, MakePhone, conne
 
 
 def recorded_used(given: Given) -> Uses:
-    """An extension whose calls are recorded."""
+    """Return an extension whose calls are recorded."""
     recorded = [one for one in given.free if given.site.extension_by_number[one].record]
     return some("recorded", 1, given.extensions(recorded))
 

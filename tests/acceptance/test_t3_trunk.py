@@ -23,10 +23,10 @@ from tests.acceptance.test_t3_queue import agents, logged_in, queue
 __all__ = ["agents", "logged_in", "queue", "records"]
 
 DIALLED = ("030555123", "01012345678", "0030555123", "+4930555123")
-"""What a route may be for, one way or another."""
+"""Numbers that a route may be for, one way or another."""
 
 WORLD = "+431555000"
-"""Whose numbers begin so call from outside."""
+"""Beginning of the numbers of those who call from outside."""
 
 
 @pytest.fixture(autouse=True)
@@ -36,7 +36,7 @@ def _trunks(site: Site) -> None:
 
 
 def local_trunk(given: Given) -> Trunk | None:
-    """The trunk whose carrier is this machine."""
+    """Return the trunk whose carrier is this machine."""
     if not given.site.trunks or given.node.is_edge:
         return None
     address = given.local_address()
@@ -53,7 +53,7 @@ def channel_used(given: Given) -> Uses:
 
 
 def carrier_used(given: Given) -> Uses:
-    """The carrier's port on this machine."""
+    """Return the carrier's port on this machine."""
     found = local_trunk(given)
     return alone(Resource("port", str(found.port))) if found else Uses()
 
@@ -74,12 +74,13 @@ def carrier(trunk: Trunk) -> None:
 
 
 def played(trunk: Trunk, trunks: Iterable[Trunk]) -> bool:
-    """Whether all of them lead to the carrier of that trunk: none is a real one."""
+    """Tell whether all of them lead to the carrier of that trunk: none is a real one."""
     return {(one.host, one.port) for one in trunks} == {(trunk.host, trunk.port)}
 
 
 def route_over(given: Given, trunk: Trunk) -> tuple[Route, str, str] | None:
-    """A route over that trunk alone, a number that fits it, and the number that is called then."""
+    """Return a route over that trunk alone, a number that fits it, and the number that is called
+    then."""
     site = given.site
     for one in site.outbound:
         trunks = [site.named("trunks", name) for name in one.trunks]
@@ -91,7 +92,7 @@ def route_over(given: Given, trunk: Trunk) -> tuple[Route, str, str] | None:
 
 
 def who_may(given: Given, route: Route) -> str | None:
-    """An extension that may call over a route, at nobody's cost."""
+    """Return an extension that may call over a route, at nobody's cost."""
     may = (one for one in given.site.extensions if route.name in one.routes and not one.account)
     return next((one.number for one in may), None)
 
@@ -132,7 +133,7 @@ def caller(route: tuple[Route, str, str], given: Given, free: Collection[str]) -
 
 
 def did_to(site: Site, kind: type) -> Did:
-    """A DID that leads to such a destination."""
+    """Return a DID that leads to such a destination."""
     found = next((one for one in site.inbound if isinstance(one.to, kind)), None)
     if found is None:
         pytest.skip("no DID of the Site leads there")

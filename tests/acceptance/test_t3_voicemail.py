@@ -49,13 +49,13 @@ class Box:
     ask: Callable[[str], str]
 
     def messages(self) -> list[str]:
-        """What the mailbox holds, a line a message."""
+        """Return what the mailbox holds, a line a message."""
         said = self.ask(f"vm_list {self.owner.number}@{self.domain}")
         return [line for line in said.splitlines() if line[:1].isdigit()]
 
 
 def box_used(given: Given) -> Uses:
-    """A mailbox, and somebody who calls its owner."""
+    """Return a mailbox, and somebody who calls its owner."""
     owners = [number for number in given.free if given.site.extension_by_number[number].mailbox]
     return some("box", 1, given.extensions(owners))
 
@@ -90,7 +90,7 @@ def caller(box: Box, granted: Grant, phone: MakePhone) -> Phone:
 
 
 def light(phone: Phone, on: bool, after: float = 0.0) -> Message:
-    """The NOTIFY that switched the phone's light on or off, sent after a moment."""
+    """Return the NOTIFY that switched the phone's light on or off, sent after a moment."""
     words = f"Messages-Waiting: {'yes' if on else 'no'}"
 
     def tells(message: Message) -> bool:
@@ -200,7 +200,7 @@ def test_leads_on(site: Site, box: Box, caller: Phone, phone: MakePhone, why: st
 
 
 def without_used(given: Given) -> Uses:
-    """An extension without a mailbox."""
+    """Return an extension without a mailbox."""
     without = [one for one in given.free if not given.site.extension_by_number[one].mailbox]
     return some("without", 1, given.extensions(without))
 

@@ -78,7 +78,7 @@ def at(phone: MakePhone) -> Callable[[str], Phone]:
 
 
 def talk(call: Call, callee: Phone) -> None:
-    """The callee answers, and both hear each other."""
+    """Let the callee answer, and make sure that both hear each other."""
     answered = callee.incoming().answer()
     call.play(CALLER_HZ)
     answered.play(CALLEE_HZ)
@@ -109,7 +109,7 @@ def caller(granted: Grant, at: At) -> Callable[..., Phone]:
 
 
 def menus(site: Site) -> list[tuple[str, Ivr]]:
-    """The IVRs that extensions can dial, with their numbers."""
+    """Return the IVRs that extensions can dial, with their numbers."""
     found = [(menu.number, menu) for menu in site.ivrs if menu.number]
     if not found:
         pytest.skip("the Site has no IVR with a number")
@@ -117,7 +117,7 @@ def menus(site: Site) -> list[tuple[str, Ivr]]:
 
 
 def choices(site: Site) -> Iterator[tuple[str, str, Destination]]:
-    """Their numbers, their keys, and where each leads."""
+    """Yield their numbers, their keys, and where each leads."""
     for number, menu in menus(site):
         for keys, destination in menu.options.items():
             yield number, keys, destination
@@ -161,7 +161,7 @@ def test_ivr_options(
 
 
 def a_key(given: Given) -> tuple[str, str, ToExtension] | None:
-    """The first key of an IVR for an extension, after the IVR's number."""
+    """Return the first key of an IVR for an extension, after the IVR's number."""
     for menu in given.site.ivrs:
         for keys, to in menu.options.items():
             if menu.number and isinstance(to, ToExtension) and to.extension in given.free:
@@ -246,7 +246,7 @@ def test_ivr_nested_and_dialled(site: Site, at: At, numbers: list[str]) -> None:
 
 
 def night_switch(given: Given) -> Uses:
-    """The hours whose switch is turned."""
+    """Return the hours whose switch is turned."""
     hours = [one.name for one in given.site.hours if one.night]
     return alone(*(given.resource("hours", name) for name in hours[:1]))
 
@@ -273,7 +273,7 @@ def test_night_switch(
 
 
 def by_hours(site: Site) -> list[tuple[str, str, OpenDuring]]:
-    """The keys of IVRs that lead by hours with a night switch."""
+    """Return the keys of IVRs that lead by hours with a night switch."""
     return [
         (ivr, keys, to)
         for menu in site.ivrs
@@ -285,7 +285,7 @@ def by_hours(site: Site) -> list[tuple[str, str, OpenDuring]]:
 
 
 def hours_turned(given: Given) -> Uses:
-    """Those hours, and wherever they lead."""
+    """Return those hours, and wherever they lead."""
     found = by_hours(given.site)[:1]
     mine = alone(*(given.resource("hours", to.hours) for *_, to in found))
     return mine | leads(given, *(to for *_, to in found))
@@ -335,7 +335,7 @@ def groups_inside(site: Site) -> list[tuple[RingGroup, str]]:
 
 
 def all_groups(given: Given) -> Uses:
-    """Everybody in a ring group."""
+    """Name everybody in a ring group."""
     groups = [group.name for group, _ in groups_inside(given.site)]
     return leads(given, *map(ToRingGroup, groups))
 

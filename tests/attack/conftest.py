@@ -54,7 +54,7 @@ class Dialog:
     def request(
         self, method: str, by: Peer, *, sender: Peer | None = None, **more: object
     ) -> bytes:
-        """A request in the dialog in the name of a party, as a ``sender`` would write it."""
+        """Return a request in the dialog in the name of a party, as a ``sender`` would write it."""
         peer = sender or by
         down = by is self.caller
         said = self.answer if down else self.invite
@@ -88,7 +88,7 @@ class Edge:
         self.is_before_switch = host != ALONE_HOST
 
     def new_address(self) -> str:
-        """An address of the lab that nobody has used before."""
+        """Return an address of the lab that nobody has used before."""
         number = next(_addresses)
         address = f"10.78.{number // 250}.{number % 250 + 1}"
         change = [f"{address}/32", "dev", network.BRIDGE]
@@ -99,12 +99,12 @@ class Edge:
         return address
 
     def peer(self, transport: Transport = "udp", address: str | None = None, port: int = 0) -> Peer:
-        """Somebody at an address, a new one unless it is given."""
+        """Return somebody at an address, a new one unless it is given."""
         made = Peer(address or self.new_address(), (self.address, 5060), transport, port=port)
         return self._resources.enter_context(made)
 
     def account(self, number: str) -> Account:
-        """An extension and its password."""
+        """Return an extension and its password."""
         secrets = json.loads(self.operator.secrets.read_text())
         return Account(number, DOMAIN, secrets[f"extension/{number}"])
 
@@ -121,7 +121,7 @@ class Edge:
         return (answer.status or 0) if answer else 0
 
     def phone(self, number: str, transport: Transport = "udp") -> Peer:
-        """A raw phone of an extension, registered at a new address, and at no other."""
+        """Return a raw phone of an extension, registered at a new address, and at no other."""
         made = self.peer(transport)
         assert self.register(made, number, "*", extra=[("Expires", "0")]) == 200
         assert self.register(made, number) == 200
@@ -137,7 +137,7 @@ class Edge:
     def dialog(
         self, caller: str = "1000", callee: str = "1001", transport: Transport = "udp"
     ) -> Dialog:
-        """A call of two raw phones that is up."""
+        """Return a call of two raw phones that is up."""
         one, two = self.phone(caller, transport), self.phone(callee)
         assert self.invite(one, caller, callee, timeout=0.2, challenge=PATIENCE) is None
         invite = two.receive()

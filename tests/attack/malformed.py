@@ -138,7 +138,8 @@ _BODIES = {
 
 
 def _well_formed(peer: Peer, method: str, who: Account, challenge: str) -> bytes:
-    """A request as a phone would send it, with the password where a server has asked for it."""
+    """Return a request as a phone would send it, with the password where a server has asked for
+    it."""
     uri = f"sip:{who.domain}" if method == "REGISTER" else f"sip:1001@{who.domain}"
     kind, body = _BODIES.get(method, (None, b""))
     extra = [("Authorization", digest(who, method, uri, challenge))] if challenge else []

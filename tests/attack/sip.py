@@ -114,7 +114,7 @@ class Message:
         return [value for known, value in self.headers if known == name.lower()]
 
     def header(self, name: str) -> str:
-        """The first value of a header, or nothing."""
+        """Return the first value of a header, or nothing."""
         return next(iter(self.all(name)), "")
 
     @property
@@ -125,7 +125,8 @@ class Message:
 
 
 def render(start: str, headers: Headers, body: bytes = b"") -> bytes:
-    """A message with these headers and no others; Content-Length is added where it is not given."""
+    """Return a message with these headers and no others; Content-Length is added where it is not
+    given."""
     lines = [start, *(f"{name}: {value}" for name, value in headers)]
     if not any(_full(name) == "content-length" for name, _ in headers):
         lines.append(f"Content-Length: {len(body)}")
@@ -133,7 +134,7 @@ def render(start: str, headers: Headers, body: bytes = b"") -> bytes:
 
 
 def sdp(address: str, port: int = 45000) -> bytes:
-    """An offer of one audio stream at an address."""
+    """Return an offer of one audio stream at an address."""
     return (
         f"v=0\r\no=- 1 1 IN IP4 {address}\r\ns=-\r\nc=IN IP4 {address}\r\nt=0 0\r\n"
         f"m=audio {port} RTP/AVP 0 101\r\na=rtpmap:101 telephone-event/8000\r\n"
@@ -164,7 +165,7 @@ def digest(
     realm: str | None = None,
     user: str | None = None,
 ) -> str:
-    """The value of an Authorization header for a challenge.
+    """Return the value of an Authorization header for a challenge.
 
     ``qop=False`` answers as RFC 2069 did, ``count`` is the nonce count; ``realm`` and ``user`` are
     told instead of the challenge's and the account's.
@@ -274,7 +275,7 @@ class Peer:
         from_tag: str | None = None,
         to_tag: str | None = None,
     ) -> dict[str, str]:
-        """The headers that a well-formed request needs, by name, for the caller to bend."""
+        """Return the headers that a well-formed request needs, by name, for the caller to bend."""
         to_uri = f"<sip:{to if to is not None else user}@{domain}>"
         hop = f"SIP/2.0/{self.transport.upper()} {self.contact}"
         return {
@@ -304,7 +305,8 @@ class Peer:
         from_tag: str | None = None,
         to_tag: str | None = None,
     ) -> bytes:
-        """A request of :meth:`headers`, some ``changed`` (None: left out), and ``extra`` ones."""
+        """Return a request of :meth:`headers`, some ``changed`` (None: left out), and ``extra``
+        ones."""
         named: dict[str, str | None] = {
             **self.headers(
                 method,
@@ -324,7 +326,7 @@ class Peer:
         return render(f"{method} {uri} SIP/2.0", [*kept, *extra], body)
 
     def receive(self, timeout: float = PATIENCE) -> Message | None:
-        """The next message, or nothing within the time."""
+        """Return the next message, or nothing within the time."""
         deadline = time.monotonic() + timeout
         while True:
             if self._pending:
@@ -449,7 +451,7 @@ class Peer:
         self.send(render(f"SIP/2.0 {status}", [*kept, *headers], body))
 
     def _whole(self) -> list[Message]:
-        """The messages that have arrived in full on the connection."""
+        """Return the messages that have arrived in full on the connection."""
         out: list[Message] = []
         while True:
             # Empty lines between messages keep NAT open (RFC 5626).

@@ -16,7 +16,7 @@ pytestmark = pytest.mark.switchless
 
 
 def heard(peer: Peer, timeout: float = 0.7) -> list[Message]:
-    """All that reaches a peer, but what is said again."""
+    """Return all that reaches a peer, but what is said again."""
     return list({message.text: message for message in peer.messages(timeout)}.values())
 
 

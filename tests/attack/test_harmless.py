@@ -92,7 +92,7 @@ def peer(target: Target) -> Iterator[Callable[..., Peer]]:
 
 
 def asked(target: Target, peer: Peer, method: str, to: str, **more: object) -> Message | None:
-    """The final answer to a request without a password, or nothing."""
+    """Return the final answer to a request without a password, or nothing."""
     uri = str(more.pop("uri", f"sip:{to}@{target.domain}"))
     made = peer.request(method, uri, to=to, domain=target.domain, **more)  # type: ignore[arg-type]
     answer = peer.ask(made, 1)

@@ -126,7 +126,7 @@ class Dialog:
 
     peer: Peer
     ours: str
-    """Its own URI and tag, as From or To has them."""
+    """URI and tag of its own, as From or To has them."""
     theirs: str
     call_id: str
     target: str
@@ -135,7 +135,7 @@ class Dialog:
     answer: Message | None = field(default=None)
 
     def ask(self, method: str, *more: tuple[str, str], body: bytes = b"") -> Message | None:
-        """A request within the call, and its final answer."""
+        """Return a request within the call, and its final answer."""
         self.cseq += 1
         named = self.peer.headers(method)
         own = {"From": self.ours, "To": self.theirs, "Call-ID": self.call_id}
@@ -157,7 +157,7 @@ def uri_of(header: str) -> str:
 
 @contextmanager
 def registered(operator: Operator, lab: Lab, switch: str, number: str) -> Iterator[Peer]:
-    """A phone that says what it likes."""
+    """Give a phone that says what it likes."""
     with Peer(lab.gateway, (switch, 5060)) as peer:
         done = peer.login("REGISTER", f"sip:{DOMAIN}", account(operator, number), timeout=PATIENCE)
         assert done is not None
@@ -171,7 +171,7 @@ def registered(operator: Operator, lab: Lab, switch: str, number: str) -> Iterat
 
 
 def invited(peer: Peer, timeout: float = PATIENCE) -> Message:
-    """The next INVITE to a phone, which is told that it rings."""
+    """Return the next INVITE to a phone, which is told that it rings."""
     deadline = time.monotonic() + timeout
     while time.monotonic() < deadline:
         message = peer.receive(deadline - time.monotonic())
@@ -184,7 +184,7 @@ def invited(peer: Peer, timeout: float = PATIENCE) -> Message:
 
 
 def silence(peer: Peer, timeout: float = 3) -> None:
-    """Nobody is called here."""
+    """Make sure that nobody is called here."""
     for message in peer.messages(timeout):
         assert message.method != "INVITE", message.text
 
@@ -216,7 +216,7 @@ def call(
     timeout: float = 10,
     challenge: float | None = None,
 ) -> Message | None:
-    """The final answer to an extension's INVITE."""
+    """Return the final answer to an extension's INVITE."""
     return peer.login(
         "INVITE",
         f"sip:{to}@{DOMAIN}",
@@ -400,7 +400,7 @@ def test_headers_stay_where_they_were_written(operator: Operator, lab: Lab, swit
 
 
 def from_outside(lab: Lab, switch: str, caller: str, *extra: tuple[str, str]) -> None:
-    """A carrier's call to the DID of 1002, which nobody waits for."""
+    """Make a carrier's call to the DID of 1002, which nobody waits for."""
     with Peer(lab.gateway, (switch, 5080), port=CARRIER) as carrier:
         asked = carrier.request(
             "INVITE",

@@ -330,7 +330,7 @@ def test_malformed_messages_at_the_edges_tls_end_no_call(
 
 
 def scanned(address: str) -> set[int]:
-    """The TCP ports of all there are that answer, as a scanner of the world's finds them."""
+    """Return the TCP ports of all there are that answer, as a scanner of the world's finds them."""
     assert NMAP
     every = ["-n", "-Pn", "-sS", "-p-", "--min-rate", "15000", "--max-retries", "2", "-oX", "-"]
     done = subprocess.run([NMAP, *every, address], capture_output=True, text=True, check=True)

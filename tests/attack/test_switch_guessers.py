@@ -77,7 +77,7 @@ class Switch:
         self.address = next(one.address for one in operator.lab.hosts if one.name == HOST)
 
     def at(self, address: str | None = None) -> str:
-        """An address of this machine, one that nobody has used before unless it is given."""
+        """Return an address of this machine, one that nobody has used before unless it is given."""
         if address is None:
             number = next(_numbers)
             address = f"10.79.{number // 250}.{number % 250 + 1}"
@@ -89,12 +89,12 @@ class Switch:
         return address
 
     def peer(self, address: str | None = None, transport: Transport = "udp") -> Peer:
-        """Somebody at an address."""
+        """Return somebody at an address."""
         made = Peer(address or self.at(), (self.address, 5060), transport)
         return self._resources.enter_context(made)
 
     def account(self, number: str) -> Account:
-        """An extension and its password."""
+        """Return an extension and its password."""
         secrets = json.loads(self.operator.secrets.read_text())
         return Account(number, DOMAIN, secrets[f"extension/{number}"])
 
@@ -104,7 +104,7 @@ class Switch:
         return (done.status or 0) if done else 0
 
     def phone(self, number: str, address: str | None = None) -> Peer:
-        """A phone that has registered."""
+        """Return a phone that has registered."""
         made = self.peer(address)
         assert self.register(made, number) == 200
         listed = f"nft list set inet {bans.TABLE} logins4"
@@ -120,7 +120,7 @@ class Switch:
         return {who.rpartition("@")[2]: left for who, left in json.loads(said).items()}
 
     def becomes_banned(self, address: str) -> int:
-        """For how long it is shut out, once it is."""
+        """Tell for how long it is shut out, once it is."""
         return eventually(self.banned, lambda found: address in found, f"{address} banned")[address]
 
     def lift(self, address: str) -> None:
@@ -128,7 +128,7 @@ class Switch:
         assert main(["bans", str(self.operator.inventory), HOST, "--lift", address]) == 0
 
     def counted(self, text: str) -> int:
-        """How many lines of the program hold a text."""
+        """Return how many lines of the program hold a text."""
         said = self.operator.ssh(HOST, "journalctl -u callcenter-bans -o cat --no-pager")
         return said.count(text)
 

@@ -118,7 +118,7 @@ def configure(
 
 
 def _packages() -> dict[str, bytes]:
-    """The .deb files of vanilla's configuration and of what its packages bring with it."""
+    """Return the .deb files of vanilla's configuration and of what its packages bring with it."""
     folder = Path(LocalPackages().path)
     meta = next(folder.glob("freeswitch-meta-vanilla_*.deb"))
     shown = subprocess.run(

@@ -46,7 +46,7 @@ def containers(command: Command) -> dict[str, str]:
 
 
 def left(command: Command) -> list[str]:
-    """All that is on this machine of a lab."""
+    """Return all that is on this machine of a lab."""
     notices = [
         str(path) for path in Path("/run/callcenter-lab").glob(f"*.{command.lab.namespace}.*")
     ]

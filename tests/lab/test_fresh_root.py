@@ -138,7 +138,7 @@ def fresh(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Fresh]:
 
 
 def passed(report: Path) -> int:
-    """How many tests of a JUnit report passed."""
+    """Return how many tests of a JUnit report passed."""
     [suite] = ElementTree.parse(report).getroot().iter("testsuite")
     count = {key: int(suite.get(key, 0)) for key in ("tests", "failures", "errors", "skipped")}
     assert count["failures"] == count["errors"] == 0

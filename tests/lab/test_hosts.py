@@ -31,7 +31,7 @@ def mounts(path: Path) -> list[str]:
 
 
 def outer_network() -> str:
-    """All that the outer network namespace holds, but counters and lifetimes."""
+    """Return all that the outer network namespace holds, but counters and lifetimes."""
     parts = (
         ["ip", "-o", "link"],
         ["ip", "-4", "-o", "address"],
@@ -43,7 +43,7 @@ def outer_network() -> str:
 
 
 def traces(command: Command) -> list[str]:
-    """All that is on this machine of a lab."""
+    """Return all that is on this machine of a lab."""
     lab = command.lab
     found = [str(pid) for pid in pids(command)]
     found += mounts(lab.state)

@@ -50,7 +50,7 @@ class Screen:
 
 @contextmanager
 def screen(*words: str) -> Iterator[Screen]:
-    """The program on a terminal of 120 columns; it is ended with the terminal."""
+    """Give the program on a terminal of 120 columns; it is ended with the terminal."""
     ours, theirs = pty.openpty()
     fcntl.ioctl(theirs, termios.TIOCSWINSZ, struct.pack("HHHH", 30, 120, 0, 0))
     process = subprocess.Popen(

@@ -89,6 +89,7 @@ FIRST = (
     "dialplan",
     "web_phone",
     "queues",
+    "front_door",
     "ci_examples",
     "fax_tls",
 )
@@ -96,7 +97,7 @@ FIRST = (
 
 
 def in_order(items: list[pytest.Item], seed: int | None) -> list[pytest.Item]:
-    """All items, file by file: the longest first, or in an order that ``seed`` decides."""
+    """Return all items, file by file: the longest first, or in an order that ``seed`` decides."""
     files: dict[Path, list[pytest.Item]] = {}
     for item in items:
         files.setdefault(item.path, []).append(item)
@@ -212,7 +213,7 @@ class Run:
 
 
 def with_options(ssh: list[str], *options: str) -> list[str]:
-    """A command of ``Lab.ssh`` with options of its own."""
+    """Return a command of ``Lab.ssh`` with options of its own."""
     return [ssh[0], *options, *ssh[1:]]
 
 
@@ -251,15 +252,15 @@ class Operator:
         )
 
     def command(self, *options: str) -> list[str]:
-        """The command line of a deploy."""
+        """Return the command line of a deploy."""
         return [str(COMMAND), *options, str(self.inventory), "deploy/callcenter.py"]
 
     def environment(self) -> dict[str, str]:
-        """What the command needs of the environment."""
+        """Return what the command needs of the environment."""
         return {**os.environ, "PYTHONPATH": str(self.repository)}
 
     def start(self, *options: str) -> subprocess.Popen[str]:
-        """A deploy that goes on while the test does something else."""
+        """Return a deploy that goes on while the test does something else."""
         spent["deploys"] += 1
         return subprocess.Popen(
             self.command(*options),
@@ -346,7 +347,7 @@ class Operator:
                 )
 
     def own_repository(self) -> Path:
-        """A fresh copy of the repository that a test may break."""
+        """Return a fresh copy of the repository that a test may break."""
         copy = self.folder / "repository"
         shutil.rmtree(copy, ignore_errors=True)
         for name in ("callcenter", "roles", "templates", "deploy"):

@@ -35,11 +35,11 @@ __all__ = [
 ]
 
 ECHO_HZ = 4000 - CALLER_HZ
-"""What comes of a caller's tone with every second sample negated: no echo on the way does that."""
+"""Frequency of a caller's tone with every second sample negated: no echo on the way does that."""
 
 
 def announced(call: Call) -> set[str]:
-    """Where the switch says in SDP and in Contact that it is reached."""
+    """Return where the switch says in SDP and in Contact that it is reached."""
     return {call.remote_address[0], *contacts(call)}
 
 
@@ -51,13 +51,13 @@ class Somebody:
     domain: str
     password: str = ""
     server: str | None = None
-    """Where an extension registers. A carrier has none."""
+    """Server at which an extension registers. A carrier has none."""
     where: nat.Place = "internet"
     transport: Transport = "udp"
     port: int | None = None
     certificates: Path | None = None
     calls: str | None = None
-    """Whom; default: is called."""
+    """Number to call; default: is called."""
 
 
 @dataclass(frozen=True)
@@ -119,7 +119,7 @@ def far_people(lab: str) -> Iterator[Caller]:
 
 
 def talk(call: Call, theirs: Far, told: str, they_are_told: str) -> None:
-    """Both hear each other until we hang up, and each was told this address of the switch."""
+    """Hear each other until we hang up, each being told this address of the switch."""
     call.play(CALLER_HZ)
     assert_heard(call, CALLEE_HZ, 1)
     assert announced(call) == {told}
@@ -171,7 +171,7 @@ class TlsCarrier:
         return register
 
     def wait(self, begin: str) -> Message:
-        """The next message that begins so; those before it are passed over."""
+        """Return the next message that begins so; those before it are passed over."""
         while not (message := self._next()).text.startswith(begin):
             pass
         return message

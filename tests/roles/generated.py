@@ -149,7 +149,7 @@ class Generator:
         return self.pick.random() < share
 
     def _some(self, of: Iterable[Any], least: int = 0) -> list[Any]:
-        """A few, in some order."""
+        """Return a few, in some order."""
         known = list(of)
         return self.pick.sample(known, self.pick.randint(least, len(known)))
 

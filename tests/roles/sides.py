@@ -144,7 +144,7 @@ class Side:
         )
 
     def _heard(self) -> list[tuple[str, tuple[str, int], list[int]]]:
-        """All that came with SDP: how it begins, where voice is wanted, the codecs."""
+        """Return all that came with SDP: how it begins, where voice is wanted, the codecs."""
         text = self.messages.read_text().replace("\r", "") if self.messages.exists() else ""
         found = []
         for block in re.split(r"\n-{20,} ", text):
@@ -156,7 +156,7 @@ class Side:
         return found
 
     def told(self, begin: str) -> tuple[tuple[str, int], list[int]]:
-        """Where the voice is wanted, and the codecs, once a message with SDP has come."""
+        """Return where the voice is wanted, and the codecs, once a message with SDP has come."""
         # SIPp writes down what it is told, and tells nobody.
         eventually(
             self._heard,
@@ -174,7 +174,7 @@ class Side:
             time.sleep(0.02)
 
     def hears(self, codec: int) -> bytes:
-        """The next voice of this codec."""
+        """Return the next voice of this codec."""
         while True:
             packet = self.voice.recv(2048)
             if packet[1] & 0x7F == codec:
@@ -182,7 +182,7 @@ class Side:
 
 
 def side(port: int) -> Any:
-    """A fixture: somebody at a port of this machine."""
+    """Return a fixture: somebody at a port of this machine."""
 
     @pytest.fixture
     def made(lab: Lab, tmp_path: Path) -> Iterator[Side]:
@@ -195,7 +195,7 @@ def side(port: int) -> Any:
 
 @contextmanager
 def answering(side: Side, codec: int, *, early: bool = False, announces: int = 0) -> Iterator[None]:
-    """Whoever is called answers with one codec, and says so before if wanted, by so many
+    """Answer as whoever is called, with one codec, and says so before if wanted, by so many
     milliseconds."""
     text = '<recv request="INVITE"/>\n'
     if early:
@@ -216,7 +216,7 @@ def answering(side: Side, codec: int, *, early: bool = False, announces: int = 0
 
 @contextmanager
 def refusing(side: Side, codec: int) -> Iterator[None]:
-    """Whoever is called says something for half a second, and is busy."""
+    """Say something for half a second as whoever is called, and be busy."""
     text = '<recv request="INVITE"/>\n'
     text += _REPLY.format(status="183 Session Progress", more="") + side.sdp(codec)
     text += '<pause milliseconds="500"/>\n'
@@ -241,7 +241,8 @@ def calling(
     caller: str = "+49405550000",
     headers: str = "",
 ) -> Iterator[None]:
-    """Somebody calls a number, offers these codecs, and has an answer: an extension, or a carrier
+    """Give somebody calls a number, offers these codecs, and has an answer: an extension, or a
+    carrier
     whom the switch knows by its address, with headers of its own. The switch ends the call."""
     switch = next(one.address for one in operator.lab.hosts if one.name == operator.hosts[0])
     common = {"to": to, "domain": DOMAIN, "user": user or caller, "uri": f"{to}@{DOMAIN}"}
@@ -274,7 +275,7 @@ def calling(
 
 
 def registered(operator: Operator, side: Side, user: str) -> None:
-    """An extension's phone registers, and will be called at the side's port."""
+    """Register an extension's phone, which will be called at the side's port."""
     switch = next(one.address for one in operator.lab.hosts if one.name == operator.hosts[0])
     password = json.loads(operator.secrets.read_text())[f"extension/{user}"]
     common = {"to": user, "domain": DOMAIN, "user": user, "method": "REGISTER", "uri": DOMAIN}
@@ -313,7 +314,7 @@ def in_turn(operator: Operator, user: str, numbers: Iterable[str]) -> list[str]:
 
 
 def pass_through(one: Side, other: Side, codec: int) -> None:
-    """What each says the other hears, byte by byte."""
+    """Make sure that each hears what the other says, byte by byte."""
     voices = {one: bytes(range(20)), other: bytes(range(100, 120))}
     to_one, _ = one.told("SIP/2.0 200")
     to_other, _ = other.told("INVITE")

@@ -57,7 +57,7 @@ ADDRESS, SERVICE, POINTER = 1, 33, 35
 
 
 def state_of(operator: Operator, host: str) -> str:
-    """All that a deploy could have changed for good."""
+    """Return all that a deploy could have changed for good."""
     return operator.ssh(
         host,
         "dpkg-query -W; find /etc /usr /var/lib /srv /root -xdev ! -path '/var/lib/systemd/*' "
@@ -71,7 +71,7 @@ def state_of(operator: Operator, host: str) -> str:
 
 
 def refused(operator: Operator, *options: str, only: str | None = None) -> Run:
-    """A run that fails before it has changed any host, or the only one that it is about."""
+    """Return a run that fails before it has changed any host, or the only one that it is about."""
     hosts = operator.hosts if only is None else (only,)
     before = {host: state_of(operator, host) for host in hosts}
     limit = () if only is None else ("--limit", only)
@@ -88,7 +88,7 @@ def refused(operator: Operator, *options: str, only: str | None = None) -> Run:
 
 
 def sentence(run: Run, host: str, begin: str) -> str:
-    """The one line about a host that says why."""
+    """Return the one line about a host that says why."""
     lines = [line for line in run.output.splitlines() if f"[{host}]" in line and begin in line]
     assert len(lines) == 1, run.output
     return lines[0]
@@ -106,7 +106,7 @@ _LISTEN = (
 def listening(
     operator: Operator, host: str, port: int, address: str = "0.0.0.0", kind: str = "STREAM"
 ) -> Iterator[None]:
-    """A service of somebody else's on a host."""
+    """Give a service of somebody else's on a host."""
     script = _LISTEN.format(
         kind=kind,
         address=address,
@@ -161,8 +161,8 @@ def phone_of(
     srtp: Srtp | None = None,
     answers_itself: bool = False,
 ) -> Phone:
-    """A registered phone of an extension of a host, which it reaches at its own address or at
-    ``server``."""
+    """Return a registered phone of an extension of a host, which it reaches at its own address or
+    at ``server``."""
     phone = exchange.phone(
         number,
         json.loads(operator.secrets.read_text())[f"extension/{number}"],
@@ -201,7 +201,7 @@ def phones_at(
 
 
 def contacts(call: Call) -> set[str]:
-    """Where the switch says that it is reached."""
+    """Return where the switch says that it is reached."""
     said = [message.header("contact") for message in call.messages if not message.sent]
     return {one.partition("@")[2].partition(":")[0] for one in said if "@" in one}
 
@@ -213,7 +213,7 @@ def forget_phones(operator: Operator, host: str, number: str) -> None:
 
 
 def verify(operator: Operator, only: str, report: Path) -> subprocess.CompletedProcess[str]:
-    """The operator's third habit, on a few of its tests."""
+    """Return the operator's third habit, on a few of its tests."""
     return subprocess.run(
         [
             *(sys.executable, "-m", "pytest", "tests/acceptance", "-q", "-k", only),
@@ -235,7 +235,8 @@ def connected(operator: Operator, host: str, exchange: Exchange) -> tuple[Call, 
 
 
 def put_through(caller: Phone, callee: Phone, number: str) -> tuple[Call, Call]:
-    """A call of a number that rings a phone; each plays a tone of its own and hears the other's."""
+    """Return a call of a number that rings a phone; each plays a tone of its own and hears the
+    other's."""
     call = caller.call(number)
     answered = callee.incoming().answer()
     call.wait_established()
@@ -248,7 +249,7 @@ def put_through(caller: Phone, callee: Phone, number: str) -> tuple[Call, Call]:
 
 
 def still_talking(call: Call, answered: Call) -> None:
-    """The call is up and both sides hear each other now."""
+    """Make sure that the call is up and both sides hear each other now."""
     for side, tone in ((call, CALLEE_HZ), (answered, CALLER_HZ)):
         assert not side.ended
         side.forget()
@@ -309,7 +310,7 @@ def name_server(
 
 @contextmanager
 def watching(operator: Operator, *words: str) -> Iterator[subprocess.Popen[str]]:
-    """A command of ours as typed, while it goes on, and no longer than a test may wait."""
+    """Give a command of ours as typed, while it goes on, and no longer than a test may wait."""
     with subprocess.Popen(
         [sys.executable, "-m", "callcenter", *words, "--site", str(operator.inventory)],
         cwd=ROOT,

@@ -26,7 +26,7 @@ EXTENSIONS = "*Extension.range(1000, 1009, ring_seconds=20, pickup_groups=['a'])
 
 
 def described(rings: int = 10) -> str:
-    """A Site with two agents."""
+    """Return a Site with two agents."""
     text = SITE.replace(RANGE, EXTENSIONS).replace("media=", SERVICES.lstrip(), 1)
     return text.replace("RINGS", str(rings))
 
@@ -65,7 +65,7 @@ def is_free(operator: Operator, agent: str) -> None:
 
 
 def is_rung(exchange: Exchange, phones: dict[str, Phone], agent: str) -> None:
-    """A caller of the queue rings this agent, who takes the call."""
+    """Ring this agent as a caller of the queue, who takes the call."""
     call = phones["1000"].call("7000")
     call.wait_established()
     agents = [phones[number] for number in ("1001", "1002")]

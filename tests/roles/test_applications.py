@@ -27,7 +27,7 @@ from tests.roles.support import CALLEE_HZ, CALLER_HZ, connected, phone_of, still
 HOST = "applications1"
 EXAMPLES = ROOT / "examples/event_socket"
 PYTHON = ROOT / ".venv-examples/bin/python"
-"""What the examples are written with asks for other versions than ours does."""
+"""Interpreter of the examples, whose library asks for other versions than ours does."""
 PORT, SOCKET = 8084, 18021
 PROMPT_HZ = 880
 STARTS = PATIENCE
@@ -74,7 +74,7 @@ def operator(operator_of: Callable[..., Operator], site: str) -> Operator:
 
 
 ALLOWED = f'restrict,port-forwarding,permitlisten="127.0.0.1:{PORT}",permitopen="127.0.0.1:8021"'
-"""As docs/applications.md has it."""
+"""Settings that docs/applications.md has."""
 
 
 @pytest.fixture(scope="module")
@@ -141,7 +141,7 @@ class Program:
             return None
 
     def wait(self, timeout: float = STARTS) -> int:
-        """Its exit status."""
+        """Return its exit status."""
         return self._process.wait(timeout)
 
     def __enter__(self) -> Self:
@@ -207,7 +207,7 @@ def secret_of(operator: Operator, name: str) -> str:
 
 
 def ring_otherwise(call_to: str, at: Callable[[str], Phone]) -> None:
-    """The call goes on to 1002, and both hear each other."""
+    """Let the call go on to 1002, where both hear each other."""
     caller, other = at("1000"), at("1002")
     call = caller.call(call_to)
     answered = other.incoming().answer()
@@ -220,7 +220,7 @@ def ring_otherwise(call_to: str, at: Callable[[str], Phone]) -> None:
 
 @contextmanager
 def listens(do: Callable[[socket.socket], None]) -> Iterator[None]:
-    """An application that is not what it should be, beyond the tunnel."""
+    """Give an application that is not what it should be, beyond the tunnel."""
     served: list[bool] = []
     with socket.create_server(("127.0.0.1", PORT)) as server:
         server.settimeout(PATIENCE)
@@ -355,7 +355,7 @@ def test_click_to_call_example(
 
 
 def said_to(password: str, *commands: str, user: str) -> list[str]:
-    """What a user of the Event Socket is answered."""
+    """Return what a user of the Event Socket is answered."""
     answers: list[str] = []
     with socket.create_connection(("127.0.0.1", SOCKET)) as connection:
         file = connection.makefile("rwb")

@@ -70,7 +70,7 @@ EXTENSIONS = (
 
 
 BELOW = Decimal("-0.60")
-"""Where a call has ended at the latest: six seconds after zero, with a beat each second."""
+"""Balance at which a call has ended at the latest: six seconds below zero, a beat each second."""
 
 
 def tone(path: Path, hertz: int) -> None:
@@ -111,7 +111,7 @@ def exchange(lab: Lab) -> Iterator[Exchange]:
 
 
 def billing(operator: Operator, *words: str) -> tuple[int, str]:
-    """The command of an operator, and what it said."""
+    """Return the command of an operator, and what it said."""
     done = subprocess.run(
         [
             *(sys.executable, "-m", "callcenter", "billing", *words),
@@ -134,8 +134,8 @@ def balance(operator: Operator, account: str = "family") -> Decimal:
 
 
 def booked(operator: Operator, account: str = "family") -> Decimal:
-    """The balance as the database has it now: the command takes seconds where all is busy, and a
-    call that is charged does not wait."""
+    """Return the balance as the database has it now: the command takes seconds where all is busy,
+    and a call that is charged does not wait."""
     ask = f"SELECT balance FROM billing_accounts WHERE name = '{account}'"
     told = operator.ssh(HOST, f'cd / && runuser -u freeswitch -- psql -qAt callcenter -c "{ask}"')
     return Decimal(told.strip())
@@ -452,7 +452,7 @@ def test_off_it_is_gone_and_the_money_stays(
 
 
 def off(text: str) -> str:
-    """The same Site without billing: its trunk and routes stay."""
+    """Return the same Site without billing: its trunk and routes stay."""
     begin, end = text.index("    database="), text.index("    media=")
     return re.sub(r', account="[a-z]+"', "", text[:begin] + text[end:])
 

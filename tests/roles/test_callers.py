@@ -76,13 +76,13 @@ def exchange(lab: Lab) -> Iterator[Exchange]:
 
 
 def at(operator: Operator) -> str:
-    """Where carriers call the switch."""
+    """Return where carriers call the switch."""
     address = next(host.address for host in operator.lab.hosts if host.name == HOST)
     return f"{address}:5080"
 
 
 def shown_on(answered: Call) -> str:
-    """What a phone shows of a caller: name and number."""
+    """Return what a phone shows of a caller: name and number."""
     invite = invite_of(answered)
     found = re.match(r'"?([^"<]*?)"? *<sip:([^@>]*)', invite.header("from"))
     assert found, invite.header("from")

@@ -108,7 +108,7 @@ def exchange(lab: Lab) -> Iterator[Exchange]:
 
 
 def counted(operator: Operator, cap: str, what: str) -> str:
-    """What the switch has counted of a cap."""
+    """Return what the switch has counted of a cap."""
     asked = f"SELECT {what} FROM counted WHERE cap = '{cap}'"
     script = (
         f"import sqlite3; file = sqlite3.connect('file:{paths.CAPS_DATABASE}?mode=ro', uri=True); "
@@ -120,7 +120,7 @@ def counted(operator: Operator, cap: str, what: str) -> str:
 def outside(
     operator: Operator, exchange: Exchange, by: str, number: str, called: str
 ) -> tuple[Call, Call]:
-    """A call that somebody outside has answered."""
+    """Return a call that somebody outside has answered."""
     world = exchange.phone(called)
     call = phone_of(operator, HOST, exchange, by).call(number)
     answered = world.incoming().answer()

@@ -128,7 +128,7 @@ def out(
     operator: Operator, exchange: Exchange, dialled: str, sent: str, caller: str = "1000",
     transport: Transport = "udp",
 ) -> tuple[Call, Call]:  # fmt: skip
-    """A call of an extension to somebody behind the carrier, who has answered."""
+    """Return a call of an extension to somebody behind the carrier, who has answered."""
     people = exchange.phone(sent, transport=transport)
     call = phone_of(operator, HOST, exchange, caller).call(dialled)
     answered = people.incoming().answer()
@@ -275,7 +275,7 @@ KEY = (697, 1209)
 
 
 def has_key(pcm: Pcm) -> bool:
-    """Both tones together, for fifty milliseconds."""
+    """Return both tones together, for fifty milliseconds."""
     count = pcm.rate // 20
     for start in range(0, len(pcm.samples) - count, count):
         part = pcm.samples[start : start + count].astype(float)
@@ -286,7 +286,7 @@ def has_key(pcm: Pcm) -> bool:
 
 
 def tones() -> Iterator[bytes]:
-    """The key as PCMU, a quarter of a second, packet by packet."""
+    """Yield the key as PCMU, a quarter of a second, packet by packet."""
     for start in range(0, 2000, 160):
         yield bytes(
             ulaw(sum(0.2 * math.sin(2 * math.pi * hz * n / 8000) for hz in KEY))
@@ -295,7 +295,7 @@ def tones() -> Iterator[bytes]:
 
 
 def ulaw(level: float) -> int:
-    """A sample from -1 to 1 as ITU-T G.711 writes it."""
+    """Return a sample from -1 to 1 as ITU-T G.711 writes it."""
     size = min(int(abs(level) * 32635) + 132, 32767)
     exponent = size.bit_length() - 8
     return ~((level < 0) << 7 | exponent << 4 | size >> (exponent + 3) & 15) & 255

@@ -25,7 +25,7 @@ PROXY, REGISTRAR, PEOPLE, LOOKED_UP, POINTED = 5091, 5060, 5066, 5093, 5095
 ANNOUNCING = 5097
 """Port of a carrier that plays something before the answer."""
 DOMAIN = "ims.carrier.test"
-"""In no name server: it stands in SIP alone."""
+"""Domain that is in no name server: it stands in SIP alone."""
 PCMU = 0
 PASSWORD = "the-carriers-own-choice"
 """Begins each account's password; its name follows."""
@@ -146,7 +146,7 @@ def registered(operator: Operator, trunk: str) -> None:
 
 
 def invite_of(answered: Call) -> Message:
-    """The INVITE that a call came with."""
+    """Return the INVITE that a call came with."""
 
     def came() -> list[Message]:
         return [one for one in answered.messages if one.method == "INVITE" and not one.sent]

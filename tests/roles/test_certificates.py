@@ -94,7 +94,7 @@ class Pebble:
             return probe.connect_ex((self.address, port)) == 0
 
     def root(self) -> str:
-        """The certificate of the authority that signs."""
+        """Return the certificate of the authority that signs."""
         asked = ssl.create_default_context(cafile=self.authority.file)
         plain = socket.create_connection((self.address, MANAGEMENT), timeout=60)
         with asked.wrap_socket(plain, server_hostname=DIRECTORY) as tls:
@@ -132,7 +132,7 @@ class Certified:
         )
 
     def shown(self, port: int = PORT) -> x509.Certificate:
-        """The certificate that a phone is shown which knows the authorities, and checks the
+        """Return the certificate that a phone is shown which knows the authorities, and checks the
         name."""
         asked = ssl.create_default_context(cafile=self.known)
         plain = socket.create_connection((self.address, port), timeout=60)
@@ -146,7 +146,7 @@ class Certified:
         return self.operator.ssh(HOST, command)
 
     def pids(self) -> str:
-        """The main processes of what reads the certificate."""
+        """Return the main processes of what reads the certificate."""
         services = f"{paths.KAMAILIO_UNIT} {paths.WEB_UNIT.rpartition('/')[2]}"
         return self.ssh(f"systemctl show --value -p MainPID {services}")
 

@@ -80,10 +80,10 @@ SEEN = (
 )
 """Applications that say where a call goes."""
 STAYS = ("echo", "voicemail", "conference", "rxfax", "valet_park", "read")
-"""Those in which it would stay: it is ended."""
+"""Applications in which it would stay: it is ended."""
 
 Step = tuple[str, ...]
-"""Something that a call meets: its kind, and which one."""
+"""Thing that a call meets: its kind, and which one."""
 
 CODES = {"UNALLOCATED_NUMBER": "404", "OUTGOING_CALL_BARRED": "403", "CALL_REJECTED": "603"}
 KINDS = ("voicemail", *map(word_of, SERVICES))
@@ -107,7 +107,7 @@ SKIPPED = (
 
 
 def said(site: Site, call: Dialled, closed: frozenset[str], now: datetime.datetime) -> list[Step]:
-    """What ``route`` says of a call, step by step."""
+    """Return what ``route`` says of a call, step by step."""
     way = {"trunk": call.trunk, "outsider": call.caller} if call.trunk else {"caller": call.caller}
     out: list[Step] = []
     try:
@@ -122,7 +122,8 @@ def said(site: Site, call: Dialled, closed: frozenset[str], now: datetime.dateti
 def _unregistered(
     site: Site, lines: Iterator[str], now: datetime.datetime, closed: frozenset[str]
 ) -> Iterator[str]:
-    """The lines, but where an extension has a way of its own while it has no phone: that way."""
+    """Yield the lines, but where an extension has a way of its own while it has no phone: that
+    way."""
     number = ""
     for line in lines:
         yield line
@@ -136,8 +137,8 @@ def _unregistered(
 
 
 def _step(site: Site, line: str) -> Iterator[Step]:
-    """The steps of one line; ``to`` are the trunks that are tried, before it is known what each is
-    sent."""
+    """Yield the steps of one line; ``to`` are the trunks that are tried, before it is known what
+    each is sent."""
 
     def found(expression: str) -> re.Match[str] | None:
         return re.fullmatch(expression, line)
@@ -199,7 +200,7 @@ def _step(site: Site, line: str) -> Iterator[Step]:
 
 
 def _as_sent(site: Site, call: Dialled, steps: Sequence[Step]) -> list[Step]:
-    """The same with what each carrier is sent, and shown."""
+    """Return the same with what each carrier is sent, and shown."""
     out: list[Step] = []
     by, is_urgent = call.caller, False
     for index, step in enumerate(steps):
@@ -233,10 +234,10 @@ class Trace:
 
     steps: list[Step] = field(default_factory=list)
     stored: list[str] = field(default_factory=list)
-    """What has been put into FreeSWITCH's own database."""
+    """Lines that have been put into FreeSWITCH's own database."""
     caller: tuple[str, str] | None = None
     is_over: bool = False
-    """True once it has come to where it would stay: what it does while it is ended is nothing."""
+    """Fact that it has come to where it would stay: what it does while it is ended is nothing."""
     _is_ending: bool = False
 
     def meets(self, event: Mapping[str, str]) -> None:
@@ -326,7 +327,7 @@ def addresses(lab: Lab) -> Iterator[dict[str, str]]:
 
 @contextmanager
 def carrier(address: str) -> Iterator[None]:
-    """Somebody who takes no call."""
+    """Give somebody who takes no call."""
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as listening:
         listening.bind((address, 5060))
 
@@ -535,7 +536,7 @@ def test_route_and_freeswitch_agree(
 def compared(
     seed: int, call: Dialled, told: Sequence[Step], trace: Trace, status: int
 ) -> Iterator[str]:
-    """What does not agree."""
+    """Yield what does not agree."""
     shown = [one[1:] for one in told if one[0] == "caller"]
     told = [one for one in told if one[0] != "caller"]
     steps = ordered(trace.steps, told)

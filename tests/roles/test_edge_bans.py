@@ -69,12 +69,12 @@ def guess(peer: Peer, user: str, password: str, timeout: float = PATIENCE) -> in
 
 
 def right(operator: Operator, user: str) -> str:
-    """An extension's password."""
+    """Return an extension's password."""
     return str(json.loads(operator.secrets.read_text())[f"extension/{user}"])
 
 
 def listed(operator: Operator, capsys: pytest.CaptureFixture[str]) -> str:
-    """What the operator's command prints."""
+    """Return what the operator's command prints."""
     capsys.readouterr()
     assert main(["bans", str(operator.inventory)]) == 0
     return capsys.readouterr().out

@@ -134,7 +134,7 @@ def test_a_restart_forgets_no_phone(operator: Operator, exchange: Exchange, end:
 
 
 def raw_phone(operator: Operator, number: str) -> Peer:
-    """A phone of an extension that does what a test says, registered."""
+    """Return a phone of an extension that does what a test says, registered."""
     server = next(one.address for one in operator.lab.hosts if one.name == HOST)
     peer = Peer(operator.lab.gateway, (server, 5060))
     password = json.loads(operator.secrets.read_text())[f"extension/{number}"]
@@ -146,7 +146,7 @@ def raw_phone(operator: Operator, number: str) -> Peer:
 
 
 def rung(peer: Peer) -> Message:
-    """The call that a raw phone is rung by."""
+    """Return the call that a raw phone is rung by."""
     invite = peer.receive(PATIENCE)
     assert invite is not None
     assert invite.method == "INVITE"

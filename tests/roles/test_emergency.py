@@ -79,7 +79,7 @@ class Carrier(Peer):
         return message if self._calls.setdefault(message.header("call-id"), self) is self else None
 
     def called(self) -> Message:
-        """The next INVITE."""
+        """Return the next INVITE."""
         until = time.monotonic() + PATIENCE
         while time.monotonic() < until:
             message = self.receive(5)

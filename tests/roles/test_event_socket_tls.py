@@ -91,7 +91,7 @@ class Program:
         return (head + (self.file.read(lengths[0]) if lengths else b"")).decode()
 
     def says(self, command: str) -> str:
-        """A command, and what is answered."""
+        """Return a command, and what is answered."""
         self.file.write(f"{command}\n\n".encode())
         self.file.flush()
         return self.hears()

@@ -59,7 +59,7 @@ RAW, TONES, MAILED = "030555000", "030555001", "030555002"
 
 
 def page(seed: int, rows: int) -> Page:
-    """A page of bars whose every row differs: 1 is black."""
+    """Return a page of bars whose every row differs: 1 is black."""
     made = np.zeros((rows, WIDTH), np.uint8)
     starts = np.random.default_rng(seed).integers(0, WIDTH - 200, (rows, 6))
     for row, line in enumerate(starts):
@@ -96,7 +96,7 @@ def tiff(pages: list[Page]) -> bytes:
 
 
 def pages_of(text: bytes) -> list[Page]:
-    """The pages of an uncompressed TIFF."""
+    """Return the pages of an uncompressed TIFF."""
     order = {b"II": "<", b"MM": ">"}[text[:2]]
     (at,) = struct.unpack_from(f"{order}I", text, 4)
     found = []
@@ -146,7 +146,7 @@ def document(tmp_path: Path) -> Path:
 
 
 def start(near: Operator, number: str, file: Path, *options: str) -> subprocess.Popen[str]:
-    """The command, as an operator types it."""
+    """Return the command, as an operator types it."""
     command = ("fax", "send", str(near.inventory), number, str(file), *options)
     return subprocess.Popen(
         (sys.executable, "-m", "callcenter", *command),
@@ -164,7 +164,7 @@ def send(near: Operator, number: str, file: Path, *options: str) -> tuple[int | 
 
 
 def kept(operator: Operator, host: str, folder: str, ending: str, many: int = 1) -> list[str]:
-    """The files in a folder of faxes, once there are so many."""
+    """Return the files in a folder of faxes, once there are so many."""
     files = f"ls -d {paths.FAXES}/{folder}/*{ending} 2>/dev/null"
     return until(lambda: operator.ssh(host, files).split(), lambda found: len(found) == many)
 
@@ -174,7 +174,7 @@ LOG = "journalctl -t callcenter-fax -o cat --no-pager"
 
 
 def decoded(operator: Operator, host: str, file: str) -> list[Page]:
-    """The pages of a TIFF on a host, as its libtiff decodes them."""
+    """Return the pages of a TIFF on a host, as its libtiff decodes them."""
     bare = "/tmp/bare.tif"
     operator.ssh(host, f"tiffcp -c none -r 9999 {file} {bare}")
     done = subprocess.run(operator.lab.ssh(host, [f"cat {bare}"]), capture_output=True, check=True)
@@ -182,7 +182,7 @@ def decoded(operator: Operator, host: str, file: str) -> list[Page]:
 
 
 def same(found: list[Page], sent: list[Page]) -> bool:
-    """Whether all pages are those, dot by dot."""
+    """Tell whether all pages are those, dot by dot."""
     return len(found) == len(sent) and all(map(np.array_equal, found, sent))
 
 
@@ -219,7 +219,7 @@ def test_two_pages_arrive_as_they_were_sent(
 
 @contextmanager
 def mail_server(lab: Lab) -> Iterator[queue.Queue[tuple[list[str], bytes]]]:
-    """A mail server beside the hosts."""
+    """Give a mail server beside the hosts."""
     controllers: Any = pytest.importorskip("aiosmtpd.controller", reason="needs aiosmtpd")
     mails: queue.Queue[tuple[list[str], bytes]] = queue.Queue()
 
@@ -355,7 +355,7 @@ def test_limits_hold_for_faxes(
 
 
 def hit(operator: Operator, limit: str) -> int:
-    """How often FreeSWITCH's log says so."""
+    """Return how often FreeSWITCH's log says so."""
     said = f"WARNING\\] [a-z_.:0-9]* Outbound limit {limit}"
     return int(operator.ssh(NEAR, f"grep -c '{said}' {FS_LOG}"))
 

@@ -96,7 +96,7 @@ def both(
 
 @contextmanager
 def overheard(first: str, second: str) -> Iterator[list[bytes]]:
-    """What two hosts send each other by UDP."""
+    """Give what two hosts send each other by UDP."""
     heard: list[bytes] = []
     ends = {socket.inet_aton(first), socket.inet_aton(second)}
     everything, ethernet, ipv4, udp = 3, 14, b"\x08\0", 17

@@ -111,7 +111,7 @@ EXTENSIONS = {
     "call detail records": "Extension(1022)",
     "billing": 'Extension(1023, account="family")',
 }
-"""Where the service is one of extensions."""
+"""Extensions, where the service is one of extensions."""
 PICKUP = 'Extension(1000, pickup_groups=["a"]), *Extension.range(1001, 1009, ring_seconds=5)'
 
 GROUPS = (
@@ -144,7 +144,7 @@ def operator(operator_of: Callable[..., Operator]) -> Operator:
 
 
 def described(*services: str) -> str:
-    """The Site with some services."""
+    """Return the Site with some services."""
     fields = [SERVICES[one][0] for one in services]
     people = [PICKUP if "pickup" in services else RANGE]
     people += [EXTENSIONS[one] for one in services if one in EXTENSIONS]
@@ -153,7 +153,7 @@ def described(*services: str) -> str:
 
 
 def rendered(operator: Operator, text: str) -> tuple[set[str], set[str]]:
-    """The modules and files that a Site asks for."""
+    """Return the modules and files that a Site asks for."""
     scope: dict[str, object] = {}
     exec(text.replace("{secrets}", str(operator.secrets)), scope)
     site = scope["site"]
@@ -163,7 +163,8 @@ def rendered(operator: Operator, text: str) -> tuple[set[str], set[str]]:
 
 
 def present(operator: Operator) -> tuple[set[str], set[str]]:
-    """The modules and files that are there. FreeSWITCH's table of modules is a moment late."""
+    """Return the modules and files that are there. FreeSWITCH's table of modules is a moment
+    late."""
     modules = operator.ssh(HOST, "fs_cli -x 'show modules as json'")
     loaded = {row["ikey"] for row in json.loads(modules)["rows"]}
     files = operator.ssh(HOST, f"cd {paths.CURRENT}/ && find . -type f -printf '%P\\n'")
@@ -171,7 +172,7 @@ def present(operator: Operator) -> tuple[set[str], set[str]]:
 
 
 def ports(operator: Operator) -> str:
-    """Where FreeSWITCH and what stands before it listen."""
+    """Return where FreeSWITCH and what stands before it listen."""
     return operator.ssh(
         HOST, "ss -Hlntup | grep -E 'freeswitch|http-guard' | awk '{print $1, $5}' | sort"
     )
@@ -369,7 +370,8 @@ def paging(operator: Operator) -> None:
 
 
 def asked(phone: Phone) -> list[Message]:
-    """The calls that came to a phone, each once: what is not answered at once is said again."""
+    """Return the calls that came to a phone, each once: what is not answered at once is said
+    again."""
     found = [m for m in phone.messages if m.method == "INVITE" and m.status is None and not m.sent]
     return list({one.header("call-id"): one for one in found}.values())
 

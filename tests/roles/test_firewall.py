@@ -53,7 +53,7 @@ def address(operator: Operator) -> str:
 
 
 def reachable(operator: Operator, port: int) -> bool:
-    """Whether a TCP connection from outside comes through, dropped as it may be on its way."""
+    """Tell whether a TCP connection from outside comes through, dropped as it may be on its way."""
     try:
         with socket.create_connection((address(operator), port), timeout=2):
             return True
@@ -67,15 +67,15 @@ def is_reachable(operator: Operator, port: int) -> None:
 
 
 def lets_in(operator: Operator) -> bool:
-    """Whether a new login comes through within two seconds."""
+    """Tell whether a new login comes through within two seconds."""
     command = operator.lab.ssh(HOST, ["true"])
     command[1:1] = ["-o", "ConnectTimeout=2"]
     return subprocess.run(command, stdin=subprocess.DEVNULL, check=False).returncode == 0
 
 
 def configuration(operator: Operator) -> str:
-    """The files of /etc with all that could be changed about them. The lists of who is never shut
-    out follow ssh_from, before the packet filter does."""
+    """Return the files of /etc with all that could be changed about them. The lists of who is
+    never shut out follow ssh_from, before the packet filter does."""
     but = "! -path /etc/callcenter ! -path '/etc/callcenter/bans.*'"
     but += f" ! -path {paths.KAMAILIO} ! -path {paths.KAMAILIO_CONFIG}"
     return operator.ssh(HOST, f"find /etc {but} -printf '%p %s %m %u %l %T@\\n' | sort")
@@ -83,7 +83,7 @@ def configuration(operator: Operator) -> str:
 
 @contextmanager
 def repository_with(operator: Operator, **changes: str) -> Iterator[None]:
-    """The operator works from a copy in which the firewall's operations say something else."""
+    """Give the operator works from a copy in which the firewall's operations say something else."""
     file = operator.own_repository() / "roles/firewall/operations.py"
     text = (ROOT / "roles/firewall/operations.py").read_text()
     for was, becomes in changes.items():
@@ -97,7 +97,7 @@ def repository_with(operator: Operator, **changes: str) -> Iterator[None]:
 
 
 def undone_after(seconds: int) -> dict[str, str]:
-    """The change that makes a test shorter."""
+    """Return the change that makes a test shorter."""
     return {f"UNDO_SECONDS = {UNDO_SECONDS}": f"UNDO_SECONDS = {seconds}"}
 
 
@@ -106,7 +106,7 @@ def until_let_in(operator: Operator) -> None:
 
 
 def until_no_timer(operator: Operator) -> None:
-    """Until the host has taken its former rules back."""
+    """Wait until the host has taken its former rules back."""
     timer = "callcenter-firewall-undo.timer"
     # A second's pause between two looks is on the host's side: one connection serves for both.
     waits = f"systemctl is-active --quiet {timer} && sleep 1 && echo waiting"

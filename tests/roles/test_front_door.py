@@ -24,7 +24,7 @@ def operator(operator_of: Callable[..., Operator]) -> Operator:
 
 
 def told(operator: Operator, command: str, *words: str) -> tuple[int, list[str], list[str]]:
-    """A command's exit code, and the lines that it prints and complains with."""
+    """Return a command's exit code, and the lines that it prints and complains with."""
     done = subprocess.run(
         [sys.executable, "-m", "callcenter", command, str(operator.inventory), *words],
         cwd=ROOT,
@@ -37,7 +37,7 @@ def told(operator: Operator, command: str, *words: str) -> tuple[int, list[str],
 
 
 def planned(operator: Operator, site: str = SITE) -> list[str]:
-    """What ``plan`` prints of a Site."""
+    """Return what ``plan`` prints of a Site."""
     operator.describe(site)
     code, out, err = told(operator, "plan")
     assert (code, err) == (0, [])
@@ -45,7 +45,7 @@ def planned(operator: Operator, site: str = SITE) -> list[str]:
 
 
 def steps(plan: list[str]) -> list[str]:
-    """What applies a plan's files."""
+    """Return what applies a plan's files."""
     return [line for line in plan if line[0] not in "+~-"]
 
 

@@ -61,12 +61,12 @@ caller, callee, carrier, plain = map(side, (CALLER, CALLEE, CARRIER, PLAIN))
 
 
 def offered(side: Side) -> list[int]:
-    """The codecs of a call to this side; telephone events and silence are none."""
+    """Return the codecs of a call to this side; telephone events and silence are none."""
     return [one for one in side.told("INVITE")[1] if one in (G729, PCMA, PCMU)]
 
 
 def spoken(side: Side) -> list[int]:
-    """What a caller has in the answer."""
+    """Return what a caller has in the answer."""
     return [one for one in side.told("SIP/2.0 200")[1] if one in (G729, PCMA, PCMU)]
 
 

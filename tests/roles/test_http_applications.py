@@ -148,7 +148,7 @@ def at(operator: Operator, exchange: Exchange) -> Callable[[str], Phone]:
 
 
 def leads_otherwise(at: Callable[[str], Phone], number: str) -> None:
-    """The call goes on to 1002."""
+    """Let the call go on to 1002."""
     other = at("1002")
     call = at("1000").call(number)
     other.incoming().reject()

@@ -73,7 +73,7 @@ TRUNKS = f"""
 
 
 def described(lab: Lab) -> str:
-    """The Site with its trunks to this machine."""
+    """Return the Site with its trunks to this machine."""
     text = SITE.replace(ALLOWED, EXTENSIONS).replace("media=", TRUNKS, 1)
     # Twenty at once, of one phone; one after the other without a pause is more than 30 in a second.
     text = text.replace(
@@ -94,7 +94,7 @@ def operator(operator_of: Callable[..., Operator], lab: Lab) -> Operator:
 
 @contextmanager
 def mail_server(lab: Lab, to: str = NOC) -> Iterator[queue.Queue[EmailMessage]]:
-    """A mail server beside the hosts, for mail to one address."""
+    """Give a mail server beside the hosts, for mail to one address."""
     controllers: Any = pytest.importorskip("aiosmtpd.controller", reason="needs aiosmtpd")
     mails: queue.Queue[EmailMessage] = queue.Queue()
 
@@ -147,7 +147,7 @@ def used(operator: Operator, resource: str) -> str:
 
 
 def hits_kept(operator: Operator) -> set[tuple[str, int]]:
-    """Whose limits were hit how often since the last mail."""
+    """Return whose limits were hit how often since the last mail."""
     kept = json.loads(operator.ssh(HOST, f"cat {paths.ALARM}/state.json"))["alarms"]
     return {(one["whose"], one["hits"]) for one in kept}
 
@@ -157,7 +157,7 @@ JOURNAL = "journalctl -u callcenter-alarm --no-pager -o cat"
 
 
 def hits(operator: Operator, line: str) -> int:
-    """How often FreeSWITCH's log says that a limit was hit."""
+    """Return how often FreeSWITCH's log says that a limit was hit."""
     return int(operator.ssh(HOST, f"grep -c 'WARNING\\].*bound limit {line}' {LOG}"))
 
 

@@ -58,7 +58,8 @@ def operator(operator_of: Callable[..., Operator], lab: Lab) -> Operator:
 
 
 def described(operator: Operator, **data: Any) -> Host:
-    """The inventory names nothing of ssh but the login and the operator's own configuration."""
+    """Return the inventory names nothing of ssh but the login and the operator's own
+    configuration."""
     operator.describe(SITE.replace("media=", NOTICE + "media="))
     inner = operator.lab.host(INNER)
     entry = {
@@ -75,7 +76,7 @@ def described(operator: Operator, **data: Any) -> Host:
 
 
 def told(operator: Operator, exchange: Exchange, numbers: Path) -> str:
-    """What ``notify`` prints of a call that is answered and heard."""
+    """Return what ``notify`` prints of a call that is answered and heard."""
     phone = phone_of(operator, INNER, exchange, "1001")
     numbers.write_text("1001\n")
     command = subprocess.Popen(

@@ -44,7 +44,7 @@ caller, callee, busy = map(side, (5071, 5072, 5073))
 
 
 def switch(operator: Operator) -> str:
-    """The switch's address."""
+    """Return the switch's address."""
     return next(one.address for one in operator.lab.hosts if one.name == HOST)
 
 

@@ -48,7 +48,7 @@ def molecule(scenario: str, **environment: str) -> subprocess.CompletedProcess[s
 
 
 def left(lab: Lab) -> list[str]:
-    """What is left of a scenario's lab."""
+    """Return what is left of a scenario's lab."""
     places = [lab.state, Path("/run/netns", lab.namespace)]
     return [str(path) for path in places if path.exists()]
 

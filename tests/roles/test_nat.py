@@ -51,7 +51,7 @@ from tests.roles.support import (
 HOST = "nat1"
 DOMAIN = "roles.callcenter.test"
 PUBLIC = "198.51.100.11"
-"""Of the switch, where it is behind no NAT."""
+"""Address of the switch, where it is behind no NAT."""
 CARRIER = 5066
 """The port of carriers; by TLS it is the one after it."""
 REGISTRAR = 5090
@@ -216,7 +216,7 @@ def test_phone_behind_nat_is_kept_reachable(operator: Operator, behind: None) ->
 
 @contextmanager
 def forgetful(lab: str, seconds: int) -> Iterator[None]:
-    """A router that keeps a silent conversation for so long."""
+    """Give a router that keeps a silent conversation for so long."""
     kinds = ("udp_timeout", "udp_timeout_stream", "tcp_timeout_established")
     names = [f"net.netfilter.nf_conntrack_{kind}" for kind in kinds]
     run = partial(subprocess.run, check=True, capture_output=True, text=True)
@@ -233,8 +233,8 @@ def extension_far_away(operator: Operator, number: str) -> Somebody:
 
 
 def carrier_far_away(folder: Path, secure: bool, calls: str | None = None) -> Somebody:
-    """Who is called at a number, or calls one, behind a carrier that the switch does not register
-    with."""
+    """Return who is called at a number, or calls one, behind a carrier that the switch does not
+    register with."""
     own, theirs = (f"{NAME}:{CARRIER + 1}", 5081) if secure else (f"{nat.INTERNET}:{CARRIER}", 5080)
     return Somebody(
         "+4930555123",
@@ -305,7 +305,7 @@ def test_carrier_that_is_registered_with_by_tls(
 
 
 def addresses(message: Message, *headers: str) -> set[str]:
-    """The addresses in these headers."""
+    """Return the addresses in these headers."""
     text = "\n".join(message.header(name) for name in headers)
     return set(re.findall(r"\d+\.\d+\.\d+\.\d+", text))
 

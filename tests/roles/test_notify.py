@@ -31,7 +31,7 @@ def operator(operator_of: Callable[..., Operator]) -> Operator:
 
 
 def start(operator: Operator, numbers: Path, *options: str) -> subprocess.Popen[str]:
-    """The command, as an operator types it."""
+    """Return the command, as an operator types it."""
     return subprocess.Popen(
         (
             *(sys.executable, "-m", "callcenter", "notify", str(operator.inventory)),

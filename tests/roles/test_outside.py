@@ -108,7 +108,7 @@ def address_of(operator: Operator) -> str:
 
 
 def described(operator: Operator) -> str:
-    """The Site with trunks to this machine, and one that leads back to the switch itself."""
+    """Return the Site with trunks to this machine, and one that leads back to the switch itself."""
     text = SITE.replace(ALLOWED, EXTENSIONS).replace("media=", SERVICES, 1)
     return text.replace("GATEWAY", operator.lab.gateway).replace("ADDRESS", address_of(operator))
 
@@ -337,7 +337,7 @@ def test_it_is_in_the_records(operator: Operator, exchange: Exchange) -> None:
 
 
 def accepted(call: Call, answered: Call) -> None:
-    """The call is had by who presses 1, and not before"""
+    """Make sure that who presses 1 has the call, and not before"""
     assert_speech(answered, 0.5)
     answered.send_dtmf("2")
     answered.forget()

@@ -76,7 +76,7 @@ class Secure:
         self.operator.describe(site, **host_data)
 
     def shown(self, **given: ssl.TLSVersion) -> ssl.SSLSocket:
-        """The connection of a program that checks the name in the certificate."""
+        """Return the connection of a program that checks the name in the certificate."""
         asked = ssl.create_default_context(cafile=self.authority.file)
         for name, value in given.items():
             setattr(asked, name, value)
@@ -105,14 +105,14 @@ def exchange(secure: Secure) -> Iterator[Exchange]:
 
 
 def encrypting(secure: Secure, exchange: Exchange, number: str, codec: Codec = "PCMU") -> Phone:
-    """A phone that comes by TLS and encrypts its voice."""
+    """Return a phone that comes by TLS and encrypts its voice."""
     return phone_of(secure.operator, HOST, exchange, number, (codec,), transport="tls", srtp="sdes")
 
 
 def talk(
     secure: Secure, exchange: Exchange, caller: Transport, callee: Transport
 ) -> tuple[Call, Call]:
-    """A call that two hear each other in; who calls and who is called, and by what."""
+    """Return a call that two hear each other in; who calls and who is called, and by what."""
     numbers: dict[Transport, str] = {"udp": "1000", "tcp": "1001", "tls": "1002"}
     called = "1003" if caller == callee else numbers[callee]
     by = phone_of(secure.operator, HOST, exchange, numbers[caller], transport=caller)

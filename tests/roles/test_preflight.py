@@ -30,7 +30,7 @@ def _as_described(operator: Operator) -> None:
 
 
 def describe(operator: Operator, **hosts: dict[str, Any]) -> None:
-    """The inventory with further or other data of some hosts; None takes an entry out."""
+    """Write the inventory with further or other data of some hosts; None takes an entry out."""
     entries = dict(entry for entry in operator.lab.inventory() if entry[0] in operator.hosts)
     for name, data in hosts.items():
         entries[name] = {

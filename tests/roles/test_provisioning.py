@@ -63,7 +63,7 @@ class Provisioned:
         self.operator.describe(site)
 
     def path(self, number: str, mac: str = "") -> str:
-        """The path of an extension's link, or of its desk phone's."""
+        """Return the path of an extension's link, or of its desk phone's."""
         known = json.loads(self.operator.secrets.read_text())
         return path_of(DOMAIN, number, known[f"provisioning/{number}"], mac)
 

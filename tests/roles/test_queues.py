@@ -33,7 +33,7 @@ STRATEGIES = {
 
 
 def described(agents: tuple[str, ...] = AGENTS, more: str = "", skills: str = "") -> str:
-    """A Site with a queue a strategy, and agents who answer all of them."""
+    """Return a Site with a queue a strategy, and agents who answer all of them."""
     queues = ", ".join(
         f"Queue({name!r}, number={number}, strategy={name!r}, progressive_seconds=1)"
         for name, number in STRATEGIES.items()
@@ -98,7 +98,7 @@ def waiting(operator: Operator, agent: str) -> None:
 
 
 def order_of(exchange: Exchange, agents: dict[str, Phone], caller: Phone, queue: int) -> list[str]:
-    """Who rings, one after the other, when each refuses."""
+    """Return who rings, one after the other, when each refuses."""
     call = caller.call(str(queue))
     call.wait_established()
     order = []

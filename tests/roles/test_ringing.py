@@ -37,7 +37,7 @@ MEMBERS += "for n in range(1000, 1010))"
 
 
 def described(mode: str = "default") -> str:
-    """A Site with what rings several phones."""
+    """Return a Site with what rings several phones."""
     text = SITE.replace(RANGE, MEMBERS).replace("media=", SERVICES.lstrip("\n "), 1)
     if mode != "default":
         text = text.replace("parking=Parking(5901, 5903, max_wait=5),", "")
@@ -62,7 +62,8 @@ class Desk:
         self._server = next(one.address for one in lab.hosts if one.name == operator.hosts[0])
 
     def phone(self, number: str, contact: str | None = None) -> Peer:
-        """A phone that is registered until the test ends. ``contact``: what it calls itself."""
+        """Return a phone that is registered until the test ends. ``contact``: what it calls
+        itself."""
         peer = self._open.enter_context(Peer(self._lab.gateway, (self._server, 5060)))
         password = json.loads(self._operator.secrets.read_text())[f"extension/{number}"]
         named = contact or f"<sip:{number}@{peer.contact}>"
@@ -94,7 +95,7 @@ def desk(operator: Operator, lab: Lab) -> Iterator[Desk]:
 
 
 def received(peer: Peer, method: str) -> Message:
-    """The request that a phone waits for."""
+    """Return the request that a phone waits for."""
     for message in peer.messages(PATIENCE):
         if message.status is None and message.method == method:
             return message

@@ -100,8 +100,8 @@ def answering(operator: Operator, tmp_path: Path) -> Iterator[None]:
 
 @contextmanager
 def carrier(lab: str) -> Iterator[queue.Queue[tuple[str, str]]]:
-    """A registrar in the internet that knows everybody: of each REGISTER its Contact's address, and
-    for how long."""
+    """Give a registrar in the internet that knows everybody: of each REGISTER its Contact's
+    address, and for how long."""
     registered: queue.Queue[tuple[str, str]] = queue.Queue()
     ready = threading.Event()
     ending: list[Callable[[], object]] = []
@@ -215,7 +215,7 @@ def test_whoever_must_know_the_address_asks_the_host(operator: Operator, tmp_pat
 
 
 def is_known(operator: Operator, only: str, tmp_path: Path) -> None:
-    """The command and the operator's tests know the public address."""
+    """Make sure that the command and the operator's tests know the public address."""
     printed = subprocess.run(
         [sys.executable, "-m", "callcenter", "phone", str(operator.inventory)],
         cwd=ROOT,

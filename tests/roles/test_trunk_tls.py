@@ -21,7 +21,7 @@ from tests.roles.test_trunks import refused, talk
 
 HOST = "trunktls1"
 CARRIER = 5066
-"""Of this machine; by TLS it is the port after it."""
+"""Port of this machine; by TLS it is the port after it."""
 REGISTRAR = 5090
 NAME = "sip.carrier.test"
 
@@ -124,7 +124,7 @@ def address_of(operator: Operator) -> str:
 
 
 def carrier_phone(exchange: Exchange, number: str, srtp: Srtp | None = None) -> Phone:
-    """Who is called at a number outside."""
+    """Return who is called at a number outside."""
     return exchange.phone(number, domain=f"{NAME}:{CARRIER + 1}", transport="tls", srtp=srtp)
 
 
@@ -245,7 +245,7 @@ def test_calls_come_over_the_connection_of_a_registration(
 
 
 def received(carrier: ssl.SSLSocket, begin: str) -> str:
-    """The next message that begins so."""
+    """Return the next message that begins so."""
     text = ""
     while not (found := re.search(rf"(?:^|\n){re.escape(begin)}.*?\n\n", text, re.DOTALL)):
         more = carrier.recv(65536)

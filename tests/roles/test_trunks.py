@@ -84,7 +84,7 @@ EXTENSIONS = (
 
 
 def described(lab: Lab) -> str:
-    """The Site with its trunks to this machine."""
+    """Return the Site with its trunks to this machine."""
     text = SITE.replace(ALLOWED, EXTENSIONS).replace("media=", TRUNKS, 1)
     return text.replace("GATEWAY", lab.gateway)
 
@@ -115,7 +115,7 @@ def refusing(lab: Lab, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Non
 
 @contextmanager
 def silent(lab: Lab) -> Iterator[None]:
-    """A carrier that hears and says nothing."""
+    """Give a carrier that hears and says nothing."""
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as deaf:
         deaf.bind((lab.gateway, SILENT))
         yield
@@ -134,7 +134,7 @@ def talk(call: Call, answered: Call) -> None:
 
 
 def refused(call: Call) -> int | None:
-    """The status that a call is refused with."""
+    """Return the status that a call is refused with."""
     with pytest.raises(CallFailed) as why:
         call.wait_established()
     return why.value.code

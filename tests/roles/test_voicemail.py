@@ -57,13 +57,13 @@ class MailServer:
     mails: queue.Queue[tuple[str, list[str], bytes]]
 
     def site(self) -> str:
-        """A Site that sends through it."""
+        """Return a Site that sends through it."""
         smtp = MAIL % (MAIL_SERVER, self.port, LOGIN[0], self.ca_file)
         return MAILBOX.replace("    media=", f"    {smtp}\n    media=")
 
 
 def certificate(folder: Path) -> tuple[Path, Path]:
-    """A self-signed certificate and its key."""
+    """Return a self-signed certificate and its key."""
     key = ec.generate_private_key(ec.SECP256R1())
     name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, MAIL_SERVER)])
     now = datetime.datetime.now(datetime.UTC)
@@ -158,7 +158,7 @@ def phone(operator: Operator, exchange: Exchange) -> Callable[[str], Phone]:
 
 
 def messages(operator: Operator) -> list[list[str]]:
-    """The mailbox's messages, as mod_voicemail lists them."""
+    """Return the mailbox's messages, as mod_voicemail lists them."""
     said = operator.ssh(HOST, f"fs_cli -x 'vm_list 1009@{DOMAIN}'")
     return [line.split(":") for line in said.splitlines() if line[:1].isdigit()]
 
@@ -171,12 +171,13 @@ def leave(caller: Phone) -> None:
 
 
 def left(operator: Operator, count: int) -> list[list[str]]:
-    """The messages, once there are so many: FreeSWITCH stores one after the caller hung up."""
+    """Return the messages, once there are so many: FreeSWITCH stores one after the caller hung
+    up."""
     return until(lambda: messages(operator), lambda found: len(found) == count)
 
 
 def arrived(operator: Operator, server: MailServer) -> tuple[str, list[str], bytes]:
-    """The next mail, or what the host says about it."""
+    """Return the next mail, or what the host says about it."""
     try:
         return server.mails.get(timeout=PATIENCE)
     except queue.Empty:

@@ -71,7 +71,7 @@ def peers(operator: Operator) -> Iterator[Callable[..., Peer]]:
 
 
 def account(operator: Operator, number: str) -> Account:
-    """An extension and its password."""
+    """Return an extension and its password."""
     return Account(number, DOMAIN, json.loads(operator.secrets.read_text())[f"extension/{number}"])
 
 
@@ -216,7 +216,7 @@ def test_a_restart_forgets_no_phone(operator: Operator, exchange: Exchange, rest
 
 
 def registrations(messages: list[Traced]) -> list[Traced]:
-    """The REGISTER requests among messages."""
+    """Return the REGISTER requests among messages."""
     return [one for one in messages if one.method == "REGISTER"]
 
 
@@ -353,7 +353,7 @@ def within(peer: Peer, invite: Message, method: str, extra: list[tuple[str, str]
 def following(
     peer: Peer, answer: Message, method: str, cseq: int, extra: list[tuple[str, str]]
 ) -> bytes:
-    """A request within the call that a raw phone has made."""
+    """Return a request within the call that a raw phone has made."""
     return peer.request(
         method,
         answer.header("contact").partition("<")[2].partition(">")[0],

@@ -85,7 +85,7 @@ class Served:
         self.operator.describe(site.replace("media=", f"{more}media="), **host_data)
 
     def connection(self, port: int) -> ssl.SSLSocket:
-        """A connection of a program that checks the certificate."""
+        """Return a connection of a program that checks the certificate."""
         asked = ssl.create_default_context(cafile=self.authority.file)
         plain = socket.create_connection((self.address, port), timeout=60)
         return asked.wrap_socket(plain, server_hostname=DOMAIN)
@@ -111,7 +111,7 @@ class Served:
                 return b""
 
     def password(self, number: str) -> str:
-        """An extension's."""
+        """Return an extension's."""
         known: str = json.loads(self.operator.secrets.read_text())[f"extension/{number}"]
         return known
 
@@ -137,7 +137,7 @@ def exchange(switch: Served) -> Iterator[Exchange]:
 
 
 def desk_of(switch: Served, exchange: Exchange, number: str) -> Phone:
-    """A desk phone, by TLS and SRTP as the Site demands."""
+    """Return a desk phone, by TLS and SRTP as the Site demands."""
     return phone_of(switch.operator, HOST, exchange, number, transport="tls", srtp="sdes")
 
 

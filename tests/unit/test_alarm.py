@@ -36,7 +36,7 @@ def log(folder: Path, *lines: str, name: str = LOG, first: int = 0) -> None:
 
 
 def told(alarms: Alarms, now: float) -> dict[str, int]:
-    """What is mailed now, with its hits."""
+    """Return what is mailed now, with its hits."""
     alarms.read(now)
     out = {}
     for alarm in alarms.due(now):

@@ -75,13 +75,13 @@ def prepaid(**fields: object) -> Site:
 
 
 def capped(**fields: object) -> Site:
-    """A Site with a route to Germany, its price, and a cap."""
+    """Return a Site with a route to Germany, its price, and a cap."""
     given = {"per": "day", "money": "20", **fields}
     return prepaid(caps=[{"name": "c", **given}])
 
 
 def sent_outside(number: str, by: int | None = 1000, **fields: object) -> Site:
-    """A Site whose group sends on to a number outside."""
+    """Return a Site whose group sends on to a number outside."""
     given = {
         "extensions": [m.Extension(1000, routes=["r"]), m.Extension(1001)],
         "outbound": [route()],

@@ -59,7 +59,7 @@ def library() -> bytes:
 
 
 def described(folder: Path, certificate: Any, **more: Any) -> Site:
-    """A Site that somebody gives a certificate."""
+    """Return a Site that somebody gives a certificate."""
     given: dict[str, Any] = {
         "domain": DOMAIN,
         "extensions": [Extension(1000)],
@@ -248,7 +248,7 @@ def test_a_host_tells_what_would_lock_phones_out() -> None:
 
 
 def shaken(site: Site, roots: str, name: str = DOMAIN) -> None:
-    """A client's handshake with what the Site serves, by the strictest rules that there are."""
+    """Shake hands with what the Site serves, by the strictest rules that there are."""
     served = certificate_of(site)
     assert served is not None
     folder = site.vault._file.parent
@@ -283,7 +283,7 @@ def test_an_authority_of_the_sites_own_is_known_by_its_root(tmp_path: Path) -> N
 
 
 def own(site: Site) -> x509.Certificate:
-    """The certificate that hosts are given."""
+    """Return the certificate that hosts are given."""
     served = certificate_of(site)
     assert served is not None
     return x509.load_pem_x509_certificates(served[0])[0]

@@ -48,7 +48,7 @@ def tree(**fields: Any) -> Tree:
 
 
 def contents(of: Tree) -> dict[str, str]:
-    """What is asked of a host: the files whose parameters decide, and no others."""
+    """Return what is asked of a host: the files whose parameters decide, and no others."""
     return {file.path: file.text for file in of if file.path.startswith(COMPARED)}
 
 

@@ -30,7 +30,7 @@ ENVIRONMENT = {
 SECRETS = {**ENVIRONMENT, "CALLCENTER_SECRET_SIGNALWIRE": "the-token-7"}
 
 WORKFLOWS = sorted((ROOT / ".github/workflows").glob("*.yml"))
-"""This repository's own."""
+"""Workflows of this repository's own."""
 
 each = pytest.mark.parametrize("tool", FILES)
 

@@ -409,7 +409,7 @@ def test_what_a_change_costs_is_told_before(
 
 
 def accepted(tree: Tree) -> Release:
-    """What a host answers on which a tree was deployed, and runs."""
+    """Return what a host answers on which a tree was deployed, and runs."""
     digests = {file.path: file.digest for file in tree}
     return Release(digests, compared(tree), running=True, enabled=True, settled=True)
 

@@ -27,7 +27,7 @@ START = datetime(2026, 11, 23, 23, 59, 50, tzinfo=UTC)
 
 
 def step(number: str, caller: str = "1000", *joined: str, routed: bool = True) -> dict[str, Any]:
-    """A step of a leg's way, as mod_json_cdr writes it."""
+    """Return a step of a leg's way, as mod_json_cdr writes it."""
     profile: dict[str, Any] = {"caller_id_number": caller, "destination_number": number}
     if joined:
         profiles = [{"destination_number": one, "caller_id_number": "1009"} for one in joined]
@@ -195,7 +195,7 @@ def spooled(spool: Path, *numbers: int, content: str | None = None) -> None:
 
 
 def ids(folder: Path, kind: str) -> list[int]:
-    """Of the records in all files, in order."""
+    """Return those of the records in all files, in order."""
     out = []
     for file in sorted(folder.glob("*.jsonl" if kind == "json" else "*.csv")):
         with file.open(newline="") as opened:

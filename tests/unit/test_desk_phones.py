@@ -54,7 +54,7 @@ def authority(tmp_path: Path) -> Authority:
 def with_phones(
     authority: Authority, *given: DeskPhone, name: str = "Ann", own: bool = False, **more: Any
 ) -> Site:
-    """A Site whose extension 1000 has these phones."""
+    """Return a Site whose extension 1000 has these phones."""
     password = Secret(literal=PASSWORD)
     extensions = [
         Extension(1000, password=password, name=name, phones=given),

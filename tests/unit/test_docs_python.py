@@ -14,7 +14,7 @@ ABOVE = "import os\nfrom pathlib import Path\nfrom callcenter.site import *\n"
 
 
 def whole(code: str) -> str:
-    """An example with what it leaves out: `…` stands for the rest of a list or of a Site."""
+    """Return an example with what it leaves out: `…` stands for the rest of a list or of a Site."""
     if re.match(r"[a-z_]+=", code):
         # A field of a Site, by itself.
         code = f"Site(\n    …,\n{code})\n"

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import ast
+import re
 from collections.abc import Iterator
 from itertools import pairwise
 from pathlib import Path
 
 ROOT = Path(__file__).parents[2]
-FOLDERS = ("callcenter", "roles", "lab")
+FOLDERS = ("callcenter", "roles", "lab", "tests")
 
 QUESTIONS = "how what when where whether which who whom whose why"
 PREPOSITIONS = """
@@ -29,7 +30,7 @@ ARTICLES = frozenset({"a", "an", "the"})
 def docstrings(source: str) -> Iterator[tuple[bool, int, str]]:
     """Yield whether it is a function's, line and text; properties have none that count."""
     for node in ast.walk(ast.parse(source)):
-        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef) and not _is_property(node):
+        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef) and not _is_named(node):
             for line, text in _string(node.body[0]):
                 yield True, line, text
         body = getattr(node, "body", None)
@@ -39,9 +40,14 @@ def docstrings(source: str) -> Iterator[tuple[bool, int, str]]:
                     yield False, line, text
 
 
-def _is_property(function: ast.FunctionDef | ast.AsyncFunctionDef) -> bool:
-    names = (ast.unparse(one).rpartition(".")[2] for one in function.decorator_list)
-    return any(name in ("property", "cached_property") for name in names)
+def _is_named(function: ast.FunctionDef | ast.AsyncFunctionDef) -> bool:
+    """Tell whether nobody calls it: others name a property or a fixture, and pytest a test."""
+    given = (
+        re.sub(r"\(.*", "", ast.unparse(one), flags=re.DOTALL) for one in function.decorator_list
+    )
+    names = {name.rpartition(".")[2] for name in given}
+    is_test = function.name.startswith(("test_", "pytest_"))
+    return is_test or bool(names & {"property", "cached_property", "fixture"})
 
 
 def _string(statement: ast.stmt) -> Iterator[tuple[int, str]]:
@@ -103,6 +109,15 @@ class One:
         """The one that was taken."""
 
 
+@pytest.fixture(scope="module")
+def phone() -> int:
+    """The phone of a test."""
+
+
+def test_it() -> None:
+    """It does so."""
+
+
 async def ask() -> None:
     """Ask for one."""
 
@@ -115,5 +130,5 @@ def told() -> str:
         (16, "True if it is there."),
         (20, "Of all."),
         (31, "The one that was taken."),
-        (39, "``What`` was told."),
+        (48, "``What`` was told."),
     ]

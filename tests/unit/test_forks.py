@@ -22,14 +22,14 @@ def forking() -> Iterator[Pyinfra]:
 
 
 def environment(**more: str) -> dict[str, str]:
-    """What a test's runs get."""
+    """Return what a test's runs get."""
     return {**os.environ, "PYTHONPATH": str(ROOT), **more}
 
 
 def both(
     forking: Pyinfra, folder: Path, *words: str, **more: str
 ) -> list[subprocess.CompletedProcess[str]]:
-    """The same run of both."""
+    """Return the same run of both."""
     return [
         one.run([COMMAND, *words], cwd=folder, environment=environment(**more))
         for one in (forking, Pyinfra(forks=False))

@@ -104,7 +104,7 @@ def schedules(draw: st.DrawFn) -> Hours:
 
 
 def said_by_rules(hours: Hours, local: datetime.datetime) -> bool:
-    """The first rule that holds, judged as FreeSWITCH judges its attributes."""
+    """Return the first rule that holds, judged as FreeSWITCH judges its attributes."""
     for _, is_open, condition in rules(hours):
         facts = {
             "year": local.year,

@@ -18,7 +18,7 @@ TONE = "tone_stream://%(500,0,880)"
 
 
 def made(work: str) -> ElementTree.Element:
-    """The ``<work>`` that is passed on."""
+    """Return the ``<work>`` that is passed on."""
     content = f"<document><work>{work}</work></document>".encode()
     leads_to, notices = {"sales": "queue-sales"}, {"closed": "/sounds/1.wav"}
     passed_on = ElementTree.fromstring(answer(content, HERE, BASE, leads_to, notices))

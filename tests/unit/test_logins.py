@@ -143,7 +143,7 @@ def test_a_login_that_can_work_passes(data: dict[str, Any]) -> None:
 
 
 def told(entered: Login) -> dict[str, str]:
-    """What ssh itself makes of the login."""
+    """Return what ssh itself makes of the login."""
     done = subprocess.run(
         [*entered.command(), "-G"], env=entered.environment, capture_output=True, text=True,
         check=True,

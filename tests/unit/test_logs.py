@@ -55,7 +55,7 @@ def test_an_entry_of_the_journal_is_a_line_whatever_is_in_it() -> None:
 
 
 def site() -> Site:
-    """A Site with a password, and a PIN that could be part of a number."""
+    """Return a Site with a password, and a PIN that could be part of a number."""
     literal = Secret(literal="correct-Horse-7battery")
     return Site(
         domain="logs.test",

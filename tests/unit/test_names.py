@@ -27,7 +27,7 @@ class Preprocessor:
         self.variables: dict[str, str] = {}
 
     def merged(self) -> bytes:
-        """What FreeSWITCH parses."""
+        """Return what FreeSWITCH parses."""
         return "".join(self._file("freeswitch.xml", 0)).encode()
 
     def _file(self, path: str, level: int) -> Iterator[str]:
@@ -115,7 +115,7 @@ def displayed(seen: list[tuple[str, Mapping[str, str], str]]) -> list[str]:
 
 
 def described(name: str) -> tuple[str, list[str]]:
-    """The name as the model takes it, or the paths of its refusals."""
+    """Return the name as the model takes it, or the paths of its refusals."""
     try:
         return Extension("1000", name=name).name, []
     except SiteError as refused:

@@ -33,7 +33,7 @@ SIGN = re.compile(r"\[ \((?:\)\.\\-)?\]\*")
 
 
 PARAMETERS = "(?:;[A-Za-z0-9=+.-]{1,60}){1,8}"
-"""What stands behind a carrier's number, which is passed over."""
+"""Pattern of what stands behind a carrier's number, which is passed over."""
 
 
 FORWARDERS = {
@@ -172,7 +172,7 @@ def refuses_all_but_a_word(extension: etree._Element) -> bool:
 
 
 def lint(tree: Tree) -> list[str]:
-    """All that a tree expands and must not."""
+    """Return all that a tree expands and must not."""
     root = etree.fromstring(Preprocessor(tree).merged())
     own = own_names(root)
     out: list[str] = []
@@ -204,7 +204,7 @@ def password(number: int) -> Secret:
 
 
 def described(pick: Any) -> Site:
-    """A Site with everything in it that was picked."""
+    """Return a Site with everything in it that was picked."""
     mode = pick("media", ["default", "default", "proxy", "bypass"])
     is_default = mode == "default"
     record = is_default and pick("record", [True, False])

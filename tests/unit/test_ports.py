@@ -50,7 +50,7 @@ def test_each_reaches_what_is_for_it(address: str, ports: set[tuple[str, int]]) 
 
 
 def whole() -> Site:
-    """A Site with every kind of port but ACME's."""
+    """Return a Site with every kind of port but ACME's."""
     twin = test_site.twin()
     tls = PhoneTls(OwnAuthority(), wss=Wss())
     return replace(

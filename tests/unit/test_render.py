@@ -58,7 +58,7 @@ ESL = "third-Horse-7battery"
 
 
 def site(**fields: Any) -> Site:
-    """A Site of one extension whose secrets are known."""
+    """Return a Site of one extension whose secrets are known."""
     described: dict[str, Any] = {
         "domain": "cc.example.net",
         "extensions": [Extension("1000", password=Secret(literal=PHONE))],

@@ -62,7 +62,7 @@ def site_of(inventory: str) -> Site:
 
 
 def with_secrets(site: Site, folder: Path) -> Site:
-    """The same Site, with secrets that are made of their names."""
+    """Return the same Site, with secrets that are made of their names."""
     file = folder / f"{site.domain}.json"
     wanted = {one.name: one.kind for _, one in site.secrets() if one.literal is None}
     wanted["edge/dialogs"] = "password"
@@ -109,7 +109,7 @@ def rendered(folder: Path) -> Iterator[tuple[str, File]]:
 
 
 def lines(folder: Path) -> list[str]:
-    """A line a file: its Site, its digest, its mode and group, its path."""
+    """Return a line a file: its Site, its digest, its mode and group, its path."""
     own = (test_site.CERTIFICATE, test_site.KEY, test_site.PEM.file)
     made = {path.read_bytes(): path.name.encode() for path in (*folder.glob("*.pem"), *own)}
     made[os.environ["CALLCENTER_SECRET_SWITCH"].encode()] = b"switch.key"

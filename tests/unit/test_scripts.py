@@ -83,7 +83,7 @@ class Bare:
 
 
 def commands(operation: Any, *arguments: Any, **facts: object) -> list[Any]:
-    """What an operation would run on a host; its secrets are shown here only."""
+    """Return what an operation would run on a host; its secrets are shown here only."""
     state = SimpleNamespace(config=Config(), is_executing=False)
     before = ctx_host.get(), ctx_state.get()
     ctx_host.set(Bare(**facts))
@@ -96,7 +96,7 @@ def commands(operation: Any, *arguments: Any, **facts: object) -> list[Any]:
 
 
 def payload(command: StringCommand) -> dict[str, bytes]:
-    """The files that a command carries over standard input."""
+    """Return the files that a command carries over standard input."""
     text = str(command.connector_arguments["_stdin"])
     with tarfile.open(fileobj=io.BytesIO(base64.b64decode(text))) as tar:
         return {one.name: part.read() for one in tar if (part := tar.extractfile(one))}
@@ -111,7 +111,8 @@ def scripts_of(made: Iterable[Any]) -> Iterator[str]:
 
 
 def inner(script: str) -> str:
-    """The script in a command ``sh -c '…'``, as the shell itself takes it out of its quotes."""
+    """Return the script in a command ``sh -c '…'``, as the shell itself takes it out of its
+    quotes."""
     words = shlex.split(script)
     assert words[:2] == ["sh", "-c"]
     assert len(words) == 3

@@ -36,7 +36,7 @@ def ip(
     place: int = 0,
     more: bool = False,
 ) -> bytes:
-    """An IP packet, or a piece of one."""
+    """Return an IP packet, or a piece of one."""
     ends = ip_address(source[0]).packed + ip_address(target[0]).packed
     if len(ends) == 32:
         if place or more:
@@ -54,7 +54,7 @@ def udp(source: tuple[str, int], target: tuple[str, int], text: bytes) -> bytes:
 
 
 def tcp(number: int, text: bytes, flags: int = 0x10) -> bytes:
-    """A packet of TCP, whose bytes are counted from a number."""
+    """Return a packet of TCP, whose bytes are counted from a number."""
     head = struct.pack("!HHII", THERE[1], HERE[1], number % 2**32, 0)
     return ip(THERE, HERE, 6, head + struct.pack("!BBHHH", 0x50, flags, 0, 0, 0) + text)
 
@@ -153,7 +153,7 @@ def test_digits_of_a_pin_are_masked(kind: str, body: str) -> None:
 
 
 def described(**more: object) -> Site:
-    """A Site with a trunk that can be read, and one that cannot."""
+    """Return a Site with a trunk that can be read, and one that cannot."""
     trunks = [
         Trunk("plain", host="192.0.2.9", port=5070),
         Trunk(

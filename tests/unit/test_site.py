@@ -259,7 +259,7 @@ for word, path in {"LUA": LUA, "CERTIFICATE": CERTIFICATE, "KEY": KEY, "CLIENTS"
 
 
 def twin() -> Site:
-    """What YAML says, in Python."""
+    """Return what YAML says, in Python."""
     return Site(
         "cc.example.net",
         timezone="Asia/Shanghai",

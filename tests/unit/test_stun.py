@@ -53,7 +53,7 @@ def response(
     cookie: int = 0x2112A442,
     value: bytes | None = None,
 ) -> bytes:
-    """An answer, by default a right one."""
+    """Return an answer, by default a right one."""
     masked = int(ipaddress.IPv4Address(address)) ^ 0x2112A442
     value = value if value is not None else struct.pack("!xBHI", 1, 0x1234, masked)
     body = struct.pack("!HH", attribute, len(value)) + value + bytes(-len(value) % 4)
@@ -132,7 +132,7 @@ Answer = Callable[[socket.socket, bytes, tuple[str, int]], None]
 
 @contextmanager
 def server(answer: Answer) -> Iterator[int]:
-    """A server on loopback that does what it is told with each request; its port."""
+    """Give a server on loopback that does what it is told with each request; its port."""
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as bound:
         bound.bind((HERE, 0))
 
@@ -262,7 +262,7 @@ def test_what_is_kept_is_read_again() -> None:
 
 
 def tool(port: int, *options: str) -> subprocess.CompletedProcess[str]:
-    """The program as it runs on a host: that file alone."""
+    """Return the program as it runs on a host: that file alone."""
     given = [sys.executable, "-I", stun.__file__, HERE, str(port), HERE, *options]
     return subprocess.run(given, capture_output=True, text=True)
 

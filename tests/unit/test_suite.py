@@ -18,7 +18,7 @@ from tests.suite import GROUPS, ROOT, TIERS, Outcome, Suite, Tier, chosen, main
 
 
 def sh(text: str, **more: object) -> Tier:
-    """A tier of one script."""
+    """Return a tier of one script."""
     return Tier("", (f"timeout 60 sh -c '{text}'",), **more)  # type: ignore[arg-type]
 
 
@@ -34,7 +34,7 @@ def run(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> Callable[..., tupl
 
 
 def summary(said: str) -> list[str]:
-    """The lines about tiers, without their seconds."""
+    """Return the lines about tiers, without their seconds."""
     lines = said.partition("== tiers\n")[2].splitlines()[:-1]
     return [" ".join(word for word in line.split() if not word.isdigit()) for line in lines]
 

@@ -114,7 +114,7 @@ class TestVagrantfile:
 
 
 def noted(folder: Path, **groups: str) -> None:
-    """What the Vagrantfile notes of machines that are up."""
+    """Write what the Vagrantfile notes of machines that are up."""
     data: dict[str, Any] = {
         name: {
             "address": f"192.168.121.{number}",

@@ -58,7 +58,7 @@ def described(authority: Authority, wss: Wss | None = None, **more: Any) -> Site
 
 
 def nothing() -> bytes:
-    """Not fetched by who only looks."""
+    """Refuse to be fetched by who only looks."""
     raise AssertionError("it was fetched")
 
 

@@ -27,7 +27,7 @@ def _nothing_before(machine: Machine) -> Iterator[None]:
 
 
 ONE_DOOR = pytest.mark.parametrize("machine", ["winrm"], indirect=True, scope="session")
-"""For what does not depend on the way in."""
+"""Connector for what does not depend on the way in."""
 
 REFUSED = [
     ("windows=None", {}, "Site.windows: is missing, and this is a Windows host; give windows=Msi("),

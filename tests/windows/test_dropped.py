@@ -16,7 +16,7 @@ from tests.windows.support.site import complete, forget, site
 
 
 def wire(machine: Machine, limit: int | None = None) -> tuple[Wire, dict[str, int]]:
-    """A wire to the host, and the host data that uses it."""
+    """Return a wire to the host, and the host data that uses it."""
     if machine.real:
         pytest.skip("a real host's certificate and port are its own")
     key = "ssh_port" if machine.door == "winssh" else "winrm_port"

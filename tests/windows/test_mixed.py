@@ -19,7 +19,7 @@ LINUX = "cc1"
 
 
 def both(machine: Machine) -> str:
-    """A Site for both: the Linux host's packages have this version."""
+    """Return a Site for both: the Linux host's packages have this version."""
     return site(machine, LocalPackages().version)
 
 
@@ -44,7 +44,7 @@ def machine(
 
 
 def on_linux(lab: Lab, command: str) -> str:
-    """What a command prints on the Linux host."""
+    """Return what a command prints on the Linux host."""
     done = subprocess.run(
         lab.ssh(LINUX, [command]), capture_output=True, text=True, check=False, timeout=60
     )
@@ -52,7 +52,7 @@ def on_linux(lab: Lab, command: str) -> str:
 
 
 def state_of(lab: Lab) -> str:
-    """All that a deploy could have changed for good."""
+    """Return all that a deploy could have changed for good."""
     return on_linux(
         lab,
         "dpkg-query -W; find /etc /usr /var/lib /srv /root -xdev ! -path '/var/lib/systemd/*' "

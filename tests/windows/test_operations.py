@@ -22,7 +22,7 @@ operations.template(
 
 
 def tree(**files: str) -> str:
-    """A deploy of a tree; two underscores stand for a slash."""
+    """Return a deploy of a tree; two underscores stand for a slash."""
     made = (f"File({name.replace('__', '/')!r}, {text.encode()!r})" for name, text in files.items())
     return TREE.format(files=", ".join(made))
 

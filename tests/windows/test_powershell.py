@@ -25,7 +25,8 @@ HARD = st.text(
 
 
 def cmd_sees(line: str) -> str:
-    """What cmd.exe hands to a program: outside quotes ^ escapes, and % is expanded anywhere."""
+    """Return what cmd.exe hands to a program: outside quotes ^ escapes, and % is expanded
+    anywhere."""
     out, quoted, escaped = [], False, False
     for sign in line:
         if escaped:
@@ -71,7 +72,8 @@ def argv(line: str) -> list[str]:
 
 
 def powershell_literal(text: str) -> str:
-    """The value of a single-quoted PowerShell literal: two apostrophes of any shape are one."""
+    """Return the value of a single-quoted PowerShell literal: two apostrophes of any shape are
+    one."""
     assert text[0] == text[-1] == "'"
     body, out, index = text[1:-1], "", 0
     while index < len(body):
@@ -197,7 +199,7 @@ def test_a_script_that_cmd_would_cut_off_travels_on_standard_input() -> None:
 
 
 def whole(command: StringCommand) -> str:
-    """The script that a command runs, after both parts of it have been parsed."""
+    """Return the script that a command runs, after both parts of it have been parsed."""
     line = command.get_raw_value()
     assert powershell.is_script(line)
     assert len(line) <= powershell.LONGEST_LINE

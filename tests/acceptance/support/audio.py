@@ -61,7 +61,7 @@ class Tone:
         self._position = 0
 
     def read(self, count: int) -> Samples:
-        """The next `count` samples."""
+        """Return the next `count` samples."""
         positions = np.arange(self._position, self._position + count)
         self._position += count
         sine = np.sin(2 * np.pi * self.hz / self.rate * positions)
@@ -69,7 +69,7 @@ class Tone:
 
 
 def seconds_of(tone_hz: float, pcm: Samples | bytes, rate: int) -> float:
-    """The seconds in which `pcm` carries the tone and hardly anything else."""
+    """Return the seconds in which `pcm` carries the tone and hardly anything else."""
     size = round(rate * BLOCK_SECONDS)
     samples = np.frombuffer(pcm, dtype=np.int16) if isinstance(pcm, bytes) else pcm
     blocks = samples[: len(samples) // size * size].reshape(-1, size).astype(np.float64)
@@ -82,7 +82,7 @@ def seconds_of(tone_hz: float, pcm: Samples | bytes, rate: int) -> float:
 
 
 def describe(pcm: Pcm) -> str:
-    """What is to be heard in each second: the strongest frequency and the level."""
+    """Return what is to be heard in each second: the strongest frequency and the level."""
     lines = []
     for start in range(0, len(pcm.samples), pcm.rate):
         second = pcm.samples[start : start + pcm.rate].astype(np.float64)
@@ -138,7 +138,7 @@ def assert_not_heard(source: Hears | Pcm, tone_hz: float) -> None:
 
 
 def read_wav(source: Path | bytes) -> list[Pcm]:
-    """The channels of a 16-bit WAV file, or of its bytes: one for mono, two for stereo."""
+    """Return the channels of a 16-bit WAV file, or of its bytes: one for mono, two for stereo."""
     with wave.open(str(source) if isinstance(source, Path) else io.BytesIO(source)) as file:
         if file.getsampwidth() != 2:
             raise ValueError(f"16-bit samples expected, not {8 * file.getsampwidth()}-bit")
@@ -152,7 +152,7 @@ def _name(source: Hears | Pcm) -> str:
 
 
 def speech_seconds(pcm: Pcm) -> float:
-    """The seconds in which something other than a single tone is heard."""
+    """Return the seconds in which something other than a single tone is heard."""
     size = round(pcm.rate * BLOCK_SECONDS)
     blocks = pcm.samples[: len(pcm.samples) // size * size].reshape(-1, size).astype(np.float64)
     spectrum = np.square(np.abs(np.fft.rfft(blocks * np.hanning(size), axis=1)))

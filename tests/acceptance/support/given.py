@@ -25,10 +25,10 @@ from tests.acceptance.support.uses import Resource, Uses, shared, some
 __all__ = ["ALL", "Given", "caller", "calls", "numbers", "plain"]
 
 ALL = "all"
-"""For ``--phones``: nobody works with the site."""
+"""Words for ``--phones``: nobody works with the site."""
 
 PLAIN = 4
-"""So many plain extensions a test has, who talk, transfer, and watch."""
+"""Number of plain extensions that a test has, who talk, transfer, and watch."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -38,17 +38,17 @@ class Given:
     site: Site
     node: Host
     local_address: Callable[[], str]
-    """This machine's address, as the host sees it."""
+    """Address of this machine, as the host sees it."""
     phones: tuple[str, ...] | None = None
     """Extensions that ``--phones`` names; None for all."""
 
     def resource(self, kind: str, name: str) -> Resource:
-        """Something on this host, or on the switch that it stands before, whose it is."""
+        """Return something on this host, or on the switch that it stands before, whose it is."""
         behind = self.node.others if self.node.is_edge else ()
         return Resource(kind, name, behind[0].name if behind else self.node.name)
 
     def extension(self, number: str) -> Resource:
-        """An extension: its phones, and what is kept for it, such as its mailbox."""
+        """Return an extension: its phones, and what is kept for it, such as its mailbox."""
         return self.resource("extension", number)
 
     def extensions(self, numbers: Iterable[str]) -> list[Resource]:
@@ -96,7 +96,8 @@ class Given:
         return self.plain if len(self.plain) >= 2 else self.free
 
     def reached(self, *destinations: Destination | None) -> Uses:
-        """All that calls to these may come to, one way or another, whoever answers or does not."""
+        """Return all that calls to these may come to, one way or another, whoever answers or does
+        not."""
         found: dict[Resource, None] = {}
         hours: set[Resource] = set()
 
@@ -143,7 +144,7 @@ class Given:
             yield from (ToExtension(one.extension) for one in self.agents(name))
 
     def agents(self, queue: str) -> list[Agent]:
-        """Those who answer a queue, first of all those of the first level."""
+        """Return those who answer a queue, first of all those of the first level."""
         members = [agent for agent in self.site.agents if queue in agent.skills]
         return sorted(members, key=lambda agent: agent.skills[queue])
 
@@ -192,5 +193,5 @@ def plain(given: Given) -> Uses:
 
 
 def caller(given: Given) -> Uses:
-    """Somebody who calls what the test is about."""
+    """Return somebody who calls what the test is about."""
     return some("caller", 1, given.extensions(given.several))

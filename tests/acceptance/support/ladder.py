@@ -53,7 +53,7 @@ class Message:
         return first, headers, body
 
     def header(self, name: str) -> str:
-        """The first header of that name, empty if there is none."""
+        """Return the first header of that name, empty if there is none."""
         return self._parts[1].get(name.lower(), "")
 
     @property
@@ -152,7 +152,7 @@ def _found(pattern: re.Pattern[str], text: str) -> str:
 
 
 def mask(text: str) -> str:
-    """The message without what would let a reader log in or decrypt."""
+    """Return the message without what would let a reader log in or decrypt."""
     return _MEDIA_KEY.sub("inline:***", _CREDENTIAL.sub(r'\1="***"', text))
 
 
@@ -203,7 +203,8 @@ class Ladder:
         )
 
     def __str__(self) -> str:
-        """The ladder for a terminal: arrows between the ends, and below them each message."""
+        """Return the ladder for a terminal: arrows between the ends, and below them each
+        message."""
         if not self.arrows:
             return "no SIP message was sent or received"
         widest = max(len(arrow.label) for arrow in self.arrows)

@@ -30,5 +30,5 @@ class _Linux(BaseBackend):  # type: ignore[misc]
 
 
 def linux_host(entered: Login) -> TestinfraHost:
-    """A Linux host of an inventory as Testinfra sees it."""
+    """Return a Linux host of an inventory as Testinfra sees it."""
     return TestinfraHost(_Linux(entered))

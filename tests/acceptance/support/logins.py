@@ -15,7 +15,7 @@ __all__ = ["logins"]
 
 @contextmanager
 def logins(inventory: Inventory) -> Iterator[Mapping[str, Login]]:
-    """The ways into the hosts, by name, over one login each.
+    """Give the ways into the hosts, by name, over one login each.
 
     Where there is none, or it has as many sessions as sshd allows, ssh makes another by itself.
     """

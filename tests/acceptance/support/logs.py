@@ -20,7 +20,7 @@ class Log:
         self._size = int(host.check_output("stat -c %%s %s", LOG))
 
     def lines(self) -> list[str]:
-        """All of it."""
+        """Return all of it."""
         said: str = self._host.check_output("tail -c +%s %s", str(self._size + 1), LOG)
         return said.splitlines()
 
@@ -30,7 +30,7 @@ class Log:
 
 
 def of_calls(lines: Sequence[str], users: Collection[str]) -> list[str]:
-    """The lines about the calls of these phones."""
+    """Return the lines about the calls of these phones."""
     found = (_CHANNEL.search(line) for line in lines)
     calls = {match[2] for match in found if match and match[1] in users}
     return [line for line in lines if any(call in line for call in calls)]

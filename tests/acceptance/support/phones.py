@@ -203,7 +203,8 @@ class Exchange:
         answers_itself: bool = False,
         before_dialling: Callable[[str], None] | None = None,
     ) -> Phone:
-        """A phone for `user` of `domain`, whose requests all go to the server's address and port.
+        """Return a phone for `user` of `domain`, whose requests all go to the server's address and
+        port.
 
         Without a server it cannot register: it calls, and is called at, `user@address:port`.
         `answers_itself`: where a caller asks for it (Call-Info, Alert-Info), as of an intercom.
@@ -244,7 +245,7 @@ class Exchange:
         return list(self._phones)
 
     def ladder(self) -> Ladder:
-        """The ladder of all SIP messages so far, secrets masked."""
+        """Return the ladder of all SIP messages so far, secrets masked."""
         with self._changed:
             return Ladder.of(list(self.trace.messages))
 

@@ -28,7 +28,7 @@ def not_tried(reason: str) -> NoReturn:
 
 
 def tier_name(tier: int) -> str:
-    """The tier as people say it."""
+    """Return the tier as people say it."""
     return f"T{tier} {TIERS.get(tier, '')}".rstrip()
 
 
@@ -65,7 +65,7 @@ class Proofs:
     proofs: Sequence[Proof]
 
     def of(self, result: Result) -> list[Proof]:
-        """The proofs with that result."""
+        """Return the proofs with that result."""
         return [proof for proof in self.proofs if proof.result == result]
 
     @property
@@ -77,7 +77,7 @@ class Proofs:
         ]
 
     def reasons(self, result: Result) -> list[tuple[str, list[Proof]]]:
-        """The proofs with that result by their reason, the commonest first."""
+        """Return the proofs with that result by their reason, the commonest first."""
         found: dict[str, list[Proof]] = {}
         for proof in self.of(result):
             found.setdefault(proof.reason, []).append(proof)
@@ -100,7 +100,7 @@ class Proofs:
         return ", ".join(said)
 
     def lines(self, everything: bool = False) -> Iterator[tuple[str, bool]]:
-        """The report's lines, and whether each is about a failure.
+        """Yield the report's lines, and whether each is about a failure.
 
         `everything` lists each proof that was not tried or does not apply.
         """
@@ -137,7 +137,7 @@ class Proofs:
 
 
 def columns(text: str) -> int:
-    """The columns that a text takes on a terminal."""
+    """Return the columns that a text takes on a terminal."""
     return sum(
         0 if unicodedata.combining(one) else 2 if unicodedata.east_asian_width(one) in "WF" else 1
         for one in text
@@ -145,7 +145,8 @@ def columns(text: str) -> int:
 
 
 def fitted(text: str, width: int) -> str:
-    """The text in one line of so many columns, cut before its `[case]` where it is too wide."""
+    """Return the text in one line of so many columns, cut before its `[case]` where it is too
+    wide."""
     if columns(text) <= width:
         return text
     start, bracket, case = text.rpartition(" [")
@@ -157,6 +158,6 @@ def fitted(text: str, width: int) -> str:
 
 
 def padded(text: str, width: int) -> str:
-    """The text in so many columns, cut or filled with blanks."""
+    """Return the text in so many columns, cut or filled with blanks."""
     text = fitted(text, width)
     return text + " " * (width - columns(text))

@@ -14,7 +14,8 @@ from tests.acceptance.support.audio import Pcm
 
 
 def newest(host: Any, of: str) -> tuple[str, list[Pcm]]:
-    """The newest recording of an extension's or a queue's calls: its file, and its channels."""
+    """Return the newest recording of an extension's or a queue's calls: its file, and its
+    channels."""
     find = f"find {paths.RECORDINGS} -name '*-{of}-*.wav' -printf '%T@ %p\\n'"
     path = host.check_output(f"{find} | sort -n | tail -n 1").split()[1]
     content = base64.b64decode(host.check_output(f"base64 {path}"))

@@ -40,7 +40,7 @@ def hide(value: str) -> str:
 
 
 def hidden(text: str) -> str:
-    """The text with all secrets replaced."""
+    """Return the text with all secrets replaced."""
     # The longest first: one secret may be a part of another.
     for secret in sorted(_secrets, key=len, reverse=True):
         text = text.replace(secret, "***")
@@ -63,7 +63,7 @@ class Evidence:
         self.hosts.extend(hosts)
 
     def sections(self) -> list[dict[str, Any]]:
-        """All sections as plain data, read now, secrets hidden: title, text, ladder or None.
+        """Return all sections as plain data, read now, secrets hidden: title, text, ladder or None.
 
         One that cannot be read says why instead.
         """
@@ -158,7 +158,8 @@ def _hide_in(report: pytest.TestReport) -> None:
 
 
 def _masked(value: Any) -> Any:
-    """The same with secrets replaced: in place, so that pytest still colours and shortens it."""
+    """Return the same with secrets replaced: in place, so that pytest still colours and shortens
+    it."""
     if isinstance(value, str):
         return hidden(value)
     if isinstance(value, list | tuple):
@@ -198,7 +199,7 @@ def _proved_by(item: pytest.Item) -> str:
 
 
 def _node(item: pytest.Item) -> str | None:
-    """The inventory's host that the test is parametrised with."""
+    """Return the inventory's host that the test is parametrised with."""
     case = getattr(item, "callspec", None)
     return getattr(case.params.get("node"), "name", None) if case else None
 
@@ -216,7 +217,7 @@ def _hosts_of(item: pytest.Item) -> list[str]:
 
 
 def _reason(report: pytest.TestReport) -> str:
-    """The cause of a failure or skip, in one line."""
+    """Return the cause of a failure or skip, in one line."""
     longrepr = report.longrepr
     if isinstance(longrepr, tuple):
         said = longrepr[2].removeprefix("Skipped: ")

@@ -45,11 +45,11 @@ GRANTED = pytest.StashKey[Grant]()
 """Key in a test's stash: the resources that it may use."""
 
 DURATIONS = "callcenter/seconds"
-"""In pytest's cache: how long each test took."""
+"""Key in pytest's cache: how long each test took."""
 
 UNKNOWN_SECONDS = 5.0
 INTERRUPTED_SECONDS = 60.0
-"""In which an interrupted test must have torn down."""
+"""Seconds in which an interrupted test must have torn down."""
 
 
 class Hooks:
@@ -135,7 +135,7 @@ class _Child:
     began: float
     started_at: float
     phases: list[str]
-    """Those of setup, call and teardown that were reported."""
+    """Phases that were reported, of setup, call and teardown."""
     ended: bool = False
     """Flag that is set when the child reports that it has come to its end."""
 

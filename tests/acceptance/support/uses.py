@@ -42,7 +42,7 @@ __all__ = [
 ]
 
 PASSED_OVER = 16
-"""So many others may start before a test that is ready to; then nothing starts in its way."""
+"""Number of others that may start before a test that is ready; then none starts in its way."""
 
 
 class Resource(NamedTuple):
@@ -72,9 +72,9 @@ class Uses:
     """All that a test uses."""
 
     alone: frozenset[Resource] = frozenset()
-    """Nobody else uses these at the time, in any way."""
+    """Things that nobody else uses at the time, in any way."""
     shared: frozenset[Resource] = frozenset()
-    """Others use these as well, but nobody alone."""
+    """Things that others use as well, but nobody alone."""
     some: tuple[Some, ...] = ()
 
     def __or__(self, other: Uses) -> Uses:
@@ -132,7 +132,7 @@ class Grant:
     some: Mapping[str, tuple[Resource, ...]] = field(default_factory=dict)
 
     def names(self, some: str) -> list[str]:
-        """The names of what was granted of ``Some``: none where there are too few in all."""
+        """Return the names of what was granted of ``Some``: none where there are too few in all."""
         return [resource.name for resource in self.some.get(some, ())]
 
     def __contains__(self, resource: object) -> bool:
@@ -223,7 +223,7 @@ class Schedule:
         return len(self._waiting)
 
     def start(self) -> tuple[int, Grant] | None:
-        """The next test that may begin now, and what it is granted."""
+        """Return the next test that may begin now, and what it is granted."""
         if len(self._running) >= self._at_once:
             return None
         kept: set[Resource] = set()
@@ -248,8 +248,8 @@ class Schedule:
 
 
 def longest_first(tests: Iterable[Planned]) -> list[Planned]:
-    """The order that ends soonest: first of all those that queue up for the same thing, and of
-    them whoever needs the most.
+    """Return the order that ends soonest: first of all those that queue up for the same thing, and
+    of them whoever needs the most.
 
     Who needs alone what others share comes last, since all others would wait for it.
     """
@@ -269,7 +269,7 @@ def longest_first(tests: Iterable[Planned]) -> list[Planned]:
 
 
 def shuffled(tests: Iterable[Planned], seed: int) -> list[Planned]:
-    """The order that a seed stands for."""
+    """Return the order that a seed stands for."""
     tests = list(tests)
     random.Random(seed).shuffle(tests)
     return tests

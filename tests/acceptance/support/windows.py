@@ -55,7 +55,7 @@ def windows_host(node: Host) -> TestinfraHost:
 
 
 def asked(host: TestinfraHost, fact: FactBase[T], **words: Any) -> T:
-    """What a fact of the roles says of the host."""
+    """Return what a fact of the roles says of the host."""
     command = fact.command(**words)
     line = command.get_raw_value() if isinstance(command, StringCommand) else str(command)
     lines = [one.rstrip("\r") for one in host.run(line).stdout.splitlines()]

@@ -107,7 +107,7 @@ class Registrar:
         transport: Transport = "udp",
         password: str = PASSWORD,
     ) -> Phone:
-        """A phone of this registrar."""
+        """Return a phone of this registrar."""
         port = self.tls_port if transport == "tls" else self.port
         return exchange.phone(
             user, password, domain=DOMAIN, server="127.0.0.1", port=port, transport=transport

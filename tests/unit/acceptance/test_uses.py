@@ -105,7 +105,7 @@ def test_a_declaration_goes_next_to_its_function() -> None:
 
 
 def ran(tests: list[Planned], at_once: int = 2) -> list[int]:
-    """The order in which tests begin that all take one step."""
+    """Return the order in which tests begin that all take one step."""
     schedule, order, running = Schedule(tests, at_once), [], []
     while True:
         while started := schedule.start():

@@ -12,7 +12,7 @@ __all__ = ["connected", "phone", "still_talking"]
 
 
 def phone(exchange: Exchange, machine: Machine, number: str, port: int = 5060) -> Phone:
-    """A phone of an extension, registered."""
+    """Return a phone of an extension, registered."""
     password = json.loads(machine.secrets.read_text())[f"extension/{number}"]
     made = exchange.phone(
         number,

@@ -69,7 +69,7 @@ class FreeSwitch:
         return self.jail / windows.replace("\\", "/")
 
     def start(self) -> str:
-        """The service starts."""
+        """Return the service starts."""
         words: list[str | Path] = [self.unpacked / "usr/bin/freeswitch", "-nf", "-nc", "-nonat"]
         folders = {"conf": paths.CONFIG, "log": paths.LOGS, "run": paths.DATABASE}
         for option, folder in folders.items():
@@ -91,7 +91,7 @@ class FreeSwitch:
         return "ok"
 
     def stop(self) -> str:
-        """The service stops."""
+        """Return the service stops."""
         if self.process is not None:
             self.process.terminate()
             try:

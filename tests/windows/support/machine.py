@@ -40,7 +40,7 @@ class Run:
     changed: int
     """Operations that changed something."""
     commands: list[str]
-    """What came through the door."""
+    """Lines that came through the door."""
 
 
 class Machine:
@@ -51,11 +51,11 @@ class Machine:
     """Hosts beside it, as they stand in an inventory."""
 
     address = "10.77.0.9"
-    """What SIP binds to."""
+    """Address that SIP binds to."""
     versions: tuple[str, ...] = ("1.10.11", "1.10.12")
-    """Of MSIs, the oldest first."""
+    """Versions of MSIs, the oldest first."""
     beside = "10.77.0.1"
-    """This machine, as the host sees it."""
+    """Address of this machine, as the host sees it."""
     repository = ROOT
 
     def __init__(self, door: str, wine: Wine, folder: Path, pyinfra: Pyinfra) -> None:
@@ -84,7 +84,7 @@ class Machine:
         return {"ssh_key": str(key)}
 
     def connector(self, **changes: Any) -> WinRM | WinSSH:
-        """A connector that is not connected yet, with some of its data changed."""
+        """Return a connector that is not connected yet, with some of its data changed."""
         plain = self.name.partition("/")[2]
         kind = WinSSH if self.door == "winssh" else WinRM
         key = "ssh_hostname" if self.door == "winssh" else "winrm_hostname"
@@ -123,11 +123,11 @@ class Machine:
         return target.read_text()
 
     def exists(self, remote: str) -> bool:
-        """Whether a file or folder is there."""
+        """Tell whether a file or folder is there."""
         return self.line(f'if exist "{remote}" echo there')[1] == ["there"]
 
     def has_powershell(self) -> bool:
-        """The guard, as the deploy asks it."""
+        """Return the guard, as the deploy asks it."""
         fact = PowerShell()
         _, lines = self.line(fact.command())
         return fact.process(lines)
@@ -156,7 +156,7 @@ class Machine:
         return self.folder / "secrets.json"
 
     def inventory(self, **changes: Any) -> Path:
-        """An inventory of this host and those beside it."""
+        """Return an inventory of this host and those beside it."""
         data = self.data | {"address": self.address} | changes
         switches = ", ".join([f"({self.name!r}, {data!r})", *self.others])
         made = self.folder / "site"
@@ -177,7 +177,7 @@ class Machine:
         return Run(done.returncode, output, changed, self._commands()[before:])
 
     def own_repository(self) -> Path:
-        """A copy of the repository that a test may break."""
+        """Return a copy of the repository that a test may break."""
         self.repository = self.folder / "repository"
         for name in ("callcenter", "roles", "templates", "deploy"):
             shutil.copytree(
@@ -239,7 +239,7 @@ class Real(Machine):
 
 
 def msi(machine: Machine, version: str) -> str:
-    """An MSI of a version: wixl's, or the given ones of a real host's run."""
+    """Return an MSI of a version: wixl's, or the given ones of a real host's run."""
     if machine.real:
         return str(json.loads(os.environ["CALLCENTER_WINDOWS_MSI"])[version])
     return str(machine.wine.msi(version))

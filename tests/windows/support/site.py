@@ -30,7 +30,7 @@ ACTIONS = "805101000000000000000000030000001400000001000000881300000100000030750
 
 
 def site(machine: Machine, version: str = "", more: str = "") -> str:
-    """A Site's arguments; the oldest version, if none is given."""
+    """Return a Site's arguments; the oldest version, if none is given."""
     version = version or machine.versions[0]
     return (
         f"'windows.callcenter.test', extensions=[*Extension.range(1000, 1004)], "
@@ -41,8 +41,8 @@ def site(machine: Machine, version: str = "", more: str = "") -> str:
 
 
 def stopped(run: Run, at: str, why: str) -> None:
-    """The run has done all before one operation, and nothing after it. ``why`` is what it says, or
-    the host's last command."""
+    """Make sure that the run has done all before one operation, and nothing after it. ``why`` is
+    what it says, or the host's last command."""
     assert run.code != 0
     assert "Traceback" not in run.output
     operations = re.split(r"--> Starting operation: ", run.output)[1:]

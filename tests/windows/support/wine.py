@@ -53,7 +53,7 @@ NEEDED = {
 
 
 def lacking() -> str:
-    """Why there can be no such host on this machine, or nothing."""
+    """Return why there can be no such host on this machine, or nothing."""
     packages = [package for program, package in NEEDED.items() if shutil.which(program) is None]
     if packages:
         return f"wine hosts need: apt-get install --no-install-recommends {' '.join(packages)}"
@@ -138,7 +138,7 @@ class Wine:
     # The tests' own eyes and hands on the host.
 
     def path(self, windows: str) -> Path:
-        """Where a file of the host is on this machine."""
+        """Return where a file of the host is on this machine."""
         return self.drive / windows[3:].replace("\\", "/")
 
     def line(self, line: str) -> subprocess.CompletedProcess[bytes]:
@@ -151,7 +151,7 @@ class Wine:
         return done
 
     def argv(self, word: str) -> str:
-        """What a program gets as its argument when ``word`` stands in a line."""
+        """Return what a program gets as its argument when ``word`` stands in a line."""
         program = self.drive / "argv.exe"
         if not program.exists():
             self._compile("argv.c", program, "-municode")
@@ -162,7 +162,7 @@ class Wine:
         return self.log.read_text().splitlines()
 
     def msi(self, version: str, installs: bool = True) -> Path:
-        """An MSI with FreeSWITCH's codes, or one whose installation fails."""
+        """Return an MSI with FreeSWITCH's codes, or one whose installation fails."""
         place = self.folder / ("good" if installs else "broken")
         place.mkdir(exist_ok=True)
         made = place / f"FreeSWITCH-{version}-Release-x64.msi"
@@ -184,8 +184,8 @@ class Wine:
 
     @contextlib.contextmanager
     def busy(self, times: int) -> Iterator[Callable[[], int]]:
-        """The installer answers so many times that another installation is running; how many are
-        left is told."""
+        """Give the installer answers so many times that another installation is running; how many
+        are left is told."""
         installer = self.drive / "windows/system32/msiexec.exe"
         counter, kept = self.drive / "busy", self.drive / "real/msiexec.exe"
         self._compile("busy.c", self.folder / "busy.exe", "-municode")
@@ -346,7 +346,7 @@ class Wine:
 
 
 def certificate(folder: Path) -> None:
-    """A self-signed certificate for 127.0.0.1, as WinRM hosts have them."""
+    """Make a self-signed certificate for 127.0.0.1, as WinRM hosts have them."""
     key = rsa.generate_private_key(65537, 2048)
     name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "127.0.0.1")])
     now = datetime.datetime.now(datetime.UTC)
