@@ -132,7 +132,7 @@ def test_no_program(host: Any, fs_cli: Callable[[str], str]) -> None:
 
 
 def heard_at(site: Site, node: Host) -> str:
-    """The address at which FreeSWITCH hears phones' SIP."""
+    """Return the address at which FreeSWITCH hears phones' SIP."""
     if not site.network.edge:
         return node.switch.bind_address
     return render.freeswitch.heard_at(node.switch, node.edge or node.switch)

@@ -86,7 +86,7 @@ def account(operator: Operator, number: str) -> Account:
 
 
 def owners(operator: Operator, host: str) -> set[tuple[str, str, str]]:
-    """Who listens at the port of SIP, over what, and at which address."""
+    """Return who listens at the port of SIP, over what, and at which address."""
     lines = operator.ssh(host, "ss -Hlntup 'sport = :5060'").splitlines()
     return {(words[0], words[4], words[6].split('"')[1]) for words in map(str.split, lines)}
 
