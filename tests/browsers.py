@@ -126,6 +126,15 @@ class Page:
 
         eventually(found, bool, f"the button {name}")[0].click()
 
+    def pictures(self, name: str) -> None:
+        """Draw the page for docs/, light and dark, where CALLCENTER_PICTURES names a folder."""
+        if folder := os.environ.get("CALLCENTER_PICTURES"):
+            self.driver.set_window_size(420, 880)
+            for scheme in ("light", "dark"):
+                shown = {"features": [{"name": "prefers-color-scheme", "value": scheme}]}
+                self.driver.execute_cdp_cmd("Emulation.setEmulatedMedia", shown)
+                self.driver.save_screenshot(str(Path(folder, f"{name}-{scheme}.png")))
+
     def hears(self, hz: float) -> None:
         """Wait until it plays a tone."""
         eventually(

@@ -259,6 +259,7 @@ def test_two_browsers_talk(pages: dict[str, Page]) -> None:
     one.shows(f"{TWO}: talking")
     one.hears(HZ[TWO])
     other.hears(HZ[ONE])
+    one.pictures("web-phone")
     one.click("hangup")
     other.shows()
     one.shows()
