@@ -251,7 +251,7 @@ def shaken(site: Site, roots: str, name: str = DOMAIN) -> None:
     """Shake hands with what the Site serves, by the strictest rules that there are."""
     served = certificate_of(site)
     assert served is not None
-    folder = site.vault._file.parent
+    folder = site.vault.file.parent
     for file, content in zip(("served.pem", "served.key"), served, strict=True):
         (folder / file).write_bytes(content)
     asked = ssl.create_default_context(cadata=roots)
