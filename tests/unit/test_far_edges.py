@@ -74,6 +74,17 @@ def test_the_switch_lets_no_phone_speak_sip_with_it() -> None:
     assert "daddr { 10.0.0.11/32 } udp dport 5060 counter drop" in made
 
 
+def test_who_spoke_with_kamailio_on_the_switch_goes_on_with_nobody() -> None:
+    """A phone's packets are established as long as it sends some."""
+    lines = [line.strip() for line in rules(site(), SWITCH, EDGE, rtp=True).splitlines()]
+    chain = lines[lines.index("chain input {") :]
+    closed = chain.index("ip daddr { 10.0.0.11/32 } udp dport 5060 counter drop")
+    opened = chain.index(
+        'ip saddr { 10.0.0.20/32 } udp dport 5060 accept comment "sip of the edge"'
+    )
+    assert opened < closed < chain.index("ct state established,related accept")
+
+
 def test_the_edge_lets_in_phones_and_its_switch() -> None:
     made = rules(site(network=Network(sip_from=["198.51.100.0/24"])), EDGE, SWITCH, rtp=False)
     accepted = [line.strip() for line in made.splitlines() if "5060" in line and "accept" in line]
