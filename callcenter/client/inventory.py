@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from callcenter.site import Site, SiteError, Switch
-from callcenter.site.edges import before_switches
+from callcenter.site.edges import OWN, before_switches
 from callcenter.site.families import other_family
 from callcenter.site.logins import login_problems
 from callcenter.site.secrets import SecretUnavailable
@@ -160,6 +160,8 @@ def load(path: str | Path) -> Inventory:
         f"{host.name}.{line}" for host in found.hosts for line in login_problems(host.data)
     ]:
         raise SiteError(lines)
+    if both := [one.name for one in found.hosts if {"edges", "switches"} <= {*one.groups}]:
+        raise SiteError([f"edges[{name!r}]: is in switches, too; {OWN}" for name in both])
     return replace(
         found,
         hosts=tuple(

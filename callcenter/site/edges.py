@@ -13,7 +13,10 @@ if TYPE_CHECKING:
     from callcenter.site.site import Site
     from callcenter.site.switch import Switch
 
-__all__ = ["before_switches"]
+__all__ = ["OWN", "before_switches"]
+
+OWN = "leave edges out, and Kamailio stands on the switch's own host; or give it one of its own"
+"""Words of refusals for an edge that is where its switch is."""
 
 
 def before_switches(site: Site, edges: Sequence[Switch], switches: Sequence[Switch]) -> list[str]:
@@ -74,6 +77,10 @@ def _of_switch(switch: Switch) -> list[str]:
 
 def _between(site: Site, edge: Switch, switch: Switch) -> list[str]:
     """List what is wrong with the way from one to the other, and with what phones are told."""
+    if edge.bind_address in (switch.bind_address, switch.trunk_bind_address):
+        return [
+            f"edges[{edge.name!r}]: {edge.bind_address} is switches[{switch.name!r}]'s, too; {OWN}"
+        ]
     here, there = (ipaddress.ip_address(one.bind_address) for one in (edge, switch))
     if here.version != there.version:
         return [

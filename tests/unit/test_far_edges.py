@@ -168,6 +168,13 @@ def test_check_refuses_it_before_a_host_is_asked(own_folder: Path) -> None:
     assert lines[1].startswith("switches['cc1'].public_ip: is missing, and phones that reach the")
 
 
+def test_a_host_in_both_groups_is_refused(own_folder: Path) -> None:
+    inventory = described(own_folder, site_text())
+    inventory.write_text(inventory.read_text().replace("edge1", "cc1"))
+    (line,) = check(inventory)
+    assert line.startswith("edges['cc1']: is in switches, too; leave edges out, and Kamailio stands")
+
+
 PLAIN = Switch("edge1", address="10.0.0.20")
 
 
@@ -194,6 +201,18 @@ PLAIN = Switch("edge1", address="10.0.0.20")
             [INSIDE],
             {},
             "edges['edge1']: 2001:db8::20 is of IPv6, and the switch's 10.0.0.11 of IPv4;",
+        ),
+        (
+            [PLAIN],
+            [Switch("cc1", address="10.0.0.20")],
+            {},
+            "edges['edge1']: 10.0.0.20 is switches['cc1']'s, too; leave edges out",
+        ),
+        (
+            [PLAIN],
+            [Switch("cc1", address="10.0.0.11", trunk_address="10.0.0.20")],
+            {},
+            "edges['edge1']: 10.0.0.20 is switches['cc1']'s, too; leave edges out",
         ),
         ([EDGE], [INSIDE], {}, "switches['cc1'].public_ip: is missing, and phones that reach"),
         (
