@@ -172,7 +172,7 @@ def test_a_host_in_both_groups_is_refused(own_folder: Path) -> None:
     inventory = described(own_folder, site_text())
     inventory.write_text(inventory.read_text().replace("edge1", "cc1"))
     (line,) = check(inventory)
-    assert line.startswith("edges['cc1']: is in switches, too; leave edges out, and Kamailio stands")
+    assert line.startswith("edges['cc1']: is in switches, too; leave edges out, and Kamailio")
 
 
 PLAIN = Switch("edge1", address="10.0.0.20")
