@@ -21,7 +21,7 @@ from callcenter import render
 from callcenter.render import paths
 from callcenter.site import LocalPackages, Site
 from lab import network
-from lab.image import RELEASES
+from lab.image import RELEASES, image
 from lab.lab import Lab
 from lab.prepared import HOST, prepared
 from roles.freeswitch import packages
@@ -174,6 +174,8 @@ def lab(plain_switch: Path | None, request: pytest.FixtureRequest) -> Iterator[L
     """A lab without hosts yet; this process is in its network."""
     with watched(fresh("roles-"), request) as made:
         made.up(())
+        # From within the network no image is made, and without packages nobody has needed one yet.
+        image(made.cache, RELEASES[0])
         lab_package.enter(made.name)
         yield made
 
