@@ -10,7 +10,7 @@ import click
 from callcenter.cli.rehearsal import configuration, rehearsed, unmade
 from callcenter.cli.render import host_of
 from callcenter.cli.sites import inventory_of
-from callcenter.client.inventory import Host
+from callcenter.client.inventory import Host, Inventory
 from callcenter.client.ssh import answer
 from callcenter.render import Difference, Tree, costs
 from callcenter.render.costs import Action, Severity
@@ -61,7 +61,9 @@ def _steps(actions: tuple[Action, ...]) -> Iterator[str]:
     return (f"{step.command}: {_COSTS[step.severity]}" for step in actions)
 
 
-def _switch(host: Host) -> Host:
+def _switch(inventory: Inventory, name: str | None) -> Host:
+    first = inventory.linux_switch if name is None else None
+    host = first or host_of(inventory, name)
     if host.is_edge or host.switch.is_windows:
         raise SiteError([f"{host.name}: only what a change of a Linux switch costs is known here"])
     return host
@@ -69,13 +71,13 @@ def _switch(host: Host) -> Host:
 
 def _configured(site: Site, host: Host) -> Tree:
     with rehearsed(site) as safe:
-        return configuration(safe, _switch(host))
+        return configuration(safe, host)
 
 
 @click.command()
 @click.argument("old", metavar="[OLD]", type=click.Path(path_type=Path), default=Path())
 @click.argument("new", metavar="[NEW]", type=click.Path(path_type=Path), required=False)
-@click.option("--host", metavar="NAME", help="One of the hosts (default: the first).")
+@click.option("--host", metavar="NAME", help="One of the switches (default: the first).")
 def command(old: Path, new: Path | None, host: str | None) -> None:
     """Print what a change costs FreeSWITCH.
 
@@ -85,7 +87,7 @@ def command(old: Path, new: Path | None, host: str | None) -> None:
     """
     if new is None:
         now = inventory_of(old)
-        one = _switch(host_of(now, host))
+        one = _switch(now, host)
         with unmade(now.site) as site:
             wanted = configuration(site, one)
         present = Release.told(answer(one, question()).splitlines())
@@ -94,9 +96,9 @@ def command(old: Path, new: Path | None, host: str | None) -> None:
         # One after the other, each from its own folder.
         old, new = old.resolve(), new.resolve()
         now = inventory_of(new)
-        one = host_of(now, host)
+        one = _switch(now, host)
         after = _configured(now.site, one)
         then = inventory_of(old)
-        lines = planned(_configured(then.site, host_of(then, one.name)), after)
+        lines = planned(_configured(then.site, _switch(then, one.name)), after)
     for line in lines:
         click.echo(line)

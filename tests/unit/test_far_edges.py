@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from callcenter.cli import main
 from callcenter.cli.check import check
 from callcenter.cli.phone import phone
 from callcenter.cli.rehearsal import files
@@ -136,6 +137,16 @@ def test_what_stands_before_a_switch_is_told_apart(own_folder: Path) -> None:
     there = {one.path for one in files(site(), switch)}
     assert "sip_profiles/internal.xml" in there
     assert paths.KAMAILIO_CONFIG not in there
+
+
+def test_a_plan_is_of_the_switch_whichever_host_comes_first(
+    own_folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    inventory = str(described(own_folder, site_text()))
+    assert main(["plan", inventory, inventory]) == 0
+    assert capsys.readouterr().out == "nothing would change\n"
+    assert main(["plan", inventory, inventory, "--host", "edge1"]) == 1
+    assert "edge1: only what a change of a Linux switch costs" in capsys.readouterr().err
 
 
 def described(
