@@ -8,14 +8,14 @@ from pathlib import Path
 import click
 
 from callcenter.cli.rehearsal import configuration, rehearsed, unmade
-from callcenter.cli.render import host_of
 from callcenter.cli.sites import inventory_of
-from callcenter.client.inventory import Host, Inventory
+from callcenter.cli.switches import switch_of
+from callcenter.client.inventory import Host
 from callcenter.client.ssh import answer
 from callcenter.render import Difference, Tree, costs
 from callcenter.render.costs import Action, Severity
 from callcenter.render.release import Release, question
-from callcenter.site import Site, SiteError
+from callcenter.site import Site
 
 __all__ = ["against", "command", "planned"]
 
@@ -61,14 +61,6 @@ def _steps(actions: tuple[Action, ...]) -> Iterator[str]:
     return (f"{step.command}: {_COSTS[step.severity]}" for step in actions)
 
 
-def _switch(inventory: Inventory, name: str | None) -> Host:
-    first = inventory.linux_switch if name is None else None
-    host = first or host_of(inventory, name)
-    if host.is_edge or host.switch.is_windows:
-        raise SiteError([f"{host.name}: only what a change of a Linux switch costs is known here"])
-    return host
-
-
 def _configured(site: Site, host: Host) -> Tree:
     with rehearsed(site) as safe:
         return configuration(safe, host)
@@ -87,7 +79,7 @@ def command(old: Path, new: Path | None, host: str | None) -> None:
     """
     if new is None:
         now = inventory_of(old)
-        one = _switch(now, host)
+        one = switch_of(now, host)
         with unmade(now.site) as site:
             wanted = configuration(site, one)
         present = Release.told(answer(one, question()).splitlines())
@@ -96,9 +88,9 @@ def command(old: Path, new: Path | None, host: str | None) -> None:
         # One after the other, each from its own folder.
         old, new = old.resolve(), new.resolve()
         now = inventory_of(new)
-        one = _switch(now, host)
+        one = switch_of(now, host)
         after = _configured(now.site, one)
         then = inventory_of(old)
-        lines = planned(_configured(then.site, _switch(then, one.name)), after)
+        lines = planned(_configured(then.site, switch_of(then, one.name)), after)
     for line in lines:
         click.echo(line)

@@ -146,7 +146,7 @@ def test_a_plan_is_of_the_switch_whichever_host_comes_first(
     assert main(["plan", inventory, inventory]) == 0
     assert capsys.readouterr().out == "nothing would change\n"
     assert main(["plan", inventory, inventory, "--host", "edge1"]) == 1
-    assert "edge1: only what a change of a Linux switch costs" in capsys.readouterr().err
+    assert "--host: edge1 is no Linux switch of" in capsys.readouterr().err
 
 
 def described(
