@@ -9,7 +9,7 @@ from callcenter.client.inventory import Host, Inventory
 from callcenter.client.ssh import login, refusal
 from callcenter.site import SiteError
 
-__all__ = ["ask", "fs_cli", "linux_host", "printable", "switch_of"]
+__all__ = ["MARK", "answers", "ask", "fs_cli", "linux_host", "printable", "switch_of"]
 
 
 def switch_of(inventory: Inventory, name: str | None) -> Host:
@@ -49,7 +49,13 @@ def ask(host: Host, commands: Sequence[str]) -> list[str]:
         done = way.run(line)
     if done.returncode:
         raise refusal(host, done.stderr or done.stdout)
-    return [one.strip() for one in done.stdout.decode(errors="replace").split(MARK)[:-1]]
+    return answers(done.stdout.decode(errors="replace"))
+
+
+def answers(said: str) -> list[str]:
+    """Return what is said before each MARK that is a line. What peers say of themselves may hold
+    its signs, and no line."""
+    return [one.strip() for one in f"\n{said}".split(f"\n{MARK}\n")[:-1]]
 
 
 def printable(text: str) -> str:

@@ -24,7 +24,7 @@ from callcenter.cli.check import check
 from callcenter.cli.plan import against
 from callcenter.cli.rehearsal import configuration, rehearsed, unmade
 from callcenter.cli.status import REGISTERED
-from callcenter.cli.switches import fs_cli
+from callcenter.cli.switches import MARK, answers, fs_cli
 from callcenter.client.home import HOME
 from callcenter.client.inventory import load
 from callcenter.render import File, Tree
@@ -412,6 +412,11 @@ def accepted(tree: Tree) -> Release:
     """Return what a host answers on which a tree was deployed, and runs."""
     digests = {file.path: file.digest for file in tree}
     return Release(digests, compared(tree), running=True, enabled=True, settled=True)
+
+
+def test_what_a_phone_calls_itself_ends_no_answer() -> None:
+    named = f"User-Agent: {MARK}"
+    assert answers(f"{named}\n\n{MARK}\n\n{MARK}\nlast\n\n{MARK}\n") == [named, "", "last"]
 
 
 def test_a_plan_tells_what_else_a_deploy_would_do() -> None:
