@@ -53,7 +53,9 @@ def rehearsed(site: Site) -> Iterator[Site]:
     named = site.secrets()
     if literal := [path for path, one in named if one.literal is not None]:
         raise SiteError([f"Site.{literal[0]}: is a literal, which would be shown; use secret(…)"])
-    values = {one.name: _stand_in(one) for _, one in named if one.kind not in _FITTING}
+    # What Kamailio signs with is no field.
+    values = {kamailio.DIALOGS.name: _stand_in(kamailio.DIALOGS)}
+    values |= {one.name: _stand_in(one) for _, one in named if one.kind not in _FITTING}
     values |= {
         one.name: key
         for _, one in named

@@ -17,6 +17,7 @@ from callcenter.site.served import certificate_of
 
 __all__ = [
     "CIPHERS",
+    "DIALOGS",
     "FURTHER",
     "GROUP",
     "PACKAGES",

@@ -320,7 +320,10 @@ trunks=[Trunk("carrier", host="sip.carrier.test", networks=["198.51.100.0/24"], 
 
 
 def test_rendered_files_show_no_secret_and_make_none(
-    shop: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    shop: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    caplog: pytest.LogCaptureFixture,
 ) -> None:
     described(shop, TRUNK, SITE.replace("Network(", "Network("))
     monkeypatch.setenv("CALLCENTER_SECRET_CARRIER", SECRET)
@@ -328,6 +331,8 @@ def test_rendered_files_show_no_secret_and_make_none(
     monkeypatch.setenv("CALLCENTER_SECRET_EDGE_DIALOGS", SECRET)
     assert main(["render"]) == 0
     assert "dialplan/default.xml" in capsys.readouterr().out
+    # Nobody is told to keep a copy of what is there for this moment.
+    assert not caplog.messages
     assert main(["render", "--file", "dialplan/default.xml"]) == 0
     assert '<context name="default">' in capsys.readouterr().out
     assert main(["render", "--out", "out"]) == 0
