@@ -113,10 +113,7 @@ def test_a_neighbour_goes_on(edge: Edge) -> None:
     assert guess(guesser, "1005", edge.account("1005").password) == 0
     # The very phone that was guessed at, and its calls.
     assert edge.register(phone, "1003") == 200
-    edge.invite(phone, "1003", "1004", timeout=0.2, challenge=PATIENCE)
-    invite = callee.receive()
-    assert invite is not None
-    assert invite.method == "INVITE"
+    edge.ring(phone, "1003", callee, "1004")
 
 
 def test_an_old_password_shuts_out_nobody_else(edge: Edge) -> None:

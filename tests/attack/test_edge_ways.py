@@ -128,11 +128,9 @@ def test_an_answer_goes_where_the_request_came_from(edge: Edge, told: str) -> No
 def answered(edge: Edge, status: str, **more: object) -> tuple[Peer, list[Message], Message]:
     """Have the callee's phone answer a call. Return the caller, what it hears, and the INVITE."""
     caller, callee = edge.phone("1000"), edge.phone("1001")
-    edge.invite(caller, "1000", "1001", timeout=0.2, challenge=PATIENCE)
-    invite = callee.receive()
-    assert invite is not None
+    invite = edge.ring(caller, "1000", callee, "1001")
     callee.reply(invite, status, tag="callee", **more)  # type: ignore[arg-type]
-    return caller, heard(caller, 1), invite
+    return caller, [one for one in heard(caller, 1) if one.status != 100], invite
 
 
 @pytest.mark.parametrize("status", ["300 Multiple Choices", "302 Moved Temporarily", "305 Use"])
@@ -177,9 +175,7 @@ def test_words_of_a_refusal_stay_behind(edge: Edge, status: str) -> None:
 def test_a_callee_cannot_lead_past_the_edge(edge: Edge, route: str) -> None:
     """Gain: the rest of the call goes to a host of the callee's choice, unseen by the edge."""
     caller, callee, victim = edge.phone("1000"), edge.phone("1001"), edge.peer()
-    edge.invite(caller, "1000", "1001", timeout=0.2, challenge=PATIENCE)
-    invite = callee.receive()
-    assert invite is not None
+    invite = edge.ring(caller, "1000", callee, "1001")
     told = route.format(victim.contact, invite.header("record-route"))
     headers = [(name, value) for name, value in invite.headers if name != "record-route"]
     forged = Message(invite.start, (*headers, *([("record-route", told)] if told else [])))
@@ -478,9 +474,7 @@ FORBIDDEN = [
 def test_no_header_of_an_intruder_arrives(edge: Edge) -> None:
     """Gain: another's name on the callee's screen, a phone that answers by itself, code."""
     caller, callee = edge.phone("1000"), edge.phone("1001")
-    edge.invite(caller, "1000", "1001", extra=FORBIDDEN, timeout=0.2, challenge=PATIENCE)
-    invite = callee.receive()
-    assert invite is not None
+    invite = edge.ring(caller, "1000", callee, "1001", extra=FORBIDDEN)
     allowed = {"via", "from", "to", "call-id", "cseq", "contact", "max-forwards", "allow"}
     allowed |= {"content-type", "content-length", "record-route"}
     if edge.is_before_switch:
