@@ -197,6 +197,7 @@ def test_a_lamp_shows_a_call(operator: Operator, exchange: Exchange, tmp_path: P
         address=operator.lab.gateway,
         server=f"{address_of(operator, EDGE)}:5060",
     ) as shown:
+        shown.wait("none")
         call = caller.call("1001")
         answered = callee.incoming()
         shown.wait("early")
