@@ -22,7 +22,7 @@ IMPORTED = (
     "roles.kamailio",
     "roles.postgresql",
     "roles.windows",
-    "roles.windows.connectors",
+    "pyinfra_windows.connectors",
 )
 
 

@@ -6,6 +6,8 @@ import os
 import sys
 from pathlib import Path
 
+from callcenter.site.connectors import PLUGIN
+
 __all__ = ["DEPLOY", "HOME", "INVENTORIES", "PROOF", "enter", "environment"]
 
 _PACKAGE = Path(__file__).resolve().parents[1]
@@ -30,5 +32,6 @@ def enter() -> None:
 
 def environment() -> dict[str, str]:
     """Return the environment of a process that imports the roles or the tests."""
+    own = [str(HOME), *([str(PLUGIN)] if PLUGIN.is_dir() else [])]
     others = os.environ.get("PYTHONPATH")
-    return {**os.environ, "PYTHONPATH": os.pathsep.join([str(HOME), *([others] if others else [])])}
+    return {**os.environ, "PYTHONPATH": os.pathsep.join([*own, *([others] if others else [])])}

@@ -1,4 +1,4 @@
-"""``@winrm`` and ``@winssh`` in a clone.
+"""``@winrm`` and ``@winssh`` in a clone: those of ``packages/pyinfra-windows``.
 
 pyinfra looks for connectors among the entry points of installed packages, and a clone is none. It
 becomes one for the process whose inventory names a Windows host, and only then: pyinfra imports
@@ -13,13 +13,22 @@ from collections.abc import Iterable
 from importlib.metadata import Distribution, DistributionFinder
 from pathlib import Path
 
-__all__ = ["WINDOWS", "register"]
+__all__ = ["PLUGIN", "WINDOWS", "find_plugin", "register"]
 
 WINDOWS = ("@winrm/", "@winssh/")
 """Beginnings of the name of a Windows host."""
 
 _CLONE = Path(__file__).parents[2]
 _PROJECT = "pyinfra-callcenter"
+
+PLUGIN = _CLONE / "packages/pyinfra-windows/src"
+"""Folder of the clone that the connectors are imported from; the wheel brings them installed."""
+
+
+def find_plugin() -> None:
+    """Let this process import ``pyinfra_windows``: the clone's, where this is one."""
+    if PLUGIN.is_dir() and str(PLUGIN) not in sys.path:
+        sys.path.insert(0, str(PLUGIN))
 
 
 class _Clone(Distribution):
@@ -54,4 +63,5 @@ def register() -> None:
     """Make this process find the clone's entry points. Installed with pip, there are others."""
     there = any(isinstance(one, _Finder) for one in sys.meta_path)
     if not there and (_CLONE / "pyproject.toml").is_file():
+        find_plugin()
         sys.meta_path.append(_Finder())

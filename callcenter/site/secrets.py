@@ -113,6 +113,16 @@ class Secret:
         """The variable of the environment that its value is looked for in."""
         return VARIABLES + re.sub(r"[^A-Z0-9]", "_", self.name.upper())
 
+    def password_for(self, host: Any) -> str:
+        """Return the value as the password of a host's login, which pyinfra-windows asks for.
+
+        The host's data has the Site, whose vault knows it.
+        """
+        value = self._literal if self._literal is not None else host.data.site.vault.known(self)
+        if value is None:
+            raise LookupError(f"{self} is not known; set {self.variable}")
+        return str(value)
+
     @property
     def literal(self) -> str | None:
         """The value, where it was given in the description itself."""

@@ -18,12 +18,12 @@ from callcenter.site.families import other_family, out_of_reach
 from callcenter.site.named_secrets import ungiven
 from callcenter.site.ports import listeners
 from callcenter.site.where import behind_edge, misleads, unsaid
+from pyinfra_windows import facts, operations
+from pyinfra_windows.facts import FirewallRule, Look
+from pyinfra_windows.operations import fields_of
+from pyinfra_windows.powershell import path
 from roles.host.operations import refuse
 from roles.host.stack import name_executed_files
-from roles.windows import facts, operations
-from roles.windows.facts import FirewallRule, Look
-from roles.windows.operations import fields_of
-from roles.windows.powershell import path
 from roles.windows.release import quiet, release
 
 __all__ = ["GROUP", "Found", "activate", "configure", "firewall_rules", "install", "preflight"]
@@ -233,6 +233,7 @@ def install(site: Site, found: Found) -> None:
         properties={"INSTALLLOCATION": paths.INSTALLATION},
         features=_FEATURES,
         service=paths.SERVICE,
+        work=paths.STATE,
     )
 
 
@@ -254,7 +255,10 @@ def configure(site: Site, found: Found) -> None:
     opened last: nobody reaches what is not configured yet."""
     operations.service(name="Service", service=paths.SERVICE)
     operations.scheduled_task(
-        name="Retention of logs and recordings", task=paths.RETENTION, lines=retention(site)
+        name="Retention of logs and recordings",
+        task=paths.RETENTION,
+        lines=retention(site),
+        work=paths.STATE,
     )
     operations.firewall_rules(
         name="Firewall rules", group=GROUP, wanted=firewall_rules(site), present=found.rules

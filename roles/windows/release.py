@@ -17,11 +17,18 @@ from callcenter.render import Tree, freeswitch
 from callcenter.render import windows_paths as paths
 from callcenter.render.costs import COMPARED, RESTART, Action, Severity, plan, undo
 from callcenter.site import Maintenance
+from pyinfra_windows import facts
+from pyinfra_windows.connectors import Refused
+from pyinfra_windows.operations import (
+    Files,
+    exchange,
+    put_back,
+    refusal_as_one_line,
+    service_state,
+    stop_service,
+)
+from pyinfra_windows.powershell import cmd_quote, path
 from roles.files.operations import show_difference, shows_differences
-from roles.windows import facts
-from roles.windows.connectors import Refused
-from roles.windows.operations import exchange, put_back, service_state, stop_service, told
-from roles.windows.powershell import cmd_quote, path
 
 __all__ = ["fs_cli", "quiet", "release", "seconds_to_wait"]
 
@@ -225,7 +232,7 @@ class _FreeSwitch:
             self.until("sofia status", rf"^\s*{re.escape(profile)}\s+profile\s.*RUNNING")
 
 
-@told
+@refusal_as_one_line
 def _quiet_first(state: State, host: Host, maintenance: Maintenance, why: str) -> bool:
     switch = _FreeSwitch(host)
     try:
@@ -293,7 +300,8 @@ def _release(
             paused = maintenance.live_calls == "drain"
         try:
             if wanted.against(present):
-                exchange(host, paths.CONFIG, wanted, present)
+                files = Files({file.path: file.content for file in wanted})
+                exchange(host, paths.CONFIG, files, present, paths.STATE)
                 replaced = True
                 if running and present:
                     switch.login = f"{paths.CONFIG}.old"

@@ -12,10 +12,10 @@ from callcenter import render
 from callcenter.client.inventory import Host
 from callcenter.render import windows_paths as paths
 from callcenter.site import Site, Switch
+from pyinfra_windows import facts
+from pyinfra_windows.operations import fields_of
+from pyinfra_windows.powershell import SENTINEL, quote, script
 from roles import windows
-from roles.windows import facts
-from roles.windows.operations import fields_of
-from roles.windows.powershell import SENTINEL, quote, script
 from tests.acceptance.support.windows import asked
 
 

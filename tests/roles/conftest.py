@@ -352,7 +352,7 @@ class Operator:
         """Return a fresh copy of the repository that a test may break."""
         copy = self.folder / "repository"
         shutil.rmtree(copy, ignore_errors=True)
-        for name in ("callcenter", "roles", "templates", "deploy"):
+        for name in ("callcenter", "packages", "roles", "templates", "deploy"):
             # With what Python has compiled of it, which still fits all that the test leaves alone.
             shutil.copytree(ROOT / name, copy / name)
         self.repository = copy

@@ -136,9 +136,10 @@ def test_a_new_site_that_was_cut_short_is_begun_again(
 def test_it_works_as_the_wheel_lays_it_out(tmp_path: Path) -> None:
     """From another folder, with nothing of the clone: a site, its check, its deploy, its proof."""
     project = tomllib.loads((ROOT / "pyproject.toml").read_text())
-    brought = project["tool"]["hatch"]["build"]["targets"]["wheel"]["force-include"]
+    wheel = project["tool"]["hatch"]["build"]["targets"]["wheel"]
+    packages = {path: Path(path).name for path in wheel["packages"]}
     installed = tmp_path / "installed"
-    for path, where in {"callcenter": "callcenter", **brought}.items():
+    for path, where in {**packages, **wheel["force-include"]}.items():
         (there := installed / where).parent.mkdir(parents=True, exist_ok=True)
         skip = shutil.ignore_patterns("__pycache__")
         if (ROOT / path).is_dir():
@@ -165,7 +166,8 @@ def test_it_works_as_the_wheel_lays_it_out(tmp_path: Path) -> None:
     assert "test_t2_call.py::test_call_and_hang_up[10.0.0.5-caller]" in proofs
     # All that a deploy imports, by the file that an operator's folder has.
     deploys = "from callcenter.client import home; home.enter(); "
-    deploys += "from roles import freeswitch, windows; print(freeswitch.__file__, home.DEPLOY)"
+    deploys += "import pyinfra_windows; from roles import freeswitch, windows; "
+    deploys += "print(pyinfra_windows.__file__, freeswitch.__file__, home.DEPLOY)"
     done = subprocess.run(
         [sys.executable, "-P", "-c", deploys],
         cwd=shop,
@@ -300,7 +302,7 @@ def test_the_wheel_brings_all_that_commands_use_and_no_package_of_a_common_name(
     """Read from pyproject.toml, which says where each part goes."""
     project = tomllib.loads((ROOT / "pyproject.toml").read_text())
     wheel = project["tool"]["hatch"]["build"]["targets"]["wheel"]
-    assert wheel["packages"] == ["callcenter"]
+    assert wheel["packages"] == ["callcenter", "packages/pyinfra-windows/src/pyinfra_windows"]
     brought = wheel["force-include"]
     assert all((ROOT / path).exists() for path in brought)
     assert all(where.startswith("callcenter/") for where in brought.values())
@@ -309,6 +311,20 @@ def test_the_wheel_brings_all_that_commands_use_and_no_package_of_a_common_name(
     for path in ("deploy/callcenter.py", "roles/host", "tests/acceptance", "inventories/prod"):
         assert (HOME / path).exists()
         assert any(path == one or path.startswith(f"{one}/") for one in shipped)
+
+
+def test_the_wheel_offers_the_plugins_connectors() -> None:
+    """Of one name and one place, whether the plugin is installed with the wheel or by itself."""
+    ours, plugin = (
+        tomllib.loads((ROOT / folder / "pyproject.toml").read_text())["project"]
+        for folder in (".", "packages/pyinfra-windows")
+    )
+    assert ours["entry-points"] == plugin["entry-points"]
+    assert ours["requires-python"] == plugin["requires-python"]
+    assert set(plugin["dependencies"]) <= set(ours["dependencies"])
+    extras = (ours["optional-dependencies"], plugin["optional-dependencies"])
+    assert extras[0]["windows"] == extras[1]["winrm"]
+    assert set(extras[1]["dev"]) <= {*extras[0]["dev"], *extras[0]["verify"]}
 
 
 SECRET = "not-to-be-shown-7c1f"

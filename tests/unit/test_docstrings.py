@@ -9,7 +9,7 @@ from itertools import pairwise
 from pathlib import Path
 
 ROOT = Path(__file__).parents[2]
-FOLDERS = ("callcenter", "roles", "lab", "tests")
+FOLDERS = ("callcenter", "packages", "roles", "lab", "tests")
 
 QUESTIONS = "how what when where whether which who whom whose why"
 PREPOSITIONS = """

@@ -189,7 +189,7 @@ class TestWindows:
         assert "Invalid connector" not in shown
         assert "Traceback" not in shown
         if needed:
-            assert "pip install -r requirements.lock, or use @winssh" in shown
+            assert "(pip install pypsrp), or use @winssh" in shown
         else:
             assert "Could not connect" in shown
 
@@ -198,7 +198,7 @@ class TestWindows:
         inventory.write_text(
             inventory.read_text()
             + "\nimport atexit, sys\n"
-            + "atexit.register(lambda: print('loaded', 'roles.windows.connectors' in sys.modules))"
+            + "atexit.register(lambda: print('loaded', 'pyinfra_windows' in sys.modules))"
         )
         done = pyinfra(operators_folder, "inventories/prod", "debug-inventory", **SECRETS)
         assert "loaded False" in done.stdout

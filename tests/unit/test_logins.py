@@ -16,7 +16,7 @@ from callcenter.client.inventory import Host, load
 from callcenter.client.ssh import Login, login, refusal
 from callcenter.site import SiteError, Switch, hosts
 from callcenter.site.logins import ADDRESSES, SSH, WINRM, login_problems
-from roles.windows.connectors import WinRM
+from pyinfra_windows.connectors import WinRM
 
 KEY = __file__
 """A file that is there; nobody logs in by it."""

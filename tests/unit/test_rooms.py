@@ -14,8 +14,10 @@ ROOMS = ("site", "onhost", "render", "client", "cli")
 """The rooms of ``callcenter``. Each imports those before it, and none after it."""
 ALONE = ("site", "onhost")
 """Rooms that import none of ours: a description knows no host, and a program travels alone."""
-BRIDGE = "callcenter/client/connectors.py"
-"""The one file outside ``roles`` that imports it: pyinfra looks for connectors in packages."""
+OURS = ("callcenter", "deploy", "lab", "roles", "tests")
+"""Packages of the call centre."""
+PLUGIN = ROOT / "packages/pyinfra-windows"
+"""Plugin of pyinfra's that knows no call centre."""
 
 
 def imported(path: Path) -> Iterator[str]:
@@ -32,7 +34,7 @@ def imported(path: Path) -> Iterator[str]:
 @pytest.mark.parametrize("room", ROOMS)
 def test_a_room_imports_those_before_it(room: str) -> None:
     later = ROOMS[ROOMS.index(room) + 1 :] if room not in ALONE else set(ROOMS) - {room}
-    barred = (*(f"callcenter.{name}" for name in later), "roles", "lab", "tests")
+    barred = (*(f"callcenter.{name}" for name in later), "pyinfra_windows", "roles", "lab", "tests")
     if room == "onhost":
         barred = ("callcenter", *barred)
     found = [
@@ -41,7 +43,7 @@ def test_a_room_imports_those_before_it(room: str) -> None:
         for name in imported(path)
         if any(name == one or name.startswith(f"{one}.") for one in barred)
     ]
-    assert [line for line in found if not line.startswith(BRIDGE)] == []
+    assert found == []
 
 
 def test_pyinfra_is_in_roles_alone() -> None:
@@ -53,6 +55,18 @@ def test_pyinfra_is_in_roles_alone() -> None:
         if name.partition(".")[0] == "pyinfra"
     }
     assert found == {"callcenter/client/ssh.py"}
+
+
+def test_the_plugin_stands_alone() -> None:
+    """Neither it nor its tests import what is ours: it is of use to whoever has Windows hosts."""
+    files = sorted(PLUGIN.rglob("*.py"))
+    assert {path.parent.name for path in files} == {"pyinfra_windows", "tests"}
+    assert [
+        f"{path.relative_to(ROOT)} imports {name}"
+        for path in files
+        for name in imported(path)
+        if name.partition(".")[0] in OURS
+    ] == []
 
 
 def test_nothing_lies_between_the_rooms() -> None:

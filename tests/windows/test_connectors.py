@@ -12,8 +12,8 @@ import pytest
 from pyinfra.api import StringCommand
 from pyinfra.api.exceptions import ConnectError
 
-from roles.windows.connectors import Refused, digests_in, sftp_path
-from roles.windows.powershell import script
+from pyinfra_windows.connectors import Refused
+from pyinfra_windows.powershell import script
 from tests.windows.support.machine import Machine
 
 
@@ -152,19 +152,3 @@ def test_a_linux_host_is_told_from_a_windows_one(machine: Machine) -> None:
         pytest.skip("needs a Linux host at the same door; WinRM is no door of one")
     with pytest.raises(ConnectError, match="is a Linux host, not Windows; leave out the connector"):
         machine.connector(**machine.wine.linux().data).connect()
-
-
-def test_paths_for_sftp() -> None:
-    assert sftp_path(r"C:\a b\c") == "/C:/a b/c"
-
-
-def test_digests_are_read_from_the_listing() -> None:
-    digest = "0" * 64
-    assert digests_in(
-        [
-            "#mtree",
-            f"./a type=file sha256digest={digest}",
-            r"./b\040c type=file \\"[:-1],
-            "    sha256=" + digest,
-        ]
-    ) == {"a": digest, "b c": digest}

@@ -13,7 +13,7 @@ import pytest
 from callcenter.render import windows as render
 from callcenter.render import windows_paths as paths
 from callcenter.site import Extension, Firewall, LocalPackages, Media, Network, Site, Switch
-from roles.windows import facts
+from pyinfra_windows import facts
 from tests.windows.support.machine import Machine, msi
 from tests.windows.support.site import UNINSTALL, complete, forget, site, stopped
 

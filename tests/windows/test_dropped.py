@@ -9,7 +9,7 @@ import time
 
 import pytest
 
-from roles.windows.connectors import Refused
+from pyinfra_windows.connectors import Refused
 from tests.windows.support.machine import Machine, Run
 from tests.windows.support.proxy import Wire
 from tests.windows.support.site import complete, forget, site

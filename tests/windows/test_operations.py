@@ -7,13 +7,13 @@ import pytest
 from tests.windows.support.machine import Machine
 
 TREE = """
-from callcenter.render import File, Tree
-from roles.windows import operations
-operations.tree(name="Tree", folder=r"C:\\callcenter tree\\conf", wanted=Tree([{files}]))
+from pyinfra_windows import operations
+files = operations.Files({files})
+operations.tree(name="Tree", folder=r"C:\\callcenter tree\\conf", wanted=files)
 """
 FILES = """
 from pathlib import Path
-from roles.windows import operations
+from pyinfra_windows import operations
 operations.file(name="File", target=r"C:\\callcenter tree\\a file.txt", content="100% `x` $y ü\\n")
 operations.template(
     name="Template", target=r"C:\\callcenter tree\\t.txt", source=Path("t.j2"), who="a & b"
@@ -23,8 +23,9 @@ operations.template(
 
 def tree(**files: str) -> str:
     """Return a deploy of a tree; two underscores stand for a slash."""
-    made = (f"File({name.replace('__', '/')!r}, {text.encode()!r})" for name, text in files.items())
-    return TREE.format(files=", ".join(made))
+    return TREE.format(
+        files={name.replace("__", "/"): text.encode() for name, text in files.items()}
+    )
 
 
 def test_a_tree_is_exchanged_as_a_whole(machine: Machine) -> None:
@@ -72,8 +73,8 @@ def test_firewall_rules_come_and_go(machine: Machine) -> None:
         pytest.skip("firewall rules need PowerShell, and the one here is not real")
     rules = """
 from callcenter.render import windows_paths as paths
-from roles.windows import operations
-from roles.windows.facts import FirewallRule
+from pyinfra_windows import operations
+from pyinfra_windows.facts import FirewallRule
 rules = [FirewallRule("callcenter-test", "udp", ("16384-32767",), paths.PROGRAM, ("10.0.0.0/8",))]
 operations.firewall_rules(name="Rules", group="callcenter-test", wanted=%s)
 """

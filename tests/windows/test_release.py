@@ -13,7 +13,7 @@ from xml.etree import ElementTree
 import pytest
 
 from callcenter.render import windows_paths as paths
-from roles.windows import facts
+from pyinfra_windows import facts
 from tests.acceptance.support.phones import Exchange
 from tests.forks import Pyinfra
 from tests.windows.support.calls import connected, phone, still_talking

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import base64
 import os
 import re
 import subprocess
@@ -10,15 +9,15 @@ from pathlib import Path
 
 import pytest
 import yaml
+from scripts import parses, whole
 
 from callcenter.render import freeswitch, windows
 from callcenter.site import Extension, Firewall, Msi, Network, Site, Switch
+from pyinfra_windows import operations, powershell
+from pyinfra_windows.facts import Look
 from roles import windows as role
-from roles.windows import operations, powershell
-from roles.windows.facts import FirewallRule, Look, PowerShell, WindowsHost, parse_rule, registry
 from tests.forks import COMMAND
 from tests.windows.support.machine import ROOT
-from tests.windows.test_powershell import parses, whole
 
 
 @pytest.fixture
@@ -59,25 +58,6 @@ def test_the_firewall_opens_exactly_the_sites_ports(site: Site) -> None:
     assert all(one.remote == ("10.0.0.0/8", "192.168.2.0/24") for one in rules)
 
 
-NAMES = ["FreeSWITCH-SIP", "a 'b' $c `d` %e% &f", "Grüße 中", "\u2018x\u2019"]
-
-
-@pytest.mark.parametrize("name", NAMES)
-def test_every_firewall_script_is_powershell(site: Site, name: str) -> None:
-    wanted = [*role.firewall_rules(site), FirewallRule(name, "tcp", ("80", "90-99"), name, (), "g")]
-    present = {name: FirewallRule(name, "udp"), "gone " + name: FirewallRule("gone", "udp")}
-    lines = operations.firewall_script("g", wanted, present)
-    text = whole(powershell.script(lines))
-    assert text.count("New-NetFirewallRule") == len(wanted)
-    assert text.count("Remove-NetFirewallRule") == 2
-
-
-def test_the_guard_is_powershell() -> None:
-    line = PowerShell().command()
-    (encoded,) = re.findall(r"-EncodedCommand (\S+)", line)
-    parses(base64.b64decode(encoded).decode("utf-16-le"))
-
-
 def test_many_networks_make_a_script_on_standard_input(tmp_path: Path) -> None:
     many = tuple(f"10.{n // 250}.{n % 250}.0/25" for n in range(400))
     site = Site(
@@ -106,33 +86,6 @@ def test_networks_are_given_once(tmp_path: Path) -> None:
         (),
         "",
     )
-
-
-def test_a_rule_of_the_registry_is_read() -> None:
-    text = (
-        "v2.31|Action=Allow|Active=TRUE|Dir=In|Protocol=17|LPort=5060|LPort2_10=16384-32767|"
-        "RA4=10.0.0.0/255.0.0.0|App=C:\\Program Files\\FreeSWITCH\\FreeSwitchConsole.exe|"
-        "Name=x|EmbedCtxt=FreeSWITCH|"
-    )
-    assert parse_rule("r", text) == FirewallRule(
-        "r",
-        "udp",
-        ("5060", "16384-32767"),
-        "C:\\Program Files\\FreeSWITCH\\FreeSwitchConsole.exe",
-        ("10.0.0.0/8",),
-        "FreeSWITCH",
-    )
-    assert parse_rule("r", text.replace("Allow", "Block")) is None
-
-
-def test_the_registry_is_read() -> None:
-    assert registry(["HKEY_LOCAL_MACHINE\\A", "    Display Name    REG_SZ    a  b", ""]) == {
-        "HKEY_LOCAL_MACHINE\\A": {"Display Name": "a  b"}
-    }
-
-
-def test_versions_are_compared_as_windows_installer_does() -> None:
-    assert operations.fields_of("1.10.12.0") == operations.fields_of("1.10.12") == (1, 10, 12)
 
 
 def test_preflight_names_what_is_wrong(tmp_path: Path) -> None:
@@ -169,43 +122,6 @@ def test_preflight_names_what_is_wrong(tmp_path: Path) -> None:
     there = role.Found(found, None, running=True, rules={})
     running = role.problems(site, Switch("@winrm/a", address="10.0.0.5"), there)
     assert not any("taken" in line or "interface" in line for line in running)
-
-
-def test_what_windows_prints_of_itself_is_read() -> None:
-    said = """callcenter-system
-
-Microsoft Windows [Version 10.0.20348.2966]
-callcenter-architecture
-AMD64
-callcenter-digests
-#mtree
-win.ini type=file sha256=DIGEST
-callcenter-administrator
-HKEY_USERS\\S-1-5-19\\Control Panel
-callcenter-free
- Datenträger in Laufwerk C: ist System
-               1 Datei(en),           4096 Bytes
-               9 Verzeichnis(se), 68936388608 Bytes frei
-callcenter-addresses
-   Verbindungslokale IPv6-Adresse  . : fe80::fc:ff:fe00:1%4(Bevorzugt)
-   IPv4-Adresse  . . . . . . . . . . : 10.0.0.5(Bevorzugt)
-callcenter-listeners
-  TCP    0.0.0.0:445            0.0.0.0:0              ABHÖREN
-  TCP    10.0.0.5:5986          10.0.0.9:50000         HERGESTELLT
-  TCP    [::]:135               [::]:0                 ABHÖREN
-  UDP    10.0.0.5:5060          *:*
-""".replace("DIGEST", "0" * 64).replace("\\\\", "\\")
-    assert WindowsHost().process(said.splitlines()) == Look(
-        system="Microsoft Windows [Version 10.0.20348.2966]",
-        architecture="AMD64",
-        digests=True,
-        administrator=True,
-        free_megabytes=68936,
-        addresses=frozenset({"fe80::fc:ff:fe00:1", "10.0.0.5"}),
-        listeners=frozenset(
-            {("tcp", "0.0.0.0", 445), ("tcp", "::", 135), ("udp", "10.0.0.5", 5060)}
-        ),
-    )
 
 
 def test_logs_and_recordings_are_kept_for_their_days(site: Site) -> None:

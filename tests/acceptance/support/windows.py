@@ -14,7 +14,7 @@ from testinfra.backend.base import BaseBackend, CommandResult
 from testinfra.host import Host as TestinfraHost
 
 from callcenter.client.inventory import Host
-from roles.windows.connectors import WinRM, WinSSH
+from pyinfra_windows.connectors import WinRM, WinSSH
 
 __all__ = ["asked", "windows_host"]
 
@@ -44,7 +44,7 @@ class _Windows(BaseBackend):  # type: ignore[misc]
 
     def run(self, command: str, *args: str, **kwargs: Any) -> CommandResult:
         """Run a line as it is: POSIX quoting has no place in it."""
-        assert not args, "quote by roles.windows.powershell"
+        assert not args, "quote by pyinfra_windows.powershell"
         code, out, err = self._connected.execute(command, b"", 60)
         return self.result(code, command.encode(), out, err)
 
@@ -55,7 +55,7 @@ def windows_host(node: Host) -> TestinfraHost:
 
 
 def asked(host: TestinfraHost, fact: FactBase[T], **words: Any) -> T:
-    """Return what a fact of the roles says of the host."""
+    """Return what a fact says of the host."""
     command = fact.command(**words)
     line = command.get_raw_value() if isinstance(command, StringCommand) else str(command)
     lines = [one.rstrip("\r") for one in host.run(line).stdout.splitlines()]

@@ -19,9 +19,9 @@ from pyinfra.api.host import Host
 from pyinfra.api.inventory import Inventory
 from pyinfra.api.state import State
 
-from roles.windows.connectors import WinRM, WinSSH
-from roles.windows.facts import PowerShell
-from roles.windows.operations import fields_of
+from pyinfra_windows.connectors import WinRM, WinSSH
+from pyinfra_windows.facts import PowerShell
+from pyinfra_windows.operations import fields_of
 from roles.windows.release import fs_cli
 from tests.forks import COMMAND, Pyinfra
 from tests.windows.support.wine import Wine
@@ -179,7 +179,7 @@ class Machine:
     def own_repository(self) -> Path:
         """Return a copy of the repository that a test may break."""
         self.repository = self.folder / "repository"
-        for name in ("callcenter", "roles", "templates", "deploy"):
+        for name in ("callcenter", "packages", "roles", "templates", "deploy"):
             shutil.copytree(
                 ROOT / name,
                 self.repository / name,

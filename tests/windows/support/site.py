@@ -16,7 +16,7 @@ __all__ = ["UNINSTALL", "complete", "forget", "site", "stopped"]
 
 UNINSTALL = """
 from callcenter.render import windows_paths as paths
-from roles.windows import operations
+from pyinfra_windows import operations
 operations.package(
     product_code=paths.PRODUCT_CODE, version="0", source="-", service=paths.SERVICE, present=False
 )

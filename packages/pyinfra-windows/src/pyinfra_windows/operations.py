@@ -1,4 +1,4 @@
-"""Changes of a Windows host: pyinfra operations, usable without the rest of the project."""
+"""Changes of a Windows host: pyinfra operations, each usable alone."""
 
 from __future__ import annotations
 
@@ -18,15 +18,16 @@ from pyinfra.api.exceptions import OperationError
 from pyinfra.api.host import Host
 from pyinfra.api.state import State
 
-from callcenter.render import File, Tree
-from callcenter.render import windows_paths as paths
-from roles.windows import facts
-from roles.windows.connectors import DIGESTS, Refused, digests_in
-from roles.windows.powershell import cmd_quote, path, property_value, quote, script
+from pyinfra_windows import facts
+from pyinfra_windows.connectors import DIGESTS, Refused, digests_in
+from pyinfra_windows.powershell import cmd_quote, path, property_value, quote, script
 
-__all__ = ["LOG_TAIL", "exchange", "fields_of", "file", "firewall_rules", "firewall_script"]
-__all__ += ["package", "put_back", "scheduled_task", "service", "service_state", "state_folder"]
-__all__ += ["stop_service", "template", "told", "tree"]
+__all__ = ["LOG_TAIL", "WORK", "Files", "exchange", "fields_of", "file", "firewall_rules"]
+__all__ += ["firewall_script", "package", "put_back", "refusal_as_one_line", "scheduled_task"]
+__all__ += ["service", "service_state", "stop_service", "template", "tree", "work_folder"]
+
+WORK = "C:\\ProgramData\\pyinfra"
+"""Folder of a host that uploads pass through, unless an operation is given another."""
 
 STOP_SECONDS = 90
 """Seconds that a service may take to stop."""
@@ -46,7 +47,14 @@ _CLOSED = '/inheritance:r /grant:r "*S-1-5-18:(OI)(CI)F" "*S-1-5-32-544:(OI)(CI)
 P = ParamSpec("P")
 
 
-def told(step: Callable[Concatenate[State, Host, P], bool]) -> Callable[..., bool]:
+class Files(dict[str, bytes]):
+    """Contents by path, with forward slashes; shown nowhere, since they may hold secrets."""
+
+    def __repr__(self) -> str:
+        return f"<{len(self)} files>"
+
+
+def refusal_as_one_line(step: Callable[Concatenate[State, Host, P], bool]) -> Callable[..., bool]:
     """Make a step of an operation whose refusal is one line, where pyinfra would show a
     traceback."""
 
@@ -61,9 +69,9 @@ def told(step: Callable[Concatenate[State, Host, P], bool]) -> Callable[..., boo
     return run
 
 
-def state_folder() -> StringCommand:
+def work_folder(work: str) -> StringCommand:
     """Make the folder that uploads pass through: closed, since they may hold secrets."""
-    folder = path(paths.STATE)
+    folder = path(work)
     return StringCommand(f"if not exist {folder} (md {folder}&& icacls {folder} {_CLOSED} /q >nul)")
 
 
@@ -85,6 +93,7 @@ def package(
     service: str | None = None,
     busy_seconds: int = 600,
     present: bool = True,
+    work: str = WORK,
 ) -> Commands:
     """Install an MSI at a version: another one is uninstalled first, since its product code is the
     same.
@@ -98,6 +107,7 @@ def package(
     + service: stopped before anything is uninstalled
     + busy_seconds: how long to wait for another installation to end
     + present: False uninstalls
+    + work: a folder that the file and the installer's log lie in
     """
     code = product_code.upper()
     if not re.fullmatch(r"\{[0-9A-F]{8}(-[0-9A-F]{4}){3}-[0-9A-F]{12}\}", code):
@@ -110,18 +120,18 @@ def package(
     given = [property_value(name, value) for name, value in (properties or {}).items()]
     if features:
         given.append(property_value("ADDLOCAL", ",".join(features)))
-    yield state_folder()
-    msi = f"{paths.STATE}\\package.msi"
+    yield work_folder(work)
+    msi = f"{work}\\package.msi"
     if present:
         # All that can go wrong with the file goes wrong before the old version is touched.
         yield from _fetched(source, sha256, msi)
     if found is not None:
         if service is not None:
             yield FunctionCommand(_stopped, (service,), {})
-        yield FunctionCommand(_msiexec, (f"/x {code}", busy_seconds), {})
+        yield FunctionCommand(_msiexec, (f"/x {code}", busy_seconds, work), {})
     if present:
         words = " ".join([f"/i {path(msi)}", "ALLUSERS=1", *given])
-        yield FunctionCommand(_msiexec, (words, busy_seconds), {})
+        yield FunctionCommand(_msiexec, (words, busy_seconds, work), {})
         yield FunctionCommand(_registered, (code, version, service), {})
         yield StringCommand(f"del /q {path(msi)}")
 
@@ -141,12 +151,12 @@ def _fetched(source: str | Path, sha256: str | None, target: str) -> Commands:
     yield FunctionCommand(_download, (source, sha256.lower(), target), {})
 
 
-@told
+@refusal_as_one_line
 def _download(state: State, host: Host, url: str, sha256: str, target: str) -> bool:
-    name = target.rpartition("\\")[2]
+    folder, _, name = target.rpartition("\\")
     good, output = host.run_shell_command(
         StringCommand(
-            f"cd /d {path(paths.STATE)}&& curl.exe -fsSL --proto =https -o {name} {cmd_quote(url)}"
+            f"cd /d {path(folder)}&& curl.exe -fsSL --proto =https -o {name} {cmd_quote(url)}"
             f"&& {DIGESTS} {name}"
         )
     )
@@ -176,29 +186,29 @@ def stop_service(host: Host, service: str) -> None:
         time.sleep(0.5)
 
 
-@told
+@refusal_as_one_line
 def _stopped(state: State, host: Host, service: str) -> bool:
     stop_service(host, service)
     return True
 
 
-@told
-def _msiexec(state: State, host: Host, words: str, busy_seconds: int) -> bool:
+@refusal_as_one_line
+def _msiexec(state: State, host: Host, words: str, busy_seconds: int, work: str) -> bool:
     """Run Windows Installer; say what its exit code means, and show its log where it failed."""
-    run, log = f"{paths.STATE}\\msi.cmd", f"{paths.STATE}\\msi.log"
+    run, log = f"{work}\\msi.cmd", f"{work}\\msi.log"
     lines = [
         "@echo off",
         # Without start, cmd.exe would not wait for a program with a window.
         f'start /wait "" msiexec {words} /qn /norestart /l*v {path(log)}',
         # The whole number: neither sshd nor cmd.exe's callers pass on more than they know.
-        "echo callcenter-exit %ERRORLEVEL%",
+        "echo pyinfra-exit %ERRORLEVEL%",
         "exit /b 0",
     ]
     host.put_file(io.BytesIO(_batch(lines)), run)
     step, waited = 2, 0
     while True:
         _, output = host.run_shell_command(StringCommand(f"call {path(run)}"))
-        said = re.search(r"callcenter-exit (-?\d+)", output.stdout)
+        said = re.search(r"pyinfra-exit (-?\d+)", output.stdout)
         code = int(said[1]) if said else -1
         if code != _BUSY or waited >= busy_seconds:
             break
@@ -222,7 +232,7 @@ def _msiexec(state: State, host: Host, words: str, busy_seconds: int) -> bool:
     return False
 
 
-@told
+@refusal_as_one_line
 def _registered(state: State, host: Host, code: str, version: str, service: str | None) -> bool:
     """Make sure that the MSI held what its name said, or every run would install it again; and that
     it has made its service, whose failure need not be the installer's."""
@@ -234,7 +244,7 @@ def _registered(state: State, host: Host, code: str, version: str, service: str 
             return True
         logger.error(
             f"{host.print_prefix}the MSI has not made the service {service}; restart the host, "
-            "uninstall FreeSWITCH there, and deploy again"
+            "uninstall the product there, and deploy again"
         )
         return False
     holds = "another product" if found is None else f"version {found.version}"
@@ -297,46 +307,53 @@ def template(target: str, source: Path, **values: object) -> Commands:
 
 
 @operation()
-def tree(folder: str, wanted: Tree) -> Commands:
+def tree(folder: str, wanted: Files, work: str = WORK) -> Commands:
     """Make a folder hold ``wanted`` and nothing else: one upload of what differs, exchanged as a
     whole. What was there before stays beside it as ``FOLDER.old``.
 
     + folder: made closed to all but the system and administrators
     + wanted: the files, by paths relative to the folder
+    + work: a folder that the upload passes through
     """
     present = host.get_fact(facts.TreeDigests, folder=folder)
-    if wanted.against(present):
-        yield FunctionCommand(_exchanged, (folder, wanted, present), {})
+    if _differing(wanted, present):
+        yield FunctionCommand(_exchanged, (folder, wanted, present, work), {})
 
 
-@told
+@refusal_as_one_line
 def _exchanged(
-    state: State, host: Host, folder: str, wanted: Tree, present: Mapping[str, str]
+    state: State, host: Host, folder: str, wanted: Files, present: Mapping[str, str], work: str
 ) -> bool:
-    exchange(host, folder, wanted, present)
+    exchange(host, folder, wanted, present, work)
     return True
 
 
-def exchange(host: Host, folder: str, wanted: Tree, present: Mapping[str, str]) -> None:
+def _differing(wanted: Files, present: Mapping[str, str]) -> list[str]:
+    """List the paths by which a folder's digests are not those of the files."""
+    digests = {name: hashlib.sha256(content).hexdigest() for name, content in wanted.items()}
+    return sorted({name for name, _ in digests.items() ^ present.items()})
+
+
+def exchange(host: Host, folder: str, wanted: Files, present: Mapping[str, str], work: str) -> None:
     """Make a folder hold ``wanted``, given the digests that it has, or change nothing and say
     why (:class:`Refused`)."""
-    _must(host, state_folder(), f"{paths.STATE} cannot be made")
-    archive = f"{paths.STATE}\\tree.tar"
+    _must(host, work_folder(work), f"{work} cannot be made")
+    archive = f"{work}\\tree.tar"
     host.put_file(io.BytesIO(_packed(folder, wanted, present)), archive)
-    work = path(f"{paths.STATE}\\tree")
+    unpacked = path(f"{work}\\tree")
     here, new, old = (path(f"{folder}{end}") for end in ("", ".new", ".old"))
     digests = facts.TreeDigests()
     # The host is asked: the exit codes of cmd.exe's own words are no proof of anything.
     _, output = host.run_shell_command(
         StringCommand(
-            f"(if exist {work} rd /s /q {work})& md {work}&& cd /d {work}&& "
-            f"tar.exe -xf ..\\tree.tar&& call .\\build.cmd& cd ..& rd /s /q {work}& del tree.tar& "
-            + digests.command(f"{folder}.new")
+            f"(if exist {unpacked} rd /s /q {unpacked})& md {unpacked}&& cd /d {unpacked}&& "
+            "tar.exe -xf ..\\tree.tar&& call .\\build.cmd& cd ..& "
+            f"rd /s /q {unpacked}& del tree.tar& " + digests.command(f"{folder}.new")
         )
     )
-    if wrong := wanted.against(digests.process(output.stdout_lines)):
+    if wrong := _differing(wanted, digests.process(output.stdout_lines)):
         raise Refused(
-            f"{folder}: nothing changed, since {', '.join(wrong.paths)} did not arrive whole "
+            f"{folder}: nothing changed, since {', '.join(wrong)} did not arrive whole "
             f"({' '.join(output.stderr.split()) or 'without a word'})"
         )
     _, output = host.run_shell_command(
@@ -346,7 +363,7 @@ def exchange(host: Host, folder: str, wanted: Tree, present: Mapping[str, str]) 
             f"(if not exist {here} move {old} {here} >nul)& " + digests.command(folder)
         )
     )
-    if wanted.against(digests.process(output.stdout_lines)):
+    if _differing(wanted, digests.process(output.stdout_lines)):
         raise Refused(f"{folder} cannot be replaced: does a program hold a file in it open?")
 
 
@@ -368,11 +385,11 @@ def _must(host: Host, command: StringCommand, otherwise: str) -> None:
         raise Refused(f"{otherwise} ({said})" if said else otherwise)
 
 
-def _packed(folder: str, wanted: Tree, present: Mapping[str, str]) -> bytes:
+def _packed(folder: str, wanted: Files, present: Mapping[str, str]) -> bytes:
     """Pack the files that differ, and a batch file that makes ``FOLDER.new`` of them and of the
     rest."""
-    difference = wanted.against(present)
-    put = [*difference.added, *difference.changed]
+    differing = _differing(wanted, present)
+    put = [name for name in differing if name in wanted]
     here, new, old = (path(f"{folder}{end}") for end in ("", ".new", ".old"))
     lines = [
         "@echo off",
@@ -386,7 +403,8 @@ def _packed(folder: str, wanted: Tree, present: Mapping[str, str]) -> bytes:
     ]
     if len(put) < len(wanted):
         lines += [f"xcopy {here} {new} /e /i /q /y /h >nul", "if errorlevel 1 exit /b 1"]
-        lines += [f"del /f /q {_below(f'{folder}.new', name)}" for name in difference.removed]
+        gone = [name for name in differing if name not in wanted]
+        lines += [f"del /f /q {_below(f'{folder}.new', name)}" for name in gone]
     folders = {name.rpartition("/")[0] for name in put} - {""}
     lines += [
         f"if not exist {one} md {one}"
@@ -397,11 +415,11 @@ def _packed(folder: str, wanted: Tree, present: Mapping[str, str]) -> bytes:
     ]
     out = io.BytesIO()
     with tarfile.open(fileobj=out, mode="w", format=tarfile.USTAR_FORMAT) as tar:
-        files = [File(f"f{number}", wanted[name].content) for number, name in enumerate(put)]
-        for one in (*files, File("build.cmd", _batch([*lines, "exit /b 0"]))):
-            entry = tarfile.TarInfo(one.path)
-            entry.size, entry.mode = len(one.content), 0o644
-            tar.addfile(entry, io.BytesIO(one.content))
+        files = {f"f{number}": wanted[name] for number, name in enumerate(put)}
+        for name, content in {**files, "build.cmd": _batch([*lines, "exit /b 0"])}.items():
+            entry = tarfile.TarInfo(name)
+            entry.size, entry.mode = len(content), 0o644
+            tar.addfile(entry, io.BytesIO(content))
     return out.getvalue()
 
 
@@ -474,23 +492,26 @@ def _new_rule(group: str, rule: facts.FirewallRule) -> str:
 
 
 @operation()
-def scheduled_task(task: str, lines: Sequence[str], at: str = "03:30") -> Commands:
+def scheduled_task(
+    task: str, lines: Sequence[str], at: str = "03:30", work: str = WORK
+) -> Commands:
     """Have a batch file run by the system every day at a time.
 
     + task: its name, letters, digits and ``-``
     + lines: of the batch file
     + at: hours and minutes of the host's own time
+    + work: a folder without spaces in its path that the batch file lies in
     """
     if not re.fullmatch(r"([01]\d|2[0-3]):[0-5]\d", at):
         raise OperationError(f"{at!r} is no time of day; use one such as '03:30'")
     if not re.fullmatch(r"[A-Za-z0-9-]+", task):
         raise OperationError(f"{task!r} is no name of a task; use letters, digits and -")
     # schtasks takes a program's path without spaces alone.
-    batch = f"{paths.STATE}\\{task}.cmd"
+    batch = f"{work}\\{task}.cmd"
     content = _batch(["@echo off", *lines])
-    present = host.get_fact(facts.TreeDigests, folder=paths.STATE)
+    present = host.get_fact(facts.TreeDigests, folder=work)
     if present.get(f"{task}.cmd") != hashlib.sha256(content).hexdigest():
-        yield state_folder()
+        yield work_folder(work)
         yield FileUploadCommand(io.BytesIO(content), batch)
     if not host.get_fact(facts.Task, task=task):
         yield StringCommand(
@@ -500,7 +521,7 @@ def scheduled_task(task: str, lines: Sequence[str], at: str = "03:30") -> Comman
         yield FunctionCommand(_scheduled, (task,), {})
 
 
-@told
+@refusal_as_one_line
 def _scheduled(state: State, host: Host, task: str) -> bool:
     """Make sure that the task is there: a schtasks.exe that does nothing ends well, too."""
     fact = facts.Task()

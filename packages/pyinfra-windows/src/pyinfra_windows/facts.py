@@ -10,8 +10,8 @@ from dataclasses import dataclass, field
 
 from pyinfra.api import FactBase
 
-from roles.windows.connectors import DIGESTS, digests_in
-from roles.windows.powershell import cmd_quote, path, question
+from pyinfra_windows.connectors import DIGESTS, digests_in
+from pyinfra_windows.powershell import cmd_quote, path, question
 
 __all__ = ["FirewallRule", "FirewallRules", "Look", "MsiPackages", "PowerShell", "Product"]
 __all__ += ["Service", "ServiceState", "Task", "Texts", "TreeDigests", "WindowsHost", "Word"]
@@ -69,7 +69,7 @@ class WindowsHost(FactBase[Look]):
             "addresses": "ipconfig",
             "listeners": "netstat -an",
         }
-        asked = (f"echo callcenter-{name}& {line} 2>nul" for name, line in parts.items())
+        asked = (f"echo pyinfra-{name}& {line} 2>nul" for name, line in parts.items())
         return "& ".join([*asked, "exit 0"])
 
     @staticmethod
@@ -80,8 +80,8 @@ class WindowsHost(FactBase[Look]):
         found: dict[str, list[str]] = {}
         lines: list[str] = []
         for line in output:
-            if line.startswith("callcenter-"):
-                lines = found.setdefault(line.removeprefix("callcenter-").strip(), [])
+            if line.startswith("pyinfra-"):
+                lines = found.setdefault(line.removeprefix("pyinfra-").strip(), [])
             elif line.strip():
                 lines.append(line)
 
@@ -125,7 +125,7 @@ class PowerShell(FactBase[bool]):
         return question(
             [
                 "$h=[Security.Cryptography.SHA256]::Create()",
-                "$b=$h.ComputeHash([Text.Encoding]::ASCII.GetBytes('callcenter'))",
+                "$b=$h.ComputeHash([Text.Encoding]::ASCII.GetBytes('pyinfra'))",
                 "-join ($b | ForEach-Object { $_.ToString('x2') })",
             ]
         )
@@ -135,7 +135,7 @@ class PowerShell(FactBase[bool]):
         return False
 
     def process(self, output: list[str]) -> bool:
-        return hashlib.sha256(b"callcenter").hexdigest() in [line.strip() for line in output]
+        return hashlib.sha256(b"pyinfra").hexdigest() in [line.strip() for line in output]
 
 
 @dataclass(frozen=True)
@@ -261,7 +261,7 @@ class Texts(FactBase[dict[str, str]]):
         parts = []
         for name in names:
             file = path(f"{folder}\\{name}".replace("/", "\\"))
-            parts.append(f"if exist {file} (echo callcenter-file {name}& type {file}& echo.)")
+            parts.append(f"if exist {file} (echo pyinfra-file {name}& type {file}& echo.)")
         return "& ".join([*parts, "exit 0"])
 
     @staticmethod
@@ -272,7 +272,7 @@ class Texts(FactBase[dict[str, str]]):
         texts: dict[str, list[str]] = {}
         lines: list[str] = []
         for line in output:
-            if line.startswith("callcenter-file "):
+            if line.startswith("pyinfra-file "):
                 lines = texts.setdefault(line.split(" ", 1)[1].strip(), [])
             else:
                 lines.append(line)
@@ -319,7 +319,7 @@ def parse_rule(name: str, text: str) -> FirewallRule | None:
 
 
 def _cidr(text: str) -> str:
-    """Return a mask by its length, as a Site writes it; the registry writes it out."""
+    """Return a mask by its length, as networks are given; the registry writes it out."""
     address, slash, mask = text.partition("/")
     if slash and "." in mask:
         bits = sum(int(part).bit_count() for part in mask.split("."))

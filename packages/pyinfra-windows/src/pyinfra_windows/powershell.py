@@ -15,7 +15,7 @@ from pyinfra.api import StringCommand
 __all__ = ["LONGEST_LINE", "SENTINEL", "START", "cmd_quote", "path", "property_value", "quote"]
 __all__ += ["is_script", "question", "script"]
 
-SENTINEL = "callcenter-script-done"
+SENTINEL = "pyinfra-script-done"
 """The last line that a script prints. A powershell.exe that is none exits 0 and prints nothing."""
 
 START = "powershell.exe -NoProfile -NonInteractive -EncodedCommand "

@@ -6,22 +6,13 @@ import base64
 import re
 
 import pytest
-from hypothesis import HealthCheck, assume, given, settings
+from hypothesis import assume, given
 from hypothesis import strategies as st
-from pyinfra.api import StringCommand
+from scripts import HARD, parses, whole
 
-from roles.windows import operations, powershell
-from roles.windows.connectors import Refused, _in_context
-from roles.windows.facts import FirewallRule
-from tests.windows.support.wine import Wine
-
-HARD = st.text(
-    st.one_of(
-        st.sampled_from(" \"'%$&|<>^!`()@;,=\\/{}[]#~\u2018\u2019\u201a\u201béß中"),
-        st.characters(codec="utf-8"),
-    ),
-    max_size=40,
-)
+from pyinfra_windows import operations, powershell
+from pyinfra_windows.connectors import Refused, _in_context
+from pyinfra_windows.facts import FirewallRule, PowerShell
 
 
 def cmd_sees(line: str) -> str:
@@ -198,36 +189,23 @@ def test_a_script_that_cmd_would_cut_off_travels_on_standard_input() -> None:
     assert len(command.get_raw_value()) < 2000
 
 
-def whole(command: StringCommand) -> str:
-    """Return the script that a command runs, after both parts of it have been parsed."""
-    line = command.get_raw_value()
-    assert powershell.is_script(line)
-    assert len(line) <= powershell.LONGEST_LINE
-    text = base64.b64decode(line.removeprefix(powershell.START)).decode("utf-16-le")
-    parses(text)
-    given = command.connector_arguments.get("_stdin")
-    if given is None:
-        return text
-    assert "ReadToEnd" in text
-    parses(str(given))
-    return str(given)
+NAMES = ["FreeSWITCH-SIP", "a 'b' $c `d` %e% &f", "Grüße 中", "\u2018x\u2019"]
 
 
-def parses(text: str) -> None:
-    """tree-sitter's grammar of PowerShell finds no error."""
-    tree_sitter = pytest.importorskip("tree_sitter", reason="tree-sitter is not installed")
-    grammar = pytest.importorskip("tree_sitter_pwsh", reason="tree-sitter-pwsh is not installed")
-    parser = tree_sitter.Parser(tree_sitter.Language(grammar.language()))
-    assert not parser.parse(text.encode()).root_node.has_error, text
+@pytest.mark.parametrize("name", NAMES)
+def test_every_firewall_script_is_powershell(name: str) -> None:
+    wanted = [
+        FirewallRule("plain", "udp", ("5060",), "C:\\a b\\c.exe", ("10.0.0.0/8",), "g"),
+        FirewallRule(name, "tcp", ("80", "90-99"), name, (), "g"),
+    ]
+    present = {name: FirewallRule(name, "udp"), "gone " + name: FirewallRule("gone", "udp")}
+    lines = operations.firewall_script("g", wanted, present)
+    text = whole(powershell.script(lines))
+    assert text.count("New-NetFirewallRule") == len(wanted)
+    assert text.count("Remove-NetFirewallRule") == 2
 
 
-@settings(
-    max_examples=15, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
-)
-@given(HARD)
-def test_a_real_program_gets_the_argument(wine: Wine, value: str) -> None:
-    try:
-        quoted = powershell.cmd_quote(value)
-    except ValueError:
-        return
-    assert wine.argv(quoted) == value
+def test_the_guard_is_powershell() -> None:
+    line = PowerShell().command()
+    (encoded,) = re.findall(r"-EncodedCommand (\S+)", line)
+    parses(base64.b64decode(encoded).decode("utf-16-le"))

@@ -19,7 +19,7 @@ import threading
 import time
 from abc import abstractmethod
 from collections.abc import Callable, Iterator
-from typing import IO, TYPE_CHECKING, Any, TypedDict, TypeVar
+from typing import IO, TYPE_CHECKING, Any, Protocol, TypedDict, TypeVar
 
 from paramiko import SSHException
 from paramiko.file import BufferedFile
@@ -31,15 +31,15 @@ from pyinfra.connectors.base import BaseConnector, DataMeta
 from pyinfra.connectors.ssh import SSHConnector
 from pyinfra.connectors.util import CommandOutput, OutputLine
 
-from callcenter.site.secrets import Secret
-from roles.windows.powershell import LONGEST_LINE, SENTINEL, cmd_quote, is_script, path
+from pyinfra_windows.powershell import LONGEST_LINE, SENTINEL, cmd_quote, is_script, path
 
 if TYPE_CHECKING:
+    from pyinfra.api.host import Host
     from pypsrp.shell import WinRS
 
 T = TypeVar("T")
 
-__all__ = ["DIGESTS", "Refused", "WinRM", "WinSSH", "digests_in", "sftp_path"]
+__all__ = ["DIGESTS", "Hidden", "Refused", "WinRM", "WinSSH", "digests_in", "sftp_path"]
 
 DIGESTS = 'tar.exe --format=mtree --options="!all,type,sha256" -cf -'
 """Windows has carried bsdtar since 2018: the one program there that hashes many files at once,
@@ -180,7 +180,7 @@ class _Windows(BaseConnector):
         self._check_arguments(arguments)
         folder, name = _checked(_split, remote_filename)
         # Plain letters, since tar.exe reads its arguments in the host's own code page.
-        arriving = f"callcenter-{secrets.token_hex(4)}.new"
+        arriving = f"pyinfra-{secrets.token_hex(4)}.new"
         with get_file_io(filename_or_io, "rb") as opened:
             content = opened.read()
         if isinstance(content, str):
@@ -190,7 +190,7 @@ class _Windows(BaseConnector):
         # What a broken connection has left goes now; a program that hangs on may still hold it.
         self._must(
             f"(if not exist {into} md {into})&& cd /d {into}&& "
-            "(del /q callcenter-????????.new >nul 2>&1 & cd .)",
+            "(del /q pyinfra-????????.new >nul 2>&1 & cd .)",
             f"{folder} cannot be made",
         )
         self._upload(io.BytesIO(content), folder, arriving)
@@ -304,13 +304,22 @@ def _lines(output: bytes) -> list[str]:
     return [line.rstrip("\r") for line in text.split("\n")][: None if text[-1:] != "\n" else -1]
 
 
+class Hidden(Protocol):
+    """A password that no inventory shows: ``pyinfra … debug-inventory`` prints host data as it
+    stands, and calls what is a function."""
+
+    def password_for(self, host: Host) -> str:
+        """Return the password for a host; a :class:`LookupError` says in one line why there is
+        none."""
+
+
 class WinRMData(TypedDict):
     """Host data of :class:`WinRM`."""
 
     winrm_hostname: str
     winrm_port: int
     winrm_user: str
-    winrm_password: str | Secret
+    winrm_password: str | Hidden
     winrm_auth: str
     winrm_ca_file: str
     winrm_certificate: str
@@ -320,8 +329,8 @@ class WinRMData(TypedDict):
 class WinRM(_Windows):
     """WinRM over HTTPS: the way in that a Windows Server has from the start.
 
-    An inventory names a host ``@winrm/NAME`` and gives its ``winrm_*`` data, listed in
-    ``docs/windows.md``. Unencrypted HTTP and basic authentication are not offered.
+    An inventory names a host ``@winrm/NAME`` and gives its ``winrm_*`` data. Unencrypted HTTP and
+    basic authentication are not offered.
     """
 
     data_cls = WinRMData
@@ -329,7 +338,7 @@ class WinRM(_Windows):
         "winrm_hostname": DataMeta("Name or address; it must stand in the certificate"),
         "winrm_port": DataMeta("Port of the HTTPS listener", 5986),
         "winrm_user": DataMeta("User, such as Administrator or DOMAIN\\user"),
-        "winrm_password": DataMeta("Its password: text, or secret('name') of the Site"),
+        "winrm_password": DataMeta("Its password: text, or what hides it (Hidden)"),
         "winrm_auth": DataMeta("ntlm, kerberos or certificate", "ntlm"),
         "winrm_ca_file": DataMeta(
             "File of the authority's certificate; default: this machine's own"
@@ -354,8 +363,8 @@ class WinRM(_Windows):
             from pypsrp.wsman import WSMan
         except ImportError as lacking:
             raise ConnectError(
-                f"@winrm needs the Python package {lacking.name}, which is missing; run "
-                "pip install -r requirements.lock, or use @winssh"
+                f"@winrm needs the Python package {lacking.name}, which is missing; install it "
+                "(pip install pypsrp), or use @winssh"
             ) from None
         # They log whole messages, and with them what travels on standard input.
         for name in ("pypsrp", "spnego", "urllib3"):
@@ -420,17 +429,14 @@ class WinRM(_Windows):
             # ElementTree's complaint about an answer that is no XML.
             raise ConnectError(f"{where} is no WinRM listener; is it a Windows host?") from None
 
-    def _password(self) -> str:
-        given: str | Secret = self.data["winrm_password"]
-        if not isinstance(given, Secret):
+    def _password(self) -> str | None:
+        given: str | Hidden | None = self.data["winrm_password"]
+        if given is None or isinstance(given, str):
             return given
-        value = given.literal
-        if value is None:
-            value = self.host.data.site.vault.known(given)
-        if value is None:
-            variable = f"CALLCENTER_SECRET_{re.sub('[^A-Z0-9]', '_', given.name.upper())}"
-            raise ConnectError(f"winrm_password: {given} is not known; set {variable}")
-        return value
+        try:
+            return given.password_for(self.host)
+        except LookupError as wrong:
+            raise ConnectError(f"winrm_password: {wrong.args[0]}") from None
 
     def disconnect(self) -> None:
         """Close the shell; the host would keep it for hours."""
