@@ -62,7 +62,7 @@ else:
     if isinstance(site.database, LocalPostgres):
         postgresql.install(site=site, found=found)
         postgresql.activate(site=site)
-    freeswitch.configure(site=site, switch=switch, found=found)
+    freeswitch.configure(site=site, switch=switch, found=found, edge=edge)
     billing.install(site=site, found=found)
     if site.network.edge and edge is None:
         kamailio.install(site=site, found=found)

@@ -133,7 +133,7 @@ def files(site: Site, host: Host) -> Tree:
     return Tree(
         [
             *tree,
-            *beside.configuration(site, realtime=True),
+            *beside.configuration(site, realtime=True, apart=host.edge is not None),
             *apt.configuration(site, RELEASE),
             *public_address.configuration(host.switch),
             *postgresql.configuration(site),

@@ -12,10 +12,12 @@ from callcenter.site import Site
 __all__ = ["configuration"]
 
 
-def configuration(site: Site, *, realtime: bool) -> Tree:
+def configuration(site: Site, *, realtime: bool, apart: bool = False) -> Tree:
     """Render how FreeSWITCH runs, how its releases change, what becomes of its logs, and what its
-    services have beside it. ``realtime``: whether the host grants realtime scheduling."""
+    services have beside it. ``realtime``: whether the host grants realtime scheduling. ``apart``:
+    whether Kamailio is on another host."""
     values = {"site": site, "paths": paths, "realtime": realtime, "cli_config": CLI_CONFIG}
+    values["apart"] = apart
     return Tree(
         [
             File(paths.USERS, plain("system/users.j2", users=users)),

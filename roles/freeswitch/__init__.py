@@ -123,16 +123,17 @@ def install(site: Site, found: State) -> None:
 
 
 @deploy("FreeSWITCH: configure")
-def configure(site: Site, switch: Switch, found: State) -> None:
+def configure(site: Site, switch: Switch, found: State, edge: Switch | None = None) -> None:
     """Configure the unit's drop-in, log rotation, the tool that changes releases, and what learns
-    the public address."""
+    the public address. ``edge``: Kamailio's host, where that is another one."""
+    apart = edge is not None
     wanted = packages(site, found)
     files.tree(
         name="Unit and log rotation",
         group="freeswitch",
         wanted=Tree(
             [
-                *render.beside.configuration(site, realtime=found.realtime),
+                *render.beside.configuration(site, realtime=found.realtime, apart=apart),
                 *render.public_address.configuration(switch),
             ]
         ),

@@ -115,8 +115,14 @@ def invite(peer: Peer, operator: Operator) -> Message | None:
     return peer.receive(2)
 
 
+def asked(peer: Peer) -> bytes:
+    """Return a question that a phone asks to see whether anybody is there."""
+    return peer.request("OPTIONS", f"sip:{DOMAIN}", domain=DOMAIN)
+
+
 def test_freeswitch_hears_nobody_else(operator: Operator) -> None:
-    """Its packet filter drops what a stranger says; and were it open, FreeSWITCH would refuse."""
+    """Its packet filter drops what a stranger says, who may have spoken there before; and were it
+    open, FreeSWITCH would refuse."""
     there = (address_of(operator, SWITCH), 5060)
     with Peer(operator.lab.gateway, there) as stranger:
         assert invite(stranger, operator) is None
@@ -136,9 +142,26 @@ def test_freeswitch_hears_nobody_else(operator: Operator) -> None:
                 answer = stranger.receive(2)
                 assert answer is not None
                 assert answer.status == 403
+            assert stranger.ask(asked(stranger)) is not None
         finally:
             assert operator.ssh(SWITCH, f"nft -f {paths.FIREWALL_RULES}") == ""
+        # The packets of both are of one flow, which is established.
+        assert stranger.ask(asked(stranger), 2) is None
         assert "0 total" in operator.ssh(SWITCH, "fs_cli -x 'show channels count'")
+
+
+def test_freeswitch_does_not_start_without_its_packet_filter(operator: Operator) -> None:
+    """It asks nobody for a password, so nobody but the edge may reach it"""
+    there = address_of(operator, SWITCH)
+    assert operator.ssh(SWITCH, f"systemctl stop {paths.FIREWALL_UNIT}") == ""
+    try:
+        said = operator.ssh(SWITCH, f"systemctl restart {paths.UNIT} 2>&1; true")
+        assert "failed" in said
+        assert owners(operator, SWITCH) == set()
+    finally:
+        again = f"systemctl start {paths.FIREWALL_UNIT} && systemctl restart {paths.UNIT}"
+        assert operator.ssh(SWITCH, f"systemctl reset-failed {paths.UNIT}; {again}") == ""
+    assert owners(operator, SWITCH) == {("udp", f"{there}:5060", "freeswitch")}
 
 
 def test_two_phones_talk_and_voice_goes_to_the_switch(
