@@ -16,7 +16,7 @@ from callcenter.cli.check import warned
 from callcenter.cli.sites import apart, entered, inventory_of
 from callcenter.client import home
 from callcenter.client.inventory import Host
-from callcenter.client.ssh import answer
+from callcenter.client.ssh import AM_ROOT, answer
 from callcenter.site import SiteError
 
 __all__ = ["command", "own"]
@@ -46,8 +46,6 @@ _LOGIN = (
 _AT_ONCE = 10
 """Hosts that are logged in to at a time."""
 
-_AM_ROOT = '[ "$(id -u)" = 0 ] || { echo "a deploy must be root there" >&2; exit 1; }'
-
 
 def reached(hosts: Iterable[Host]) -> None:
     """Log in to each host before pyinfra does, or say what to do: pyinfra has its own words for a
@@ -60,7 +58,7 @@ def reached(hosts: Iterable[Host]) -> None:
                 # pyinfra does, for sudo's password.
                 answer(replace(host, data=dict(host.data, _sudo=False)), "true")
             else:
-                answer(host, _AM_ROOT)
+                answer(host, AM_ROOT)
         except SiteError as refused:
             return refused.problems
         return ()

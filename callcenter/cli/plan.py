@@ -11,7 +11,7 @@ from callcenter.cli.rehearsal import configuration, rehearsed, unmade
 from callcenter.cli.sites import inventory_of
 from callcenter.cli.switches import switch_of
 from callcenter.client.inventory import Host
-from callcenter.client.ssh import answer
+from callcenter.client.ssh import AM_ROOT, answer
 from callcenter.render import Difference, Tree, costs
 from callcenter.render.costs import Action, Severity
 from callcenter.render.release import Release, question
@@ -82,7 +82,7 @@ def command(old: Path, new: Path | None, host: str | None) -> None:
         one = switch_of(now, host)
         with unmade(now.site) as site:
             wanted = configuration(site, one)
-        present = Release.told(answer(one, question()).splitlines())
+        present = Release.told(answer(one, f"{AM_ROOT}; {question()}").splitlines())
         lines = against(present, wanted)
     else:
         # One after the other, each from its own folder.

@@ -20,7 +20,10 @@ from callcenter.client.inventory import Host
 from callcenter.site import SiteError
 from callcenter.site.logins import SUDO
 
-__all__ = ["Login", "answer", "lines", "login", "refusal"]
+__all__ = ["AM_ROOT", "Login", "answer", "lines", "login", "refusal"]
+
+AM_ROOT = '[ "$(id -u)" = 0 ] || { echo "who logs in must be root there" >&2; exit 1; }'
+"""Shell command that refuses another login, whom a host would answer in part."""
 
 _ASKPASS = """#!/bin/sh
 # What ssh asks for, and nothing else, is told what it is for.

@@ -76,24 +76,37 @@ def test_a_plan_asks_the_host_and_changes_nothing(operator: Operator) -> None:
 GONE = "10.77.0.240"
 
 
+@pytest.fixture
+def plain(operator: Operator) -> Operator:
+    """An operator at a host that has a user who is not root."""
+    operator.ssh(HOST, "id plain || { useradd -m -s /bin/sh plain; cp -r /root/.ssh /home/plain/; "
+                       "chown -R plain: /home/plain/.ssh; usermod -aG sudo plain; }")  # fmt: skip
+    return operator
+
+
+def test_a_plan_does_not_take_what_it_may_not_see_for_nothing(plain: Operator) -> None:
+    plain.describe(ssh_user="plain")
+    code, out, (line,) = told(plain, "plan")
+    assert (code, out) == (1, [])
+    assert line.startswith(f"{HOST}: who logs in must be root there; set _sudo=True")
+
+
 @pytest.mark.parametrize(
     ("data", "says", "do"),
     [
         ({"ssh_hostname": GONE}, "", "is it up, and reached from here?"),
         ({"ssh_user": "stranger"}, "Permission denied", "ssh_user, ssh_key and ssh_password say"),
-        ({"ssh_user": "plain"}, "a deploy must be root there", "set _sudo=True, or log in as root"),
+        ({"ssh_user": "plain"}, "must be root there", "set _sudo=True, or log in as root"),
         ({"ssh_user": "plain", "_sudo": True}, "a password is required", "_sudo_password is that"),
         ({"ssh_user": "plain", "_sudo": True, "_sudo_password": "guessed"}, "sudo: ", "_sudo_"),
     ],
     ids=["not there", "wrong login", "not root", "sudo asks", "wrong password"],
 )
 def test_a_deploy_that_cannot_begin_says_what_to_do(
-    data: dict[str, Any], says: str, do: str, operator: Operator
+    data: dict[str, Any], says: str, do: str, plain: Operator
 ) -> None:
-    operator.ssh(HOST, "id plain || { useradd -m -s /bin/sh plain; cp -r /root/.ssh /home/plain/; "
-                       "chown -R plain: /home/plain/.ssh; usermod -aG sudo plain; }")  # fmt: skip
-    operator.describe(**data)
-    code, out, err = told(operator, "deploy", "-y")
+    plain.describe(**data)
+    code, out, err = told(plain, "deploy", "-y")
     assert (code, out) == (1, [])
     line, last = err
     assert line.startswith(f"{HOST}: ")
