@@ -9,7 +9,7 @@ import click
 
 from callcenter.cli.rehearsal import configuration, rehearsed, unmade
 from callcenter.cli.sites import inventory_of
-from callcenter.cli.switches import switch_of
+from callcenter.cli.switches import printable, switch_of
 from callcenter.client.inventory import Host
 from callcenter.client.ssh import AM_ROOT, answer
 from callcenter.render import Difference, Tree, costs
@@ -54,7 +54,7 @@ def against(present: Release, wanted: Tree) -> list[str]:
 
 def _files(found: Difference) -> Iterator[str]:
     marks = {"+": found.added, "~": found.changed, "-": found.removed}
-    return (f"{mark} {path}" for mark, paths in marks.items() for path in paths)
+    return (f"{mark} {printable(path)}" for mark, paths in marks.items() for path in paths)
 
 
 def _steps(actions: tuple[Action, ...]) -> Iterator[str]:

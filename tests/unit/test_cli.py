@@ -449,6 +449,9 @@ def test_a_plan_tells_what_else_a_deploy_would_do() -> None:
         "FreeSWITCH does not run; a deploy starts it"
     ]
     assert "does not run as it was deployed" in against(replace(well, settled=False), tree)[0]
+    # What a host says moves no cursor.
+    strange = replace(well, digests=well.digests | {"a\x1b[2J": "0"})
+    assert against(strange, tree)[0] == "- a?[2J"
     below = against(replace(well, restart_needed=True), tree)
     assert below[0].startswith("restart: all calls end")
     assert "packages or the unit have changed" in below[1]
