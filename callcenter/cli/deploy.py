@@ -8,6 +8,7 @@ import sys
 from collections.abc import Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
+from fnmatch import fnmatchcase
 from pathlib import Path
 
 import click
@@ -15,11 +16,11 @@ import click
 from callcenter.cli.check import warned
 from callcenter.cli.sites import apart, entered, inventory_of
 from callcenter.client import home
-from callcenter.client.inventory import Host
+from callcenter.client.inventory import Host, Inventory
 from callcenter.client.ssh import AM_ROOT, answer
 from callcenter.site import SiteError
 
-__all__ = ["command", "own"]
+__all__ = ["command", "meant", "own", "reached"]
 
 
 def own(folder: Path) -> Path:
@@ -47,9 +48,23 @@ _AT_ONCE = 10
 """Hosts that are logged in to at a time."""
 
 
-def reached(hosts: Iterable[Host]) -> None:
+def meant(inventory: Inventory, limit: Sequence[str]) -> list[Host]:
+    """Return the hosts that are meant: all, or those that ``limit`` names. As for pyinfra, each of
+    it is a group or a host, or a pattern of hosts such as ``cc*``."""
+
+    def holds(one: str, host: Host) -> bool:
+        return one in host.groups or fnmatchcase(host.name, one)
+
+    for one in limit:
+        if not any(holds(one, host) for host in inventory.hosts):
+            known = sorted({name for host in inventory.hosts for name in (host.name, *host.groups)})
+            raise SiteError([f"--limit: {one} is no host or group; there are {', '.join(known)}"])
+    return [host for host in inventory.hosts if not limit or any(holds(one, host) for one in limit)]
+
+
+def reached(hosts: Iterable[Host], *, otherwise: str) -> None:
     """Log in to each host before pyinfra does, or say what to do: pyinfra has its own words for a
-    host that is not there, and a traceback for sudo's password."""
+    host that is not there, and a traceback for sudo's password. ``otherwise`` is the last line."""
 
     def wrong(host: Host) -> Sequence[str]:
         asks = host.data.get("_sudo") and "_sudo_password" not in host.data and sys.stdin.isatty()
@@ -70,7 +85,7 @@ def reached(hosts: Iterable[Host]) -> None:
     with ThreadPoolExecutor(_AT_ONCE) as pool:
         problems = [line for lines in pool.map(wrong, asked) for line in lines]
     if problems:
-        raise SiteError([*problems, "No host was changed."])
+        raise SiteError([*problems, otherwise])
 
 
 @click.command(context_settings={"ignore_unknown_options": True})
@@ -86,14 +101,9 @@ def command(limit: tuple[str, ...], words: tuple[str, ...]) -> int:
     path = entered(named)
     warned(path)
     inventory = inventory_of(path)
-    for one in limit:
-        known = sorted({name for host in inventory.hosts for name in (host.name, *host.groups)})
-        if one not in known:
-            raise SiteError([f"--limit: {one} is no host or group; there are {', '.join(known)}"])
+    hosts = meant(inventory, limit)
     if not any(one.startswith(_LOGIN) for one in options):
-        reached(
-            host for host in inventory.hosts if not limit or {host.name, *host.groups} & {*limit}
-        )
+        reached(hosts, otherwise="No host was changed.")
     done = subprocess.run(
         [
             *(sys.executable, "-m", "pyinfra", *options),

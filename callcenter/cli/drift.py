@@ -13,8 +13,8 @@ from typing import Any
 import click
 
 from callcenter.cli.check import warned
-from callcenter.cli.deploy import own
-from callcenter.cli.sites import argument, entered
+from callcenter.cli.deploy import meant, own, reached
+from callcenter.cli.sites import argument, entered, inventory_of
 from callcenter.client import home
 
 __all__ = ["command", "drift", "drifted"]
@@ -89,4 +89,8 @@ def command(path: Path, deploy: Path | None, limit: tuple[str, ...], data: tuple
     """Fail where a deploy would change a host."""
     path = entered(path)
     warned(path)
+    hosts = meant(inventory_of(path), limit)
+    # It may say another login.
+    if not data:
+        reached(hosts, otherwise="No host was looked at.")
     return drift(path, deploy, limit=limit, data=data)

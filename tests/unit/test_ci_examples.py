@@ -336,7 +336,7 @@ def test_nobody_elses_code_sees_a_secret() -> None:
     ("words", "refusal"),
     [
         (["inventories/nope"], "cannot be read"),
-        (["inventories/prod", "--limit", "nobody"], "no host was looked at"),
+        (["inventories/prod", "--limit", "nobody"], "nobody is no host or group; there are cc1, "),
     ],
 )
 def test_looking_at_no_host_is_not_no_drift(

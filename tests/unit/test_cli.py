@@ -458,8 +458,13 @@ def test_a_plan_tells_what_else_a_deploy_would_do() -> None:
 
 
 @pytest.mark.skipif(shutil.which("ssh") is None, reason="ssh is not installed")
+@pytest.mark.parametrize(
+    ("command", "says"),
+    [(["deploy", "-y"], "No host was changed."), (["drift"], "No host was looked at.")],
+    ids=["deploy", "drift"],
+)
 def test_a_host_that_is_not_there_is_told_in_our_words(
-    shop: Path, capfd: pytest.CaptureFixture[str]
+    command: list[str], says: str, shop: Path, capfd: pytest.CaptureFixture[str]
 ) -> None:
     """And pyinfra is not asked."""
     with socket.create_server(("127.0.0.1", 0)) as taken:
@@ -469,13 +474,13 @@ def test_a_host_that_is_not_there_is_told_in_our_words(
         "switches = hosts(('gone.invalid', {'address': '10.0.0.1'}), ('cc1', {"
         f"'address': '10.0.0.2', 'ssh_hostname': '127.0.0.1', 'ssh_port': {port}}}))\n"
     )
-    assert main(["deploy", "-y"]) == 1
+    assert main(command) == 1
     gone, refused, last = capfd.readouterr().err.splitlines()
     assert gone.startswith("gone.invalid: ")
     assert gone.endswith("give ssh_hostname, or a name that DNS knows")
     assert refused.startswith("cc1: ")
     assert refused.endswith("no ssh listens there; ssh_port says another port")
-    assert last == "No host was changed."
+    assert last == says
 
 
 def test_a_plan_makes_no_secret(shop: Path) -> None:
