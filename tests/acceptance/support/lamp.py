@@ -37,9 +37,9 @@ _SCENARIO = """\
 <?xml version="1.0" encoding="ISO-8859-1" ?>
 <scenario name="busy lamp">
 {first}<recv response="407" auth="true"/>
-{second}<label id="1"/>
-<!-- The first NOTIFY may overtake it (RFC 6665, 4.4.1). -->
-<recv response="202" optional="true" next="1"/>
+{second}<!-- The first NOTIFY may overtake it (RFC 6665, 4.4.1), and it comes while that is answered. -->
+<recv response="202" optional="global"/>
+<label id="1"/>
 <recv request="NOTIFY"/>
 <send next="1"><![CDATA[
 SIP/2.0 200 OK
