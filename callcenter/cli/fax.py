@@ -26,7 +26,7 @@ from callcenter.render.services.trunks import identity
 from callcenter.site import Fax, Route, Site, SiteError, Trunk
 from callcenter.site.dialled import cleaned
 
-__all__ = ["Sent", "Way", "command", "send", "ways"]
+__all__ = ["Attempt", "Sent", "attempts", "command", "send"]
 
 
 OVER = "OUTGOING_CALL_BARRED"
@@ -77,7 +77,7 @@ class Limit:
 
 
 @dataclass(frozen=True)
-class Way:
+class Attempt:
     """One way to a number."""
 
     dial: str
@@ -91,12 +91,12 @@ class Way:
     """Limits in the order in which they count. The first that is hit ends it."""
 
 
-def ways(site: Site, sender: Fax, number: str) -> list[Way]:
+def attempts(site: Site, sender: Fax, number: str) -> list[Attempt]:
     """List the ways to a number, in the order in which they are tried."""
     number = cleaned(site, number)
     shown = {"origination_caller_id_number": sender.number} if sender.number else {}
     if number in site.extension_by_number:
-        return [Way(f"user/{number}@{site.domain}", shown)]
+        return [Attempt(f"user/{number}@{site.domain}", shown)]
     if any(one.number == number for one in site.faxes):
         raise SiteError([f"{number} is a fax of the Site itself; give a number outside"])
     call = sending(site, sender, number)
@@ -108,8 +108,8 @@ def ways(site: Site, sender: Fax, number: str) -> list[Way]:
     own, whose = f"fax-{sender.name}", f"fax {sender.name}"
     at_a_time = Limit("calls", f"calls {own} {limits.calls}", OVER, whose)
     an_hour = Limit("hour", f"hour {own} {limits.calls_per_hour}/3600", OVER, whose)
-    out: list[Way] = []
-    attempt = ""
+    out: list[Attempt] = []
+    asked = ""
     for trunk in _by_weight(call.trunks, call.by.shares):
         ours = sender.caller_id or trunk.caller_id
         caller = trunk.shown(ours) if ours else "anonymous"
@@ -118,10 +118,10 @@ def ways(site: Site, sender: Fax, number: str) -> list[Way]:
             counted.insert(0, an_hour)
         run = [f"limit hash {one.resource} !{one.cause}" for one in counted]
         if call.caps:
-            attempt = attempt or str(uuid.uuid4())
+            asked = asked or str(uuid.uuid4())
             route, now = call.by.name, _hours(site)
             run += [
-                f"{caps.asked(own, call.number, route, attempt, now)}",
+                f"{caps.asked(own, call.number, route, asked, now)}",
                 "execute_extension caps-asked XML services",
             ]
             counted.append(Limit("cap", "", caps.OVER, whose))
@@ -140,7 +140,7 @@ def ways(site: Site, sender: Fax, number: str) -> list[Way]:
         if trunk.srtp:
             variables["rtp_secure_media"] = "mandatory"
         dial = f"sofia/gateway/{trunk.name}/{trunk.sent(call.number)}"
-        out.append(Way(dial, variables, call.by.failover, call.number, counted))
+        out.append(Attempt(dial, variables, call.by.failover, call.number, counted))
     return out
 
 
@@ -176,7 +176,7 @@ def send(inventory: Inventory, number: str, file: Path, name: str | None = None)
     if name is not None and name not in known:
         raise SiteError([f"{name!r} is none of the Site's faxes: {', '.join(known) or 'none'}"])
     sender = site.faxes[0] if name is None else site.named("faxes", name)
-    tried = ways(site, sender, number)
+    tried = attempts(site, sender, number)
     document = file.read_bytes()
     if (host := inventory.linux_switch) is None:
         raise SiteError([f"{inventory.path}: has no Linux switch to send from; add one"])
@@ -200,7 +200,7 @@ async def _send(
     site: Site,
     entered: Login,
     sender: Fax,
-    tried: Sequence[Way],
+    tried: Sequence[Attempt],
     identifier: str,
     pages: int,
 ) -> Sent:
@@ -209,32 +209,32 @@ async def _send(
         await client.send(f"filter variable_fax_sending {identifier}")
         await client.send("filter Event-Name BACKGROUND_JOB")
         await client.send(f"event plain BACKGROUND_JOB {COUNTED} CHANNEL_HANGUP_COMPLETE")
-        for way in tried:
-            sent, over = await _try(client, sender, way, identifier, pages)
+        for attempt in tried:
+            sent, over = await _try(client, sender, attempt, identifier, pages)
             if over is not None:
-                await _tell(client, sender, way, over)
+                await _tell(client, sender, attempt, over)
             is_full = over is not None and over.cause == FULL
-            if not is_full and sent.result not in way.again:
+            if not is_full and sent.result not in attempt.again:
                 break
         return sent
 
 
-async def _tell(client: EventSocketClient, sender: Fax, way: Way, over: Limit) -> None:
+async def _tell(client: EventSocketClient, sender: Fax, attempt: Attempt, over: Limit) -> None:
     """Do what the dialplan does when a limit is hit. Caps tell of themselves."""
     if over.cause == caps.OVER:
         return
     by = f"of fax {sender.name} to" if over.cause == FULL else "to"
-    line = f"Outbound limit ({over.name}) of {over.whose} hit by a call {by} {way.number}"
+    line = f"Outbound limit ({over.name}) of {over.whose} hit by a call {by} {attempt.number}"
     await client.send(f"api log WARNING {line}")
     trunk = f"Trunk: {over.whose.partition(' ')[2]}\n" if over.cause == FULL else ""
     await client.send(
         f"sendevent CUSTOM\nEvent-Subclass: callcenter::limit\nLimit: {over.name}\n{trunk}"
-        f"Fax: {sender.name}\nCalled: {way.number}"
+        f"Fax: {sender.name}\nCalled: {attempt.number}"
     )
 
 
 async def _try(
-    client: EventSocketClient, sender: Fax, way: Way, identifier: str, pages: int
+    client: EventSocketClient, sender: Fax, attempt: Attempt, identifier: str, pages: int
 ) -> tuple[Sent, Limit | None]:
     over: Limit | None = None
     call, job = str(uuid.uuid4()), str(uuid.uuid4())
@@ -247,16 +247,16 @@ async def _try(
         "jitterbuffer_msec": str(JITTER_MS),
         # Who is called asks for T.38, as ITU-T T.38 has it.
         # T.38 cannot be encrypted.
-        "fax_enable_t38": str(sender.t38 and "rtp_secure_media" not in way.variables).lower(),
+        "fax_enable_t38": str(sender.t38 and "rtp_secure_media" not in attempt.variables).lower(),
         "fax_enable_t38_request": "false",
         **({"fax_ident": quote(sender.ident, safe="+")} if sender.ident else {}),
         **({"fax_header": quote(sender.header, safe="")} if sender.header else {}),
-        **way.variables,
+        **attempt.variables,
     }
     variables = ",".join(f"{name}={value}" for name, value in given.items())
     document = f"{paths.FAXES}/.outgoing/{identifier}.tif"
     await client.send(
-        f"bgapi originate {{{variables}}}{way.dial} &txfax({document})\nJob-UUID: {job}"
+        f"bgapi originate {{{variables}}}{attempt.dial} &txfax({document})\nJob-UUID: {job}"
     )
     async for event in client.events():
         if "Event-Name" not in event:
@@ -270,7 +270,7 @@ async def _try(
                 return Sent(0, pages, "", why, success=False), over
         elif event["Event-Name"] == COUNTED:
             if event["Unique-ID"] == call:
-                hit = (one for one in way.limits if f"variable_{one.counted}" not in event)
+                hit = (one for one in attempt.limits if f"variable_{one.counted}" not in event)
                 over = next(hit, None)
         elif event["Unique-ID"] == call and "variable_fax_result_text" in event:
             t38 = event.get("variable_fax_t38_status") == "negotiated"

@@ -7,7 +7,7 @@ from pathlib import Path
 import click
 
 from callcenter.cli.sites import argument, inventory_of
-from callcenter.client.announced import announced
+from callcenter.client.advertised import advertised
 from callcenter.site import SiteError
 
 __all__ = ["command", "phone"]
@@ -29,10 +29,10 @@ def phone(path: Path, number: str | None, show_password: bool, show_pin: bool = 
         if extension.mailbox is None:
             raise SiteError([f"{extension.number} has no mailbox; set voicemail=True for it"])
         return site.reveal(extension.mailbox.pin)
-    switch = announced(next(iter(inventory.edges or inventory.hosts)))
+    switch = advertised(next(iter(inventory.edges or inventory.hosts)))
     transport, port = ("tls", tls.port) if (tls := site.network.tls) else site.network.listeners[0]
     # By TLS a phone looks for the domain in the certificate.
-    at = site.domain if transport == "tls" else switch.announced_address
+    at = site.domain if transport == "tls" else switch.advertised_address
     proxy = f"sip:{at}:{port}"
     dial = ", ".join(f"{code} ({name})" for name, code in site.features.items())
     command = f"python -m callcenter phone {inventory.path} --number {extension.number} --password"

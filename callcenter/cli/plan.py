@@ -82,7 +82,7 @@ def command(old: Path, new: Path | None, host: str | None) -> None:
         one = switch_of(now, host)
         with unmade(now.site) as site:
             wanted = configuration(site, one)
-        present = Release.told(answer(one, f"{AM_ROOT}; {question()}").splitlines())
+        present = Release.parse(answer(one, f"{AM_ROOT}; {question()}").splitlines())
         lines = against(present, wanted)
     else:
         # One after the other, each from its own folder.

@@ -45,8 +45,8 @@ def fs_cli(command: str) -> str:
 def ask(host: Host, commands: Sequence[str]) -> list[str]:
     """Return what shell commands answer on a host, over one login."""
     line = "; ".join(f"{one} || exit 3; echo; echo '{MARK}'" for one in commands)
-    with login(host) as way:
-        done = way.run(line)
+    with login(host) as entered:
+        done = entered.run(line)
     if done.returncode:
         raise refusal(host, done.stderr or done.stdout)
     return answers(done.stdout.decode(errors="replace"))

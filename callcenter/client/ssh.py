@@ -162,10 +162,10 @@ class Login:
         askpass = self.folder / "askpass"
         askpass.write_text(_ASKPASS, encoding="utf-8")
         askpass.chmod(0o700)
-        told = subprocess.run(
+        printed = subprocess.run(
             self.command("-G"), capture_output=True, text=True, check=False
         ).stdout
-        resolved = dict(line.split(" ", 1) for line in told.splitlines() if " " in line)
+        resolved = dict(line.split(" ", 1) for line in printed.splitlines() if " " in line)
         return {
             "SSH_ASKPASS": str(askpass),
             "SSH_ASKPASS_REQUIRE": "force",
@@ -222,8 +222,8 @@ def refusal(host: Host, said: bytes) -> SiteError:
 
 def answer(host: Host, command: str, given: bytes = b"") -> str:
     """Return what a command on a host prints; what it says when it fails is refused."""
-    with login(host) as way:
-        done = way.run(command, given)
+    with login(host) as entered:
+        done = entered.run(command, given)
     if done.returncode:
         raise refusal(host, done.stderr)
     return done.stdout.decode()
@@ -232,13 +232,13 @@ def answer(host: Host, command: str, given: bytes = b"") -> str:
 def lines(host: Host, command: str, given: bytes = b"") -> Iterator[str]:
     """Yield what a command on a host prints as it comes, a line each; what it says when it fails is
     refused. The command sees its output closed where nobody goes on reading."""
-    with login(host) as way:
-        remote, before = way.remote(command)
+    with login(host) as entered:
+        remote, before = entered.remote(command)
         with (
             tempfile.TemporaryFile() as errors,
             subprocess.Popen(
-                [*way.command(), remote],
-                env=way.environment,
+                [*entered.command(), remote],
+                env=entered.environment,
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
                 stderr=errors,

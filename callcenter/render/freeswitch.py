@@ -168,7 +168,7 @@ def _files(site: Site, switch: Switch, edge: Switch) -> Iterator[File]:
                 **values,
                 name=name,
                 trunk=trunk,
-                told=trunks.told(site, name),
+                scope=trunks.advertised_scope(site, name),
                 acl=trunk.name if trunk else CARRIERS,
                 certificates=f"{paths.CURRENT}/certificates",
             ),

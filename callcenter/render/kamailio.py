@@ -108,7 +108,7 @@ def _files(site: Site, edge: Switch, behind: Switch | None) -> Iterator[File]:
             location=paths.KAMAILIO_LOCATION,
             calls=paths.KAMAILIO_CALLS,
             tables=TABLES,
-            announced=paths.KAMAILIO_ANNOUNCED.rpartition("/")[2],
+            advertised=paths.KAMAILIO_ADVERTISED.rpartition("/")[2],
             own_networks=packet_filter.own(site),
             connections=CONNECTIONS,
             tls_config=paths.KAMAILIO_TLS,

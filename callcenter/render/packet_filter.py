@@ -164,8 +164,8 @@ def _carrier(trunk: Trunk, port: int) -> list[str]:
     a carrier that is given by name is matched by its port alone: its addresses may change."""
     if trunk.transport == "udp":
         return [f"udp sport {port} accept"]
-    ways = [""] if trunk.is_named else matches(trunk.reached_at, "daddr")
-    out = [f"{match}tcp dport {trunk.proxy_port} accept" for match in ways]
+    towards = [""] if trunk.is_named else matches(trunk.reached_at, "daddr")
+    out = [f"{match}tcp dport {trunk.proxy_port} accept" for match in towards]
     if trunk.is_looked_up:
         # DNS may name any port.
         out += [f"{match}tcp dport 1024-65535 accept" for match in matches(trunk.sources, "daddr")]

@@ -17,11 +17,11 @@ __all__ = [
     "ACME_UNIT",
     "ACME_USERS",
     "ACME_WEB_KEY",
+    "ADVERTISED",
     "ALARM",
     "ALARM_LOG",
     "ALARM_TOOL",
     "ALARM_UNIT",
-    "ANNOUNCED",
     "APPLIED",
     "APT_AUTH",
     "APT_KEY",
@@ -70,7 +70,7 @@ __all__ = [
     "HTTP_GUARD_TOOL",
     "HTTP_GUARD_UNIT",
     "KAMAILIO",
-    "KAMAILIO_ANNOUNCED",
+    "KAMAILIO_ADVERTISED",
     "KAMAILIO_APPLIED",
     "KAMAILIO_CALLS",
     "KAMAILIO_CONFIG",
@@ -147,7 +147,7 @@ MANAGED: Final = f"{STATE}/managed"
 """Lists of the files that deploys have put on the host, so that what is not wanted goes away."""
 RELEASE_TOOL: Final = "/usr/lib/callcenter/freeswitch-release"
 
-ANNOUNCED: Final = "/run/callcenter-announced"
+ADVERTISED: Final = "/run/callcenter-announced"
 """The public address that FreeSWITCH was last seen to announce, and which FreeSWITCH that was."""
 
 RESTART_NEEDED: Final = "/run/callcenter-restart"
@@ -267,7 +267,7 @@ LOCAL_REPOSITORY: Final = "/var/lib/callcenter/packages"
 
 KAMAILIO: Final = "/etc/kamailio/callcenter"
 KAMAILIO_CONFIG: Final = f"{KAMAILIO}/kamailio.cfg"
-KAMAILIO_ANNOUNCED: Final = f"{KAMAILIO}/announced"
+KAMAILIO_ADVERTISED: Final = f"{KAMAILIO}/announced"
 """Kamailio's table of the public address, where a STUN server is asked for it. No deploy writes
 it."""
 KAMAILIO_TLS: Final = f"{KAMAILIO}/tls.cfg"

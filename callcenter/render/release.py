@@ -42,7 +42,7 @@ class Release:
         return actions
 
     @classmethod
-    def told(cls, output: Iterable[str]) -> Release:
+    def parse(cls, output: Iterable[str]) -> Release:
         """Read what a host answers to the :func:`question`."""
         digests: dict[str, str] = {}
         texts: dict[str, list[str]] = {}

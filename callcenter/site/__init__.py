@@ -48,7 +48,7 @@ from callcenter.site.hours import Hours
 from callcenter.site.http_applications import HttpApplication
 from callcenter.site.ivrs import Ivr
 from callcenter.site.maintenance import Maintenance
-from callcenter.site.media import CODECS, PASSED, Media
+from callcenter.site.media import CODECS, PASSTHROUGH_CODEC, Media
 from callcenter.site.network import Firewall, Network, OpenPort, PhoneTls, Wss
 from callcenter.site.notices import Notice
 from callcenter.site.packages import AptRepository, LocalPackages, Msi, Packages, SignalWire
@@ -70,7 +70,7 @@ from callcenter.site.web_phone import WebPhone
 
 __all__ = [
     "CODECS",
-    "PASSED",
+    "PASSTHROUGH_CODEC",
     "Acme",
     "Agent",
     "AgentCodes",

@@ -108,7 +108,7 @@ class Places:
         if isinstance(given, list):
             self._expanded[field] = given, expand
 
-    def told(self, lines: Iterable[str]) -> list[str]:
+    def placed(self, lines: Iterable[str]) -> list[str]:
         """Return refusals, each behind the place of its field, or of what lacks it."""
         return [f"{_place(self._path, self._mark(line))}: {line}" for line in lines]
 

@@ -20,7 +20,7 @@ from callcenter.site.destinations import (
 )
 from callcenter.site.extensions import UNANSWERED
 from callcenter.site.features import WITH_NUMBER
-from callcenter.site.media import PASSED
+from callcenter.site.media import PASSTHROUGH_CODEC
 
 if TYPE_CHECKING:
     from callcenter.site.site import Site
@@ -35,7 +35,7 @@ __all__ = [
     "check_members",
     "check_names",
     "check_numbers",
-    "check_outside",
+    "check_outbound",
     "check_phones",
     "dialled_numbers",
     "services",
@@ -229,7 +229,7 @@ def check_members(site: Site) -> None:
                     )
 
 
-def check_outside(site: Site) -> None:
+def check_outbound(site: Site) -> None:
     """Check that trunks are there, no number has two ways, and nothing stands before an emergency
     number."""
     for kind in ("outbound", "emergency"):
@@ -252,10 +252,11 @@ def check_outside(site: Site) -> None:
                 f"trunks[{index}].record",
                 f"nothing can be recorded with media.mode {site.media.mode!r}; use 'default'",
             )
-        if PASSED in (trunk.codecs or ()) and PASSED not in site.media.codecs:
+        if PASSTHROUGH_CODEC in (trunk.codecs or ()) and PASSTHROUGH_CODEC not in site.media.codecs:
             raise Problem(
                 f"trunks[{index}].codecs",
-                f"has {PASSED}, which no phone is offered; add it to media.codecs, or drop it",
+                f"has {PASSTHROUGH_CODEC}, which no phone is offered; add it to media.codecs, or "
+                "drop it",
             )
         if (needing := trunk.needs_media) is not None and site.media.mode != "default":
             raise Problem(
@@ -400,7 +401,7 @@ def _check_dids(site: Site) -> None:
     for index, did in enumerate(site.inbound):
         if did.trunk is not None:
             check_member(site, "trunks", f"inbound[{index}].trunk", did.trunk)
-            _check_told_apart(site, f"inbound[{index}].trunk", did.trunk)
+            _check_distinct_sources(site, f"inbound[{index}].trunk", did.trunk)
         for earlier, other in enumerate(site.inbound[:index]):
             first, last = did.ends
             if first <= other.ends[1] and other.ends[0] <= last:
@@ -412,7 +413,7 @@ def _check_dids(site: Site) -> None:
         raise Problem("inbound", "needs a trunk by which calls come; give one in trunks")
 
 
-def _check_told_apart(site: Site, path: str, name: str) -> None:
+def _check_distinct_sources(site: Site, path: str, name: str) -> None:
     """Check that a trunk's calls are not taken for those of one before it. By TLS each has its own
     port, and an account's calls are sent to the account."""
     trunk = site.named("trunks", name)

@@ -16,12 +16,12 @@ from callcenter.site._model import Problem, model
 from callcenter.site._types import Many, Name
 from callcenter.site.destinations import Destination
 from callcenter.site.trunks import (
+    E164,
     Country,
     NumberFormat,
-    Outside,
     Prefix,
     Trunk,
-    check_outside_number,
+    check_e164,
     heard,
     written,
 )
@@ -125,7 +125,7 @@ def _entry(where: str, head: list[str], cells: list[str]) -> Caller:
     # As people write numbers; what is left must be one.
     number = re.sub(r"[ ()./\-]", "", number)
     try:
-        check_outside_number(number)
+        check_e164(number)
     except ValueError as wrong:
         raise Problem("address_book", f"{where}: number {wrong}") from None
     if group and not re.fullmatch(r"[a-z][a-z0-9-]{0,31}", group):
@@ -150,7 +150,7 @@ class CallerRule:
     name: Name
     """Name of the rule, for ``route`` and FreeSWITCH's log."""
     _: KW_ONLY
-    numbers: Annotated[Many[Outside], Field(max_length=MAXIMUM_LISTED)] = ()
+    numbers: Annotated[Many[E164], Field(max_length=MAXIMUM_LISTED)] = ()
     """Callers by number, 200 at most; more are a group of the address book."""
     prefixes: Many[Prefix] = ()
     """Callers by how their numbers begin, such as ``+49900``."""
@@ -160,7 +160,7 @@ class CallerRule:
     """Callers who show no number."""
     unlisted: Annotated[bool, Field(strict=True)] = False
     """Callers who are not in the address book, anonymous ones too."""
-    called: Many[Outside] = ()
+    called: Many[E164] = ()
     """Calls to these numbers of ``inbound`` alone, each as it stands there. Default: to all."""
     to: Destination | None = None
     """Destination of their calls, instead of the DID's: ``hang_up("CALL_REJECTED")`` blocks them.

@@ -180,23 +180,23 @@ def _walk(parts: list[Any], done: str, length: int, among: Collection[str] | Non
             yield done
         return
     (kind, given), rest = parts[0], parts[1:]
-    ways: list[tuple[list[Any], str]]
+    branches: list[tuple[list[Any], str]]
     match str(kind):
         case "LITERAL":
-            ways = [([], chr(given))]
+            branches = [([], chr(given))]
         case "IN":
-            ways = [([], sign) for sign in _signs(given)]
+            branches = [([], sign) for sign in _signs(given)]
         case "SUBPATTERN":
-            ways = [(list(given[3]), "")]
+            branches = [(list(given[3]), "")]
         case "BRANCH":
-            ways = [(list(branch), "") for branch in given[1]]
+            branches = [(list(branch), "") for branch in given[1]]
         case "MAX_REPEAT":
             least, most, what = given
             counts = {min(one, length) for one in range(least, min(most, least + length) + 1)}
-            ways = [(list(what) * count, "") for count in sorted(counts)]
+            branches = [(list(what) * count, "") for count in sorted(counts)]
         case name:
             raise AssertionError(f"libphonenumber has {name} in an expression: it is new here")
-    for before, sign in ways:
+    for before, sign in branches:
         yield from _walk([*before, *rest], done + sign, length, among)
 
 

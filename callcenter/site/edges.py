@@ -96,10 +96,10 @@ def _between(site: Site, edge: Switch, switch: Switch) -> list[str]:
     ]
     if edge.stun is not None or switch.stun is not None:
         return out
-    told, voice = (ipaddress.ip_address(one.announced_address) for one in (edge, switch))
-    if is_private(voice) and not is_private(told):
+    entry, voice = (ipaddress.ip_address(one.advertised_address) for one in (edge, switch))
+    if is_private(voice) and not is_private(entry):
         out.append(
             f"switches[{switch.name!r}].public_ip: is missing, and phones that reach the edge at "
-            f"{told} would send their voice to {voice}; give the switch's public address"
+            f"{entry} would send their voice to {voice}; give the switch's public address"
         )
     return out

@@ -12,7 +12,7 @@ from callcenter.site._types import DisplayName, Many, Name, Number
 from callcenter.site.destinations import Destination, ToVoicemail, owned
 from callcenter.site.provisioning import DeskPhone
 from callcenter.site.secrets import Secret, secret
-from callcenter.site.trunks import Outside
+from callcenter.site.trunks import E164
 from callcenter.site.voicemail import Mailbox
 
 if TYPE_CHECKING:
@@ -84,9 +84,9 @@ class Extension:
     routes: Many[Name] = ()
     """Names of the Site's outbound routes that it may use. Default: it calls nobody outside, but
     emergency numbers."""
-    caller_id: Outside | None = None
+    caller_id: E164 | None = None
     """Number that it shows outside. Default: that of the trunk."""
-    emergency_caller_id: Outside | None = None
+    emergency_caller_id: E164 | None = None
     """Number that it shows to emergency numbers, by which help is sent to the place of its phone
     and calls back. Default: caller_id, else that of the trunk."""
     account: Name | None = None

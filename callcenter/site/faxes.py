@@ -9,7 +9,7 @@ from pydantic import AfterValidator, Field
 
 from callcenter.site._model import model
 from callcenter.site._types import Email, Many, Name, Number
-from callcenter.site.trunks import Outside
+from callcenter.site.trunks import E164
 
 __all__ = ["Fax"]
 
@@ -56,5 +56,5 @@ class Fax:
     routes: Many[Name] = ()
     """Names of the Site's outbound routes by which it may send. Default: it sends to nobody
     outside."""
-    caller_id: Outside | None = None
+    caller_id: E164 | None = None
     """Number that it shows outside. Default: that of the trunk."""

@@ -132,8 +132,8 @@ class Hours:
 
     @model_validator(mode="after")
     def _check(self) -> Self:
-        told = [(span, index) for index, text in enumerate(self.weekly) for span in _spans(text)]
-        for (one, _), (other, index) in itertools.pairwise(sorted(told)):
+        spans = [(span, index) for index, text in enumerate(self.weekly) for span in _spans(text)]
+        for (one, _), (other, index) in itertools.pairwise(sorted(spans)):
             if one.day == other.day and other.start < one.end:
                 start = f"{other.start // 60:02}:{other.start % 60:02}"
                 raise Problem(

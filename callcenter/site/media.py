@@ -11,7 +11,7 @@ from pydantic import Field, model_validator
 from callcenter.site._model import Problem, model
 from callcenter.site._types import Many
 
-__all__ = ["CODECS", "PASSED", "Codec", "Media", "MediaMode", "check_codecs", "spoken"]
+__all__ = ["CODECS", "PASSTHROUGH_CODEC", "Codec", "Media", "MediaMode", "check_codecs", "spoken"]
 
 Codec = Literal["OPUS", "G722", "PCMU", "PCMA", "GSM", "G729"]
 
@@ -28,13 +28,13 @@ CODECS: dict[Codec, str | None] = {
 }
 """Codecs, each with the module that brings it; None is FreeSWITCH's core."""
 
-PASSED: Codec = "G729"
+PASSTHROUGH_CODEC: Codec = "G729"
 """Codec that FreeSWITCH carries from side to side, and neither speaks nor understands."""
 
 
 def spoken(codecs: Sequence[Codec]) -> tuple[Codec, ...]:
     """Return those of the codecs that the switch itself can speak, in their order."""
-    return tuple(codec for codec in codecs if codec != PASSED)
+    return tuple(codec for codec in codecs if codec != PASSTHROUGH_CODEC)
 
 
 def check_codecs(codecs: Sequence[Codec]) -> None:
@@ -42,7 +42,9 @@ def check_codecs(codecs: Sequence[Codec]) -> None:
     if len(set(codecs)) != len(codecs):
         raise Problem("codecs", "names one twice; name each once, best first")
     if not spoken(codecs):
-        raise Problem("codecs", f"has only {PASSED}, which the switch cannot speak; add PCMA")
+        raise Problem(
+            "codecs", f"has only {PASSTHROUGH_CODEC}, which the switch cannot speak; add PCMA"
+        )
 
 
 @model

@@ -21,7 +21,7 @@ from callcenter.site._plan import (
     check_members,
     check_names,
     check_numbers,
-    check_outside,
+    check_outbound,
     check_phones,
 )
 from callcenter.site._schema import schema_of
@@ -186,7 +186,7 @@ class Site:
         check_names(self)
         check_members(self)
         check_destinations(self)
-        check_outside(self)
+        check_outbound(self)
         check_callers(self)
         check_billing(self)
         check_caps(self)
@@ -266,7 +266,7 @@ class Site:
 
     def placed(self, lines: Iterable[str]) -> list[str]:
         """Return refusals of this Site, each behind file, line and column where it is YAML."""
-        return list(lines) if self._places is None else self._places.told(lines)
+        return list(lines) if self._places is None else self._places.placed(lines)
 
     @classmethod
     def load(cls, path: str | Path) -> Site:
@@ -284,7 +284,7 @@ class Site:
         try:
             made = TypeAdapter(cls).validate_python(data)
         except ValidationError as refused:
-            raise SiteError(places.told(describe(refused, cls)), placed=True) from None
+            raise SiteError(places.placed(describe(refused, cls)), placed=True) from None
         # What is no field, since a Site that is written in Python and is the same is equal.
         object.__setattr__(made, "_places", places)
         return made

@@ -78,10 +78,10 @@ class Switch:
         if self.public_ip is None and self.address is None:
             raise Problem("address", "is missing; give address, public_ip or both")
         if self.public_ip is not None:
-            announced = ipaddress.ip_address(self.public_ip)
-            if is_no_host(announced):
+            advertised = ipaddress.ip_address(self.public_ip)
+            if is_no_host(advertised):
                 raise Problem("public_ip", f"{self.public_ip} is no host's address; give one")
-            if is_private(announced):
+            if is_private(advertised):
                 raise Problem(
                     "public_ip",
                     f"{self.public_ip} is private, so nobody outside could answer it; give the "
@@ -132,19 +132,19 @@ class Switch:
     def _check_trunk_public_ip(self, text: str) -> None:
         if self.trunk_address is None:
             raise Problem("trunk_public_ip", "is that of trunk_address; give it, too, or public_ip")
-        announced = ipaddress.ip_address(text)
-        if is_no_host(announced) or is_private(announced):
+        advertised = ipaddress.ip_address(text)
+        if is_no_host(advertised) or is_private(advertised):
             raise Problem(
                 "trunk_public_ip",
                 f"{text} is no address that a carrier outside could answer; give the router's "
                 "public one",
             )
         own = ipaddress.ip_address(self.trunk_address)
-        if announced.version != own.version:
+        if advertised.version != own.version:
             raise Problem(
                 "trunk_public_ip",
-                f"{text} is of IPv{announced.version}, and trunk_address of IPv{own.version}; give "
-                f"one of IPv{own.version}",
+                f"{text} is of IPv{advertised.version}, and trunk_address of IPv{own.version}; "
+                f"give one of IPv{own.version}",
             )
 
     def _check_stun(self) -> None:
@@ -188,7 +188,7 @@ class Switch:
     @property
     def is_behind_nat(self) -> bool:
         """True where phones outside the local networks are told another address."""
-        return self.stun is not None or self.announced_address != self.bind_address
+        return self.stun is not None or self.advertised_address != self.bind_address
 
     @property
     def is_trunk_behind_nat(self) -> bool:
@@ -200,9 +200,9 @@ class Switch:
         )
 
     @property
-    def announced_address(self) -> str:
+    def advertised_address(self) -> str:
         """Address that phones outside the local networks are told. Of a switch with ``stun`` only
-        its host knows it: :func:`callcenter.client.announced.announced` asks it."""
+        its host knows it: :func:`callcenter.client.advertised.advertised` asks it."""
         assert self.stun is None, "only the host knows what it announces"
         return self.public_ip or self.bind_address
 
@@ -271,8 +271,8 @@ def hosts(
                 f"{group}[{name!r}].trunk_address: is for carriers, whom FreeSWITCH serves, and "
                 "Kamailio is on edges; leave it out"
             )
-        announced = switch.bind_address if switch.stun is not None else switch.announced_address
-        for address in {switch.bind_address, announced, switch.trunk_bind_address}:
+        advertised = switch.bind_address if switch.stun is not None else switch.advertised_address
+        for address in {switch.bind_address, advertised, switch.trunk_bind_address}:
             if address in taken:
                 problems.append(
                     f"{group}[{name!r}]: {address} belongs to {taken[address]!r}; "

@@ -43,12 +43,12 @@ from callcenter.site.presets import PRESETS, Preset
 from callcenter.site.secrets import GivenSecret, Secret
 
 __all__ = [
+    "E164",
     "FAILOVER",
     "Did",
     "Emergency",
     "NumberFormat",
     "OutboundLimits",
-    "Outside",
     "Rewrite",
     "Route",
     "Trunk",
@@ -59,19 +59,19 @@ MAXIMUM_BLOCK = 1000
 """Numbers of a block: the dialplan holds each, and is read from the beginning."""
 
 
-_OUTSIDE, _BEGINNING = r"\+[1-9][0-9]{5,14}", r"\+[1-9][0-9]{0,14}"
+_E164, _BEGINNING = r"\+[1-9][0-9]{5,14}", r"\+[1-9][0-9]{0,14}"
 
 
-def check_outside_number(text: str) -> str:
+def check_e164(text: str) -> str:
     """Return a number of E.164, or raise the refusal of a text that is none."""
-    if not re.fullmatch(_OUTSIDE, text):
+    if not re.fullmatch(_E164, text):
         raise ValueError("is no number of E.164; use one such as '+861012345678'")
     if (wrong := impossible(text)) is not None:
         raise ValueError(f"{text} {wrong}")
     return text
 
 
-Outside = Annotated[str, AfterValidator(check_outside_number), grammar(_OUTSIDE)]
+E164 = Annotated[str, AfterValidator(check_e164), grammar(_E164)]
 """A number of the telephone network as ITU-T E.164 writes it: a plus, the country, 15 digits at
 most."""
 
@@ -450,7 +450,7 @@ class Trunk:
     tried. Emergency calls pass, and FreeSWITCH counts on each switch by itself. Default: as many as
     come, since a guess of ours would refuse calls in a busy hour; ``outbound_limits`` hold all the
     same."""
-    caller_id: Outside | None = None
+    caller_id: E164 | None = None
     """The number shown outside for extensions that have none of their own."""
     caller_id_in: Literal[
         "from", "p-asserted-identity", "p-preferred-identity", "remote-party-id"
@@ -740,13 +740,13 @@ class Trunk:
 class Did:
     """A number, or a range of them, by which the world reaches the site."""
 
-    number: Outside
+    number: E164
     """The number, or the first of a range. In a list also a block, such as ``+49301234000-099``:
     ``to`` is the block's, or with ``{extension: 1000-1099}`` each number has its extension."""
     _: KW_ONLY
     to: Destination
     """Destination of its calls."""
-    last: Outside | None = None
+    last: E164 | None = None
     """The last of the range, of as many digits. Default: there is one number."""
     trunk: Name | None = None
     """The only trunk by which its calls may come. Default: any."""

@@ -75,7 +75,7 @@ def preflight(site: Site, switch: Switch, found: State) -> None:
 
 def lacking(site: Site, source: LocalPackages, found: State) -> list[str]:
     """Tell why a folder of packages cannot serve the Site, or nothing."""
-    ways = (
+    sources = (
         "packages=SignalWire(token=…), packages=AptRepository(url=…, key=…), or put a flat apt "
         "repository (.deb files and their Packages index) there or where FREESWITCH_APT says"
     )
@@ -88,16 +88,16 @@ def lacking(site: Site, source: LocalPackages, found: State) -> list[str]:
             found.codename,
         )
     except FileNotFoundError:
-        return [f"there are no FreeSWITCH packages in {source.path}: give {ways}"]
+        return [f"there are no FreeSWITCH packages in {source.path}: give {sources}"]
     except KeyError as name:
         return [
             f"{source.index} has no {name.args[0]} of version {source.version} for "
-            f"{found.codename} on {found.architecture}: check packages.version, or give {ways}"
+            f"{found.codename} on {found.architecture}: check packages.version, or give {sources}"
         ]
     files = [package.filename.removeprefix("./") for package in needed if package.filename]
     for file in files:
         if not (source.path / file).is_file():
-            return [f"{source.index} names {file}, which is not there: mend it, or give {ways}"]
+            return [f"{source.index} names {file}, which is not there: mend it, or give {sources}"]
     return []
 
 
@@ -167,7 +167,7 @@ def retire(site: Site, switch: Switch, found: State) -> None:
     """Take away what FreeSWITCH has let go of: the last answer of a STUN server, and the packages
     of modules."""
     if switch.stun is None:
-        operations.no_answer(name="No STUN server's answer", known=found.public)
+        operations.forget_stun_answer(name="No STUN server's answer", known=found.public)
     operations.no_other_modules(
         name="No other modules", wanted=packages(site, found), installed=found.packages
     )

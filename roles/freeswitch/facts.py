@@ -20,4 +20,4 @@ class ReleaseState(FactBase[Release]):
         return Release()
 
     def process(self, output: list[str]) -> Release:
-        return Release.told(output)
+        return Release.parse(output)

@@ -26,7 +26,7 @@ from roles.freeswitch.facts import ReleaseState
 
 __all__ = [
     "followed",
-    "no_answer",
+    "forget_stun_answer",
     "no_other_modules",
     "packages",
     "release",
@@ -284,14 +284,14 @@ def stun(switch: Switch) -> str:
 
 
 @operation()
-def no_answer(known: Known | None) -> Generator[StringCommand, None, None]:
+def forget_stun_answer(known: Known | None) -> Generator[StringCommand, None, None]:
     """Forget what a STUN server has said, once FreeSWITCH does not read it any more.
 
     + known: the last answer that the host has kept
     """
     if known is not None:
         yield StringCommand(
-            f"rm -f {paths.STUN_ANSWER} {paths.ANNOUNCED} {paths.KAMAILIO_ANNOUNCED}"
+            f"rm -f {paths.STUN_ANSWER} {paths.ADVERTISED} {paths.KAMAILIO_ADVERTISED}"
         )
 
 

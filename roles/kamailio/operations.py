@@ -59,7 +59,7 @@ def absent(installed: Mapping[str, str]) -> Generator[StringCommand, None, None]
     yield StringCommand(
         f"systemctl disable --now --quiet {paths.KAMAILIO_UNIT} 2>/dev/null; "
         f"{purge if own else 'true'} && "
-        f"rm -f {paths.KAMAILIO_LOCATION} {paths.KAMAILIO_CALLS} {paths.KAMAILIO_ANNOUNCED}"
+        f"rm -f {paths.KAMAILIO_LOCATION} {paths.KAMAILIO_CALLS} {paths.KAMAILIO_ADVERTISED}"
     )
 
 

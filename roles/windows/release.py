@@ -260,7 +260,7 @@ def _wait_for_calls(switch: _FreeSwitch, maintenance: Maintenance, why: str) -> 
     # First, so that whatever becomes of us FreeSWITCH takes calls again.
     switch.ask(f"sched_api +{seconds + 10} {_RESUME} fsctl resume inbound")
     switch.ask("fsctl pause inbound")
-    ends, told = time.monotonic() + seconds, False
+    ends, waits = time.monotonic() + seconds, False
     while live := switch.calls:
         if time.monotonic() > ends:
             _resume(switch)
@@ -268,9 +268,9 @@ def _wait_for_calls(switch: _FreeSwitch, maintenance: Maintenance, why: str) -> 
                 f"{live} calls are still up after {seconds} s; nothing was changed "
                 "(maintenance.drain_seconds)"
             )
-        if not told:
+        if not waits:
             logger.info(f"{say}waiting for {live} calls to end")
-            told = True
+            waits = True
         # fs_cli can only ask.
         time.sleep(1)
 

@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 
-from callcenter.client.announced import announced
+from callcenter.client.advertised import advertised
 from callcenter.client.inventory import Host, Inventory, load
 from callcenter.client.ssh import Login
 from callcenter.render import paths, windows_paths
@@ -115,7 +115,7 @@ def _given(config: pytest.Config, node: Host) -> Given:
         @cache
         def address() -> str:
             try:
-                return local_address(announced(node))
+                return local_address(advertised(node))
             except (SiteError, OSError):
                 # The fixture `switch` says so in each test.
                 return ""
@@ -133,7 +133,7 @@ def site(request: pytest.FixtureRequest) -> Site:
 @pytest.fixture(scope="session")
 def switch(node: Host) -> Switch:
     """The addresses of the host under test."""
-    return announced(node)
+    return advertised(node)
 
 
 @pytest.fixture(scope="session")
@@ -227,11 +227,11 @@ def local_address(switch: Switch) -> str:
     """Return the address of this machine that the switch sees."""
     family = (
         socket.AF_INET6
-        if ipaddress.ip_address(switch.announced_address).version == 6
+        if ipaddress.ip_address(switch.advertised_address).version == 6
         else (socket.AF_INET)
     )
     with socket.socket(family, socket.SOCK_DGRAM) as probe:
-        probe.connect((switch.announced_address, 9))
+        probe.connect((switch.advertised_address, 9))
         return str(probe.getsockname()[0])
 
 
@@ -334,7 +334,7 @@ def phone(
             extension.number,
             hide(password or site.reveal(extension.password)),
             domain=site.domain,
-            server=door.announced_address,
+            server=door.advertised_address,
             port=dict(site.network.listeners)[transport or site.network.for_all[0]],
             transport=transport or site.network.for_all[0],
             codecs=codecs or tuple(CODECS[name] for name in site.media.codecs if name in CODECS),

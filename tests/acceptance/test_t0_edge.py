@@ -67,7 +67,7 @@ def test_certificate(site: Site, switch: Switch, tmp_path: Path) -> None:
     if (tls := site.network.tls) is None:
         pytest.skip("the Site does not enable tls")
     asked = ssl.create_default_context(cafile=authorities(site, tmp_path / "authorities.pem"))
-    plain = socket.create_connection((switch.announced_address, tls.port), timeout=PATIENCE)
+    plain = socket.create_connection((switch.advertised_address, tls.port), timeout=PATIENCE)
     with asked.wrap_socket(plain, server_hostname=site.domain) as shown:
         seen = shown.getpeercert(binary_form=True)
     assert seen is not None
@@ -97,7 +97,7 @@ def said(site: Site, switch: Switch, tmp_path: Path) -> Callable[..., bytes]:
     asked = ssl.create_default_context(cafile=authorities(site, tmp_path / "authorities.pem"))
 
     def ask(port: int, path: str, **headers: str) -> bytes:
-        plain = socket.create_connection((switch.announced_address, port), timeout=PATIENCE)
+        plain = socket.create_connection((switch.advertised_address, port), timeout=PATIENCE)
         words = {"Host": f"{site.domain}:{port}"} | headers
         lines = [f"GET {path} HTTP/1.1", *(f"{n.replace('_', '-')}: {v}" for n, v in words.items())]
         with asked.wrap_socket(plain, server_hostname=site.domain) as shown:
@@ -189,7 +189,7 @@ def test_says_nothing_to_strangers(site: Site, switch: Switch) -> None:
                 "Content-Length: 0",
             ]
             text = "".join(f"{line}\r\n" for line in [*lines, ""])
-            stranger.sendto(text.encode(), (switch.announced_address, site.network.sip_port))
+            stranger.sendto(text.encode(), (switch.advertised_address, site.network.sip_port))
             try:
                 return stranger.recv(65535).decode()
             except TimeoutError:

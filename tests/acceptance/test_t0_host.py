@@ -162,11 +162,11 @@ def test_no_message_is_a_command(fs_cli: Callable[[str], str], site: Site, switc
     transport, port = site.network.for_all
     if transport == "tls":
         pytest.skip("the question is asked without TLS, which the Site does not take from all")
-    family = socket.AF_INET6 if ":" in switch.announced_address else socket.AF_INET
+    family = socket.AF_INET6 if ":" in switch.advertised_address else socket.AF_INET
     kind = socket.SOCK_DGRAM if transport == "udp" else socket.SOCK_STREAM
     with socket.socket(family, kind) as probe:
         probe.settimeout(5)
-        probe.connect((switch.announced_address, port))
+        probe.connect((switch.advertised_address, port))
         own = "{}:{}".format(*probe.getsockname()[:2])
         probe.send(asked.format(transport=transport.upper(), own=own).encode())
         answer = probe.recv(4096).decode().splitlines()[0]
@@ -216,17 +216,17 @@ def test_event_socket_is_closed(site: Site, switch: Switch) -> None:
     """The Event Socket cannot be reached from here"""
     with socket.socket() as probe:
         probe.settimeout(2)
-        assert probe.connect_ex((switch.announced_address, site.event_socket.port)) != 0
+        assert probe.connect_ex((switch.advertised_address, site.event_socket.port)) != 0
 
 
 def test_sip_is_for_the_edge_alone(site: Site, switch: Switch, node: Host) -> None:
     """FreeSWITCH answers nobody but the edge before it, be it that the domain is known"""
     if node.edge is None:
         pytest.skip(f"{node.name} has no edge on another host")
-    family = socket.AF_INET6 if ":" in switch.announced_address else socket.AF_INET
+    family = socket.AF_INET6 if ":" in switch.advertised_address else socket.AF_INET
     with socket.socket(family, socket.SOCK_DGRAM) as stranger:
         stranger.settimeout(1)
-        stranger.connect((switch.announced_address, site.network.sip_port))
+        stranger.connect((switch.advertised_address, site.network.sip_port))
         own = "{}:{}".format(*stranger.getsockname()[:2])
         stranger.send(
             f"OPTIONS sip:{site.domain} SIP/2.0\r\nVia: SIP/2.0/UDP {own};rport;"
@@ -275,13 +275,13 @@ def test_public_address(
     profiles = set(render.freeswitch.profiles(site))
     if site.network.edge:
         profiles.remove(render.freeswitch.PROFILE)
-        table = paths.KAMAILIO_ANNOUNCED.rpartition("/")[2]
+        table = paths.KAMAILIO_ADVERTISED.rpartition("/")[2]
         told = host.check_output(f"kamcmd htable.get {table} address")
-        assert f"value: {switch.announced_address}\n" in f"{told}\n"
+        assert f"value: {switch.advertised_address}\n" in f"{told}\n"
     for profile in profiles:
         lines = (line.split() for line in fs_cli(f"sofia status profile {profile}").splitlines())
         said = {words[0]: words[1] for words in lines if len(words) == 2}
-        assert {said["Ext-SIP-IP"], said["Ext-RTP-IP"]} == {switch.announced_address}, profile
+        assert {said["Ext-SIP-IP"], said["Ext-RTP-IP"]} == {switch.advertised_address}, profile
 
 
 @LINUX

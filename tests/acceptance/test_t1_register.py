@@ -58,7 +58,7 @@ def test_unknown_user(site: Site, exchange: Exchange, door: Switch) -> None:
         "mallory",
         WRONG,
         domain=site.domain,
-        server=door.announced_address,
+        server=door.advertised_address,
         transport=site.network.for_all[0],
         port=site.network.for_all[1],
     )

@@ -75,7 +75,7 @@ def test_right_address_in_sdp(
     if site.media.mode == "bypass":
         pytest.skip("media mode bypass: phones announce their own addresses")
     call, answered = connect(phone(numbers[0]), phone(numbers[1]))
-    reachable = {switch.bind_address, switch.announced_address}
+    reachable = {switch.bind_address, switch.advertised_address}
     assert call.remote_address[0] in reachable
     assert answered.remote_address[0] in reachable
 

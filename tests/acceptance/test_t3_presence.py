@@ -37,7 +37,7 @@ def watch(
                 password=hide(site.reveal(site.extension_by_number[plain[3]].password)),
                 domain=site.domain,
                 address=local_address(door),
-                server=f"{door.announced_address}:{site.network.sip_port}",
+                server=f"{door.advertised_address}:{site.network.sip_port}",
             )
             return stack.enter_context(made)
 

@@ -172,13 +172,13 @@ def test_trunks_are_up(site: Site, fs_cli: Callable[[str], str], exchange: Excha
 
 def test_strangers_call_nobody(site: Site, door: Switch, exchange: Exchange) -> None:
     """Without a password nobody reaches a number, inside or outside"""
-    own = f"{door.announced_address}:{site.network.sip_port}"
+    own = f"{door.advertised_address}:{site.network.sip_port}"
     if site.network.edge:
         # It answers nobody who does not even know the domain.
         stranger = exchange.phone(
             "stranger",
             domain=site.domain,
-            server=door.announced_address,
+            server=door.advertised_address,
             transport=site.network.for_all[0],
             port=site.network.for_all[1],
         )

@@ -59,7 +59,7 @@ def target(at: str, request: pytest.FixtureRequest) -> Target:
     if inventory:
         loaded = load(Path(inventory))
         host = next(one for one in loaded.hosts if one.name == at)
-        site, address = loaded.site, host.switch.announced_address
+        site, address = loaded.site, host.switch.advertised_address
         with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as way:
             way.connect((address, site.network.sip_port))
             own = way.getsockname()[0]

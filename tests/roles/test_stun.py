@@ -244,7 +244,7 @@ def test_changed_address_is_announced_without_a_deploy(operator: Operator, lab: 
         still_talking(call, answered)
         call.hangup()
         answered.wait_ended()
-    until_on(operator, HOST, f"[ -e {paths.ANNOUNCED} ]")
+    until_on(operator, HOST, f"[ -e {paths.ADVERTISED} ]")
     told_outside(operator, nat.SWITCH_MOVED)
     with Exchange(lab.gateway) as inside, far_people(lab.name) as far:
         caller = phone_of(operator, HOST, inside, "1000")
@@ -288,7 +288,7 @@ def test_switched_off_nothing_is_left(operator: Operator, lab: Lab) -> None:
         call.hangup()
         answered.wait_ended()
     operator.succeed()
-    files = (paths.STUN_ANSWER, paths.STUN_TOOL, paths.STUN_DROP_IN, paths.ANNOUNCED)
+    files = (paths.STUN_ANSWER, paths.STUN_TOOL, paths.STUN_DROP_IN, paths.ADVERTISED)
     said = operator.ssh(HOST, f"ls -d {' '.join(files)} {paths.STUN}* 2>/dev/null")
     assert said == ""
     there = "systemctl list-units --all; systemctl list-timers -a"

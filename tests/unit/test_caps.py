@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 
 import pytest
 
-from callcenter.cli.fax import ways
+from callcenter.cli.fax import attempts
 from callcenter.render.freeswitch import configuration, modules
 from callcenter.render.outbound import leaving
 from callcenter.render.routing import explain
@@ -88,8 +88,8 @@ def test_a_short_number_costs_nothing() -> None:
 
 def test_a_fax_is_counted_like_an_extension() -> None:
     site = described(*CAPS)
-    [way] = ways(site, site.faxes[0], "01701234567")
-    run = [value for name, value in way.variables.items() if name.startswith("execute_on")]
+    [attempt] = attempts(site, site.faxes[0], "01701234567")
+    run = [value for name, value in attempt.variables.items() if name.startswith("execute_on")]
     begins = [place for place, one in enumerate(run) if "caps.lua begin fax-inbox +491701" in one]
     asked = [place for place, one in enumerate(run) if "caps-asked" in one]
     assert [one + 1 for one in begins] == asked

@@ -215,7 +215,7 @@ SCRIPTS: dict[str, Callable[[Path], list[str]]] = {
     "a public address": lambda _: [operations.stun(STUN)],
     "no public address": lambda _: [
         operations.stun(replace(STUN, stun=None)),
-        *scripts_of(commands(operations.no_answer, KNOWN)),
+        *scripts_of(commands(operations.forget_stun_answer, KNOWN)),
     ],
     "a certificate by ACME": lambda _: [
         acme.configuration(CERTIFIED, mails=True)[paths.ACME_TOOL].text,

@@ -710,7 +710,7 @@ def test_a_switch_has_two_addresses_or_one(
     given: dict[str, str], bound: str, announced: str
 ) -> None:
     switch = Switch.of("cc1", given)
-    assert (switch.bind_address, switch.announced_address) == (bound, announced)
+    assert (switch.bind_address, switch.advertised_address) == (bound, announced)
 
 
 def test_only_its_host_knows_what_a_switch_with_stun_announces() -> None:
@@ -718,7 +718,7 @@ def test_only_its_host_knows_what_a_switch_with_stun_announces() -> None:
     assert (switch.bind_address, switch.is_behind_nat) == ("10.0.0.5", True)
     assert switch.stun_server == ("stun.example.net", 3478)
     with pytest.raises(AssertionError, match="only the host knows"):
-        _ = switch.announced_address
+        _ = switch.advertised_address
     assert Switch("a", address="10.0.0.5", stun="192.0.2.7:53").stun_server == ("192.0.2.7", 53)
 
 

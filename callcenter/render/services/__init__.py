@@ -9,8 +9,7 @@ from collections.abc import Iterator
 from typing import Final
 
 from callcenter.render.services import billing, event_socket, mail
-from callcenter.render.services._shape import Service, Unit, service_of
-from callcenter.render.services._way import (
+from callcenter.render.services._dialplan import (
     BROWSER,
     CONTEXT,
     PHONE_SRTP,
@@ -23,6 +22,7 @@ from callcenter.render.services._way import (
     numbers,
     records,
 )
+from callcenter.render.services._shape import Service, Unit, service_of
 from callcenter.render.services.voicemails import pin_hash
 
 __all__ = [

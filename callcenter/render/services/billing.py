@@ -13,7 +13,7 @@ from callcenter.render._actions import Action, Severity
 from callcenter.render._files import File, Tree
 from callcenter.render._templates import plain
 from callcenter.render.postgresql import ASKS_POSTGRESQL, AUTHORITIES
-from callcenter.render.services._way import config
+from callcenter.render.services._dialplan import config
 from callcenter.site import LocalPostgres, RemotePostgres, Site
 
 __all__ = ["COSTS", "files", "modules", "needs_linux", "packages", "pool"]

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from callcenter.render._files import File
-from callcenter.render.services._way import config
+from callcenter.render.services._dialplan import config
 from callcenter.site import CallerRule, Callers, Site
 from callcenter.site.callers import Caller
 from callcenter.site.countries import dialling
@@ -82,8 +82,8 @@ def _fits(rule: CallerRule) -> str:
     """Return the expression of a caller's number, its group between spaces, that a rule fits."""
     if rule.unlisted:
         return "(?:anonymous|\\+\\d+|) "
-    ways = [f"\\+{one[1:]} [a-z0-9-]*" for one in rule.numbers]
-    ways += [f"\\+{one[1:]}\\d* [a-z0-9-]*" for one in rule.prefixes]
-    ways += [rf"\+\d+ {group}" for group in rule.groups]
-    ways += ["anonymous "] if rule.anonymous else []
-    return f"(?:{'|'.join(ways)})"
+    patterns = [f"\\+{one[1:]} [a-z0-9-]*" for one in rule.numbers]
+    patterns += [f"\\+{one[1:]}\\d* [a-z0-9-]*" for one in rule.prefixes]
+    patterns += [rf"\+\d+ {group}" for group in rule.groups]
+    patterns += ["anonymous "] if rule.anonymous else []
+    return f"(?:{'|'.join(patterns)})"

@@ -9,7 +9,7 @@ from decimal import Decimal
 from callcenter.render import paths
 from callcenter.render._files import File
 from callcenter.render._templates import plain
-from callcenter.render.services._way import config
+from callcenter.render.services._dialplan import config
 from callcenter.render.services.hours import rules
 from callcenter.site import Hours, Site
 

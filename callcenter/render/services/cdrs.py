@@ -13,8 +13,8 @@ from callcenter.render._actions import Action, Severity
 from callcenter.render._files import File
 from callcenter.render._templates import plain
 from callcenter.render.postgresql import ASKS_POSTGRESQL, AUTHORITIES
+from callcenter.render.services._dialplan import config
 from callcenter.render.services._shape import Unit
-from callcenter.render.services._way import config
 from callcenter.site import LocalPostgres, Site
 
 __all__ = ["COSTS", "UNITS", "files", "modules", "needs_linux", "on_host", "packages"]

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from callcenter.render import sounds
 from callcenter.render._files import File
 from callcenter.render.services import paging_groups, pins
-from callcenter.render.services._way import config
+from callcenter.render.services._dialplan import config
 from callcenter.site import Conference, Site
 
 __all__ = ["COSTS", "files", "modules"]

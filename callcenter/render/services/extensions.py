@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from callcenter.render._files import File
-from callcenter.render.services._way import config, leads_on, records
+from callcenter.render.services._dialplan import config, leads_on, records
 from callcenter.site import Site
 
 __all__ = ["files"]

@@ -7,9 +7,9 @@ from collections.abc import Iterator
 from callcenter.render import paths, users
 from callcenter.render._files import File
 from callcenter.render._templates import plain
+from callcenter.render.services._dialplan import config
 from callcenter.render.services._mailer import MAILER
 from callcenter.render.services._shape import Unit
-from callcenter.render.services._way import config
 from callcenter.site import Site
 
 __all__ = [

@@ -8,7 +8,7 @@ from callcenter.render import paths
 from callcenter.render._files import File
 from callcenter.render._templates import plain
 from callcenter.render.services import trunks
-from callcenter.render.services._way import config, records
+from callcenter.render.services._dialplan import config, records
 from callcenter.site import Site
 from callcenter.site._plan import services
 

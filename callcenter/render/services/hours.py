@@ -9,7 +9,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from callcenter.render._files import File
-from callcenter.render.services._way import config, name_of
+from callcenter.render.services._dialplan import config, name_of
 from callcenter.site import Hours, OpenDuring, Site
 from callcenter.site.destinations import destinations_in
 from callcenter.site.hours import DAYS, Span
@@ -34,7 +34,7 @@ def files(site: Site) -> Iterator[File]:
     """Yield a way for each pair of open and closed destination, and the night switches."""
     if not site.hours:
         return
-    ways = {name_of(to): to for _, to in destinations_in(site) if isinstance(to, OpenDuring)}
+    choices = {name_of(to): to for _, to in destinations_in(site) if isinstance(to, OpenDuring)}
     zones = {hours.timezone for hours in site.hours if hours.timezone} - {site.timezone}
     if zones:
         rules_of = [(zone, posix_rule(zone)) for zone in sorted(zones)]
@@ -42,7 +42,7 @@ def files(site: Site) -> Iterator[File]:
     yield config(
         "dialplan/services/hours.xml",
         site,
-        ways=[(name, site.named("hours", to.hours), to) for name, to in sorted(ways.items())],
+        choices=[(name, site.named("hours", to.hours), to) for name, to in sorted(choices.items())],
         rules=rules,
     )
 

@@ -10,8 +10,8 @@ from callcenter.onhost import http_guard
 from callcenter.render import paths, sounds, users
 from callcenter.render._files import File
 from callcenter.render._templates import plain
+from callcenter.render.services._dialplan import config, name_of
 from callcenter.render.services._shape import Unit
-from callcenter.render.services._way import config, name_of
 from callcenter.site import Site
 
 __all__ = ["COSTS", "FOLDER", "UNITS", "files", "modules", "needs_linux", "on_host", "packages"]

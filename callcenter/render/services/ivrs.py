@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from callcenter.render._files import File
-from callcenter.render.services._way import config, way
+from callcenter.render.services._dialplan import config, transfer_to
 from callcenter.site import Destination, Ivr, Site
 
 __all__ = ["COSTS", "files", "modules"]
@@ -35,4 +35,4 @@ def digits(site: Site, ivr: Ivr) -> int:
 
 def command(destination: Destination) -> str:
     """Return the application and its argument, as a menu's entry has them."""
-    return " ".join(way(destination))
+    return " ".join(transfer_to(destination))

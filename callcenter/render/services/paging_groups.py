@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from callcenter.render import paths
 from callcenter.render._files import File
 from callcenter.render._templates import plain
-from callcenter.render.services._way import config
+from callcenter.render.services._dialplan import config
 from callcenter.site import Site
 
 __all__ = ["PAGE_SCRIPT", "PROFILE", "files", "modules"]

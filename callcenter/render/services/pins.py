@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from typing import Final
 
 from callcenter.render._files import File
-from callcenter.render.services._way import config
+from callcenter.render.services._dialplan import config
 from callcenter.site import Site
 
 __all__ = ["CALLS", "TRIES", "files"]

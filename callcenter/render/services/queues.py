@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from callcenter.render import paths, sounds
 from callcenter.render._files import File
 from callcenter.render._templates import plain
-from callcenter.render.services._way import config, rung_outside
+from callcenter.render.services._dialplan import config, rung_outside
 from callcenter.site import Agent, Language, Queue, Say, Site
 
 __all__ = ["POSITION_SCRIPT", "files", "modules", "tiers"]
@@ -15,7 +15,7 @@ __all__ = ["POSITION_SCRIPT", "files", "modules", "tiers"]
 POSITION_SCRIPT = "scripts/queue-position.lua"
 """Script that tells a waiting caller its position."""
 
-MOST_TOLD = 20
+LAST_POSITION = 20
 """The last position that is told by its number."""
 
 
@@ -23,8 +23,8 @@ def modules(site: Site) -> tuple[str, ...]:
     """Name mod_callcenter, and the module that tells positions."""
     if not site.queues:
         return ()
-    told = ("mod_lua",) if any(queue.announce_position for queue in site.queues) else ()
-    return ("mod_callcenter", "mod_tone_stream", *told)
+    script = ("mod_lua",) if any(queue.announce_position for queue in site.queues) else ()
+    return ("mod_callcenter", "mod_tone_stream", *script)
 
 
 def files(site: Site) -> Iterator[File]:
@@ -43,18 +43,20 @@ def files(site: Site) -> Iterator[File]:
         "dialplan/services/queues.xml", site, position_script=f"{paths.CURRENT}/{POSITION_SCRIPT}"
     )
     if any(queue.announce_position for queue in site.queues):
-        told = [sounds.path(site, said) for said in positions(site.language)]
-        yield File(POSITION_SCRIPT, plain(f"freeswitch/{POSITION_SCRIPT}.j2", told=told), 0o640)
+        prompts = [sounds.path(site, said) for said in positions(site.language)]
+        yield File(
+            POSITION_SCRIPT, plain(f"freeswitch/{POSITION_SCRIPT}.j2", prompts=prompts), 0o640
+        )
 
 
 def positions(language: Language) -> list[Say]:
     """List what callers are told by position; the last holds for all beyond."""
     if language == "zh":
-        texts = ["您是下一位。", *(f"您排在第{n}位。" for n in range(2, MOST_TOLD + 1))]
+        texts = ["您是下一位。", *(f"您排在第{n}位。" for n in range(2, LAST_POSITION + 1))]
         texts.append("您前面还有许多来电。")
     else:
         texts = ["You are the next in line."]
-        texts += [f"You are number {n} in line." for n in range(2, MOST_TOLD + 1)]
+        texts += [f"You are number {n} in line." for n in range(2, LAST_POSITION + 1)]
         texts.append("There are many callers before you.")
     return [Say(text, language=language) for text in texts]
 

@@ -7,8 +7,8 @@ from collections.abc import Iterator
 from callcenter.render import paths
 from callcenter.render._files import File
 from callcenter.render._templates import plain
+from callcenter.render.services._dialplan import config, records
 from callcenter.render.services._shape import Unit
-from callcenter.render.services._way import config, records
 from callcenter.site import Site
 
 __all__ = ["UNITS", "files", "modules", "on_host"]

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 from callcenter.render import paths
 from callcenter.render._files import File
-from callcenter.render.services._way import config
+from callcenter.render.services._dialplan import config
 from callcenter.site import Site
 
 __all__ = ["FOLDER", "files", "modules"]

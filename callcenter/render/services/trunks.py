@@ -14,8 +14,8 @@ from callcenter.render._actions import DISTRIBUTOR
 from callcenter.render._files import File
 from callcenter.render._templates import xml
 from callcenter.render.services import caps
-from callcenter.render.services._way import config, encrypted, records
-from callcenter.site import PASSED, Did, Route, Site, Trunk
+from callcenter.render.services._dialplan import config, encrypted, records
+from callcenter.site import PASSTHROUGH_CODEC, Did, Route, Site, Trunk
 from callcenter.site._outside import asks
 from callcenter.site.countries import dialling
 from callcenter.site.trunks import TONES, NumberFormat
@@ -24,6 +24,7 @@ __all__ = [
     "COSTS",
     "HIDDEN",
     "PROFILE",
+    "advertised_scope",
     "dids",
     "during",
     "expression",
@@ -36,7 +37,6 @@ __all__ = [
     "profiles",
     "spans",
     "timers",
-    "told",
 ]
 
 _IDENTITY: Mapping[str, Mapping[str, str]] = {
@@ -69,7 +69,9 @@ def files(site: Site) -> Iterator[File]:
     for trunk in site.trunks:
         password = site.reveal(trunk.password) if trunk.password else ""
         # As for the address in SDP, where FreeSWITCH's own idea of what is local does not count.
-        own = told(site, profile(trunk)) == "each" and site.network.holds(trunk.reached_at)
+        own = advertised_scope(site, profile(trunk)) == "each" and site.network.holds(
+            trunk.reached_at
+        )
         made = xml(
             "freeswitch/gateways/gateway.xml.j2",
             trunk=trunk,
@@ -82,22 +84,22 @@ def files(site: Site) -> Iterator[File]:
         yield File(f"{folder}/{trunk.name}.xml", made, 0o640)
         if trunk.transport == "tls":
             yield from _certificates(site, trunk)
-    ways = [
+    routes = [
         (route, [site.named("trunks", name) for name in route.trunks]) for route in site.outbound
     ]
     urgent = [(one, [site.named("trunks", name) for name in one.trunks]) for one in site.emergency]
-    used = {trunk.name: trunk for _, trunks in ways for trunk in trunks}
+    used = {trunk.name: trunk for _, trunks in routes for trunk in trunks}
     if "mod_distributor" in modules(site):
         yield config("autoload_configs/distributor.conf.xml", site)
     yield config(
         "dialplan/services/outbound.xml",
         site,
-        ways=ways,
+        routes=routes,
         urgent=urgent,
         late=late,
         used=tuple(used.values()),
         records=records(site),
-        passed=PASSED,
+        passthrough=PASSTHROUGH_CODEC,
         denied=_beginnings(site.outbound_limits.barred),
         countries=_beginnings(site.outbound_limits.countries),
         identity=identity,
@@ -230,7 +232,7 @@ def profiles(site: Site) -> dict[str, Trunk | None]:
     return {profile(trunk): trunk if trunk.transport == "tls" else None for trunk in site.trunks}
 
 
-def told(site: Site, name: str) -> Literal["own", "public", "each"]:
+def advertised_scope(site: Site, name: str) -> Literal["own", "public", "each"]:
     """Tell which address the carriers of a profile are told by a switch behind a NAT: its own one,
     where all are in local networks, the public one, where none is, or each its own of both. Only
     for the last FreeSWITCH must tell carriers apart, which it does by less than local_networks."""

@@ -14,9 +14,9 @@ from callcenter.render._actions import VOICEMAIL
 from callcenter.render._files import File
 from callcenter.render._templates import plain
 from callcenter.render.services import pins
+from callcenter.render.services._dialplan import config
 from callcenter.render.services._mailer import MAILER
 from callcenter.render.services._shape import Unit
-from callcenter.render.services._way import config
 from callcenter.site import Extension, Site
 
 __all__ = [

@@ -32,7 +32,7 @@ __all__ = [
     "numbers",
     "records",
     "rung_outside",
-    "way",
+    "transfer_to",
 ]
 
 CONTEXT = "services"
@@ -65,8 +65,8 @@ def name_of(destination: Destination) -> str:
     field, target = target_of(destination)
     if isinstance(destination, OpenDuring):
         # The same hours may lead to other places elsewhere.
-        ways = hashlib.sha256(repr((destination.open, destination.closed)).encode()).hexdigest()
-        return f"during-{target}-{ways[:8]}"
+        choice = hashlib.sha256(repr((destination.open, destination.closed)).encode()).hexdigest()
+        return f"during-{target}-{choice[:8]}"
     if isinstance(destination, ToQueue) and destination.priority:
         return f"queue-{target}-priority-{destination.priority}"
     if isinstance(destination, ToOutside):
@@ -97,7 +97,7 @@ def legs(site: Site, user: str, domain: str, quiet: str = "", common: str = "") 
     return Markup(html.escape(",".join(out), quote=True))
 
 
-def way(destination: Destination | None) -> tuple[str, str]:
+def transfer_to(destination: Destination | None) -> tuple[str, str]:
     """Return the dialplan application that leads to a destination, and its argument."""
     if destination is None:
         return "hangup", "NORMAL_CLEARING"
@@ -106,7 +106,7 @@ def way(destination: Destination | None) -> tuple[str, str]:
 
 def action(destination: Destination | None) -> Markup:
     """Return the same as the dialplan's XML."""
-    application, data = way(destination)
+    application, data = transfer_to(destination)
     return Markup(f'<action application="{application}" data="{xml_escape(data)}"/>')
 
 

@@ -10,10 +10,10 @@ from callcenter.onhost.stun import recorded
 from callcenter.render import paths
 from callcenter.site import SiteError, Switch
 
-__all__ = ["announced"]
+__all__ = ["advertised"]
 
 
-def announced(host: Host) -> Switch:
+def advertised(host: Host) -> Switch:
     """Return the switch of a host with the public address that it announces. Where a STUN server is
     asked for it, the host is."""
     switch = host.switch
