@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import ipaddress
 import re
 import tempfile
@@ -12,6 +13,7 @@ from pathlib import Path
 import click
 
 from callcenter.cli.check import check
+from callcenter.cli.schema import schema
 from callcenter.client import home
 from callcenter.site import SiteError
 
@@ -50,9 +52,11 @@ home.enter()
 local.include(str(home.DEPLOY))
 ''',
     ".gitignore": ".secrets/\n__pycache__/\nreports/\n",
-    "README.md": """# A call centre
+}
 
-`inventories/prod` names the hosts, `inventories/group_data/prod.py` describes what they are. What
+_README = """# A call centre
+
+`inventories/prod` names the hosts, `{site}` describes what they are. What
 is written there is brought to the hosts, and proved:
 
     callcenter check
@@ -61,8 +65,15 @@ is written there is brought to the hosts, and proved:
 
 `callcenter phone` tells how to point a phone at it. `.secrets/` holds the passwords that were made
 for it: keep a copy, and keep it out of the repository (docs/secrets.md of pyinfra-callcenter).
-""",
-}
+"""
+
+_IN_PYTHON = "inventories/group_data/prod.py"
+_IN_YAML = "inventories/group_data/prod.yaml"
+_SCHEMA = "site.schema.json"
+_LOADS = f'''from callcenter.site import Site
+
+site = Site.load("{_IN_YAML}")
+'''
 
 
 def new(
@@ -73,8 +84,10 @@ def new(
     address: str | None,
     public_ip: str | None,
     timezone: str,
+    yaml: bool = False,
 ) -> list[Path]:
-    """Write a folder for a site, and return its files. What ``check`` would refuse is refused, and
+    """Write a folder for a site, and return its files. ``yaml`` says what language the Site is
+    written in. What ``check`` would refuse is refused, and
     so is a folder that holds anything, but what a run that was cut short has begun."""
     given = {"address": address, "public_ip": public_ip}
     if not any(given.values()) and _is_address(host):
@@ -85,19 +98,29 @@ def new(
     if timezone not in zoneinfo.available_timezones():
         raise SiteError([f"time zone: {timezone!r} is none; use one such as Europe/Berlin"])
     hosts = (home.INVENTORIES / "prod").read_text(encoding="utf-8")
-    site = (home.INVENTORIES / "group_data/prod.py").read_text(encoding="utf-8")
+    described = _IN_YAML if yaml else _IN_PYTHON
+    site = (home.INVENTORIES / f"group_data/{Path(described).name}").read_text(encoding="utf-8")
     data = "".join(f'"{name}": "{text}", ' for name, text in given.items() if text)
     hosts = hosts.replace(f'"public_ip": "{EXAMPLE["public_ip"]}", ', data)
     hosts = hosts.replace(f'"{EXAMPLE["host"]}"', f'"{host}"')
-    site = site.replace(f'"{EXAMPLE["domain"]}"', f'"{domain}"')
-    site = site.replace(f'"{EXAMPLE["timezone"]}"', f'"{timezone}"')
-    files = {**_FILES, "inventories/prod": hosts, "inventories/group_data/prod.py": site}
+    files = {**_FILES, "README.md": _README.format(site=described), "inventories/prod": hosts}
+    if yaml:
+        # What the shipped example says of itself is no matter of this one.
+        first, rest = site.split("\n", 1)
+        site = f"{first.replace('docs/', '')}\n{rest[rest.index('# Phones') :]}"
+        site = site.replace(f"domain: {EXAMPLE['domain']}\n", f'domain: "{domain}"\n')
+        site = site.replace(f"timezone: {EXAMPLE['timezone']}\n", f"timezone: {timezone}\n")
+        files |= {_IN_PYTHON: _LOADS, _IN_YAML: site, _SCHEMA: schema()}
+    else:
+        site = site.replace(f'"{EXAMPLE["domain"]}"', f'"{domain}"')
+        site = site.replace(f'"{EXAMPLE["timezone"]}"', f'"{timezone}"')
+        files[_IN_PYTHON] = site
     if folder.exists() and not (folder.is_dir() and _begun(folder, files)):
         raise SiteError([f"{folder}: is there already; give the name of a folder that is not"])
-    with tempfile.TemporaryDirectory() as tried:
-        _write(Path(tried), files)
-        if refusals := check(Path(tried), secrets=False):
-            raise SiteError([line.replace(f"{tried}/", "") for line in refusals])
+    with tempfile.TemporaryDirectory() as tried, contextlib.chdir(tried):
+        _write(Path(), files)
+        if refusals := check(Path(), secrets=False):
+            raise SiteError(refusals)
     _write(folder, files)
     return [folder / name for name in files]
 
@@ -135,6 +158,7 @@ def _write(folder: Path, files: Mapping[str, str]) -> None:
 @click.option("--address", help="Address on the host's own interface.")
 @click.option("--public-ip", help="Address that phones on the internet are told.")
 @click.option("--timezone", default="Europe/Berlin", help="Time zone of the Site's hours.")
+@click.option("--yaml", is_flag=True, help="Write the Site in YAML, with an editor's schema.")
 def command(
     folder: Path,
     host: str,
@@ -142,14 +166,21 @@ def command(
     address: str | None,
     public_ip: str | None,
     timezone: str,
+    yaml: bool,
 ) -> None:
     """Write a folder for a site of your own: its inventory, its description, its deploy file."""
     for path in new(
-        folder, host=host, domain=domain, address=address, public_ip=public_ip, timezone=timezone
+        folder,
+        host=host,
+        domain=domain,
+        address=address,
+        public_ip=public_ip,
+        timezone=timezone,
+        yaml=yaml,
     ):
         click.echo(path)
     click.echo(
-        f"\nNext: edit {folder}/inventories/group_data/prod.py (packages, extensions), then\n"
+        f"\nNext: edit {folder}/{_IN_YAML if yaml else _IN_PYTHON} (packages, extensions), then\n"
         f"  cd {folder}\n  callcenter check\n  callcenter deploy\n"
         "  callcenter verify --phones 1017,1018,1019"
     )

@@ -23,6 +23,7 @@ from callcenter.cli import COMMANDS, main
 from callcenter.cli.check import check
 from callcenter.cli.plan import against
 from callcenter.cli.rehearsal import configuration, rehearsed, unmade
+from callcenter.cli.schema import schema
 from callcenter.cli.status import REGISTERED
 from callcenter.cli.switches import MARK, answers, fs_cli
 from callcenter.client.home import HOME
@@ -105,6 +106,25 @@ def test_what_a_new_site_is_told_it_can_be_checked(
     assert 'timezone="Asia/Shanghai"' in site
     assert main(["phone"]) == 0
     assert "domain       shop.test" in capsys.readouterr().out
+
+
+def test_a_new_site_may_be_yaml(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    words = ["--host", "10.0.0.5", "--domain", "shop.test", "--timezone", "Asia/Shanghai"]
+    assert main(["new", "shop", *words, "--yaml"]) == 0
+    assert "edit shop/inventories/group_data/prod.yaml (" in capsys.readouterr().out
+    assert main(["new", "twin", *words]) == 0
+    monkeypatch.chdir(tmp_path / "shop")
+    assert check(Path(), secrets=False) == []
+    assert load("inventories/prod").site == load("../twin/inventories/prod").site
+    first, second, *_ = Path("inventories/group_data/prod.yaml").read_text().splitlines()
+    named = first.removeprefix("# yaml-language-server: $schema=")
+    assert Path("inventories/group_data", named).resolve() == Path("site.schema.json").resolve()
+    assert json.loads(Path("site.schema.json").read_text()) == json.loads(schema())
+    assert second.startswith("# Phones")
+    assert "`inventories/group_data/prod.yaml` describes" in Path("README.md").read_text()
 
 
 def test_a_new_site_overwrites_nothing(shop: Path, capsys: pytest.CaptureFixture[str]) -> None:

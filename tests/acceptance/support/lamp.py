@@ -37,7 +37,7 @@ _SCENARIO = """\
 <?xml version="1.0" encoding="ISO-8859-1" ?>
 <scenario name="busy lamp">
 {first}<recv response="407" auth="true"/>
-{second}<!-- The first NOTIFY may overtake it (RFC 6665, 4.4.1), and it comes while that is answered. -->
+{second}<!-- The first NOTIFY may overtake it (RFC 6665, 4.4.1), and it comes before our answer. -->
 <recv response="202" optional="global"/>
 <label id="1"/>
 <recv request="NOTIFY"/>
