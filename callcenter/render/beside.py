@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import inspect
+
+from callcenter.onhost import release
 from callcenter.render import paths, users
 from callcenter.render._files import File, Tree
 from callcenter.render._templates import plain
-from callcenter.render.freeswitch import CLI_CONFIG
 from callcenter.render.services import SERVICES
 from callcenter.site import Site
 
@@ -16,14 +18,17 @@ def configuration(site: Site, *, realtime: bool, apart: bool = False) -> Tree:
     """Render how FreeSWITCH runs, how its releases change, what becomes of its logs, and what its
     services have beside it. ``realtime``: whether the host grants realtime scheduling. ``apart``:
     whether Kamailio is on another host."""
-    values = {"site": site, "paths": paths, "realtime": realtime, "cli_config": CLI_CONFIG}
-    values["apart"] = apart
+    values = {"site": site, "paths": paths, "realtime": realtime, "apart": apart}
     return Tree(
         [
             File(paths.USERS, plain("system/users.j2", users=users)),
-            File(paths.RELEASE_TOOL, plain("system/freeswitch-release.j2", **values), 0o755),
+            File(paths.RELEASE_TOOL, _release_tool(), 0o755),
             File(paths.UNIT_DROP_IN, plain("system/freeswitch-unit.conf.j2", **values)),
             File(paths.LOGROTATE, plain("system/logrotate.j2", **values)),
             *(file for service in SERVICES for file in service.on_host(site)),
         ]
     )
+
+
+def _release_tool() -> bytes:
+    return b"#!/usr/bin/python3 -I\n" + inspect.getsource(release).encode()

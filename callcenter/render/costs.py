@@ -1,6 +1,6 @@
 """What a difference between two configurations costs, and the gentlest actions that apply it.
 
-Actions are words of the host's ``freeswitch-release`` tool, ordered from harmless to harsh. Only
+Actions are words of ``callcenter/onhost/release.py``, ordered from harmless to harsh. Only
 the last two can end a call, so only they wait for :class:`~callcenter.site.Maintenance`.
 """
 

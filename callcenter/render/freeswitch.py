@@ -7,7 +7,7 @@ import hashlib
 import itertools
 from collections.abc import Iterable, Iterator
 
-from callcenter.onhost import bans
+from callcenter.onhost import bans, release
 from callcenter.render import paths, phrases, sounds
 from callcenter.render._files import File, Tree
 from callcenter.render._templates import plain, xml
@@ -49,7 +49,7 @@ CARRIERS = "carriers"
 LUA_IS_UP = "Lua is up"
 """Line that FreeSWITCH logs once Lua has started, before any call can ask for it."""
 
-CLI_CONFIG = ".fs_cli_conf"
+CLI_CONFIG = release.CLI_CONFIG
 """Login of fs_cli. It belongs to a release, since a release may change port and password."""
 
 LUA = "mod_lua"

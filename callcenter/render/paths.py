@@ -1,8 +1,13 @@
-"""Where things are on a Linux host. Written here once; templates, roles and tests read it."""
+"""Where things are on a Linux host. Written here once; templates, roles and tests read it.
+
+What the release tool reads on a host by itself is written in it.
+"""
 
 from __future__ import annotations
 
 from typing import Final
+
+from callcenter.onhost import release
 
 __all__ = [
     "ACME",
@@ -126,16 +131,16 @@ __all__ = [
     "WEB_UNIT",
 ]
 
-CONFIG: Final = "/etc/freeswitch"
+CONFIG: Final = release.CONFIG
 RELEASES: Final = f"{CONFIG}/releases"
 CURRENT: Final = f"{CONFIG}/current"
 """The release that FreeSWITCH reads."""
 APPLIED: Final = f"{CONFIG}/applied"
 """The last release that FreeSWITCH has accepted: what it starts with, what a rollback goes to."""
-FS_CLI_CONFIG: Final = "/etc/fs_cli.conf"
-UNIT: Final = "freeswitch.service"
+FS_CLI_CONFIG: Final = release.FS_CLI_CONFIG
+UNIT: Final = release.UNIT
 UNIT_DROP_IN: Final = f"/etc/systemd/system/{UNIT}.d/callcenter.conf"
-LOG: Final = "/var/log/freeswitch/freeswitch.log"
+LOG: Final = f"{release.LOGS}/freeswitch.log"
 LOGROTATE: Final = "/etc/logrotate.d/freeswitch"
 
 RECORDINGS: Final = "/var/lib/freeswitch/recordings"
@@ -147,10 +152,10 @@ MANAGED: Final = f"{STATE}/managed"
 """Lists of the files that deploys have put on the host, so that what is not wanted goes away."""
 RELEASE_TOOL: Final = "/usr/lib/callcenter/freeswitch-release"
 
-ADVERTISED: Final = "/run/callcenter-announced"
+ADVERTISED: Final = release.ADVERTISED
 """The public address that FreeSWITCH was last seen to announce, and which FreeSWITCH that was."""
 
-RESTART_NEEDED: Final = "/run/callcenter-restart"
+RESTART_NEEDED: Final = release.RESTART_NEEDED
 """File that is there while a running FreeSWITCH is older than its packages or unit; a reboot clears
 it."""
 
@@ -246,7 +251,7 @@ POSTGRES_OURS: Final = f"{STATE}/postgresql"
 STUN: Final = "/etc/systemd/system/callcenter-stun"
 """Path without .service and .timer."""
 STUN_TOOL: Final = "/usr/lib/callcenter/public-address"
-STUN_ANSWER: Final = f"{STATE}/public-address.xml"
+STUN_ANSWER: Final = release.STUN_ANSWER
 """The last good answer of the STUN server, as FreeSWITCH reads it."""
 STUN_DROP_IN: Final = f"/etc/systemd/system/{UNIT}.d/stun.conf"
 """Drop-in whose name comes after UNIT_DROP_IN, which begins anew what is done before a start."""
@@ -266,8 +271,8 @@ APT_PREFERENCES: Final = "/etc/apt/preferences.d/freeswitch"
 LOCAL_REPOSITORY: Final = "/var/lib/callcenter/packages"
 
 KAMAILIO: Final = "/etc/kamailio/callcenter"
-KAMAILIO_CONFIG: Final = f"{KAMAILIO}/kamailio.cfg"
-KAMAILIO_ADVERTISED: Final = f"{KAMAILIO}/announced"
+KAMAILIO_CONFIG: Final = release.KAMAILIO_CONFIG
+KAMAILIO_ADVERTISED: Final = release.KAMAILIO_ADVERTISED
 """Kamailio's table of the public address, where a STUN server is asked for it. No deploy writes
 it."""
 KAMAILIO_TLS: Final = f"{KAMAILIO}/tls.cfg"

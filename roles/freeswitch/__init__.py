@@ -18,7 +18,8 @@ from roles.host.operations import passed, refuse
 
 __all__ = ["ReleaseState", "activate", "configure", "install", "operations", "preflight", "retire"]
 
-HOST_PACKAGES = ("logrotate",)
+HOST_PACKAGES = ("logrotate", "python3-minimal")
+"""Packages of every switch: what rotates its logs, and what its release tool runs by."""
 CLOCKS = ("chrony", "ntpsec", "ntp", "openntpd", "systemd-timesyncd")
 """Packages of which one keeps the clock right already; the last is added where there is none."""
 MAIL_SERVERS = (

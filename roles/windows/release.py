@@ -3,22 +3,19 @@ back if FreeSWITCH refuses it."""
 
 from __future__ import annotations
 
-import contextlib
-import re
-import time
-from collections.abc import Generator, Sequence
+from collections.abc import Collection, Generator, Mapping, Sequence
 
 from pyinfra import host, logger
 from pyinfra.api import FunctionCommand, StringCommand, operation
 from pyinfra.api.host import Host
 from pyinfra.api.state import State
 
+from callcenter.onhost.release import Change, Door, No, Switch
 from callcenter.render import Tree, freeswitch
 from callcenter.render import windows_paths as paths
-from callcenter.render.costs import COMPARED, RESTART, Action, Severity, plan, undo
+from callcenter.render.costs import COMPARED, RESTART, Action, plan, undo
 from callcenter.site import Maintenance
 from pyinfra_windows import facts
-from pyinfra_windows.connectors import Refused
 from pyinfra_windows.operations import (
     Files,
     exchange,
@@ -30,11 +27,8 @@ from pyinfra_windows.operations import (
 from pyinfra_windows.powershell import cmd_quote, path
 from roles.files.operations import show_difference, shows_differences
 
-__all__ = ["fs_cli", "quiet", "release", "seconds_to_wait"]
+__all__ = ["fs_cli", "quiet", "release"]
 
-ANSWER_SECONDS = 60
-"""Seconds that FreeSWITCH may take to answer after its start."""
-_RESUME = "callcenter-resume"
 _SECRET = (
     "directory/",
     "autoload_configs/conference.conf.xml",
@@ -42,15 +36,6 @@ _SECRET = (
     freeswitch.CLI_CONFIG,
 )
 """Files that a diff never reads back."""
-
-
-def seconds_to_wait(answer: str) -> int:
-    """Read how long a profile must be up before it stops or restarts; 0 where it does so now.
-
-    FreeSWITCH says it on its answer's second line (mod_sofia.c), and of one second in the singular.
-    """
-    said = re.search(r"^Please wait (\d+) seconds?\b", answer, re.MULTILINE)
-    return int(said[1]) if said else 0
 
 
 @operation()
@@ -83,9 +68,15 @@ def release(
     if not difference or not applied:
         # A tree that FreeSWITCH never accepted: what it runs with is unknown.
         actions = (*actions[:1], RESTART)
-    yield FunctionCommand(
-        _release, (wanted, present, actions, back, tuple(profiles), tuple(modules), maintenance), {}
+    change = Change(
+        actions=tuple(one.command for one in actions),
+        undo=tuple(one.command for one in back),
+        modules=tuple(modules),
+        profiles=tuple(profiles),
+        live_calls=maintenance.live_calls,
+        drain_seconds=maintenance.drain_seconds,
     )
+    yield FunctionCommand(_release, (wanted, present, change), {})
 
 
 def _texts(names: Sequence[str]) -> dict[str, str]:
@@ -115,235 +106,97 @@ def fs_cli(command: str, login: str = paths.CONFIG) -> StringCommand:
     )
 
 
-class _No(Exception):
-    """FreeSWITCH, or a service, said no; the message is for the operator."""
+class _Windows(Door):
+    """FreeSWITCH on a Windows host, asked by its fs_cli through the connector."""
 
+    # Each question starts a program there.
+    quick = False
 
-class _FreeSwitch:
-    """FreeSWITCH on a host, asked by fs_cli."""
-
-    def __init__(self, host: Host) -> None:
+    def __init__(self, host: Host, wanted: Tree, present: Mapping[str, str]) -> None:
         self.host = host
+        self.wanted = wanted
+        self.present = present
+        self.paths: Collection[str] = set(present)
+        """Paths of the files that FreeSWITCH reads."""
         self.login = paths.CONFIG
         """Folder of the login whose password the running FreeSWITCH takes."""
 
     def ask(self, command: str) -> str:
         good, output = self.host.run_shell_command(fs_cli(command, self.login), _timeout=30)
         if not good:
-            raise _No(f"fs_cli -x {command!r}: {' '.join(output.output.split()) or 'no answer'}")
+            raise No(f"fs_cli -x {command!r}: {' '.join(output.output.split()) or 'no answer'}")
         return output.stdout.strip()
 
-    def until(self, command: str, pattern: str) -> None:
-        """Ask until the answer matches: FreeSWITCH has no way to tell by itself."""
-        ends = time.monotonic() + ANSWER_SECONDS
-        while True:
-            _, output = self.host.run_shell_command(fs_cli(command, self.login), _timeout=30)
-            if re.search(pattern, output.stdout, re.MULTILINE):
-                return
-            if time.monotonic() > ends:
-                said = " ".join(output.output.split())[:300]
-                raise _No(f"FreeSWITCH does not answer {command!r} as it should: {said}")
-            time.sleep(0.5)
+    def say(self, line: str) -> None:
+        logger.warning(f"{self.host.print_prefix}{line}")
 
-    @property
-    def running(self) -> bool:
+    def is_running(self) -> bool:
         found = service_state(self.host, paths.SERVICE)
         return found is not None and found.running
 
-    @property
-    def calls(self) -> int:
-        answer = re.search(r"^(\d+) total", self.ask("show calls count"), re.MULTILINE)
-        return int(answer[1]) if answer else 0
-
     def start(self) -> None:
+        found = service_state(self.host, paths.SERVICE)
+        if found is not None and not found.stopped:
+            stop_service(self.host, paths.SERVICE)
         word = cmd_quote(paths.SERVICE)
         good, output = self.host.run_shell_command(StringCommand(f"net start {word}"))
         if not good:
-            raise _No(f"the service does not start: {' '.join(output.output.split())}")
+            raise No(f"the service does not start: {' '.join(output.output.split())}")
+
+    def put(self) -> None:
+        if not self.wanted.against(self.present):
+            return
+        files = Files({file.path: file.content for file in self.wanted})
+        exchange(self.host, paths.CONFIG, files, self.present, paths.STATE)
+        self.paths = {file.path for file in self.wanted}
+        if self.present:
+            self.login = f"{paths.CONFIG}.old"
+
+    def put_back(self) -> str | None:
+        differs = self.wanted.against(self.present)
+        if not differs or not put_back(self.host, paths.CONFIG):
+            return None
+        self.paths = set(self.present)
+        self.login = f"{paths.CONFIG}.new" if self.login == paths.CONFIG else paths.CONFIG
+        return "the former configuration"
+
+    def accept(self) -> None:
+        # Last: a run that was cut off before this does it all again.
+        write = f"echo {self.wanted.digest} >{path(paths.APPLIED)}"
+        good, output = self.host.run_shell_command(StringCommand(write))
+        if not good:
+            raise No(f"{paths.APPLIED}: {' '.join(output.output.split()) or 'is not written'}")
+
+    def follow(self) -> None:
         self.login = paths.CONFIG
-        self.until("status", r"is ready")
 
-    def restart(self) -> None:
-        stop_service(self.host, paths.SERVICE)
-        self.start()
-
-    def old_enough(self, profile: str, word: str) -> None:
-        """Stop or restart a profile; FreeSWITCH does neither in its first ten seconds."""
-        if wait := seconds_to_wait(self.ask(f"sofia profile {profile} {word}")):
-            time.sleep(wait)
-            self.ask(f"sofia profile {profile} {word}")
-
-    def reopen(self, profile: str) -> None:
-        """Have a profile go, come back and bind, all in the background."""
-        self.old_enough(profile, "restart")
-        # It is gone for two seconds, which the questions to a slow host may all miss. While it is
-        # gone FreeSWITCH knows none of that name; the new one is too young to restart, and says so.
-        self.until(f"sofia profile {profile} restart", "Please wait")
-        self.until("sofia status", rf"^\s*{re.escape(profile)}\s+profile\s.*RUNNING")
-
-    def perform(self, actions: Sequence[Action]) -> None:
-        for action in actions:
-            word, _, rest = action.command.partition(" ")
-            if action == RESTART:
-                self.restart()
-            elif word == "reloadxml":
-                answer = self.ask("reloadxml")
-                if answer != "+OK [Success]":
-                    raise _No(f"FreeSWITCH refused the configuration: {answer}")
-            elif action.command == "reload mod_event_socket":
-                # Its reload ends the connection that asks for it, and changes the password.
-                self.ask(f"bgapi {action.command}")
-                self.login = paths.CONFIG
-                self.until("status", r"is ready")
-            elif word in ("load", "unload", "reload"):
-                self.ask(action.command)
-                if self.ask(f"module_exists {rest}") != str(word != "unload").lower():
-                    raise _No(f"failed: {action.command}")
-            elif word == "rescan":
-                answer = self.ask(f"sofia profile {rest} rescan")
-                if "scan" not in answer.lower():
-                    raise _No(f"failed: {action.command}: {answer}")
-            elif word == "start":
-                self.ask(f"sofia profile {rest} start")
-                self.until("sofia status", rf"^\s*{re.escape(rest)}\s+profile\s.*RUNNING")
-            elif word == "stop":
-                self.old_enough(rest, "stop")
-                self.until("sofia status", rf"\A(?!(.|\n)*^\s*{re.escape(rest)}\s+profile\s)")
-            elif word == "gateway":
-                profile, name = rest.split()
-                # With the one that emergency calls try when it is down.
-                for each in (name, f"{name}.urgent"):
-                    self.ask(f"sofia profile {profile} killgw {each}")
-                    self.until(f"sofia status gateway {each}", "^Invalid Gateway")
-                self.ask(f"sofia profile {profile} rescan")
-            elif word == "profile":
-                self.reopen(rest)
-            # An agent or tier that is there already is what was wanted.
-            elif not re.match(r"\+OK|-ERR .*already exist", answer := self.ask(action.command)):
-                raise _No(f"failed: {action.command}: {answer}")
-
-    def check(self, profiles: Sequence[str], modules: Sequence[str]) -> None:
-        """Make sure that every module and profile of the Site is there and running."""
-        loaded = self.ask("show modules")
-        for module in modules:
-            if not re.search(rf"(^|,){re.escape(module)}(,|$)", loaded, re.MULTILINE):
-                raise _No(f"{module} is not loaded")
-        for profile in profiles:
-            self.until("sofia status", rf"^\s*{re.escape(profile)}\s+profile\s.*RUNNING")
+    def has(self, path: str) -> bool:
+        return path in self.paths
 
 
 @refusal_as_one_line
 def _quiet_first(state: State, host: Host, maintenance: Maintenance, why: str) -> bool:
-    switch = _FreeSwitch(host)
+    door = _Windows(host, Tree([]), {})
     try:
-        if switch.running:
-            _wait_for_calls(switch, maintenance, why)
-    except _No as wrong:
-        logger.error(f"{host.print_prefix}{wrong}")
-        return False
+        if door.is_running():
+            Switch(door).quiet(maintenance.live_calls, maintenance.drain_seconds, why)
+    except No as wrong:
+        return _refused(host, wrong)
     return True
 
 
-def _wait_for_calls(switch: _FreeSwitch, maintenance: Maintenance, why: str) -> None:
-    """Return when calls may be ended, as the Site says, or refuse."""
-    live, say = switch.calls, switch.host.print_prefix
-    if maintenance.live_calls == "stop" and live:
-        raise _No(
-            f"{live} calls are up and this change needs: {why}; nothing was changed "
-            "(maintenance.live_calls is stop)"
-        )
-    if maintenance.live_calls == "drop" and live:
-        logger.warning(f"{say}ending {live} live calls, as maintenance.live_calls says")
-    if maintenance.live_calls != "drain":
-        return
-    seconds = maintenance.drain_seconds
-    # First, so that whatever becomes of us FreeSWITCH takes calls again.
-    switch.ask(f"sched_api +{seconds + 10} {_RESUME} fsctl resume inbound")
-    switch.ask("fsctl pause inbound")
-    ends, waits = time.monotonic() + seconds, False
-    while live := switch.calls:
-        if time.monotonic() > ends:
-            _resume(switch)
-            raise _No(
-                f"{live} calls are still up after {seconds} s; nothing was changed "
-                "(maintenance.drain_seconds)"
-            )
-        if not waits:
-            logger.info(f"{say}waiting for {live} calls to end")
-            waits = True
-        # fs_cli can only ask.
-        time.sleep(1)
-
-
-def _resume(switch: _FreeSwitch) -> None:
-    switch.ask("fsctl resume inbound")
-    switch.ask(f"sched_del {_RESUME}")
-
-
+@refusal_as_one_line
 def _release(
-    state: State,
-    host: Host,
-    wanted: Tree,
-    present: dict[str, str],
-    actions: tuple[Action, ...],
-    back: tuple[Action, ...],
-    profiles: tuple[str, ...],
-    modules: tuple[str, ...],
-    maintenance: Maintenance,
+    state: State, host: Host, wanted: Tree, present: Mapping[str, str], change: Change
 ) -> bool:
-    switch, replaced, paused = _FreeSwitch(host), False, False
     try:
-        running = switch.running
-        harsh = any(one.severity >= Severity.PROFILE for one in actions)
-        if running and harsh:
-            _wait_for_calls(switch, maintenance, actions[-1].command)
-            paused = maintenance.live_calls == "drain"
-        try:
-            if wanted.against(present):
-                files = Files({file.path: file.content for file in wanted})
-                exchange(host, paths.CONFIG, files, present, paths.STATE)
-                replaced = True
-                if running and present:
-                    switch.login = f"{paths.CONFIG}.old"
-            if running:
-                switch.perform(actions)
-            else:
-                switch.start()
-            switch.login = paths.CONFIG
-            switch.check(profiles, modules)
-        except _No as wrong:
-            logger.error(f"{host.print_prefix}{wrong}")
-            if replaced:
-                _undo(switch, back, harsh or not running)
-            return False
-        finally:
-            if paused:
-                # A FreeSWITCH that was restarted, or is gone, has forgotten the pause.
-                with contextlib.suppress(_No, Refused):
-                    _resume(switch)
-    except (_No, Refused) as wrong:
-        logger.error(f"{host.print_prefix}{wrong}")
-        return False
-    # Last: a run that was cut off before this does it all again.
-    good, _ = host.run_shell_command(StringCommand(f"echo {wanted.digest} >{path(paths.APPLIED)}"))
-    return bool(good)
+        Switch(_Windows(host, wanted, present)).apply(change)
+    except No as wrong:
+        return _refused(host, wrong)
+    return True
 
 
-def _undo(switch: _FreeSwitch, back: Sequence[Action], restart: bool) -> None:
-    """Apply the former configuration once more, as gently as it can be."""
-    say = switch.host.print_prefix
-    try:
-        if not put_back(switch.host, paths.CONFIG):
-            return
-        logger.error(f"{say}the former configuration is back")
-        if restart:
-            switch.restart()
-        else:
-            switch.login = paths.CONFIG
-            switch.ask("reloadxml")
-            for one in back:
-                # As far as it was done at all.
-                with contextlib.suppress(_No):
-                    switch.perform([one])
-    except (_No, Refused) as wrong:
-        logger.error(f"{say}{wrong}")
+def _refused(host: Host, wrong: No) -> bool:
+    for line in wrong.lines:
+        logger.error(f"{host.print_prefix}{line}")
+    return False

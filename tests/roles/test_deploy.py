@@ -272,6 +272,58 @@ def test_release_that_was_never_accepted_is_not_started(operator: Operator) -> N
     assert "RUNNING" in operator.ssh(HOST, "fs_cli -x 'sofia status'")
 
 
+@pytest.mark.parametrize("applied", ["the release before", "none"])
+def test_a_deploy_that_died_before_the_end_is_finished(operator: Operator, applied: str) -> None:
+    """FreeSWITCH hears at the new port already, and nobody has written down that it accepted it."""
+    old = operator.ssh(HOST, "readlink /etc/freeswitch/applied").strip()
+    operator.describe(SITE.replace("media=", "event_socket=EventSocket(port=8022), media="))
+    operator.succeed()
+    operator.ssh(HOST, "rm /etc/freeswitch/applied")
+    if applied != "none":
+        operator.ssh(HOST, f"ln -s {old} /etc/freeswitch/applied")
+    operator.succeed()
+    assert "UP" in operator.ssh(HOST, "fs_cli -P 8022 -x status")
+    assert operator.succeed().changes == 0
+
+
+def test_a_refused_change_leaves_freeswitch_the_old_port(
+    operator: Operator, exchange: Exchange
+) -> None:
+    """Its Event Socket was at the new one already when FreeSWITCH lacked something."""
+    call, answered = connected(operator, HOST, exchange)
+    role = operator.own_repository() / "roles/freeswitch/operations.py"
+    whole = role.read_text()
+    role.write_text(whole.replace("in modules)", 'in (*modules, "mod_bogus"))'))
+    operator.describe(SITE.replace("media=", "event_socket=EventSocket(port=8022), media="))
+    try:
+        run = operator.deploy()
+    finally:
+        operator.repository = ROOT
+    assert run.code != 0
+    assert "mod_bogus is not loaded" in run.output
+    assert "UP" in operator.ssh(HOST, "fs_cli -P 8021 -x status")
+    operator.describe()
+    operator.succeed()
+    still_talking(call, answered)
+
+
+def test_a_young_profile_is_waited_for(operator: Operator) -> None:
+    """FreeSWITCH restarts none in its first ten seconds; the second of two finds it so."""
+    operator.ssh(
+        HOST,
+        "mkdir -p /run/again && cd /etc/freeswitch/applied/ && "
+        "find . -type f -printf '%P\\0' | xargs -0 sha256sum >/run/again/manifest && "
+        "cd /run/again && : >removed && : >undo && : >modules && echo internal >profiles && "
+        "echo 'profile internal' >actions && printf 'live_calls=stop\\ndrain_seconds=1\\n' >policy",
+    )
+    process = f"systemctl show --property MainPID --value {paths.UNIT}"
+    before = operator.ssh(HOST, process)
+    again = f"{paths.RELEASE_TOOL} apply /run/again"
+    operator.ssh(HOST, f"{again} && {again} && rm -r /run/again")
+    assert operator.ssh(HOST, process) == before
+    assert operator.succeed().changes == 0
+
+
 def test_killed_deploy_leaves_the_service_and_the_next_run_finishes(operator: Operator) -> None:
     operator.describe(SITE.replace("range(1000, 1009", "range(1000, 1500"))
     running = operator.start("-y", "-vvv")

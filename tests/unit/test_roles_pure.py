@@ -38,7 +38,6 @@ from roles.freeswitch.facts import Release, ReleaseState
 from roles.freeswitch.operations import local_archive, outdated, unwanted
 from roles.host.checks import problems
 from roles.host.facts import FreeSwitchProcess, HostState, Listener, State
-from roles.windows.release import seconds_to_wait
 from tests.certificates import Authority
 from tests.forks import COMMAND, ROOT
 
@@ -539,20 +538,6 @@ def test_apt_understands_the_sources(tmp_path: Path) -> None:
     assert f"'{where}/InRelease'" in done.stdout
     assert f"'{where}/main/binary-" in done.stdout
     assert "pat_" not in done.stdout
-
-
-@pytest.mark.parametrize(
-    ("answer", "seconds"),
-    [
-        ("Profile internal must be up for at least 10 seconds to stop/restart.\n"
-         "Please wait 7 seconds\n", 7),
-        ("Profile internal must be up for at least 10 seconds to stop/restart.\r\n"
-         "Please wait 1 second\r\n", 1),
-        ("Reload XML [Success]\nrestarting: internal", 0),
-    ],
-)  # fmt: skip
-def test_a_young_profile_says_how_long_it_must_be_waited_for(answer: str, seconds: int) -> None:
-    assert seconds_to_wait(answer) == seconds
 
 
 def test_a_deploy_file_is_a_module_for_inspect(tmp_path: Path) -> None:

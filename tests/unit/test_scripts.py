@@ -182,9 +182,6 @@ def put_release(_: Path) -> list[str]:
 
 
 SCRIPTS: dict[str, Callable[[Path], list[str]]] = {
-    "the release tool": lambda _: [
-        beside.configuration(SITE, realtime=True)[paths.RELEASE_TOOL].text
-    ],
     "a tree of files": put_files,
     "a release": put_release,
     "the probe of SignalWire's source": lambda _: probe(apt.package_source(SITE, "bookworm")),
@@ -344,12 +341,3 @@ def test_files_are_put_in_place_as_they_are_described(tmp_path: Path) -> None:
         assert Path(file.path).stat().st_mode & 0o7777 == file.mode
     recorded = (tmp_path / "managed" / "unit test").read_text().splitlines()
     assert recorded == [file.path for file in wanted]
-
-
-@pytest.mark.parametrize("arguments", [[], ["nonsense"]])
-def test_the_release_tool_says_how_it_is_used(arguments: list[str], tmp_path: Path) -> None:
-    tool = tmp_path / "tool"
-    tool.write_bytes(beside.configuration(SITE, realtime=True)[paths.RELEASE_TOOL].content)
-    done = subprocess.run(["sh", str(tool), *arguments], capture_output=True, text=True)
-    assert done.returncode == 1
-    assert "usage:" in done.stderr
