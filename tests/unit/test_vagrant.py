@@ -37,14 +37,25 @@ def vagrant(folder: Path, *words: str, **variables: str) -> subprocess.Completed
     )
 
 
+@pytest.fixture(scope="module")
+def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Vagrant's own folder, which it sets up once."""
+    return tmp_path_factory.mktemp("vagrant")
+
+
+@pytest.fixture(scope="module")
+def libvirt(home: Path) -> None:
+    """Vagrant's plugin for libvirt, which must be there."""
+    if "vagrant-libvirt" not in vagrant(home, "plugin", "list").stdout:
+        pytest.skip("vagrant-libvirt is not installed")
+
+
 @pytest.mark.skipif(shutil.which("vagrant") is None, reason="vagrant is not installed")
 class TestVagrantfile:
     @pytest.mark.parametrize("topology", TOPOLOGIES)
-    def test_is_valid_with_libvirt(self, topology: str, tmp_path: Path) -> None:
-        if "vagrant-libvirt" not in vagrant(tmp_path, "plugin", "list").stdout:
-            pytest.skip("vagrant-libvirt is not installed")
+    def test_is_valid_with_libvirt(self, topology: str, libvirt: None, home: Path) -> None:
         done = vagrant(
-            tmp_path,
+            home,
             "validate",
             CALLCENTER_VAGRANT_TOPOLOGY=topology,
             VAGRANT_DEFAULT_PROVIDER="libvirt",
@@ -52,11 +63,11 @@ class TestVagrantfile:
         assert done.returncode == 0, done.stdout + done.stderr
 
     @pytest.mark.parametrize("topology", TOPOLOGIES)
-    def test_is_valid_with_virtualbox(self, topology: str, tmp_path: Path) -> None:
+    def test_is_valid_with_virtualbox(self, topology: str, home: Path) -> None:
         # Without VirtualBox, all but the lines of its own block is checked.
         part = () if shutil.which("VBoxManage") else ("--ignore-provider",)
         done = vagrant(
-            tmp_path,
+            home,
             "validate",
             *part,
             CALLCENTER_VAGRANT_TOPOLOGY=topology,
@@ -82,31 +93,30 @@ class TestVagrantfile:
         ],
     )
     def test_a_wrong_topology_is_refused(
-        self, text: str | None, words: str, tmp_path: Path
+        self, text: str | None, words: str, home: Path, tmp_path: Path
     ) -> None:
         topology = tmp_path / "mine.yaml"
         if text is not None:
             topology.write_text(text)
-        done = vagrant(tmp_path, "status", CALLCENTER_VAGRANT_TOPOLOGY=str(topology))
+        done = vagrant(home, "status", CALLCENTER_VAGRANT_TOPOLOGY=str(topology))
         assert done.returncode != 0
         assert f"{topology}: " in done.stderr or f"{topology} " in done.stderr
         assert words in done.stderr
         assert len(done.stderr.strip().splitlines()) <= 3
 
     @pytest.mark.skipif(shutil.which("VBoxManage") is not None, reason="VirtualBox is installed")
-    def test_a_provider_that_is_not_installed_is_refused(self, tmp_path: Path) -> None:
-        done = vagrant(tmp_path, "up", "--provider", "virtualbox")
+    def test_a_provider_that_is_not_installed_is_refused(self, home: Path) -> None:
+        done = vagrant(home, "up", "--provider", "virtualbox")
         assert done.returncode != 0
         assert "\nvirtualbox: is not installed; install it, or use libvirt" in done.stderr
 
-    def test_an_unknown_provider_is_refused(self, tmp_path: Path) -> None:
-        done = vagrant(tmp_path, "up", "--provider=hyperv")
+    def test_an_unknown_provider_is_refused(self, home: Path) -> None:
+        done = vagrant(home, "up", "--provider=hyperv")
         assert done.returncode != 0
         assert "use libvirt or virtualbox" in done.stderr
 
-    def test_a_box_that_was_not_built_is_refused(self, tmp_path: Path) -> None:
-        if "vagrant-libvirt" not in vagrant(tmp_path, "plugin", "list").stdout:
-            pytest.skip("vagrant-libvirt is not installed")
+    def test_a_box_that_was_not_built_is_refused(self, libvirt: None, tmp_path: Path) -> None:
+        # Of its own, since it is for one provider from here on.
         done = vagrant(tmp_path, "up", "--provider", "libvirt", CALLCENTER_LAB_CACHE=str(tmp_path))
         assert done.returncode != 0
         box = tmp_path / "boxes" / "callcenter-bookworm.box"
