@@ -17,6 +17,7 @@ from callcenter.render.debian import version_matches
 from callcenter.render.known_holes import holes_of
 from callcenter.site import Site, Switch
 from callcenter.site.ports import listeners
+from tests.acceptance.support.waiting import PATIENCE
 
 
 @pytest.fixture(autouse=True)
@@ -165,7 +166,7 @@ def test_no_message_is_a_command(fs_cli: Callable[[str], str], site: Site, switc
     family = socket.AF_INET6 if ":" in switch.advertised_address else socket.AF_INET
     kind = socket.SOCK_DGRAM if transport == "udp" else socket.SOCK_STREAM
     with socket.socket(family, kind) as probe:
-        probe.settimeout(5)
+        probe.settimeout(PATIENCE)
         probe.connect((switch.advertised_address, port))
         own = "{}:{}".format(*probe.getsockname()[:2])
         probe.send(asked.format(transport=transport.upper(), own=own).encode())

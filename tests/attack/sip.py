@@ -381,7 +381,7 @@ class Peer:
         content_type: str | None = None,
         changed: Mapping[str, str | None] | None = None,
         extra: Headers = (),
-        timeout: float = 2,
+        timeout: float = PATIENCE,
         challenge: float | None = None,
         call_id: str | None = None,
     ) -> Message | None:

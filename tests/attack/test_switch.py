@@ -257,6 +257,8 @@ def test_a_message_is_no_command(operator: Operator, lab: Lab, switch: str, wher
             to="1003" if in_uri else user,
             body=b"x",
             content_type="text/plain",
+            timeout=2,
+            challenge=PATIENCE,
         )
         for message in peer.messages(2):
             assert message.method != "MESSAGE", message.text
@@ -392,7 +394,7 @@ def test_headers_stay_where_they_were_written(operator: Operator, lab: Lab, swit
         Peer(lab.gateway, (switch, 5060)) as peer,
     ):
         for called, number in ((carrier, "0301234567"), (phone, "1003")):
-            call(peer, account(operator, "1000"), number, *forged, timeout=0.5)
+            call(peer, account(operator, "1000"), number, *forged, timeout=0.5, challenge=PATIENCE)
             invite = invited(called)
             seen = {name for name, _ in invite.headers} & {name.lower() for name, _ in forged}
             assert not seen, invite.text
@@ -457,6 +459,7 @@ def test_a_phone_is_who_has_proved_to_be_it(operator: Operator, lab: Lab, switch
             changed=forged,
             extra=[("P-Asserted-Identity", f'"Boss" <sip:1000@{DOMAIN}>')],
             timeout=1,
+            challenge=PATIENCE,
         )
         invite = invited(phone)
         assert "1003" in invite.header("from")
@@ -589,7 +592,7 @@ def test_a_strangers_voice_is_not_believed(operator: Operator, lab: Lab, switch:
             to="9196",
             body=sdp(lab.gateway, own.getsockname()[1]),
             content_type="application/sdp",
-            timeout=10,
+            timeout=PATIENCE,
         )
         assert done is not None
         assert done.status == 200

@@ -239,7 +239,7 @@ def test_malformed_messages_end_no_call(
     with new_peer() as honest:
 
         def status() -> int | None:
-            answer = honest.login("REGISTER", f"sip:{DOMAIN}", other)
+            answer = honest.login("REGISTER", f"sip:{DOMAIN}", other, timeout=2)
             return None if answer is None else answer.status
 
         for _ in send_malformed(new_peer, edge.account("1006"), f"switch {transport}", 250):
@@ -309,7 +309,7 @@ def test_malformed_messages_at_the_edges_tls_end_no_call(
 
     def status() -> int | None:
         with contextlib.suppress(OSError), new_peer() as honest:
-            answer = honest.login("REGISTER", f"sip:{DOMAIN}", edge.account("1005"))
+            answer = honest.login("REGISTER", f"sip:{DOMAIN}", edge.account("1005"), timeout=2)
             return None if answer is None else answer.status
         return None
 

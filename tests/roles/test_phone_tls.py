@@ -27,6 +27,7 @@ from tests.acceptance.support.phones import (
     PhoneError,
     Transport,
 )
+from tests.acceptance.support.waiting import PATIENCE
 from tests.attack.sip import Account, Message, Peer
 from tests.certificates import Authority
 from tests.roles.conftest import SITE, Operator
@@ -222,24 +223,25 @@ def test_required_outside_and_offered_inside(secure: Secure, exchange: Exchange)
     """Networks that the Site does not name need TLS, and those that it names do not."""
     password = json.loads(secure.operator.secrets.read_text())["extension/1005"]
 
-    def without() -> Message | None:
+    def without(seconds: float) -> Message | None:
+        who = Account("1005", DOMAIN, password)
         with Peer(secure.operator.lab.gateway, (secure.address, 5060)) as plain:
-            return plain.login("REGISTER", f"sip:{DOMAIN}", Account("1005", DOMAIN, password))
+            return plain.login("REGISTER", f"sip:{DOMAIN}", who, timeout=seconds)
 
     for inside in ("", ', plain_from=["10.77.0.0/24"]'):
         secure.describe(inside)
         secure.operator.succeed()
-        offered = without()
+        offered = without(PATIENCE)
         assert offered is not None
         assert offered.status == 200
     secure.describe(', plain_from=["192.0.2.0/24"]')
     secure.operator.succeed()
     phone_of(secure.operator, HOST, exchange, "1004", transport="tls")
-    assert without() is None
+    assert without(2) is None
     # Nor where the packet filter has a hole.
     hole = f"nft insert rule inet {paths.FIREWALL_TABLE} input udp dport 5060 accept"
     secure.operator.ssh(HOST, hole)
-    assert without() is None
+    assert without(2) is None
 
 
 def test_a_phone_and_a_switch_behind_nat(secure: Secure) -> None:

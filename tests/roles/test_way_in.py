@@ -265,7 +265,8 @@ def test_what_ended_freeswitch_ends_at_the_edge(
         phone.request("PUBLISH", f"sip:1000@{DOMAIN}", user="1000", domain=DOMAIN, extra=extra,
                       **told)  # type: ignore[arg-type]
     )  # fmt: skip
-    phone.login("PUBLISH", f"sip:1000@{DOMAIN}", account(operator, "1000"), extra=extra, **told)  # type: ignore[arg-type]
+    who = account(operator, "1000")
+    phone.login("PUBLISH", f"sip:1000@{DOMAIN}", who, extra=extra, timeout=2, **told)  # type: ignore[arg-type]
     for to in ("api+system%20id>/tmp/owned", "1001"):
         answer = phone.login(
             "MESSAGE",
@@ -280,7 +281,9 @@ def test_what_ended_freeswitch_ends_at_the_edge(
         assert answer is None or answer.status in (400, 404, 480)
     contact = f"<sip:x,sofia/internal/1001@{DOMAIN},y@{phone.contact}>"
     answer = phone.login(
-        "REGISTER", f"sip:{DOMAIN}", account(operator, "1000"), changed={"Contact": contact}
+        *("REGISTER", f"sip:{DOMAIN}", account(operator, "1000")),
+        changed={"Contact": contact},
+        timeout=2,
     )
     assert answer is None or answer.status == 400
     assert process(operator) == before

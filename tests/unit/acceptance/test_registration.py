@@ -30,6 +30,7 @@ from tests.acceptance.support.phones import (
     Transport,
     Unreachable,
 )
+from tests.acceptance.support.waiting import PATIENCE
 from tests.unit.acceptance.ports import free_port
 
 KAMAILIO = shutil.which("kamailio", path="/usr/sbin:/usr/local/sbin:/usr/bin")
@@ -133,7 +134,7 @@ def write_certificate(path: Path) -> None:
 
 
 def wait_for_port(port: int, process: subprocess.Popen[bytes], log: Path) -> None:
-    deadline = time.monotonic() + 10
+    deadline = time.monotonic() + PATIENCE
     while time.monotonic() < deadline and process.poll() is None:
         try:
             socket.create_connection(("127.0.0.1", port), 1).close()
