@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import shutil
 import subprocess
 import sys
@@ -44,6 +45,9 @@ _LOGIN = (
 )
 """Beginnings of pyinfra's options that say who logs in where, or that not all hosts are meant."""
 
+_SUDO = re.compile(r"^[ \t]*(config[.])?_?(SUDO|SU_USER|DOAS)\b", re.MULTILINE)
+"""Line of pyinfra's config.py that says how a login becomes root on all hosts."""
+
 _AT_ONCE = 10
 """Hosts that are logged in to at a time."""
 
@@ -66,11 +70,14 @@ def reached(hosts: Iterable[Host], *, otherwise: str) -> None:
     """Log in to each host before pyinfra does, or say what to do: pyinfra has its own words for a
     host that is not there, and a traceback for sudo's password. ``otherwise`` is the last line."""
 
+    config = Path("config.py")
+    by_config = config.is_file() and bool(_SUDO.search(config.read_text(encoding="utf-8")))
+
     def wrong(host: Host) -> Sequence[str]:
         asks = host.data.get("_sudo") and "_sudo_password" not in host.data and sys.stdin.isatty()
         try:
-            if asks:
-                # pyinfra does, for sudo's password.
+            if asks or by_config:
+                # pyinfra does, for sudo's password, or knows how it becomes root.
                 answer(replace(host, data=dict(host.data, _sudo=False)), "true")
             else:
                 answer(host, AM_ROOT)

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -23,11 +25,14 @@ def operator(operator_of: Callable[..., Operator]) -> Operator:
     return operator_of(HOST)
 
 
-def told(operator: Operator, command: str, *words: str) -> tuple[int, list[str], list[str]]:
+def told(
+    operator: Operator, command: str, *words: str, within: Path = ROOT
+) -> tuple[int, list[str], list[str]]:
     """Return a command's exit code, and the lines that it prints and complains with."""
     done = subprocess.run(
         [sys.executable, "-m", "callcenter", command, str(operator.inventory), *words],
-        cwd=ROOT,
+        cwd=within,
+        env={**os.environ, "PYTHONPATH": str(ROOT)},
         stdin=subprocess.DEVNULL,
         capture_output=True,
         text=True,
@@ -113,3 +118,14 @@ def test_a_deploy_that_cannot_begin_says_what_to_do(
     assert says in line
     assert do in line
     assert last == "No host was changed."
+
+
+def test_how_a_login_becomes_root_may_stand_in_pyinfras_config(
+    plain: Operator, tmp_path: Path
+) -> None:
+    plain.ssh(HOST, "echo 'plain ALL=(ALL) NOPASSWD: ALL' >/etc/sudoers.d/plain")
+    (tmp_path / "config.py").write_text("SUDO = True\n")
+    plain.describe(ssh_user="plain")
+    code, _, err = told(plain, "deploy", "--dry", within=tmp_path)
+    assert code == 0, err
+    assert not [line for line in err if "root there" in line]
