@@ -63,6 +63,7 @@ __all__ = [
     "EVENT_SOCKET_KEY",
     "EVENT_SOCKET_UNIT",
     "FAXES",
+    "FAX_CONFIG",
     "FAX_FOLDERS",
     "FAX_INTAKE",
     "FAX_PREPARE",
@@ -179,6 +180,8 @@ FAX_TIMER: Final = "/etc/systemd/system/callcenter-fax"
 FAX_INTAKE: Final = "/etc/systemd/system/callcenter-fax-intake.service"
 FAX_PREPARE: Final = "/etc/systemd/system/callcenter-fax-prepare@.service"
 FAX_TOOL: Final = "/usr/lib/callcenter/fax"
+FAX_CONFIG: Final = f"{FAX_TOOL}.json"
+"""Settings beside the program: what converts documents sees nothing of /etc/callcenter."""
 CALLS: Final = f"{STATE}/calls"
 """Call detail records in files. No deploy deletes any."""
 CALLS_SPOOL: Final = f"{CALLS}/spool"

@@ -191,7 +191,6 @@ SCRIPTS: dict[str, Callable[[Path], list[str]]] = {
     "the end of old voicemail": lambda _: [
         beside.configuration(MAILBOX, realtime=True)[paths.VOICEMAIL_TOOL].content.decode()
     ],
-    "faxes": lambda _: [beside.configuration(FAX, realtime=True)[paths.FAX_TOOL].content.decode()],
     "voicemail to go": lambda _: [
         line if line.startswith("DEBIAN") else inner(line)
         for line in scripts_of(

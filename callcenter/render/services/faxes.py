@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import inspect
+import json
 from collections.abc import Iterator
+from dataclasses import asdict
 
+from callcenter.onhost import fax
 from callcenter.render import paths, users
 from callcenter.render._files import File
 from callcenter.render._templates import plain
@@ -75,16 +79,30 @@ def on_host(site: Site) -> Iterator[File]:
     intake = paths.FAX_INTAKE.rpartition("/")[2]
     values = {"site": site, "paths": paths, "mailer": MAILER, "users": users, "intake": intake}
     yield File(paths.FAX_FOLDERS, plain("system/fax.tmpfiles.j2", **values))
-    yield File(paths.FAX_TOOL, plain("system/fax.j2", **values), 0o755)
+    yield from _program(site)
     for kind in ("service", "timer", "path"):
         yield File(f"{paths.FAX_TIMER}.{kind}", plain(f"system/fax.{kind}.j2", **values))
     yield File(paths.FAX_INTAKE, plain("system/fax-intake.service.j2", **values))
     yield File(paths.FAX_PREPARE, plain("system/fax-prepare.service.j2", **values))
 
 
+def _program(site: Site) -> Iterator[File]:
+    sender = site.smtp.sender if site.smtp else ""
+    settings = fax.Settings(
+        root=paths.FAXES,
+        faxes={one.name: fax.Kept(one.format, one.mail) for one in site.faxes},
+        sender=sender,
+        mailer=(MAILER, "-C", paths.SMTP_CONFIG, "-f", sender),
+    )
+    source = b"#!/usr/bin/python3 -I\n" + inspect.getsource(fax).encode()
+    yield File(paths.FAX_TOOL, source, 0o755)
+    text = json.dumps(asdict(settings), indent=2) + "\n"
+    yield File(paths.FAX_CONFIG, text.encode(), 0o644)
+
+
 def packages(site: Site) -> tuple[str, ...]:
-    """Name what makes and reads PDF."""
-    return PROGRAMS if site.faxes else ()
+    """Name what makes and reads PDF, and what their program needs."""
+    return (*PROGRAMS, "python3") if site.faxes else ()
 
 
 def needs_linux(site: Site) -> Iterator[str]:
