@@ -24,7 +24,7 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
-__all__ = ["Line", "from_file", "from_journal", "main"]
+__all__ = ["Line", "from_file", "from_journal", "in_order", "main"]
 
 Line = tuple[float, str, str]
 """Moment, program and text."""
@@ -65,6 +65,20 @@ def from_journal(lines: Iterable[str]) -> Iterator[tuple[str, Line]]:
         by = str(entry.get("SYSLOG_IDENTIFIER") or entry.get("_COMM") or "?").rpartition("/")[2]
         for number, text in enumerate(str(said).splitlines()):
             yield entry["__CURSOR"], (at, by, f"    {text}" if number else text)
+
+
+def in_order(lines: Iterable[Line]) -> Iterator[Line]:
+    """Yield lines by their moments. What has several threads or processes writes some a little
+    late, so each waits until one comes that is a second younger."""
+    held: list[tuple[float, int, Line]] = []
+    newest = 0.0
+    for number, line in enumerate(lines):
+        heapq.heappush(held, (line[0], number, line))
+        newest = max(newest, line[0])
+        while newest - held[0][0] > 1:
+            yield heapq.heappop(held)[2]
+    while held:
+        yield heapq.heappop(held)[2]
 
 
 def _old(log: Path, since: float) -> Iterator[str]:
@@ -115,7 +129,7 @@ def main(words: list[str]) -> int:
     # An edge has no such file.
     current = log.open("rb") if log.exists() else io.BytesIO()
     said = (line.decode(errors="replace") for line in current)
-    for line in heapq.merge(_young(said, log, moment), entries()):
+    for line in in_order(heapq.merge(_young(said, log, moment), entries())):
         _print(line)
     if wanted == "follow":
         size = current.tell()

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from callcenter.cli.logs import hidden, since
-from callcenter.onhost.logs import from_file, from_journal
+from callcenter.onhost.logs import from_file, from_journal, in_order
 from callcenter.site import Extension, LocalPackages, Site, SiteError
 from callcenter.site.secrets import Secret
 
@@ -37,6 +37,20 @@ def test_lines_of_freeswitch_have_the_sites_time() -> None:
         (1782900001.25, "freeswitch", "98.00% [ERR] mod_lua.c:2 in a script:"),
         (1782900001.25, "freeswitch", "    at line 7"),
     ]
+
+
+def test_a_line_that_was_written_late_has_its_place() -> None:
+    """With those that go on from it."""
+    lines = [
+        (1.0, "kamailio", "one"),
+        (2.407, "freeswitch", "three"),
+        (2.407, "freeswitch", "    three goes on"),
+        (2.406, "freeswitch", "two"),
+        (2.406, "freeswitch", "    two goes on"),
+        (9.0, "systemd", "four"),
+    ]
+    told = [text.strip() for _, _, text in in_order(iter(lines))]
+    assert told == ["one", "two", "two goes on", "three", "three goes on", "four"]
 
 
 def test_an_entry_of_the_journal_is_a_line_whatever_is_in_it() -> None:
