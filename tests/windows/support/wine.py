@@ -279,9 +279,12 @@ class Wine:
         shutil.copy(keys / "login.pub", keys / "authorized")
         port = _free_port()
         config = keys / "config"
+        # By SHLVL bash takes itself for no first shell, which would read this machine's .bashrc at
+        # each connection: it may run a hundred programs.
         config.write_text(
             f"ListenAddress 127.0.0.1:{port}\nHostKey {keys}/host\nPidFile none\nUsePAM no\n"
             f"AuthorizedKeysFile {keys}/authorized\nStrictModes no\nPermitRootLogin yes\n"
+            "SetEnv SHLVL=1\n"
             f"Subsystem sftp {self.folder}/sftp-on-wine\n{command}\nMaxSessions 20\n"
         )
         sshd = subprocess.Popen(
