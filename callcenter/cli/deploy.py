@@ -45,7 +45,7 @@ _LOGIN = (
 )
 """Beginnings of pyinfra's options that say who logs in where, or that not all hosts are meant."""
 
-_SUDO = re.compile(r"^[ \t]*(config[.])?_?(SUDO|SU_USER|DOAS)\b", re.MULTILINE)
+_SUDO = re.compile(r"^[ \t]*config[.](SUDO|SU_USER|DOAS)\b", re.MULTILINE)
 """Line of pyinfra's config.py that says how a login becomes root on all hosts."""
 
 _AT_ONCE = 10

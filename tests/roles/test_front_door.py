@@ -124,8 +124,8 @@ def test_how_a_login_becomes_root_may_stand_in_pyinfras_config(
     plain: Operator, tmp_path: Path
 ) -> None:
     plain.ssh(HOST, "echo 'plain ALL=(ALL) NOPASSWD: ALL' >/etc/sudoers.d/plain")
-    (tmp_path / "config.py").write_text("SUDO = True\n")
+    (tmp_path / "config.py").write_text("from pyinfra import config\n\nconfig.SUDO = True\n")
     plain.describe(ssh_user="plain")
     code, _, err = told(plain, "deploy", "--dry", within=tmp_path)
-    assert code == 0, err
+    assert code == 0, "\n".join(err)
     assert not [line for line in err if "root there" in line]
