@@ -147,9 +147,16 @@ class Faxes:
             # First, or one that cannot be taken on would be tried again and again.
             job.unlink()
             if (one := Arrived.told(text, self.settings.faxes)) is not None:
-                self.take(one)
+                self._try(one)
         for left in self._left():
-            self.take(Arrived(left.parent.parent.name, left.stem, "unknown"))
+            self._try(Arrived(left.parent.parent.name, left.stem, "unknown"))
+
+    def _try(self, one: Arrived) -> None:
+        """Take on a fax that keeps no other from being taken on."""
+        try:
+            self.take(one)
+        except OSError as wrong:
+            say(f"fax {one.file} to {one.name} cannot be taken on now: {wrong}; it is tried again")
 
     def _left(self) -> Iterator[Path]:
         """Yield faxes of calls whose end nobody saw."""

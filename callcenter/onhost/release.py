@@ -68,7 +68,7 @@ class No(Exception):
 
 
 class Change(NamedTuple):
-    """What makes a running FreeSWITCH that of the new release."""
+    """Steps, and what they need, that make a running FreeSWITCH that of the new release."""
 
     actions: tuple[str, ...]
     """Steps, the gentlest first: words of :meth:`Switch.perform`."""

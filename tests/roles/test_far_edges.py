@@ -151,7 +151,7 @@ def test_freeswitch_hears_nobody_else(operator: Operator) -> None:
 
 
 def test_freeswitch_does_not_start_without_its_packet_filter(operator: Operator) -> None:
-    """It asks nobody for a password, so nobody but the edge may reach it"""
+    """FreeSWITCH asks nobody for a password, so nobody but the edge may reach it"""
     there = address_of(operator, SWITCH)
     assert operator.ssh(SWITCH, f"systemctl stop {paths.FIREWALL_UNIT}") == ""
     try:

@@ -334,7 +334,7 @@ def test_the_wheel_brings_all_that_commands_use_and_no_package_of_a_common_name(
 
 
 def test_the_wheel_offers_the_plugins_connectors() -> None:
-    """Of one name and one place, whether the plugin is installed with the wheel or by itself."""
+    """One name and one place, whether the plugin is installed with the wheel or by itself."""
     ours, plugin = (
         tomllib.loads((ROOT / folder / "pyproject.toml").read_text())["project"]
         for folder in (".", "packages/pyinfra-windows")

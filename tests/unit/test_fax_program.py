@@ -52,7 +52,7 @@ def faxes(tmp_path: Path) -> Callable[[str], Faxes]:
 
 
 def left(folder: Path) -> list[str]:
-    return sorted(str(one.relative_to(folder)) for one in folder.rglob("*.*"))
+    return sorted(str(one.relative_to(folder)) for one in folder.rglob("*.*") if one.is_file())
 
 
 def test_what_cannot_be_mailed_waits(faxes: Callable[[str], Faxes], tmp_path: Path) -> None:
@@ -67,6 +67,21 @@ def test_what_cannot_be_mailed_waits(faxes: Callable[[str], Faxes], tmp_path: Pa
         assert left(tmp_path) == [*waiting, "office/unsent/a.pdf", "office/unsent/a.txt"]
     faxes("true").send()
     assert left(tmp_path) == [*waiting[:2], "office/a.pdf", "office/a.txt", *waiting[2:]]
+
+
+def test_one_that_cannot_be_taken_on_keeps_no_other_from_it(
+    faxes: Callable[[str], Faxes], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A host that lacks libtiff's tools loses no fax."""
+    (tmp_path / ".arrived").mkdir()
+    for name in KEPT:
+        (tmp_path / name / "incoming").mkdir()
+        (tmp_path / name / "incoming" / f"{UUID}.tif").write_bytes(b"II*\0")
+        (tmp_path / ".arrived" / name).write_text(f"{name}\n{UUID}\n+4930111\n0\n\n")
+    monkeypatch.setenv("PATH", str(tmp_path))
+    faxes("true").intake()
+    assert left(tmp_path) == [f"office/incoming/{UUID}.tif", f"plain/incoming/{UUID}.tif"]
+    assert list((tmp_path / ".arrived").iterdir()) == []
 
 
 def test_a_letter_holds_the_fax(tmp_path: Path) -> None:

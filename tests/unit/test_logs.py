@@ -40,7 +40,7 @@ def test_lines_of_freeswitch_have_the_sites_time() -> None:
 
 
 def test_a_line_that_was_written_late_has_its_place() -> None:
-    """With those that go on from it."""
+    """Lines that go on from it are with it."""
     lines = [
         (1.0, "kamailio", "one"),
         (2.407, "freeswitch", "three"),
