@@ -105,6 +105,14 @@ def say(line: str) -> None:
     syslog.syslog(line)
 
 
+def _said(file: Path) -> str:
+    """Read what the converter has written down. A document may have taken it over, so nothing of it
+    is believed."""
+    with file.open(encoding="ascii", errors="replace") as opened:
+        answer = opened.read(TOLD_BYTES).strip()
+    return answer if answer.isascii() and answer.isprintable() else ""
+
+
 def _run(*words: str) -> subprocess.CompletedProcess[str]:
     """Run a tool that reads what a stranger has sent."""
     return subprocess.run(
@@ -261,7 +269,7 @@ class Faxes:
                 while part := sys.stdin.buffer.read(1 << 20):
                     opened.write(part)
             _run("systemctl", "start", f"callcenter-fax-prepare@{identifier}.service")
-            answer = said.read_text().strip() if said.exists() else ""
+            answer = _said(said) if said.exists() else ""
         except OSError as wrong:
             answer = wrong.strerror or "the document cannot be kept"
         given.unlink(missing_ok=True)

@@ -7,7 +7,7 @@ from callcenter.site import Site, Switch
 from callcenter.site.warnings import warnings
 from roles.host.checks import problems
 from roles.host.facts import HostState, State
-from roles.host.operations import passed, refuse
+from roles.host.operations import leave, passed, refuse
 from roles.host.stack import name_executed_files
 
 __all__ = ["HostState", "State", "preflight", "problems"]
@@ -30,5 +30,8 @@ def preflight(
         logger.warning(f"{host.print_prefix}{line}")
     for line in wrong:
         logger.error(f"{host.print_prefix}{line}")
+    if wrong and not found.root:
+        # Nothing that is asked of it from here on would be the whole answer.
+        leave()
     refuse(name="This host can carry the site", problems=wrong)
     passed(name="So can every other")

@@ -42,16 +42,17 @@ def problems(
 ) -> list[str]:
     """List in one sentence each what is wrong with the host and what would be right. ``service``:
     whose the ports are to be. ``edge``: Kamailio's host, where that is another one."""
+    if not found.root:
+        # Another login does not see whose the ports are, nor much else.
+        return [
+            "the login is not root; set ssh_user='root' or _sudo=True for the host, or run pyinfra "
+            "with --sudo"
+        ]
     out: list[str] = []
     if found.os != "debian" or found.codename not in SUPPORTED:
         names = " and ".join(SUPPORTED.values())
         system = f"{found.os} {found.codename}".strip() or "an unknown system"
         out.append(f"it runs {system}; use {names}")
-    if not found.root:
-        out.append(
-            "the login is not root; set ssh_user='root' or _sudo=True for the host, or run pyinfra "
-            "with --sudo"
-        )
     if not found.systemd:
         out.append("systemd does not run on it; the services need it")
     if switch.bind_address not in found.addresses:

@@ -2,15 +2,32 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Generator, Sequence
+from typing import NoReturn
 
+from greenlet import GreenletExit  # type: ignore[import-untyped]
+from pyinfra import host as this
 from pyinfra import logger
 from pyinfra import state as current
 from pyinfra.api import FunctionCommand, operation
 from pyinfra.api.host import Host
 from pyinfra.api.state import State
 
-__all__ = ["passed", "refuse"]
+__all__ = ["leave", "passed", "refuse"]
+
+
+def leave() -> NoReturn:
+    """Go on without this host, as one that has failed: a dry run runs no operation that could
+    refuse it. Where it was the last one, the run ends."""
+    # What it is imported as stands for any host.
+    host = current.inventory.get_host(this.name)
+    current.failed_hosts.add(host)
+    current.active_hosts.discard(host)
+    if not current.active_hosts:
+        sys.exit(1)
+    # Of a host's greenlet: it ends here, and the others go on.
+    raise GreenletExit
 
 
 @operation()

@@ -231,6 +231,16 @@ def test_login_that_is_not_root(operator: Operator) -> None:
     assert "ssh_user='root'" in line
     assert "--sudo" in line
     good_host_is_told(run)
+    dry_run_is_refused(operator, BAD)
+
+
+def dry_run_is_refused(operator: Operator, host: str) -> None:
+    """Fail unless a dry run of one host ends with the line that says why."""
+    run = operator.deploy("--dry", "--limit", host)
+    said(run, "the login is not root", host)
+    assert run.code == 1
+    assert "Traceback" not in run.output
+    assert "Detected changes" not in run.output
 
 
 @pytest.mark.usefixtures("users")
@@ -260,5 +270,7 @@ def test_sudo_deploys_like_root(operator: Operator) -> None:
     run = operator.succeed("-y", "--json", "--limit", GOOD)
     assert run.changes == 0, run.output
     assert operator.ssh(GOOD, "find /etc /usr /var /tmp -user deployer") == ""
+    describe(operator, **{GOOD: {"ssh_user": "nobody-much"}})
+    dry_run_is_refused(operator, GOOD)
     describe(operator)
     assert operator.succeed("-y", "--json", "--limit", GOOD).changes == 0

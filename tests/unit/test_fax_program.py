@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import io
 import json
+import os
 from collections.abc import Callable
 from dataclasses import asdict
 from pathlib import Path
 
 import pytest
 
-from callcenter.onhost.fax import Arrived, Faxes, Kept, Settings, letter, main
+from callcenter.onhost.fax import Arrived, Faxes, Kept, No, Settings, letter, main
 
 KEPT = {"office": Kept("pdf", "desk@example.net"), "plain": Kept("tiff", None)}
 UUID = "0b9f-20260101T000000"
@@ -82,6 +84,36 @@ def test_one_that_cannot_be_taken_on_keeps_no_other_from_it(
     faxes("true").intake()
     assert left(tmp_path) == [f"office/incoming/{UUID}.tif", f"plain/incoming/{UUID}.tif"]
     assert list((tmp_path / ".arrived").iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    ("said", "answer"),
+    [
+        (b"the document has no page\n", "the document has no page"),
+        (b"\xff\xfe3", "the document cannot be converted"),
+        (b"\x1b[2J", "the document cannot be converted"),
+    ],
+)
+def test_what_a_converter_says_is_not_believed(
+    said: bytes,
+    answer: str,
+    faxes: Callable[[str], Faxes],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """A document that has taken its converter over ends nothing else by what that writes down."""
+    outgoing = tmp_path / ".outgoing"
+    outgoing.mkdir()
+    (tmp_path / "bin").mkdir()
+    (tmp_path / "bin/said").write_bytes(said)
+    systemctl = tmp_path / "bin/systemctl"
+    systemctl.write_text(f"#!/bin/sh\ncat {tmp_path}/bin/said >{outgoing}/{UUID}.said\n")
+    systemctl.chmod(0o755)
+    monkeypatch.setenv("PATH", f"{tmp_path}/bin", prepend=os.pathsep)
+    monkeypatch.setattr("sys.stdin", io.TextIOWrapper(io.BytesIO(b"%PDF")))
+    with pytest.raises(No, match=f"^{answer}$"):
+        faxes("true").prepare(UUID)
+    assert list(outgoing.iterdir()) == []
 
 
 def test_a_letter_holds_the_fax(tmp_path: Path) -> None:
