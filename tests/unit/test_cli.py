@@ -182,6 +182,8 @@ def test_it_works_as_the_wheel_lays_it_out(tmp_path: Path) -> None:
     shop = tmp_path / "shop"
     run("callcenter", "new", "shop", "--host", "10.0.0.5", "--domain", "shop.test")
     assert run("callcenter", "check", within=shop).endswith("ok\n")
+    run("callcenter", "new", "other", "--yaml", "--host", "10.0.0.6", "--domain", "other.test")
+    assert run("callcenter", "check", within=tmp_path / "other").endswith("ok\n")
     proofs = run("callcenter", "verify", "--co", "-q", within=shop)
     assert "test_t2_call.py::test_call_and_hang_up[10.0.0.5-caller]" in proofs
     # All that a deploy imports, by the file that an operator's folder has.
