@@ -8,7 +8,7 @@ from pyinfra import host, inventory
 from callcenter.site import LocalPostgres, Site, Switch
 from roles import billing, certificates, firewall, freeswitch, kamailio, postgresql, web, windows
 from roles.host import HostState, preflight
-from roles.host.operations import passed
+from roles.host.operations import passed, those_before
 
 site: Site = host.data.site
 switch = Switch.of(host.name, host.data)
@@ -42,11 +42,7 @@ else:
 
 passed(name="Linux and Windows hosts alike")
 
-if switch.is_windows:
-    windows.install(site=site, found=there)
-    windows.activate(site=site, switch=switch)
-    windows.configure(site=site, found=there)
-elif is_edge:
+if is_edge:
     kamailio.install(site=site, found=found)
     certificates.install(site=site, found=found, mails=False)
 
@@ -57,32 +53,46 @@ elif is_edge:
     kamailio.activate(site=site, edge=switch, behind=behind, found=found)
     firewall.activate(site=site, found=found, present=opened, rtp=False, inside=inside)
     certificates.retire(site=site, found=found)
-else:
+
+if others:
+    # What both have they begin together: an edge is ready before a switch leaves its phones to it.
+    those_before(name="The edge is ready")
+
+if switch.is_windows:
+    windows.install(site=site, found=there)
+    windows.activate(site=site, switch=switch)
+    windows.configure(site=site, found=there)
+elif not is_edge:
+    here = site.network.edge and edge is None
     freeswitch.install(site=site, found=found)
     if isinstance(site.database, LocalPostgres):
         postgresql.install(site=site, found=found)
         postgresql.activate(site=site)
     freeswitch.configure(site=site, switch=switch, found=found, edge=edge)
     billing.install(site=site, found=found)
-    if site.network.edge and edge is None:
+    if here:
         kamailio.install(site=site, found=found)
-    else:
-        kamailio.retire(found=found)
     web.install(site=site, found=found)
     if edge is None:
         certificates.install(site=site, found=found, mails=True)
 
     opened = firewall.look(found)
-    firewall.configure(site=site, found=found, present=opened, inside=inside)
+    # Phones are Kamailio's until it makes room for FreeSWITCH, in the moment in which that comes.
+    leaves = not here and kamailio.runs(found)
+    now = None if leaves else inside
+    firewall.configure(site=site, found=found, present=opened, inside=now)
     if edge is None:
         # Where an authority gives none, what runs goes on with the files that it has.
         certificates.activate(site=site, found=found)
-    if site.network.edge and edge is None:
+    if here:
         kamailio.configure(site=site, edge=switch, behind=switch)
-    freeswitch.activate(site=site, switch=switch, edge=edge)
-    freeswitch.retire(site=site, switch=switch, found=found)
-    if site.network.edge and edge is None:
+    closing = firewall.closing(site, found, opened, inside) if leaves else None
+    freeswitch.activate(site=site, switch=switch, edge=edge, closing=closing)
+    if here:
         kamailio.activate(site=site, edge=switch, behind=switch, found=found)
+    else:
+        kamailio.retire(found=found)
+    freeswitch.retire(site=site, switch=switch, found=found)
     firewall.activate(site=site, found=found, present=opened, inside=inside)
     billing.retire(site=site, found=found)
     web.activate(site=site, switch=switch)

@@ -47,6 +47,8 @@ ADVERTISED = "/run/callcenter-announced"
 STUN_ANSWER = "/var/lib/callcenter/public-address.xml"
 KAMAILIO_CONFIG = "/etc/kamailio/callcenter/kamailio.cfg"
 KAMAILIO_ADVERTISED = "/etc/kamailio/callcenter/announced"
+KAMAILIO_UNIT = "kamailio.service"
+FIREWALL_RULES = "/etc/callcenter/firewall.nft"
 
 KEPT = 5
 """Number of releases that stay on the host, for who wants to look back."""
@@ -112,6 +114,15 @@ class Door(ABC):
 
     def started(self, good: bool) -> None:
         """Look after a start, where there is something to. ``good``: whether FreeSWITCH answers."""
+        return
+
+    def make_room(self) -> None:
+        """Stop what has the port that the new release takes, where something has. Nobody has it
+        until FreeSWITCH runs with that release."""
+        return
+
+    def give_back(self) -> None:
+        """Give it the port again, once FreeSWITCH has left it."""
         return
 
     @abstractmethod
@@ -202,6 +213,11 @@ class Switch:
         try:
             if running and change.is_harsh:
                 self.quiet(change.live_calls, change.drain_seconds, change.actions[-1])
+            try:
+                door.make_room()
+            except No as wrong:
+                door.give_back()
+                raise No(*wrong.lines, "nothing was changed") from None
             door.put()
             try:
                 if running:
@@ -221,6 +237,12 @@ class Switch:
     def _undone(self, change: Change, *, gently: bool) -> No:
         """Apply the former release once more; return what is said of it."""
         former = self.door.put_back()
+        try:
+            return self._former(former, change, gently=gently)
+        finally:
+            self.door.give_back()
+
+    def _former(self, former: str | None, change: Change, *, gently: bool) -> No:
         if former is None:
             return No("FreeSWITCH does not run with this release, and there is no former one")
         # As far as the steps were done at all.
@@ -592,6 +614,9 @@ class Linux(Door):
         self.new = ""
         self.home = releases.applied.resolve()
         """Folder of the release whose password the running FreeSWITCH takes."""
+        self.closing: Path | None = None
+        """File of the packet filter's rules by which FreeSWITCH has Kamailio's port, where it takes
+        that. It is empty where there is no packet filter."""
 
     def ask(self, command: str) -> str:
         """Return FreeSWITCH's answer, stripped. Raises :class:`No` where there is none."""
@@ -652,6 +677,26 @@ class Linux(Door):
             ):
                 subprocess.run(words, stdin=subprocess.DEVNULL, stdout=sys.stderr)
 
+    def make_room(self) -> None:
+        """Stop Kamailio, and let its phones in no more. After a power cut both are as before."""
+        if self.closing is None:
+            return
+        if not _does("systemctl", "stop", KAMAILIO_UNIT) or not self._filtered(self.closing):
+            raise No("Kamailio does not make room")
+
+    def give_back(self) -> None:
+        """Start Kamailio, and let its phones in again."""
+        if self.closing is None:
+            return
+        opened = self._filtered(Path(FIREWALL_RULES))
+        if not _does("systemctl", "start", KAMAILIO_UNIT) or not opened:
+            self.say("Kamailio does not come back")
+
+    def _filtered(self, rules: Path) -> bool:
+        """Tell whether the packet filter, where there is one, has these rules now."""
+        assert self.closing is not None
+        return not self.closing.stat().st_size or _does("nft", "-f", str(rules))
+
     def put(self) -> None:
         """Have FreeSWITCH read the new release from now on."""
         self.releases.point(self.releases.current, self.new)
@@ -665,6 +710,14 @@ class Linux(Door):
 
     def accept(self) -> None:
         """Write down that FreeSWITCH has accepted the new release."""
+        if self.closing is not None:
+            # First, so that no boot finds FreeSWITCH at a port that phones are let in to.
+            if rules := self.closing.read_bytes():
+                new = Path(f"{FIREWALL_RULES}.new")
+                new.write_bytes(rules)
+                new.chmod(0o644)
+                new.rename(FIREWALL_RULES)
+            _run("systemctl", "disable", "--quiet", KAMAILIO_UNIT)
         self.releases.point(self.releases.applied, self.new)
 
     def follow(self) -> None:
@@ -694,7 +747,7 @@ def apply(releases: Releases, given: Path) -> None:
 
     The folder holds ``files`` (new and changed ones), ``removed``, ``manifest`` (what sha256sum
     says of the whole release), ``actions`` and ``undo`` (one a line), ``policy``, ``modules`` and
-    ``profiles``.
+    ``profiles``; and ``closing``, the packet filter's rules, where Kamailio makes room.
     """
     releases.folder.mkdir(parents=True, exist_ok=True)
     _run("chgrp", "freeswitch", str(releases.folder))
@@ -703,6 +756,8 @@ def apply(releases: Releases, given: Path) -> None:
     _run("systemctl", "enable", "--quiet", UNIT)
     releases.lock()
     door = Linux(releases)
+    if (closing := given / "closing").exists():
+        door.closing = closing
     door.new = releases.prepare(given, door.old)
     _run("chown", "-R", "root:freeswitch", str(releases.folder / ".new"))
     releases.keep(door.new)

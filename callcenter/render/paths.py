@@ -281,7 +281,7 @@ it."""
 KAMAILIO_TLS: Final = f"{KAMAILIO}/tls.cfg"
 KAMAILIO_TLS_CERTIFICATE: Final = f"{KAMAILIO}/tls.pem"
 KAMAILIO_TLS_KEY: Final = f"{KAMAILIO}/tls.key"
-KAMAILIO_UNIT: Final = "kamailio.service"
+KAMAILIO_UNIT: Final = release.KAMAILIO_UNIT
 KAMAILIO_DROP_IN: Final = f"/etc/systemd/system/{KAMAILIO_UNIT}.d/callcenter.conf"
 KAMAILIO_LOCATION: Final = "/var/lib/kamailio/location.db"
 """Database of the addresses at which the phones last registered."""
@@ -290,7 +290,7 @@ KAMAILIO_CALLS: Final = "/var/lib/kamailio/calls.db"
 KAMAILIO_APPLIED: Final = "/run/kamailio/applied"
 """Digests of what the running Kamailio has read."""
 
-FIREWALL_RULES: Final = "/etc/callcenter/firewall.nft"
+FIREWALL_RULES: Final = release.FIREWALL_RULES
 FIREWALL_UNIT: Final = "callcenter-firewall.service"
 FIREWALL_TABLE: Final = "callcenter"
 

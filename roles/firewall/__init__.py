@@ -18,7 +18,7 @@ from roles.firewall import operations
 from roles.firewall.facts import Filter, FirewallState
 from roles.host import State
 
-__all__ = ["Filter", "FirewallState", "activate", "configure", "look", "operations"]
+__all__ = ["Filter", "FirewallState", "activate", "closing", "configure", "look", "operations"]
 
 Inside = tuple[Switch, Switch] | None
 """Pair of this host and the other one, where Kamailio and FreeSWITCH are on two."""
@@ -42,12 +42,18 @@ def configure(
     # FreeSWITCH listens to an edge until Kamailio is here again; phones are let in after that.
     still = inside is None and any('comment "sip of the edge"' in one for one in present.services)
     if site.firewall.enabled and not still:
-        outgoing = _outgoing(site, found, present, rtp, inside)
-        if rtp and inside is not None:
-            # FreeSWITCH is about to listen where Kamailio did, and phones are not for it.
-            outgoing = [rule for rule in outgoing if 'comment "sip ' not in rule]
+        outgoing = _still(site, found, present, rtp, inside)
         wanted = _rules(site, found, rtp, inside, outgoing)
         operations.rules(name="Packet filter", wanted=wanted, present=present)
+
+
+def closing(site: Site, found: State, present: Filter, inside: Inside) -> bytes:
+    """Return the rules of the moment in which FreeSWITCH takes the port of this host's Kamailio;
+    nothing where the Site switches the packet filter off."""
+    if not site.firewall.enabled:
+        return b""
+    still = _still(site, found, present, True, inside)
+    return _rules(site, found, True, inside, still)[paths.FIREWALL_RULES].content
 
 
 @deploy("Firewall: activate")
@@ -70,6 +76,15 @@ def _rules(
     return render.packet_filter.configuration(
         site, {this, *sshd}, rtp=rtp, outgoing=outgoing, inside=inside
     )
+
+
+def _still(site: Site, found: State, present: Filter, rtp: bool, inside: Inside) -> list[str]:
+    """List those of the outgoing rules that hold until the service has changed."""
+    outgoing = _outgoing(site, found, present, rtp, inside)
+    if rtp and inside is not None:
+        # FreeSWITCH listens where Kamailio did, and phones are not for it.
+        outgoing = [rule for rule in outgoing if 'comment "sip ' not in rule]
+    return outgoing
 
 
 def _outgoing(site: Site, found: State, present: Filter, rtp: bool, inside: Inside) -> list[str]:

@@ -151,15 +151,19 @@ def configure(site: Site, switch: Switch, found: State, edge: Switch | None = No
 
 
 @deploy("FreeSWITCH: activate")
-def activate(site: Site, switch: Switch, edge: Switch | None = None) -> None:
+def activate(
+    site: Site, switch: Switch, edge: Switch | None = None, closing: bytes | None = None
+) -> None:
     """Make the running FreeSWITCH accept what differs of the configuration. ``edge``: Kamailio's
-    host, where that is another one."""
+    host, where that is another one. ``closing``: the packet filter's rules of the moment in which
+    Kamailio of this host makes room, where it does."""
     operations.release(
         name="Configuration",
         wanted=render.freeswitch.configuration(site, switch, edge),
         profiles=render.freeswitch.profiles(site),
         modules=render.freeswitch.modules(site),
         maintenance=site.maintenance,
+        closing=closing,
     )
 
 

@@ -393,13 +393,19 @@ def _install_script(wanted: Sequence[str]) -> str:
 
 @operation()
 def release(
-    wanted: Tree, profiles: Sequence[str], modules: Sequence[str], maintenance: Maintenance
+    wanted: Tree,
+    profiles: Sequence[str],
+    modules: Sequence[str],
+    maintenance: Maintenance,
+    closing: bytes | None = None,
 ) -> Generator[StringCommand, None, None]:
     """Make the configuration that FreeSWITCH runs with that of ``wanted``, or leave all as it was.
 
     + wanted: the tree below FreeSWITCH's configuration folder
     + profiles, modules: what must be running afterwards for the change to count
     + maintenance: what may be done to calls where only a restart applies the change
+    + closing: the packet filter's rules by which FreeSWITCH takes the port of this host's Kamailio,
+      which stops in the moment in which FreeSWITCH comes; None where it does not
     """
     present = host.get_fact(ReleaseState)
     difference = wanted.against(present.digests)
@@ -421,6 +427,8 @@ def release(
         "policy": f"live_calls={maintenance.live_calls}\n"
         f"drain_seconds={maintenance.drain_seconds}\n",
     }
+    if closing is not None:
+        extra["closing"] = closing.decode()
     put = [*difference.added, *difference.changed]
     yield payload_command(
         wanted.archive(put, [File(name, text.encode()) for name, text in extra.items()])

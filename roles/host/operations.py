@@ -14,7 +14,7 @@ from pyinfra.api import FunctionCommand, operation
 from pyinfra.api.host import Host
 from pyinfra.api.state import State
 
-__all__ = ["leave", "passed", "refuse"]
+__all__ = ["leave", "passed", "refuse", "those_before"]
 
 
 def leave() -> NoReturn:
@@ -45,6 +45,13 @@ def passed() -> Generator[FunctionCommand, None, None]:
         yield FunctionCommand(_stop, (), {})
 
 
+@operation()
+def those_before() -> Generator[FunctionCommand, None, None]:
+    """Leave this host as it is, if one whose changes come first has failed by now."""
+    if any(_lost(current)):
+        yield FunctionCommand(_wait, (), {})
+
+
 def _refuse(state: State, host: Host) -> bool:
     return False
 
@@ -56,6 +63,12 @@ def _lost(state: State) -> tuple[list[str], list[str]]:
     absent = {host.name for host in state.failed_hosts if host not in state.activated_hosts}
     asked = state.should_raise_failed_hosts is not None
     return sorted(failed), [] if asked else sorted(absent)
+
+
+def _wait(state: State, host: Host) -> bool:
+    lost = ", ".join(name for names in _lost(state) for name in names)
+    logger.error(f"{host.print_prefix}Nothing was changed here, because {lost} is not ready")
+    return False
 
 
 def _stop(state: State, host: Host) -> bool:

@@ -20,6 +20,7 @@ from roles.kamailio import operations
 from roles.kamailio.facts import KamailioState
 
 __all__ = ["KamailioState", "activate", "configure", "install", "operations", "preflight", "retire"]
+__all__ += ["runs"]
 
 
 @deploy("Kamailio: preflight")
@@ -30,6 +31,11 @@ def preflight(site: Site, edges: Sequence[Switch], switches: Sequence[Switch]) -
         logger.error(f"{host.print_prefix}{line}")
     refuse(name="Edges can do it", problems=wrong)
     passed(name="For every host")
+
+
+def runs(found: State) -> bool:
+    """Tell whether Kamailio listens on the host."""
+    return any(one.process == "kamailio" for one in found.listeners)
 
 
 @deploy("Kamailio: install")
@@ -51,7 +57,7 @@ def configure(site: Site, edge: Switch, behind: Switch | None) -> None:
 
 @deploy("Kamailio: retire")
 def retire(found: State) -> None:
-    """Remove an edge from a host that shall have none; FreeSWITCH takes its port afterwards."""
+    """Remove an edge from a host that shall have none; FreeSWITCH has taken its port."""
     if found.edge:
         operations.absent(name="No edge", installed=found.packages)
         files.tree(

@@ -48,14 +48,20 @@ def address_of(operator: Operator, host: str) -> str:
 
 
 @pytest.fixture(scope="module")
-def operator(operator_of: Callable[..., Operator]) -> Operator:
-    """A switch that had its edge on its own host, and then on another one."""
+def leaving(operator_of: Callable[..., Operator]) -> Operator:
+    """A switch with its edge on its own host, described with one on another."""
     made = operator_of(SWITCH, EDGE)
     alone(made)
     made.succeed()
     made.describe(DESCRIBED, group=BOTH)
-    made.succeed()
     return made
+
+
+@pytest.fixture(scope="module")
+def operator(leaving: Operator) -> Operator:
+    """A switch that had its edge on its own host, and then on another one."""
+    leaving.succeed()
+    return leaving
 
 
 def alone(operator: Operator) -> None:
@@ -89,6 +95,51 @@ def owners(operator: Operator, host: str) -> set[tuple[str, str, str]]:
     """Return who listens at the port of SIP, over what, and at which address."""
     lines = operator.ssh(host, "ss -Hlntup 'sport = :5060'").splitlines()
     return {(words[0], words[4], words[6].split('"')[1]) for words in map(str.split, lines)}
+
+
+def own(operator: Operator) -> set[tuple[str, str, str]]:
+    """Return who listens on a switch with Kamailio on its own host."""
+    there = address_of(operator, SWITCH)
+    phones = {(way, f"{there}:5060", "kamailio") for way in ("udp", "tcp")}
+    return {*phones, ("udp", "127.0.0.1:5060", "freeswitch")}
+
+
+@pytest.mark.parametrize("why", ["no edge", "a call is up", "FreeSWITCH does not start"])
+def test_a_switch_that_cannot_move_keeps_its_phones(
+    leaving: Operator, exchange: Exchange, why: str
+) -> None:
+    """Whatever ends a deploy, Kamailio serves on until FreeSWITCH has its place."""
+    up = connected(leaving, SWITCH, exchange) if why == "a call is up" else None
+    host, broken, mended = {
+        "no edge": (EDGE, "systemctl mask -q kamailio", "systemctl unmask -q kamailio"),
+        "a call is up": (SWITCH, "true", "true"),
+        "FreeSWITCH does not start": (
+            SWITCH,
+            f"d=/etc/systemd/system/{paths.UNIT}.d; printf '[Service]\\nExecStartPre=+/bin/sh -c "
+            f'"! grep {address_of(leaving, EDGE)} '
+            "/etc/freeswitch/current/sip_profiles/internal.xml\"\\n' >$d/test.conf; "
+            "systemctl daemon-reload",
+            f"rm /etc/systemd/system/{paths.UNIT}.d/test.conf; systemctl daemon-reload",
+        ),
+    }[why]
+    assert leaving.ssh(host, broken) == ""
+    try:
+        run = leaving.deploy("-y")
+    finally:
+        assert leaving.ssh(host, mended) == ""
+    assert run.code != 0
+    said = {
+        "no edge": f"Nothing was changed here, because {EDGE} is not ready",
+        "a call is up": "1 calls are up",
+        "FreeSWITCH does not start": " is back",
+    }[why]
+    assert said in run.output, run.output
+    assert owners(leaving, SWITCH) == own(leaving)
+    if up is None:
+        up = connected(leaving, SWITCH, exchange)
+    still_talking(*up)
+    up[0].hangup()
+    up[1].wait_ended()
 
 
 def test_a_second_run_changes_nothing(operator: Operator) -> None:
@@ -403,12 +454,7 @@ def test_on_the_switchs_own_host_again(operator: Operator, exchange: Exchange) -
     """The switch takes its phones back, and hears them on loopback alone."""
     alone(operator)
     operator.succeed()
-    there = address_of(operator, SWITCH)
-    assert owners(operator, SWITCH) == {
-        ("udp", f"{there}:5060", "kamailio"),
-        ("tcp", f"{there}:5060", "kamailio"),
-        ("udp", "127.0.0.1:5060", "freeswitch"),
-    }
+    assert owners(operator, SWITCH) == own(operator)
     filtered = operator.ssh(SWITCH, f"nft list table inet {paths.FIREWALL_TABLE}")
     assert "sip of the edge" not in filtered
     assert address_of(operator, EDGE) not in filtered
