@@ -5,8 +5,9 @@ from __future__ import annotations
 
 import asyncio
 import random
+import re
 import uuid
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -21,6 +22,18 @@ from callcenter.client.ssh import Login, login
 from callcenter.render import paths
 from callcenter.render.outbound import sending
 from callcenter.render.services import caps
+from callcenter.render.services._carrier_legs import (
+    BARRED,
+    FULL,
+    CarrierLeg,
+    Limit,
+    an_hour,
+    at_a_time,
+    capped,
+    counting,
+    of_trunk,
+)
+from callcenter.render.services._hits import Hit
 from callcenter.render.services.faxes import JITTER_MS
 from callcenter.render.services.trunks import identity
 from callcenter.site import Fax, Route, Site, SiteError, Trunk
@@ -29,10 +42,6 @@ from callcenter.site.dialled import cleaned
 __all__ = ["Attempt", "Sent", "attempts", "command", "send"]
 
 
-OVER = "OUTGOING_CALL_BARRED"
-"""Cause that a fax over a limit of its own is refused with."""
-FULL = "NORMAL_CIRCUIT_CONGESTION"
-"""Cause that a trunk over a limit is passed over with."""
 COUNTED = "CHANNEL_DATA"
 """The event that follows the limits, with the variables of the call."""
 
@@ -53,27 +62,6 @@ class Sent:
     def __str__(self) -> str:
         by = f" by {self.mode}" if self.mode else ""
         return f"{self.sent} of {self.pages} pages sent{by}: {self.result}"
-
-
-@dataclass(frozen=True)
-class Limit:
-    """What a fax to the outside is counted by."""
-
-    name: str
-    """Name that the dialplan calls it by when it is hit."""
-    resource: str
-    """Resource that FreeSWITCH counts, and up to how many."""
-    cause: str
-    whose: str
-    """``fax NAME`` or ``trunk NAME``."""
-
-    @property
-    def counted(self) -> str:
-        """The channel variable that is there once it has counted."""
-        if self.name == "cap":
-            return "cap_free"
-        realm, resource, many = self.resource.split()
-        return f"limit_{'rate' if '/' in many else 'usage'}_{realm}_{resource}"
 
 
 @dataclass(frozen=True)
@@ -103,44 +91,32 @@ def attempts(site: Site, sender: Fax, number: str) -> list[Attempt]:
     if call.refused is not None:
         raise SiteError([f"{number} cannot be sent to: {call.refused}"])
     assert isinstance(call.by, Route)
-    limits = site.outbound_limits
-    # As in the dialplan of routes. FreeSWITCH counts before it sends anything.
-    own, whose = f"fax-{sender.name}", f"fax {sender.name}"
-    at_a_time = Limit("calls", f"calls {own} {limits.calls}", OVER, whose)
-    an_hour = Limit("hour", f"hour {own} {limits.calls_per_hour}/3600", OVER, whose)
+    own = f"fax-{sender.name}"
     out: list[Attempt] = []
-    asked = ""
+    asked = str(uuid.uuid4())
     for trunk in _by_weight(call.trunks, call.by.shares):
         ours = sender.caller_id or trunk.caller_id
         caller = trunk.shown(ours) if ours else "anonymous"
-        counted = [at_a_time, *_limits(trunk)]
+        # FreeSWITCH counts before it sends anything.
+        limits = [at_a_time(site, own, BARRED), *of_trunk(trunk, FULL, FULL)]
         if not out:
-            counted.insert(0, an_hour)
-        run = [f"limit hash {one.resource} !{one.cause}" for one in counted]
+            limits.insert(0, an_hour(site, own, BARRED))
         if call.caps:
-            asked = asked or str(uuid.uuid4())
-            route, now = call.by.name, _hours(site)
-            run += [
-                f"{caps.asked(own, call.number, route, asked, now)}",
-                "execute_extension caps-asked XML services",
-            ]
-            counted.append(Limit("cap", "", caps.OVER, whose))
+            limits.append(capped(own, call.number, call.by.name, asked, _hours(site)))
+        run = [one for limit in limits for one in limit.run]
         # It also runs for a call that has ended: its event tells what has counted.
         run.append(f"event Event-Name={COUNTED}")
-        variables = {
-            "trunk": trunk.name,
-            # Else the count ends when the call begins to be routed, after it was made.
-            "limit_ignore_transfer": "true",
-            **{f"execute_on_originate_{index}": f"'{one}'" for index, one in enumerate(run)},
-            "origination_caller_id_number": caller,
-            "origination_caller_id_name": caller,
-            "leg_progress_timeout": str(call.by.silence_seconds),
-        }
-        variables.update(identity(trunk))
-        if trunk.srtp:
-            variables["rtp_secure_media"] = "mandatory"
-        dial = f"sofia/gateway/{trunk.name}/{trunk.sent(call.number)}"
-        out.append(Attempt(dial, variables, call.by.failover, call.number, counted))
+        variables = [
+            *counting(run),
+            ("origination_caller_id_number", caller),
+            ("origination_caller_id_name", caller),
+            ("leg_progress_timeout", str(call.by.silence_seconds)),
+            *identity(trunk).items(),
+            *([("rtp_secure_media", "mandatory")] if trunk.srtp else []),
+        ]
+        leg = CarrierLeg(trunk, trunk.sent(call.number), variables)
+        named = {"trunk": trunk.name, **dict(leg.variables)}
+        out.append(Attempt(leg.address, named, call.by.failover, call.number, limits))
     return out
 
 
@@ -149,15 +125,6 @@ def _hours(site: Site) -> str:
     now = datetime.now(UTC)
     states = {one.name: one.why(now, site.timezone)[0] for one in caps.asked_hours(site)}
     return "/".join(["-", *(f"{n}:{'open' if s else 'closed'}" for n, s in states.items())])
-
-
-def _limits(trunk: Trunk) -> Iterator[Limit]:
-    whose = f"trunk {trunk.name}"
-    resource = f"trunk {trunk.name} {trunk.channels}"
-    yield Limit("trunk-calls", resource, FULL, whose)
-    if trunk.calls_per_hour is not None:
-        resource = f"trunk-hour {trunk.name} {trunk.calls_per_hour}/3600"
-        yield Limit("trunk-hour", resource, FULL, whose)
 
 
 def _by_weight(trunks: Sequence[Trunk], shares: Mapping[str, int]) -> list[Trunk]:
@@ -223,14 +190,15 @@ async def _tell(client: EventSocketClient, sender: Fax, attempt: Attempt, over: 
     """Do what the dialplan does when a limit is hit. Caps tell of themselves."""
     if over.cause == caps.OVER:
         return
-    by = f"of fax {sender.name} to" if over.cause == FULL else "to"
-    line = f"Outbound limit ({over.name}) of {over.whose} hit by a call {by} {attempt.number}"
-    await client.send(f"api log WARNING {line}")
-    trunk = f"Trunk: {over.whose.partition(' ')[2]}\n" if over.cause == FULL else ""
-    await client.send(
-        f"sendevent CUSTOM\nEvent-Subclass: callcenter::limit\nLimit: {over.name}\n{trunk}"
-        f"Fax: {sender.name}\nCalled: {attempt.number}"
-    )
+    hit = Hit(over.name, over.trunk, fax=sender.name, called=attempt.number)
+    await client.send(f"api log WARNING {hit.line}")
+    headers = "\n".join(f"{name}: {text}" for name, text in hit.headers.items())
+    await client.send(f"sendevent CUSTOM\n{headers}")
+
+
+def _quoted(value: str) -> str:
+    """Return a value as it stands among others: FreeSWITCH would end it at a comma or a space."""
+    return f"'{value}'" if re.search("[ ,]", value) else value
 
 
 async def _try(
@@ -243,7 +211,7 @@ async def _try(
         "fax_sending": identifier,
         "ignore_early_media": "true",
         # Other codecs bend the tones.
-        "absolute_codec_string": "'PCMU,PCMA'",
+        "absolute_codec_string": "PCMU,PCMA",
         "jitterbuffer_msec": str(JITTER_MS),
         # Who is called asks for T.38, as ITU-T T.38 has it.
         # T.38 cannot be encrypted.
@@ -253,7 +221,7 @@ async def _try(
         **({"fax_header": quote(sender.header, safe="")} if sender.header else {}),
         **attempt.variables,
     }
-    variables = ",".join(f"{name}={value}" for name, value in given.items())
+    variables = ",".join(f"{name}={_quoted(value)}" for name, value in given.items())
     document = f"{paths.FAXES}/.outgoing/{identifier}.tif"
     await client.send(
         f"bgapi originate {{{variables}}}{attempt.dial} &txfax({document})\nJob-UUID: {job}"
@@ -266,7 +234,7 @@ async def _try(
             said = event["_body"].strip()
             if event["Job-UUID"] == job and not said.startswith("+OK"):
                 why = said.removeprefix("-ERR ").strip()
-                why = OVER if why == caps.OVER else why
+                why = BARRED if why == caps.OVER else why
                 return Sent(0, pages, "", why, success=False), over
         elif event["Event-Name"] == COUNTED:
             if event["Unique-ID"] == call:

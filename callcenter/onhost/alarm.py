@@ -23,7 +23,7 @@ from dataclasses import asdict, dataclass, field
 from email.message import EmailMessage
 from pathlib import Path
 
-__all__ = ["LIMITS", "LOG", "Alarm", "Alarms", "letter", "main"]
+__all__ = ["LIMITS", "LOG", "Alarm", "Alarms", "helped", "hit", "letter", "main"]
 
 LOG = "limits.log"
 SETTLE_SECONDS = 5.0
@@ -48,16 +48,40 @@ LIMITS = {
 GUESSES = "guesses"
 """Name of what is told of addresses that guess, by a program of ours."""
 
+_BY = " by a call "
+
+
+def hit(limit: str, whose: str, call: str = "", side: str = "Outbound") -> str:
+    """Return the words by which the log tells that a limit was hit."""
+    return f"{side} limit ({limit}) of {whose} hit{_BY if call else ''}{call}"
+
+
+def helped(extension: str, number: str) -> str:
+    """Return the words by which the log tells of a call to an emergency number."""
+    return f"Emergency call of {extension} to {number}"
+
+
+def _reading(words: str, **parts: str) -> str:
+    """Return an expression of a line of the log that has these words, in which names of ``parts``
+    stand for expressions."""
+    found = re.escape(words)
+    for name, part in parts.items():
+        found = found.replace(name, part)
+    return rf"(?P<at>\d{{4}}-\d\d-\d\d \d\d:\d\d:\d\d)\.\d+ (?:\S+ )?\[WARNING\] \S+ {found}"
+
+
 _LINE = re.compile(
-    r"(?P<at>\d{4}-\d\d-\d\d \d\d:\d\d:\d\d)\.\d+ (?:\S+ )?\[WARNING\] \S+ "
-    rf"(?:Out|In)bound limit \((?P<limit>{'|'.join((*LIMITS, GUESSES))})\) of "
-    r"(?P<kind>(?:fax |trunk |cap )?)"
-    r"(?P<name>[a-z0-9-]{1,32}(?: of (?:account|extension|fax) [a-z0-9-]{1,32})?) "
-    r"hit(?: by a call (?P<call>.*))?"
+    _reading(
+        hit("LIMIT", "WHOSE", side="SIDE"),
+        SIDE="(?:Out|In)bound",
+        LIMIT=rf"(?P<limit>{'|'.join((*LIMITS, GUESSES))})",
+        WHOSE=r"(?P<kind>(?:fax |trunk |cap )?)"
+        r"(?P<name>[a-z0-9-]{1,32}(?: of (?:account|extension|fax) [a-z0-9-]{1,32})?)",
+    )
+    + f"(?:{_BY}(?P<call>.*))?"
 )
 _HELP = re.compile(
-    r"(?P<at>\d{4}-\d\d-\d\d \d\d:\d\d:\d\d)\.\d+ (?:\S+ )?\[WARNING\] \S+ "
-    r"Emergency call of (?P<name>\d{2,15}|) to (?P<call>\d{2,6})\Z"
+    _reading(helped("NAME", "CALL"), NAME=r"(?P<name>\d{2,15}|)", CALL=r"(?P<call>\d{2,6})") + r"\Z"
 )
 EMERGENCY = "emergency"
 _FOREIGN = re.compile(r"[^a-z0-9+ -]")
@@ -118,20 +142,20 @@ class Alarms:
         """Take on what FreeSWITCH has written since."""
         before = self._inode, self._offset
         for line in self._lines():
-            if (hit := _LINE.match(line)) is not None:
-                limit, whose = hit["limit"], f"{hit['kind'] or 'extension '}{hit['name']}"
-            elif (hit := _HELP.match(line)) is not None:
-                limit, whose = EMERGENCY, f"extension {hit['name'] or 'unknown'}"
+            if (found := _LINE.match(line)) is not None:
+                limit, whose = found["limit"], f"{found['kind'] or 'extension '}{found['name']}"
+            elif (found := _HELP.match(line)) is not None:
+                limit, whose = EMERGENCY, f"extension {found['name'] or 'unknown'}"
             else:
                 continue
             alarm = self._alarms.setdefault((limit, whose), Alarm(limit=limit, whose=whose))
             if alarm.hits == 0:
-                alarm.first, alarm.since = hit["at"], now
+                alarm.first, alarm.since = found["at"], now
             alarm.hits += 1
-            alarm.last = hit["at"]
-            if hit["call"]:
+            alarm.last = found["at"]
+            if found["call"]:
                 foreign = _NO_ADDRESS if limit == GUESSES else _FOREIGN
-                call = foreign.sub("?", hit["call"])[:80]
+                call = foreign.sub("?", found["call"])[:80]
                 others = [one for one in alarm.calls if one != call]
                 alarm.calls = [*others[1 - CALLS :], call]
         if (self._inode, self._offset) != before:

@@ -57,7 +57,7 @@ KNOWN = 7200
 """Seconds for which a login speaks for its address."""
 FIRST, LONGEST = 60, 86_400
 """Seconds of a ban; each is twice as long as the one before."""
-ON_ITS_WAY = 10
+STILL_COMING = 10
 """Seconds after a ban in which failures are those of guesses that had been sent before it."""
 REMEMBERED = 172_800
 """Seconds after which a ban that was over is forgotten."""
@@ -174,7 +174,7 @@ class Guessers:
         if found is None or self.spares(found[1]):
             return None
         source, _ = found
-        if 0 <= now - self._banned.get(source, -ON_ITS_WAY) < ON_ITS_WAY:
+        if 0 <= now - self._banned.get(source, -STILL_COMING) < STILL_COMING:
             return None
         count = self._counts.get(source)
         if count is None or not 0 <= now - count.since < WINDOW:
@@ -434,8 +434,14 @@ def _list(given: object) -> list[object]:
 def _ready() -> None:
     """Tell systemd that the work has begun."""
     if (path := os.environ.get("NOTIFY_SOCKET")) is not None:
-        with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as told:
-            told.sendto(b"READY=1", path.replace("@", "\0", 1) if path[0] == "@" else path)
+        with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as systemd:
+            systemd.sendto(b"READY=1", path.replace("@", "\0", 1) if path[0] == "@" else path)
+
+
+def reported(whose: str, address: str) -> str:
+    """Return a line for the unit that mails, as FreeSWITCH writes them: alarm.py reads it."""
+    at = time.strftime("%Y-%m-%d %H:%M:%S")
+    return f"{at}.000000 [WARNING] bans Inbound limit (guesses) of {whose} hit by a call {address}"
 
 
 class Watch:
@@ -491,19 +497,15 @@ class Watch:
             print(f"<3>{self._state} cannot be written: {wrong}", file=sys.stderr)
 
     def _tell(self, whose: str, failure: Failure) -> None:
-        """Write a line for the unit that mails, as FreeSWITCH writes them."""
+        """Write a line for the unit that mails."""
         print(f"<4>{whose} is guessed at from many addresses: {failure.address}", file=sys.stderr)
         if self._report is None:
             return
-        line = (
-            f"{time.strftime('%Y-%m-%d %H:%M:%S')}.000000 [WARNING] bans "
-            f"Inbound limit (guesses) of {whose} hit by a call {failure.address}\n"
-        )
         try:
             if self._report.exists() and self._report.stat().st_size > 1_000_000:
                 self._report.replace(f"{self._report}.1")
             with self._report.open("a") as opened:
-                opened.write(line)
+                opened.write(f"{reported(whose, failure.address)}\n")
         except OSError as wrong:
             print(f"<3>{self._report} cannot be written: {wrong}", file=sys.stderr)
 
@@ -583,9 +585,9 @@ _ITEM = re.compile(r"name: (?P<who>[A-Za-z0-9._*#+@:-]{2,110})\s+value: (?P<unti
 def _by_kamailio() -> dict[str, int]:
     """Return what Kamailio does not answer, an address or a user there, and for how many seconds
     more."""
-    told = _kamailio("htable.dump", "banned") or ""
+    answer = _kamailio("htable.dump", "banned") or ""
     now = int(time.time())
-    return {one["who"]: max(int(one["until"]) - now, 0) for one in _ITEM.finditer(told)}
+    return {one["who"]: max(int(one["until"]) - now, 0) for one in _ITEM.finditer(answer)}
 
 
 def shown() -> dict[str, int]:

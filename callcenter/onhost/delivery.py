@@ -20,7 +20,17 @@ from pathlib import Path
 from typing import Any, Protocol
 from urllib.parse import unquote
 
-__all__ = ["TABLE", "Database", "Files", "Record", "Unreachable", "deliver", "main", "record_of"]
+__all__ = [
+    "LEG",
+    "TABLE",
+    "Database",
+    "Files",
+    "Record",
+    "Unreachable",
+    "deliver",
+    "main",
+    "record_of",
+]
 
 BATCH = 500
 HALF_WRITTEN_SECONDS = 60
@@ -82,8 +92,9 @@ CREATE INDEX calls_ended ON calls (ended);
 COLUMN = "ALTER TABLE calls ADD COLUMN IF NOT EXISTS forwarded_by text"
 """A column that tables of an earlier release lack."""
 
-_TRUNK = re.compile(r"\{\^\^;trunk=([a-z0-9-]+);")
-"""Beginning of a call to a carrier in the dialplan."""
+LEG = "{^^;trunk="
+"""Beginning of a call to a carrier in the dialplan, before the trunk's name."""
+_TRUNK = re.compile(f"{re.escape(LEG)}([a-z0-9-]+);")
 _ASKED = re.compile(r"asked-([0-9]{2,15})-(\+?[0-9]{2,20})")
 """Destination in the dialplan of a number outside that rings among others: for whom, and where."""
 

@@ -26,7 +26,7 @@ __all__ = ["Arrived", "Faxes", "Kept", "No", "Settings", "letter", "main"]
 LEFT_SECONDS = 3600
 """Age of a fax whose call's end nobody saw: FreeSWITCH or the host went down."""
 MAILER_SECONDS = 600.0
-TOLD_BYTES = 4096
+MOST_BYTES = 4096
 """Size that what FreeSWITCH tells of a call never has."""
 WIDTH = re.compile(r"Image Width: (1728|2048|2432) ")
 """Line of tiffinfo about a page whose lines are as long as a fax's, by ITU-T T.4."""
@@ -86,7 +86,7 @@ class Arrived:
         return "complete" if self.result == "0" else "not complete"
 
     @classmethod
-    def told(cls, text: str, names: Mapping[str, Kept]) -> Arrived | None:
+    def parse(cls, text: str, names: Mapping[str, Kept]) -> Arrived | None:
         """Read what FreeSWITCH has written of a call; nothing of it is believed."""
         name, file, caller, result, t38 = [*text.split("\n"), *[""] * 5][:5]
         if name not in names or not re.fullmatch(r"[0-9a-fT-]+", file):
@@ -109,7 +109,7 @@ def _said(file: Path) -> str:
     """Read what the converter has written down. A document may have taken it over, so nothing of it
     is believed."""
     with file.open(encoding="ascii", errors="replace") as opened:
-        answer = opened.read(TOLD_BYTES).strip()
+        answer = opened.read(MOST_BYTES).strip()
     return answer if answer.isascii() and answer.isprintable() else ""
 
 
@@ -151,10 +151,10 @@ class Faxes:
             if not job.is_file():
                 continue
             with job.open(encoding="utf-8", errors="replace") as opened:
-                text = opened.read(TOLD_BYTES)
+                text = opened.read(MOST_BYTES)
             # First, or one that cannot be taken on would be tried again and again.
             job.unlink()
-            if (one := Arrived.told(text, self.settings.faxes)) is not None:
+            if (one := Arrived.parse(text, self.settings.faxes)) is not None:
                 self._try(one)
         for left in self._left():
             self._try(Arrived(left.parent.parent.name, left.stem, "unknown"))

@@ -159,8 +159,8 @@ def serve(path: str) -> None:
 def _ready() -> None:
     """Tell systemd that requests can come."""
     if (path := os.environ.get("NOTIFY_SOCKET")) is not None:
-        with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as told:
-            told.sendto(b"READY=1", path.replace("@", "\0", 1) if path[0] == "@" else path)
+        with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as systemd:
+            systemd.sendto(b"READY=1", path.replace("@", "\0", 1) if path[0] == "@" else path)
 
 
 def main(words: list[str]) -> int:

@@ -460,7 +460,7 @@ class Switch:
         self.ask(f"sched_api +{seconds + 10} {RESUME} fsctl resume inbound")
         self._paused = True
         self.ask("fsctl pause inbound")
-        begun = told = time.monotonic()
+        begun = due = time.monotonic()
         while live := self.calls():
             now = time.monotonic()
             if now - begun >= seconds:
@@ -468,9 +468,9 @@ class Switch:
                     f"{live} calls are still up after {seconds} s; nothing was changed "
                     "(maintenance.drain_seconds)"
                 )
-            if now >= told:
+            if now >= due:
                 self.door.say(f"waiting for {live} calls to end")
-                told = now + 30
+                due = now + 30
             time.sleep(1)
 
     def resume(self) -> None:
@@ -777,7 +777,7 @@ def apply(releases: Releases, given: Path) -> None:
     releases.prune()
 
 
-def announce(releases: Releases, address: str) -> None:
+def advertise(releases: Releases, address: str) -> None:
     """Have FreeSWITCH tell phones and carriers outside this public address, or raise :class:`No`.
 
     No call ends, as a rescan binds nothing anew.
@@ -796,7 +796,7 @@ def announce(releases: Releases, address: str) -> None:
     switch.awake()
     for file in sorted(releases.applied.glob("sip_profiles/*.xml")):
         if "$${public_address}" in file.read_text(encoding="utf-8"):
-            _announce(switch, releases, file.stem, address)
+            _advertise(switch, releases, file.stem, address)
     if "=>address" in _text(KAMAILIO_CONFIG):
         public(address)
         _run("kamcmd", "htable.reload", os.path.basename(KAMAILIO_ADVERTISED))
@@ -804,20 +804,20 @@ def announce(releases: Releases, address: str) -> None:
     Path(ADVERTISED).write_text(seen)
 
 
-def _announce(switch: Switch, releases: Releases, profile: str, address: str) -> None:
-    def told(name: str) -> str:
+def _advertise(switch: Switch, releases: Releases, profile: str, address: str) -> None:
+    def shown(name: str) -> str:
         answer = switch.ask(f"sofia status profile {profile}")
         found = re.search(rf"^{name}\s+(\S+)", answer, re.MULTILINE)
         return found[1] if found else ""
 
-    if (before := told("Ext-SIP-IP")) != address:
+    if (before := shown("Ext-SIP-IP")) != address:
         _say(f"{profile} announces {address} from now on (before: {before})")
         switch.perform("reloadxml")
         switch.perform(f"rescan {profile}")
-        if told("Ext-SIP-IP") != address:
+        if shown("Ext-SIP-IP") != address:
             raise No(f"{profile} does not announce {address}")
     # A carrier in the local network is told the other one.
-    right = (address, told("SIP-IP"))
+    right = (address, shown("SIP-IP"))
     for gateway in _gateways(releases.applied, profile):
         # A rescan leaves alone what is registered with a carrier, and what a carrier is told.
         lines = switch.ask(f"sofia status gateway {gateway}").splitlines()
@@ -881,7 +881,7 @@ def main(words: Sequence[str]) -> int:
             case ["apply", folder]:
                 apply(releases, Path(folder))
             case ["announce", address]:
-                announce(releases, address)
+                advertise(releases, address)
             case ["public"]:
                 public(None)
             case ["settle"]:

@@ -249,8 +249,8 @@ def main(words: list[str]) -> int:
         return 1
     with packets:
         code = ctypes.create_string_buffer(steps := program(ports), len(steps))
-        told = struct.pack("HL", len(steps) // 8, ctypes.addressof(code))
-        packets.setsockopt(socket.SOL_SOCKET, _ATTACH_FILTER, told)
+        given = struct.pack("HL", len(steps) // 8, ctypes.addressof(code))
+        packets.setsockopt(socket.SOL_SOCKET, _ATTACH_FILTER, given)
         with contextlib.suppress(PermissionError):
             # In a container of its own users, it has the usual buffer.
             packets.setsockopt(socket.SOL_SOCKET, _FORCE_BUFFER, 2**23)

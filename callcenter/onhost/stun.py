@@ -235,7 +235,8 @@ def main(arguments: Sequence[str]) -> int:
     parser.add_argument("address", help="the host's own, to ask from")
     parser.add_argument("--soon", action="store_true", help="give up after ten seconds")
     parser.add_argument("--keep", type=Path, metavar="FILE", help="default: print the answer")
-    parser.add_argument("--announce", metavar="TOOL", help="what is run with the last good answer")
+    what = "what is run with the last good answer"
+    parser.add_argument("--announce", dest="tool", metavar="TOOL", help=what)
     given = parser.parse_args(arguments)
     name = f"{given.server}:{given.port}"
     failed: Unknown | None = None
@@ -256,10 +257,10 @@ def main(arguments: Sequence[str]) -> int:
             was = f" (before: {before.address})" if before else ""
             print(f"{name}: the public address is {now}{was}", flush=True)
             _write(given.keep, known.text())
-    announced = 0
-    if given.announce is not None and known is not None:
-        announced = subprocess.run([given.announce, "announce", known.address]).returncode
-    return 1 if failed or announced else 0
+    code = 0
+    if given.tool is not None and known is not None:
+        code = subprocess.run([given.tool, "announce", known.address]).returncode
+    return 1 if failed or code else 0
 
 
 if __name__ == "__main__":

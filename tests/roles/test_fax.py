@@ -37,7 +37,7 @@ SENDING = """
         Fax("local", number=3101),
     ],
     trunks=[Trunk("far", host="OTHER", port=5080, channels=1, caller_id="+4930111",
-                  ping_seconds=None)],
+                  headers={"X-Account": "with a space"}, ping_seconds=None)],
     outbound=[Route("all", pattern=r"^0\\d{5,10}$", strip=1, prefix="+49", trunks=["far"])],
     outbound_limits=OutboundLimits(countries=["+49"]),
     media="""

@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from callcenter.onhost import bans
 from callcenter.onhost.alarm import (
     LIMITS,
     LOG,
@@ -19,6 +20,7 @@ from callcenter.onhost.alarm import (
     letter,
 )
 from callcenter.render import beside, freeswitch, paths, services
+from callcenter.render.services._hits import Hit
 from callcenter.render.where import needs_linux
 from callcenter.site import Extension, OutboundLimits, Route, Site, Smtp, Switch, Trunk
 
@@ -70,6 +72,36 @@ def test_each_emergency_call_is_told_at_once(tmp_path: Path) -> None:
     mail = letter(alarm, "cc1", "a@a.net", "b@a.net", "Europe/Berlin")
     assert mail["Subject"] == "Emergency call on cc1: extension unknown"
     assert mail.get_content().startswith("On cc1 extension unknown has called 911.\n")
+
+
+@pytest.mark.parametrize(
+    ("hit", "whose"),
+    [
+        (Hit("calls", extension="1000", called="+49301"), "calls extension 1000"),
+        (Hit("hour", fax="office", called="+49301"), "hour fax office"),
+        (Hit("trunk-hour", "a", extension="1000", called="+49301"), "trunk-hour trunk a"),
+        (Hit("trunk-calls", "a", fax="office", called="+49301"), "trunk-calls trunk a"),
+        (Hit("trunk-calls", "a"), "trunk-calls trunk a"),
+    ],
+)
+def test_a_hit_is_read_as_it_is_written(hit: Hit, whose: str, tmp_path: Path) -> None:
+    log(tmp_path, hit.line)
+    alarms = Alarms(tmp_path)
+    alarms.read(NOW)
+    assert told(alarms, NOW + SETTLE_SECONDS) == {whose: 1}
+
+
+def test_what_tells_of_guesses_is_read(tmp_path: Path) -> None:
+    """The two programs lie on a host apart from each other."""
+    (tmp_path / LOG).write_text(f"{bans.reported('1000', '203.0.113.7')}\n")
+    alarms = Alarms(tmp_path)
+    alarms.read(NOW)
+    [alarm] = alarms.due(NOW + SETTLE_SECONDS)
+    assert (alarm.limit, alarm.whose, alarm.calls) == (
+        "guesses",
+        "extension 1000",
+        ["203.0.113.7"],
+    )
 
 
 def test_each_limit_and_each_owner_has_its_own(tmp_path: Path) -> None:

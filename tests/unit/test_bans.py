@@ -14,10 +14,10 @@ from callcenter.onhost.bans import (
     LONGEST,
     OF_ONE,
     OF_SEVERAL,
-    ON_ITS_WAY,
     PATIENCE,
     REMEMBERED,
     SLOWLY,
+    STILL_COMING,
     WINDOW,
     Ban,
     Failure,
@@ -64,7 +64,7 @@ def test_each_ban_is_twice_as_long() -> None:
     for _ in range(14):
         [ban] = failures(guessers, OF_ONE, at=at)
         seconds.append(ban.seconds)
-        at += max(ban.seconds, ON_ITS_WAY)
+        at += max(ban.seconds, STILL_COMING)
     assert seconds[:4] == [60, 120, 240, 480]
     assert seconds[-1] == LONGEST
     [ban] = failures(guessers, OF_ONE, at=at + REMEMBERED + 1)

@@ -18,7 +18,7 @@ UUID = "0b9f-20260101T000000"
 
 
 def told(name: str = "office", file: str = UUID, *rest: str) -> Arrived | None:
-    return Arrived.told("\n".join([name, file, *rest]), KEPT)
+    return Arrived.parse("\n".join([name, file, *rest]), KEPT)
 
 
 def test_what_freeswitch_tells_is_read() -> None:

@@ -6,10 +6,14 @@ from __future__ import annotations
 from collections.abc import Iterator
 from decimal import Decimal
 
+from markupsafe import Markup
+
+from callcenter.onhost import alarm
 from callcenter.render import paths
 from callcenter.render._files import File
 from callcenter.render._templates import plain
 from callcenter.render.services._dialplan import config
+from callcenter.render.services._hits import SUBCLASS, Hit
 from callcenter.render.services.hours import rules
 from callcenter.site import Hours, Site
 
@@ -42,12 +46,21 @@ def files(site: Site) -> Iterator[File]:
         rates=[(rate.prefix, _units(Decimal(rate.minute))) for rate in rates],
         units=lambda money: _units(Decimal(money)),
         over=OVER,
+        # Of whom, if it counts for each: an extension, a fax or an account.
+        hit=alarm.hit("cap", "cap %s%s", "of %s to %s"),
+        subclass=SUBCLASS,
         database=paths.CAPS_DATABASE,
         script=SCRIPT,
     )
     yield File(_PATH, made, 0o640)
+    unknown = Hit("caps", extension="${acting}", called="${called_number}").line
     yield config(
-        "dialplan/services/caps.xml", site, hours=asked_hours(site), rules=rules, over=OVER
+        "dialplan/services/caps.xml",
+        site,
+        hours=asked_hours(site),
+        rules=rules,
+        over=OVER,
+        unknown=Markup(unknown),
     )
 
 

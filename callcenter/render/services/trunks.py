@@ -3,19 +3,33 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
 from cryptography import x509
 from cryptography.hazmat.primitives import serialization
+from markupsafe import Markup
 
+from callcenter.onhost import alarm
 from callcenter.render._actions import DISTRIBUTOR
 from callcenter.render._files import File
-from callcenter.render._templates import xml
+from callcenter.render._templates import xml, xml_escape
 from callcenter.render.services import caps
+from callcenter.render.services._carrier_legs import (
+    BARRED,
+    FULL,
+    CarrierLeg,
+    Variables,
+    at_a_time,
+    capped,
+    causes,
+    counting,
+    of_trunk,
+)
 from callcenter.render.services._dialplan import config, encrypted, records
-from callcenter.site import PASSTHROUGH_CODEC, Did, Route, Site, Trunk
+from callcenter.render.services._hits import Hit
+from callcenter.site import PASSTHROUGH_CODEC, Did, Emergency, Route, Site, Trunk
 from callcenter.site._outside import asks
 from callcenter.site.countries import dialling
 from callcenter.site.trunks import TONES, NumberFormat
@@ -84,35 +98,167 @@ def files(site: Site) -> Iterator[File]:
         yield File(f"{folder}/{trunk.name}.xml", made, 0o640)
         if trunk.transport == "tls":
             yield from _certificates(site, trunk)
-    routes = [
-        (route, [site.named("trunks", name) for name in route.trunks]) for route in site.outbound
-    ]
-    urgent = [(one, [site.named("trunks", name) for name in one.trunks]) for one in site.emergency]
-    used = {trunk.name: trunk for _, trunks in routes for trunk in trunks}
+
+    def named(names: Iterable[str]) -> list[Trunk]:
+        return [site.named("trunks", name) for name in names]
+
     if "mod_distributor" in modules(site):
         yield config("autoload_configs/distributor.conf.xml", site)
     yield config(
         "dialplan/services/outbound.xml",
         site,
-        routes=routes,
-        urgent=urgent,
-        late=late,
-        used=tuple(used.values()),
+        routes=[_tried(site, one, named(one.trunks)) for one in site.outbound],
+        urgent=[_for_help(site, one, named(one.trunks)) for one in site.emergency],
+        used=named(dict.fromkeys(name for one in site.outbound for name in one.trunks)),
         records=records(site),
         passthrough=PASSTHROUGH_CODEC,
         denied=_beginnings(site.outbound_limits.barred),
         countries=_beginnings(site.outbound_limits.countries),
-        identity=identity,
-        asks=asks(site),
-        sent=_sent,
-        shown_of=_shown_of,
         rewrites=_rewrites(site),
-        during=during,
         tones=TONES,
-        cap_over=caps.OVER,
+        over=causes(site),
+        full=FULL,
+        barred=BARRED,
+        came_in=Hit("trunk-calls", trunk="${trunk}"),
+        callers_hit=Hit("$1", extension=_ACTING, called=_CALLED),
+        trunk_hit=lambda trunk, limit: Hit(limit, trunk.name, _ACTING, called=_CALLED),
+        helped=lambda one: Markup(alarm.helped(_ACTING, one.number)),
         cap_hours=caps.asked_hours(site),
-        cap_asked=caps.asked,
     )
+
+
+_ACTING, _CALLED = "${acting}", "${called_number}"
+"""Expressions of the dialplan: the extension that calls, and the number that it calls."""
+
+
+@dataclass(frozen=True)
+class _Tried:
+    """A trunk of a route's, as the dialplan tries it."""
+
+    trunk: Trunk
+    leg: CarrierLeg
+    silence: Markup
+    """Variable that a trunk which is drawn by its weight is given, as ``;name=value``, or nothing:
+    nobody knows which is the last."""
+
+
+def _tried(
+    site: Site, route: Route, trunks: Sequence[Trunk]
+) -> tuple[Route, str, list[_Tried], list[_Tried]]:
+    """Return a route with the way of its voice, the trunks that are drawn by their weights, and
+    those that are tried in their order."""
+    mode = route.media or site.media.mode
+    drawn = [one for one in trunks if one.name in route.shares]
+    rest = [one for one in trunks if one.name not in route.shares]
+    seconds = str(route.silence_seconds)
+
+    def tried(trunk: Trunk, is_last: bool) -> _Tried:
+        said = Markup("" if is_last else f";{_SILENCE}={seconds}")
+        # Drawn by its weight it is told before.
+        silence = ("", Markup("${silence}")) if trunk in drawn else ("", said)
+        return _Tried(trunk, _by_route(site, route, trunk, mode, silence), said)
+
+    return (
+        route,
+        mode,
+        [tried(one, one is drawn[-1] and not rest) for one in drawn],
+        [tried(one, one is rest[-1]) for one in rest],
+    )
+
+
+_SILENCE = "leg_progress_timeout"
+"""Variable with the seconds after which a carrier that is silent is given up. 100 and 181 are no
+progress to FreeSWITCH, and carriers send no more for long: the last trunk has none."""
+
+
+def _by_route(
+    site: Site, route: Route, trunk: Trunk, mode: str, silence: tuple[str, str]
+) -> CarrierLeg:
+    """Return the leg of a call that follows a route. It counts, before anything is sent, since it
+    outlasts the caller's where the call is transferred."""
+    called, own, cause = Markup(_sent(trunk, route)), _own(trunk), causes(site)
+    limits = [
+        at_a_time(site, _ACTING, cause["calls"]),
+        *of_trunk(trunk, cause["trunk-calls"], cause["trunk-hour"]),
+    ]
+    if site.caps:
+        limits.append(capped(_ACTING, _CALLED, route.name, "${cap_attempt}", "${cap_hours}"))
+    run = [
+        "limit hash leg ${uuid} -1",
+        *(one for limit in limits for one in limit.run),
+        "execute_extension diverted XML services",
+        # Not run where a limit was hit.
+        "execute_extension counted XML services",
+    ]
+    host = f"[{trunk.host}]" if ":" in trunk.host else trunk.host
+    caller = own
+    if trunk.shows_callers:
+        other = _shown_of(trunk, "sent_on_caller")
+        caller = Markup(f"${{cond(${{sent_on_caller}}x == x ? {own} : {other})}}")
+    more = [
+        # What a call that the Site sends outside says of who has sent it on; see sent_outside.xml.
+        *([("diverted_to", called)] if trunk.forwarded_in == "history-info" else []),
+        ("diverted_why", Markup("${diverted_why}")),
+        ("diverted_at", host),
+        ("diverted_by", own),
+        *counting(run),
+        *([("", "${billed}")] if site.prepaid else []),
+        *([("", "${asked}")] if asks(site) else []),
+    ]
+    return CarrierLeg(trunk, called, _variables(site, trunk, mode, caller, [silence, *more]))
+
+
+def _for_help(
+    site: Site, one: Emergency, trunks: Sequence[Trunk]
+) -> tuple[Emergency, list[tuple[CarrierLeg, CarrierLeg]]]:
+    """Return an emergency number with its legs, each also by the gateway that nothing marks as
+    down."""
+    number, seconds = one.sent or one.number, str(one.silence_seconds)
+
+    def leg(trunk: Trunk, gateway: str) -> CarrierLeg:
+        silence = [] if trunk is trunks[-1] else [(_SILENCE, seconds)]
+        said = _variables(site, trunk, "default", _own(trunk), silence, urgent=True)
+        return CarrierLeg(trunk, number, said, gateway)
+
+    return one, [(leg(trunk, trunk.name), leg(trunk, late(trunk))) for trunk in trunks]
+
+
+def _variables(
+    site: Site, trunk: Trunk, mode: str, caller: Markup, more: Variables, *, urgent: bool = False
+) -> Variables:
+    """Return the variables of a leg of the dialplan's."""
+    return [
+        *([] if mode == "bypass" else [("media_mix_inbound_outbound_codecs", "true")]),
+        *more,
+        *_codecs(site, trunk, mode),
+        *identity(trunk).items(),
+        *during(trunk, urgent=urgent).items(),
+        ("origination_caller_id_number", caller),
+        ("origination_caller_id_name", caller),
+    ]
+
+
+def _codecs(site: Site, trunk: Trunk, mode: str) -> Iterator[tuple[str, str]]:
+    """Yield what the carrier is offered, and what of its tones is heard before the answer."""
+    codecs, spoken = trunk.codecs or site.media.codecs, trunk.spoken or site.media.spoken
+    if trunk.codecs and trunk.codecs == trunk.spoken:
+        yield "absolute_codec_string", trunk.offered
+    elif mode == "default" and PASSTHROUGH_CODEC in codecs:
+        choice = f"${{cond(${{passing}}x == truex ? {','.join(codecs)} : {','.join(spoken)})}}"
+        yield "absolute_codec_string", Markup(choice)
+    elif trunk.codecs:
+        yield "absolute_codec_string", ",".join(trunk.spoken)
+    if trunk.ringback:
+        yield "ignore_early_media", "true"
+    elif not trunk.early_media:
+        yield "ignore_early_media", "ring_ready"
+
+
+def _own(trunk: Trunk) -> Markup:
+    """Return the dialplan's words for a number of the caller's, as its carrier wants it."""
+    without = trunk.shown(trunk.caller_id) if trunk.caller_id else "anonymous"
+    own = _shown_of(trunk, "outside_number")
+    return Markup(f"${{cond(${{outside_number}}x == x ? {xml_escape(without)} : {own})}}")
 
 
 def _sent(trunk: Trunk, route: Route) -> str:
