@@ -223,6 +223,7 @@ TIERS: dict[str, Tier] = {
             "sbin/kamailio": "kamailio",
             # Of the authority in test_certificates.py.
             "bin/pebble": "pebble",
+            "sbin/knotd": "knot",
         },
         # Where it cannot be had, the tests that need it are skipped.
         prepare=". bin/_environment; examples_environment || true",

@@ -34,6 +34,7 @@ def configuration(
         return Tree([])
     # Phones' SIP comes to the other host.
     far = inside[1].bind_address if inside is not None and rtp else None
+    asked_here = site.acme is not None and site.acme.asks_at_host
     values = {
         "site": site,
         "paths": paths,
@@ -45,7 +46,7 @@ def configuration(
         "further": further(site),
         "matches": matches,
         "strangers": strangers(site),
-        "acme_port": ACME_PORT if site.acme is not None and far is None else None,
+        "acme_port": ACME_PORT if asked_here and far is None else None,
         "egress": egress(site, far) if rtp and site.firewall.egress else {},
         "listeners": () if far is not None else site.network.listeners,
         "inside": inside,

@@ -15,6 +15,8 @@ __all__ = [
     "ACME_AUTHORITIES",
     "ACME_CERTIFICATE",
     "ACME_CURRENT",
+    "ACME_HOOK",
+    "ACME_HOOK_SECRET",
     "ACME_KAMAILIO_KEY",
     "ACME_OURS",
     "ACME_STATE",
@@ -306,6 +308,9 @@ ACME_AUTHORITIES: Final = "/etc/callcenter/acme-authorities.pem"
 """Certificates by which the directory's server is known."""
 ACME_STATE: Final = f"{STATE}/acme"
 """Folder of accounts, and of what was asked for. It goes with the service."""
+ACME_HOOK: Final = "/usr/lib/callcenter/acme-hook"
+"""Program of the operator's that puts records into the DNS."""
+ACME_HOOK_SECRET: Final = "/etc/callcenter/acme-hook-secret"
 ACME_TOOL: Final = "/usr/lib/callcenter/acme"
 ACME_UNIT: Final = "/etc/systemd/system/callcenter-acme"
 """Path without .service and .timer."""

@@ -2,7 +2,7 @@
 
 from callcenter.site._model import SiteError
 from callcenter.site.applications import Application
-from callcenter.site.authorities import Acme, OwnAuthority
+from callcenter.site.authorities import Acme, DnsHook, OwnAuthority
 from callcenter.site.billing import Billing, Rate
 from callcenter.site.callers import CallerRule, Callers
 from callcenter.site.caps import Cap
@@ -86,6 +86,7 @@ __all__ = [
     "DeskPhone",
     "Destination",
     "Did",
+    "DnsHook",
     "Emergency",
     "EventSocket",
     "EventSocketTls",

@@ -125,18 +125,18 @@ Port = Annotated[int, Field(strict=True, ge=1024, le=65535)]
 
 
 _LABEL = r"[A-Za-z0-9](?:[A-Za-z0-9-]{0,61}[A-Za-z0-9])?"
-_DOMAIN = rf"{_LABEL}(?:\.{_LABEL})*"
+DOMAIN = rf"{_LABEL}(?:\.{_LABEL})*"
 
 
 def domain_name(text: str) -> str:
     """Return a DNS name in small letters, or refuse it."""
     text = text.lower()
-    if len(text) > 253 or not re.fullmatch(_DOMAIN, text):
+    if len(text) > 253 or not re.fullmatch(DOMAIN, text):
         raise ValueError("is no domain name; use one such as 'cc.example.net'")
     return text
 
 
-Domain = Annotated[str, AfterValidator(domain_name), grammar(_DOMAIN)]
+Domain = Annotated[str, AfterValidator(domain_name), grammar(DOMAIN)]
 """DNS name. It is the realm of every phone's digest, so changing it changes every a1-hash."""
 
 
@@ -150,7 +150,7 @@ def _email(text: str) -> str:
     return f"{local}@{domain_name(domain)}"
 
 
-Email = Annotated[str, AfterValidator(_email), grammar(f"{_LOCAL}@{_DOMAIN}")]
+Email = Annotated[str, AfterValidator(_email), grammar(f"{_LOCAL}@{DOMAIN}")]
 """E-mail address of plain signs: FreeSWITCH hands it to a shell."""
 
 _DIALLED = re.compile(r"[0-9*#]{2,15}")

@@ -20,15 +20,16 @@ from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 from pydantic import AfterValidator, BeforeValidator, Discriminator, Field, Tag, model_validator
 
 from callcenter.site._model import Problem, model
-from callcenter.site._types import Email
+from callcenter.site._types import DOMAIN, Email, Many, domain_name, grammar
 from callcenter.site.certificates import check_certificates
-from callcenter.site.secrets import Secret, Vault
+from callcenter.site.secrets import GivenSecret, Secret, Vault
 
 __all__ = [
     "ACME_PORT",
     "HOST",
     "ROOT",
     "Acme",
+    "DnsHook",
     "OwnAuthority",
     "PhoneCertificate",
     "ending",
@@ -56,11 +57,54 @@ def _directory(text: str) -> str:
     return text
 
 
+def _program(path: Path) -> Path:
+    path = path.expanduser().absolute()
+    try:
+        first = path.read_bytes().partition(b"\n")[0]
+    except OSError:
+        raise ValueError(f"{path} cannot be read; give a program of this machine") from None
+    if not first.startswith((b"#!/", b"\x7fELF")):
+        raise ValueError(f"{path} is no program; begin it with what runs it, such as #!/bin/sh")
+    if first.startswith(b"#!") and first.endswith(b"\r"):
+        raise ValueError(f"{path} has lines that end as Windows ends them; end them by LF alone")
+    return path
+
+
+@model
+class DnsHook:
+    """A program of yours by which a host puts records into your DNS. The host calls it as an
+    unprivileged user: with ``present``, the name and the text of a TXT record that an authority is
+    about to look for, and later with ``cleanup`` and the same two (docs/certificates.md)."""
+
+    file: Annotated[Path, AfterValidator(_program)]
+    """Program on the machine that deploys: a script that says by ``#!`` what runs it, or one that
+    is made for the hosts."""
+    _: KW_ONLY
+    secret: GivenSecret | None = None
+    """Secret that it needs, such as a key of your name server's. It reads it from the file that its
+    environment names as ``SECRET_FILE``. Default: none."""
+    max_seconds: Annotated[int, Field(strict=True, ge=1, le=1800)] = 120
+    """Seconds after which a call of it is ended, and has failed."""
+
+
+def _further(text: str) -> str:
+    return "*." * text.startswith("*.") + domain_name(text.removeprefix("*."))
+
+
+FurtherName = Annotated[str, AfterValidator(_further), grammar(rf"(?:\*\.)?{DOMAIN}")]
+"""DNS name, or all names one label below it."""
+
+
+def _wildcard(name: str) -> str:
+    """Return what stands for a name and those beside it."""
+    return f"*.{name.partition('.')[2]}"
+
+
 @model
 class Acme:
     """An authority that gives certificates over ACME (RFC 8555), such as Let's Encrypt. It asks for
-    the Site's domain at the host itself, by HTTP-01; the host asks for a new certificate in time
-    (docs/certificates.md)."""
+    the Site's domain at the host itself, by HTTP-01, or in the DNS, by DNS-01; the host asks for a
+    new certificate in time (docs/certificates.md)."""
 
     email: Email
     """Address of the account, which an authority writes to. A renewal that fails is mailed to it,
@@ -75,6 +119,11 @@ class Acme:
     ca_file: Path | None = None
     """Certificates (PEM, on this machine) by which an authority is known that is not among Debian's
     own: that of its directory's server, and its root. Phones have to know the root as well."""
+    dns: DnsHook | None = None
+    """Program by which the host answers in the DNS. Nobody has to reach the host for it, and
+    several may be behind the domain. Default: the authority asks at the host, by HTTP-01."""
+    names: Many[FurtherName] = ()
+    """Further names of the certificate. One such as ``"*.example.net"`` needs ``dns``."""
 
     @model_validator(mode="after")
     def _check(self) -> Self:
@@ -86,7 +135,28 @@ class Acme:
             )
         if self.ca_file is not None:
             check_certificates("ca_file", self.ca_file)
+        for index, name in enumerate(self.names):
+            if name in self.names[:index]:
+                raise Problem(f"names[{index}]", f"{name} is listed twice; list it once")
+            if name.startswith("*.") and self.dns is None:
+                raise Problem(
+                    f"names[{index}]",
+                    f"{name} is asked for in the DNS alone; give dns=DnsHook(…), or leave it out",
+                )
+            # Authorities refuse to give both.
+            if (above := _wildcard(name)) != name and above in self.names:
+                raise Problem(f"names[{index}]", f"{name} is one of {above}; leave one of both out")
         return self
+
+    @property
+    def asks_at_host(self) -> bool:
+        """True where the authority comes to the host, by HTTP-01."""
+        return self.dns is None
+
+    def asked(self, domain: str) -> tuple[str, ...]:
+        """Return the names that the certificate for a domain has: a wildcard stands for it."""
+        own = () if _wildcard(domain) in self.names else (domain,)
+        return tuple(dict.fromkeys((*own, *self.names)))
 
     @property
     def is_public(self) -> bool:
@@ -95,22 +165,27 @@ class Acme:
         return (urlsplit(self.directory).hostname or "").endswith(".letsencrypt.org")
 
     def refuses(self, domain: str) -> str | None:
-        """Return why it would give no certificate for a domain, or None."""
+        """Return why it would give no certificate for a domain and its further names, or None."""
         if not self.is_public:
             return None
-        try:
-            ipaddress.ip_address(domain)
-        except ValueError:
-            is_address = False
-        else:
-            is_address = True
-        ends = {domain.rpartition(".")[2], ".".join(domain.split(".")[-2:])}
-        if "." in domain and not is_address and not ends & _NOBODYS:
-            return None
-        return (
-            f"{domain} is no name of the public DNS, and Let's Encrypt gives certificates for no "
-            "other; use OwnAuthority(), or the directory of an authority of your own"
-        )
+        return next(filter(None, map(_refused, self.asked(domain))), None)
+
+
+def _refused(name: str) -> str | None:
+    domain = name.removeprefix("*.")
+    try:
+        ipaddress.ip_address(domain)
+    except ValueError:
+        is_address = False
+    else:
+        is_address = True
+    ends = {domain.rpartition(".")[2], ".".join(domain.split(".")[-2:])}
+    if "." in domain and not is_address and not ends & _NOBODYS:
+        return None
+    return (
+        f"{name} is no name of the public DNS, and Let's Encrypt gives certificates for no "
+        "other; use OwnAuthority(), or the directory of an authority of your own"
+    )
 
 
 @model

@@ -90,7 +90,7 @@ def listeners(site: Site, *, alone: bool = False, apart: bool = False) -> Iterat
     if apart and not alone:
         yield from _of_switch(site, apart=True)
         return
-    if site.acme is not None:
+    if site.acme is not None and site.acme.asks_at_host:
         # Who asks may come by any of the host's addresses, and from anywhere.
         tcp: tuple[tuple[Protocol, Sources], ...] = (("tcp", ANYWHERE),)
         yield Listener("network.tls.certificate", ACME_PORT, "acme", "everywhere", tcp)

@@ -75,12 +75,15 @@ def phones_authority(site: Site) -> bytes | None:
 def ending_soon(site: Site) -> list[str]:
     """List the certificates that phones will refuse soon, a line each."""
     path = "network.tls.certificate"
-    if site.acme is not None and site.acme.is_public and site.network.holds(site.network.sip_from):
+    acme = site.acme
+    is_asked = acme is not None and acme.asks_at_host and acme.is_public
+    if is_asked and site.network.holds(site.network.sip_from):
         return [
             f"Site.{path}: Let's Encrypt asks at port {ACME_PORT} of {site.domain} from the "
-            "internet, and network.sip_from names local networks alone; see that it gets there"
+            "internet, and network.sip_from names local networks alone; see that it gets there, "
+            "or give dns=DnsHook(…)"
         ]
-    if site.network.tls is None or site.acme is not None:
+    if site.network.tls is None or acme is not None:
         return []
     if (given := _file(site)) is None:
         if (made := ending(site.vault)) is None:

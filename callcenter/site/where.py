@@ -139,14 +139,14 @@ def one_ledger(site: Site, switches: int) -> list[str]:
 
 
 def one_asked(site: Site, hosts: int) -> list[str]:
-    """List why so many hosts cannot get a certificate by ACME, a line each: one of them is
-    asked, and another has asked for it."""
-    if site.acme is None or hosts < 2:
+    """List why so many hosts cannot get a certificate by HTTP-01, a line each: one of them
+    is asked, and another has asked for it."""
+    if site.acme is None or not site.acme.asks_at_host or hosts < 2:
         return []
     return site.placed(
         [
             f"Site.network.tls.certificate: HTTP-01 asks one of the {hosts} hosts behind "
-            f"{site.domain}, whichever that is; give a certificate as a file, or use one host"
+            f"{site.domain}, whichever that is; give dns=DnsHook(…), or use one host"
         ]
     )
 

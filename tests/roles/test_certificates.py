@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import http.client
 import json
 import os
@@ -12,7 +13,7 @@ import subprocess
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import pytest
@@ -26,26 +27,85 @@ from tests.roles.conftest import ROOT, SITE, Operator
 from tests.roles.support import hold_and_resume, phone_of, put_through, still_talking, verify
 from tests.roles.test_limits import MAIL_SERVER, SMTP, mail_server
 
+LACKING = [name for name in ("pebble", "knotd") if shutil.which(name) is None]
 pytestmark = pytest.mark.skipif(
-    shutil.which("pebble") is None, reason="pebble, an ACME server of Debian's, is not installed"
+    bool(LACKING), reason=f"{' and '.join(LACKING)} of Debian's not installed"
 )
 
-HOST = "certified1"
+HOST, BESIDE = "certified1", "certified2"
 DOMAIN = "roles.callcenter.test"
 DIRECTORY = "acme.callcenter.test"
 EMAIL = "phones@callcenter.test"
-ACME, MANAGEMENT, NAMES = 14000, 15000, 8053
+ACME, MANAGEMENT, NAMES = 14000, 15000, 53
+ZONE = "callcenter.test"
+WILDCARD, FURTHER = f"*.{ZONE}", f"one.phones.{ZONE}"
+"""Names of the certificate that is asked for in the DNS, of which the first stands for the
+domain."""
+DNS_KEY = base64.b64encode(bytes(range(32))).decode()
+EXAMPLE = ROOT / "examples/dns/nsupdate"
 PORT, WEB = 5061, 443
 UNIT = paths.ACME_UNIT.rpartition("/")[2]
 
 
 @dataclass(frozen=True)
-class Pebble:
-    """Let's Encrypt's own ACME server for tests, with a name server that knows one address."""
+class Knot:
+    """A name server of Debian's that knows where the domain is, and whose records whoever has its
+    key may change by RFC 2136."""
 
+    folder: Path
     address: str
     knows: str
-    """Address of every name."""
+    """Address of the domain."""
+
+    @contextmanager
+    def running(self) -> Iterator[None]:
+        """Serve the domain's zone."""
+        self.folder.mkdir()
+        zone = self.folder / "zone"
+        zone.write_text(
+            f"{ZONE}. 60 SOA ns.{ZONE}. root.{ZONE}. 1 60 60 60 60\n"
+            f"{ZONE}. 60 NS ns.{ZONE}.\n"
+            f"{DOMAIN}. 60 A {self.knows}\n"
+            f"ns.{ZONE}. 60 A {self.address}\n"
+        )
+        self._config.write_text(
+            f"server:\n  rundir: {self.folder}\n  listen: {self.address}@{NAMES}\n"
+            f"database:\n  storage: {self.folder}\n"
+            f"key:\n- id: callcenter\n  algorithm: hmac-sha256\n  secret: {DNS_KEY}\n"
+            "acl:\n- id: host\n  key: callcenter\n  action: update\n  update-type: TXT\n"
+            f"zone:\n- domain: {ZONE}\n  file: {zone}\n  acl: host\n"
+        )
+        with (self.folder / "knot.log").open("wb") as out:
+            process = subprocess.Popen(
+                ["knotd", "-c", str(self._config)], stdout=out, stderr=out, stdin=subprocess.DEVNULL
+            )
+            try:
+                eventually(self.records, lambda text: f"{DOMAIN}. 60 A" in text, "knot")
+                yield
+            finally:
+                process.kill()
+                process.wait()
+
+    @property
+    def _config(self) -> Path:
+        return self.folder / "knot.conf"
+
+    def records(self) -> str:
+        """Return what it has, as text."""
+        done = subprocess.run(
+            ["knotc", "-c", str(self._config), "zone-read", ZONE],
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        return done.stdout
+
+
+@dataclass(frozen=True)
+class Pebble:
+    """Let's Encrypt's own ACME server for tests."""
+
+    address: str
     authority: Authority
     """Authority of the server's own certificate."""
 
@@ -61,29 +121,25 @@ class Pebble:
         }
         shown = {"certificate": str(certificate), "privateKey": str(key)}
         config.write_text(json.dumps({"pebble": ports | shown}))
-        off = [f"-{name}=" for name in ("http01", "https01", "tlsalpn01", "management")]
-        names = f"{self.address}:{NAMES}"
-        known = [f"-defaultIPv4={self.knows}", "-defaultIPv6=", f"-dns01={names}", *off]
         # It would wait a while, and refuse some of what is asked, to try its clients.
-        hasty = {**os.environ, "PEBBLE_VA_NOSLEEP": "1", "PEBBLE_WFE_NONCEREJECT": "0"}
+        hasty = {"PEBBLE_VA_NOSLEEP": "1", "PEBBLE_WFE_NONCEREJECT": "0"}
+        # Nor would it look each time.
+        tries = {"PEBBLE_AUTHZREUSE": "0"}
         log = self.authority.folder / "pebble.log"
         with log.open("wb") as out:
-            processes = [
-                subprocess.Popen(
-                    command, stdout=out, stderr=out, stdin=subprocess.DEVNULL, env=hasty
-                )
-                for command in (
-                    ["pebble-challtestsrv", *known],
-                    ["pebble", "-config", str(config), "-dnsserver", names],
-                )
-            ]
+            process = subprocess.Popen(
+                ["pebble", "-config", str(config), "-dnsserver", f"{self.address}:{NAMES}"],
+                stdout=out,
+                stderr=out,
+                stdin=subprocess.DEVNULL,
+                env={**os.environ, **hasty, **tries},
+            )
             try:
                 eventually(self.is_up, bool, "pebble")
                 yield
             finally:
-                for process in processes:
-                    process.kill()
-                    process.wait()
+                process.kill()
+                process.wait()
 
     def is_up(self) -> bool:
         """Tell whether it serves both its ports."""
@@ -110,6 +166,7 @@ class Certified:
 
     operator: Operator
     pebble: Pebble
+    knot: Knot
     known: Path
     """File of the authorities that a phone knows."""
 
@@ -118,24 +175,51 @@ class Certified:
         """The switch's."""
         return next(one.address for one in self.operator.lab.hosts if one.name == HOST)
 
-    def describe(self, certificate: str) -> None:
+    def describe(self, certificate: str, more: str = "provisioning=Provisioning(), ") -> None:
         """Give the Site somebody who gives it a certificate."""
         tls = f"Network(tls=PhoneTls({certificate}), "
-        more = f"provisioning=Provisioning(), {SMTP} media="
+        more = f"{more}{SMTP} media="
         self.operator.describe(SITE.replace("Network(", tls).replace("media=", more))
 
-    def by_acme(self, email: str = EMAIL) -> None:
-        """Have it ask pebble."""
+    def acme(self, email: str = EMAIL, more: str = "") -> str:
+        """Return the words by which it asks pebble."""
         directory = f"https://{DIRECTORY}:{ACME}/dir"
-        self.describe(
-            f"Acme('{email}', directory='{directory}', terms_agreed=True, ca_file='{self.known}')"
-        )
+        known = f"terms_agreed=True, ca_file='{self.known}'"
+        return f"Acme('{email}', directory='{directory}', {known}, {more})"
 
-    def shown(self, port: int = PORT) -> x509.Certificate:
+    def by_acme(self, email: str = EMAIL) -> None:
+        """Have it ask pebble, which comes to it."""
+        self.describe(self.acme(email))
+
+    def by_dns(self, hook: Path, more: str = "") -> str:
+        """Return the words by which it asks pebble, which looks into the DNS. The hook may need
+        the name server's key."""
+        kept = json.loads(self.operator.secrets.read_text())
+        self.operator.secrets.write_text(json.dumps(kept | {"dns-key": DNS_KEY}))
+        hooked = f"dns=DnsHook('{hook}', secret=secret('dns-key'), {more})"
+        return self.acme(more=f"{hooked}, names=['{WILDCARD}', '{FURTHER}']")
+
+    def example(self, folder: Path) -> Path:
+        """Return the example of a hook, with all that it needs on the hosts."""
+        for host in self.operator.hosts:
+            self.operator.ssh(host, "apt-get -qq install --no-install-recommends bind9-dnsutils")
+        hook = folder / "nsupdate"
+        hook.write_text(EXAMPLE.read_text().replace("ns.example.net", self.pebble.address))
+        return hook
+
+    def is_near_its_end(self, folder: Path, name: str = DOMAIN) -> None:
+        """Give who asks a certificate that is due."""
+        near = Authority.make(folder).certificate(name, days=(-5, 1))
+        kept = name.replace("*", "_")
+        for kind, file in zip(("crt", "key"), near, strict=True):
+            name = f"$(echo {paths.ACME_STATE}/*)/certificates/{kept}.{kind}"
+            self.ssh(f"cat >{name} <<'END'\n{file.read_text()}END")
+
+    def shown(self, port: int = PORT, address: str | None = None) -> x509.Certificate:
         """Return the certificate that a phone is shown which knows the authorities, and checks the
-        name."""
+        name. ``address``: another host's."""
         asked = ssl.create_default_context(cafile=self.known)
-        plain = socket.create_connection((self.address, port), timeout=60)
+        plain = socket.create_connection((address or self.address, port), timeout=60)
         with asked.wrap_socket(plain, server_hostname=DOMAIN) as by:
             seen = by.getpeercert(binary_form=True)
         assert seen is not None
@@ -144,6 +228,13 @@ class Certified:
     def ssh(self, command: str) -> str:
         """Return what a command on the switch prints."""
         return self.operator.ssh(HOST, command)
+
+    def prepare(self) -> None:
+        """Let the hosts find their servers."""
+        gateway = self.operator.lab.gateway
+        known = f"echo {gateway} {DIRECTORY} {MAIL_SERVER} >>/etc/hosts"
+        for host in self.operator.hosts:
+            self.operator.ssh(host, f"{known}; echo nameserver {gateway} >/etc/resolv.conf")
 
     def pids(self) -> str:
         """Return the main processes of what reads the certificate."""
@@ -165,10 +256,11 @@ def certified(
     operator = operator_of(HOST)
     gateway = operator.lab.gateway
     address = next(one.address for one in operator.lab.hosts if one.name == HOST)
-    pebble = Pebble(gateway, address, Authority.make(folder / "server"))
-    made = Certified(operator, pebble, folder / "known.pem")
-    made.ssh(f"echo {gateway} {DIRECTORY} {MAIL_SERVER} >>/etc/hosts")
-    with pebble.running():
+    pebble = Pebble(gateway, Authority.make(folder / "server"))
+    knot = Knot(folder / "knot", gateway, address)
+    made = Certified(operator, pebble, knot, folder / "known.pem")
+    made.prepare()
+    with knot.running(), pebble.running():
         made.known.write_text(f"{pebble.authority.file.read_text()}\n{pebble.root()}")
         made.by_acme()
         operator.succeed()
@@ -208,14 +300,11 @@ def test_a_renewal_costs_no_call(certified: Certified, tmp_path: Path) -> None:
     """A certificate near its end is renewed by itself: a call by TLS goes on, and new connections
     see the new one. The next deploy finds nothing to do."""
     before, pids = certified.shown(), certified.pids()
-    near = Authority.make(tmp_path / "near").certificate(DOMAIN, days=(-5, 1))
     with Exchange(certified.operator.lab.gateway, ca_file=certified.known) as exchange:
         caller = phone_of(certified.operator, HOST, exchange, "1002", transport="tls")
         callee = phone_of(certified.operator, HOST, exchange, "1000")
         call, answered = put_through(caller, callee, "1000")
-        for kind, file in zip(("crt", "key"), near, strict=True):
-            name = f"$(echo {paths.ACME_STATE}/*)/certificates/{DOMAIN}.{kind}"
-            certified.ssh(f"cat >{name} <<'END'\n{file.read_text()}END")
+        certified.is_near_its_end(tmp_path / "near")
         said = certified.ssh(f"systemctl start {UNIT} || journalctl -u {UNIT} -o cat")
         assert said == "", said
         after = certified.shown()
@@ -255,6 +344,75 @@ def test_what_cannot_be_served_is_not_used(certified: Certified, tmp_path: Path)
     assert certified.ssh(f"systemctl start {UNIT}; systemctl is-failed {UNIT}") == "inactive\n"
 
 
+@pytest.fixture(scope="module")
+def hooked(certified: Certified, tmp_path_factory: pytest.TempPathFactory) -> Certified:
+    """The same switch, which has its certificate from then on by the example of a hook."""
+    hook = certified.example(tmp_path_factory.mktemp("hook"))
+    certified.describe(certified.by_dns(hook))
+    said = certified.operator.succeed("-y", "--diff", "-vvv").output
+    assert "update add" in said
+    assert DNS_KEY not in said
+    return certified
+
+
+def test_asked_for_in_the_dns(hooked: Certified, tmp_path: Path) -> None:
+    """Nobody comes to the host, and one name of the certificate is a wildcard. The name server's
+    key is in no log, and is for nobody else."""
+    before, pids = hooked.shown(), hooked.pids()
+    names = before.extensions.get_extension_for_class(x509.SubjectAlternativeName).value
+    assert set(names.get_values_for_type(x509.DNSName)) == {WILDCARD, FURTHER}
+    assert hooked.ssh(f"grep 'dport 80 ' {paths.FIREWALL_RULES}") == ""
+    assert hooked.operator.succeed().changes == 0
+    hooked.is_near_its_end(tmp_path / "near", WILDCARD)
+    said = hooked.ssh(f"systemctl start {UNIT} || journalctl -u {UNIT} -o cat")
+    assert said == "", said
+    after = hooked.shown()
+    assert after.serial_number != before.serial_number
+    assert after.issuer.rfc4514_string().startswith("CN=Pebble")
+    eventually(lambda: hooked.shown(WEB), lambda seen: seen == after, "the web server's")
+    assert hooked.pids() == pids
+    assert "_acme-challenge" not in hooked.knot.records()
+    assert DNS_KEY not in hooked.ssh("journalctl -o cat")
+    for file in (paths.ACME_HOOK, paths.ACME_HOOK_SECRET):
+        by = f"setpriv --reuid {users.WEB} --regid {users.WEB} --init-groups"
+        assert "Permission denied" in hooked.ssh(f"{by} cat {file}"), file
+        assert hooked.ssh(f"stat -c %U:%G {file}") == f"root:{users.ACME}\n"
+
+
+def test_a_hook_that_fails(hooked: Certified, tmp_path: Path) -> None:
+    """It is named with what it says, who is responsible is mailed, and what is served stays.
+    Without it, nothing of it is left, and the authority comes to the host again."""
+    hook = tmp_path / "wrong hook"
+    hook.write_text('#!/bin/sh\n[ "$1" = cleanup ] || . /etc/wrong\n')
+    hooked.describe(hooked.by_dns(hook, "max_seconds=1"))
+    hooked.operator.succeed()
+    before = hooked.shown()
+    hooked.is_near_its_end(tmp_path / "near", WILDCARD)
+    for program, words in (
+        (r"printf '\033[31mno such zone\377\n'; exit 3", "failed (present, status 3)"),
+        ("sleep 1000", "did not end within 1 s (present)"),
+        ("yes", "failed (present, status 153)"),
+    ):
+        hooked.ssh(f'echo "{program}" >/etc/wrong')
+        with mail_server(hooked.operator.lab, EMAIL) as mails:
+            asked = f"date +%s; systemctl start {UNIT} 2>/dev/null; systemctl is-failed {UNIT}"
+            since, state = hooked.ssh(asked).split()
+            assert state == "failed", program
+            mail = mails.get(timeout=PATIENCE)
+        assert mail["subject"] == f"{DOMAIN}: its certificate was not renewed"
+        said = hooked.ssh(f"journalctl -u {UNIT} -o cat --since=@{since}")
+        assert f"the DNS hook wrong hook {words}" in said, said
+        assert "\033" not in said
+        assert len(said) < 20000
+    assert hooked.shown() == before
+    hooked.by_acme()
+    hooked.operator.succeed()
+    assert hooked.shown() != before
+    assert "No such file" in hooked.ssh(f"ls {paths.ACME_HOOK}")
+    assert "No such file" in hooked.ssh(f"ls {paths.ACME_HOOK_SECRET}")
+    assert hooked.ssh(f"grep 'dport 80 ' {paths.FIREWALL_RULES}") != ""
+
+
 def test_nobody_answers(certified: Certified) -> None:
     """An authority that is away: the deploy fails with its reason, and what runs is as before."""
     before, pids = certified.shown(), certified.pids()
@@ -291,10 +449,30 @@ def test_an_authority_of_the_sites_own(certified: Certified) -> None:
     again = certified.operator.succeed()
     assert again.changes == 0, again.output
     left = (
-        f"ls -d {paths.ACME}* {paths.ACME_STATE} {paths.ACME_TOOL} {paths.ACME_OURS} "
+        f"ls -d {paths.ACME}* {paths.ACME_STATE} {paths.ACME_TOOL}* {paths.ACME_OURS} "
         f"{paths.ACME_UNIT}* {paths.ACME_USERS} /etc/systemd/system/*/{UNIT}* "
         "/etc/systemd/system/lego.service 2>/dev/null; "
         f"systemctl list-units --all --plain --no-legend '{UNIT}*'; getent passwd {users.ACME}; "
         f"grep -c acme {paths.FIREWALL_RULES}; dpkg -s lego 2>/dev/null | grep ^Status; true"
     )
     assert certified.ssh(left) == "0\n"
+
+
+def test_hosts_behind_one_name(
+    certified: Certified, operator_of: Callable[..., Operator], tmp_path: Path
+) -> None:
+    """Each gets a certificate of its own, at the same time, though one name has the records of
+    both."""
+    both = replace(certified, operator=operator_of(HOST, BESIDE))
+    both.operator.secrets.touch(0o600)
+    both.operator.secrets.write_text(certified.operator.secrets.read_text())
+    both.prepare()
+    both.known.write_text(f"{both.pebble.authority.file.read_text()}\n{both.pebble.root()}")
+    both.describe(both.by_dns(both.example(tmp_path)), more="")
+    both.operator.succeed()
+    digest = f"openssl x509 -noout -fingerprint -in {paths.ACME_CERTIFICATE}"
+    assert both.operator.ssh(HOST, digest) != both.operator.ssh(BESIDE, digest)
+    for one in both.operator.lab.hosts:
+        if one.name in (HOST, BESIDE):
+            both.shown(address=one.address)
+    assert "_acme-challenge" not in both.knot.records()

@@ -17,9 +17,11 @@ from cryptography.hazmat.primitives import serialization
 from callcenter.cli import main
 from callcenter.cli.rehearsal import masked, rehearsed
 from callcenter.render import acme, kamailio, packet_filter, paths, services, users, web
+from callcenter.render.hidden import HIDDEN
 from callcenter.site import (
     Acme,
     DeskPhone,
+    DnsHook,
     Extension,
     Firewall,
     Network,
@@ -33,6 +35,7 @@ from callcenter.site import (
     authorities,
     secret,
 )
+from callcenter.site.named_secrets import ungiven
 from callcenter.site.ports import reached
 from callcenter.site.served import certificate_of, phones_authority
 from callcenter.site.warnings import warnings
@@ -46,6 +49,9 @@ from tests.unit.test_roles_pure import GOOD
 DOMAIN = "cc.example.net"
 SWITCH = Switch("cc1", address="192.0.2.7")
 EMAIL = "phones@example.net"
+
+
+EXAMPLE = DnsHook(Path(__file__).parents[2] / "examples/dns/nsupdate", secret=secret("dns-key"))
 
 
 @pytest.fixture(autouse=True)
@@ -86,6 +92,17 @@ def by_acme(folder: Path, **more: Any) -> Site:
         ({"directory": "https:///directory"}, "Acme.directory: is no directory, which is"),
         ({"directory": "https://a:b@example.net/"}, "Acme.directory: holds a login or a space"),
         ({"ca_file": "/nowhere.pem"}, "Acme.ca_file: /nowhere.pem cannot be read"),
+        ({"names": ["*.a b.net"]}, "Acme.names[0]: is no domain name"),
+        ({"names": ["*.*.example.net"]}, "Acme.names[0]: is no domain name"),
+        (
+            {"names": ["*.example.net"]},
+            "Acme.names[0]: *.example.net is asked for in",
+        ),
+        ({"names": ["b.net", "B.net"]}, "Acme.names[1]: b.net is listed twice"),
+        (
+            {"names": ["*.b.net", "a.b.net"], "dns": EXAMPLE},
+            "Acme.names[1]: a.b.net is one of *.b.net; leave one of both out",
+        ),
     ],
 )
 def test_an_authority_that_cannot_be_asked_is_refused(fields: dict[str, Any], said: str) -> None:
@@ -107,6 +124,70 @@ def test_lets_encrypt_knows_public_names_alone(tmp_path: Path, domain: str) -> N
     assert described(tmp_path, own, domain=domain).acme is own
 
 
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        (None, "cannot be read; give a program of this machine"),
+        ("nsupdate\n", "is no program; begin it with what runs it"),
+        ("#!/bin/sh\r\ntrue\r\n", "has lines that end as Windows ends them"),
+    ],
+)
+def test_a_hook_is_a_program(tmp_path: Path, text: str | None, said: str) -> None:
+    if text is not None:
+        (tmp_path / "hook").write_bytes(text.encode())
+    with pytest.raises(SiteError) as refused:
+        DnsHook(tmp_path / "hook")
+    assert str(refused.value).startswith(f"DnsHook.file: {tmp_path}/hook {said}")
+
+
+def test_a_wildcard_stands_for_the_domain(tmp_path: Path) -> None:
+    """Authorities refuse both in one certificate. lego names its files by the first."""
+    by = Acme(EMAIL, terms_agreed=True, dns=EXAMPLE)
+    for names, asked, kept in (
+        ((), (DOMAIN,), DOMAIN),
+        (("*.example.net",), ("*.example.net",), "_.example.net"),
+        (("*.cc.example.net", DOMAIN), (DOMAIN, "*.cc.example.net"), DOMAIN),
+    ):
+        site = with_key(tmp_path, replace(by, names=names))
+        assert site.acme is not None
+        assert site.acme.asked(DOMAIN) == asked
+        tool = acme.configuration(site, mails=False)[paths.ACME_TOOL].text
+        assert f"$own/certificates/{kept}.crt\n" in tool
+        # Two records of one name are a minute apart, in case that somebody remembers the first.
+        pause = 60 if asked[1:] else 0
+        assert f"EXEC_SEQUENCE_INTERVAL={pause} " in tool
+    with pytest.raises(SiteError, match=r"\*\.example\.test is no name of"):
+        with_key(tmp_path, replace(by, names=("*.example.test",)))
+
+
+def with_key(folder: Path, certificate: Acme, **more: Any) -> Site:
+    """Return a Site whose hook has its secret."""
+    (folder / "secrets.json").touch(0o600)
+    (folder / "secrets.json").write_text(json.dumps({"dns-key": "Horse"}))
+    return described(folder, certificate, **more)
+
+
+def test_a_hook_is_for_who_asks(tmp_path: Path) -> None:
+    """No port is open for it, several hosts may have it, and nobody else may read its secret."""
+    by = Acme(EMAIL, terms_agreed=True, dns=EXAMPLE)
+    (said,) = ungiven(described(tmp_path, by))
+    assert said.startswith("Site.network.tls.certificate.dns.secret: ")
+    site = with_key(tmp_path, by)
+    assert one_asked(site, 2) == []
+    assert ("tcp", 80) not in reached(site, "203.0.113.9")
+    assert "dport 80" not in packet_filter.configuration(site, [22])[paths.FIREWALL_RULES].text
+    inside = Network(sip_from=["10.0.0.0/8"], tls=PhoneTls(by))
+    assert warnings(described(tmp_path, by, network=inside)) == []
+    tree = acme.configuration(site, mails=True)
+    hook, key = tree[paths.ACME_HOOK], tree[paths.ACME_HOOK_SECRET]
+    assert (hook.mode, hook.group, key.mode, key.group) == (0o750, users.ACME, 0o640, users.ACME)
+    assert [one.path for one in tree if b"Horse" in one.content] == [paths.ACME_HOOK_SECRET]
+    assert paths.ACME_HOOK_SECRET.endswith(tuple(HIDDEN))
+    assert "CAP_NET_BIND_SERVICE" not in tree[f"{paths.ACME_UNIT}.service"].text
+    # What was given before is of use, however it was asked for.
+    assert acme.wanted(site) == acme.wanted(by_acme(tmp_path))
+
+
 def test_a_key_belongs_to_a_file(tmp_path: Path) -> None:
     for given, key, said in (
         (OwnAuthority(), secret("phones-key"), "PhoneTls.key: is that of a certificate which is"),
@@ -122,6 +203,11 @@ def test_a_key_belongs_to_a_file(tmp_path: Path) -> None:
     [
         ("{source: acme, email: phones@example.net, terms_agreed: true}", None),
         ("{source: own-authority}", None),
+        (
+            "{source: acme, email: a@b.net, terms_agreed: true, names: ['*.example.net'], "
+            f"dns: {{file: {EXAMPLE.file}}}}}",
+            None,
+        ),
         ("{source: acme}", "network.tls.certificate.email: is missing; give it a value"),
         ("{email: a@b.net}", "network.tls.certificate.source: is not one of the choices; use one"),
         ("{source: own-authority, days: 9}", "network.tls.certificate.days: unknown key"),
@@ -224,6 +310,8 @@ def test_what_was_given_for_another_is_of_no_use(tmp_path: Path) -> None:
     wanted = acme.wanted(by_acme(tmp_path))
     other = "https://acme.example.org/directory"
     assert len({wanted, acme.wanted(by_acme(tmp_path, domain="b.example.net"))}) == 2
+    more = Acme(EMAIL, terms_agreed=True, names=("b.example.net",))
+    assert acme.wanted(described(tmp_path, more)) != wanted
     elsewhere = described(tmp_path, Acme(EMAIL, terms_agreed=True, directory=other))
     assert acme.wanted(elsewhere) != wanted
 

@@ -25,6 +25,7 @@ from callcenter.render.services import SERVICES
 from callcenter.site import (
     Acme,
     AptRepository,
+    DnsHook,
     EventSocket,
     Extension,
     Fax,
@@ -65,9 +66,19 @@ CERTIFIED = Site(
     network=Network(tls=PhoneTls(Acme("a@example.net", terms_agreed=True))),
     smtp=FAX.smtp,
 )
+EXAMPLE = Path(__file__).parents[2] / "examples/dns/nsupdate"
 KNOWN = Known("203.0.113.10", "stun.example.net 3478 10.0.0.5")
 STUN = Switch("cc1", address="10.0.0.5", stun="stun.example.net")
 CONFIGURATION = freeswitch.configuration(SITE, Switch("cc1", public_ip="203.0.113.10"))
+
+
+def hooked(folder: Path) -> Site:
+    """Return a Site whose certificate is asked for in the DNS, by a hook of an odd name."""
+    (hook := folder / "it's $(mine)").write_bytes(EXAMPLE.read_bytes())
+    dns = DnsHook(hook, secret=Secret(literal="Horse"))
+    by = Acme("a@example.net", terms_agreed=True, dns=dns, names=("*.cc.example.net",))
+    network = Network(tls=PhoneTls(by))
+    return Site("cc.example.net", extensions=(Extension("1000"),), network=network)
 
 
 class Bare:
@@ -217,6 +228,10 @@ SCRIPTS: dict[str, Callable[[Path], list[str]]] = {
         acme.configuration(CERTIFIED, mails=True)[paths.ACME_TOOL].text,
         *scripts_of(commands(certificates.obtained, "0123")),
         certificates.GONE,
+    ],
+    "a certificate by a hook": lambda folder: [
+        EXAMPLE.read_text(),
+        acme.configuration(hooked(folder), mails=True)[paths.ACME_TOOL].text,
     ],
     "the facts": lambda _: [
         HostState().command(),
