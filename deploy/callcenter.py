@@ -24,13 +24,13 @@ inside = (switch, others[0]) if others else None
 edge = edges[0] if edges and not is_edge else None
 behind = switches[0] if switches and is_edge else None
 
+if edges:
+    kamailio.preflight(site=site, edges=edges, switches=switches)
 if switch.is_windows:
-    there = windows.Found.on_host()
-    windows.preflight(site=site, switch=switch, found=there)
+    there = windows.Found.on_host(apart=edge is not None)
+    windows.preflight(site=site, switch=switch, found=there, edge=edge)
 else:
     found = host.get_fact(HostState)
-    if edges:
-        kamailio.preflight(site=site, edges=edges, switches=switches)
     if is_edge:
         preflight(site=site, switch=switch, found=found, service="kamailio")
     else:
@@ -60,8 +60,8 @@ if others:
 
 if switch.is_windows:
     windows.install(site=site, found=there)
-    windows.activate(site=site, switch=switch)
-    windows.configure(site=site, found=there)
+    windows.activate(site=site, switch=switch, edge=edge)
+    windows.configure(site=site, found=there, edge=edge)
 elif not is_edge:
     here = site.network.edge and edge is None
     freeswitch.install(site=site, found=found)

@@ -112,7 +112,7 @@ def configuration(site: Site, host: Host) -> Tree:
     if host.is_edge:
         return kamailio.configuration(site, host.switch, host.behind)
     if host.switch.is_windows:
-        return windows.configuration(site, host.switch)
+        return windows.configuration(site, host.switch, host.edge)
     return freeswitch.configuration(site, host.switch, host.edge)
 
 

@@ -30,13 +30,14 @@ _KNOWN = re.compile("|".join(map(re.escape, PATHS)))
 _ABSOLUTE = re.compile(r"(?<![\w/.<-])/(?:dev|etc|run|srv|usr|var)/[\w./-]*")
 
 
-def configuration(site: Site, switch: Switch) -> Tree:
-    """Render the tree below FreeSWITCH's ``conf``. A path that nobody has mapped is refused."""
+def configuration(site: Site, switch: Switch, edge: Switch | None = None) -> Tree:
+    """Render the tree below FreeSWITCH's ``conf``. A path that nobody has mapped is refused.
+    ``edge``: Kamailio's host before it, where it has one."""
     return Tree(
         file
         if file.path.startswith(("sounds/", f"{FOLDER}/"))
         else File(file.path, _mapped(file.text).encode(), file.mode)
-        for file in freeswitch.configuration(site, switch)
+        for file in freeswitch.configuration(site, switch, edge)
     )
 
 

@@ -62,11 +62,6 @@ def _of_site(site: Site) -> list[str]:
 
 
 def _of_switch(switch: Switch) -> list[str]:
-    if switch.is_windows:
-        return [
-            f"switches[{switch.name!r}]: is a Windows host, which is not held to hear its edge "
-            "alone yet; give a Debian host"
-        ]
     if switch.stun is not None:
         return [
             f"switches[{switch.name!r}].stun: is told to Kamailio on the switch's own host alone; "

@@ -130,9 +130,9 @@ class Network:
     """SIP by TLS for phones, on a port of its own. Default: none."""
     edge: Annotated[bool, Field(strict=True)] = True
     """Kamailio between all phones and FreeSWITCH: on each switch's own host (docs/way-in.md), or on
-    the edge that the inventory names (docs/edges.md). Windows switches have none, and need
-    ``False``. FreeSWITCH by itself faces no strangers: without it ``sip_from`` may name private
-    networks and those of ``local_networks`` alone."""
+    the edge that the inventory names (docs/edges.md). A Windows switch has none of its own, and
+    needs ``False`` without one before it. FreeSWITCH by itself faces no strangers: without it
+    ``sip_from`` may name private networks and those of ``local_networks`` alone."""
     trunk_port: Port = 5080
     """Port of SIP for carriers, where the Site has trunks. Only they may reach it."""
     http_port: Port = 8089

@@ -71,12 +71,14 @@ def needs_switch(site: Site) -> list[str]:
     return site.placed(out)
 
 
-def behind_edge(site: Site, switch: Switch) -> list[str]:
-    """List what a switch cannot have behind an edge of its own, a line each."""
-    if site.network.edge and switch.is_windows:
+def behind_edge(site: Site, switch: Switch, edge: Switch | None = None) -> list[str]:
+    """List what a switch cannot have behind an edge of its own, a line each. ``edge``: that of
+    another host."""
+    if site.network.edge and switch.is_windows and edge is None:
         return [
-            "Site.network.edge: is Kamailio's, which does not run on Windows; set it to False "
-            "in a site of the Windows hosts' own, whose phones are in local networks"
+            "Site.network.edge: is Kamailio's, which does not run on Windows; put a Linux host "
+            "into edges, or set it to False in a site of the Windows hosts' own, whose phones are "
+            "in local networks"
         ]
     return []
 

@@ -42,23 +42,26 @@ _FEATURES = ("ProductFeature", "ProductFeatureConf", "ProductFeatureSounds")
 """Features of the MSI, but not H264, which it would fetch over plain http while it installs."""
 
 
-def firewall_rules(site: Site) -> list[FirewallRule]:
-    """List rules for exactly the Site's ports and FreeSWITCH's program; none where it has none."""
+def firewall_rules(site: Site, edge: Switch | None = None) -> list[FirewallRule]:
+    """List rules for exactly the Site's ports and FreeSWITCH's program; none where it has none.
+    ``edge``: Kamailio's host before it, which alone speaks SIP with it."""
     if not site.firewall.enabled:
         return []
     remote = _remote(site.network.sip_from)
     first, last = site.network.rtp_ports
+    spoken = site.network.transports if edge is None else ("udp",)
+    heard = remote if edge is None else _remote([edge.bind_address])
     ports = [
         *(
-            (f"FreeSWITCH-SIP-{one.upper()}", one, str(site.network.sip_port))
-            for one in site.network.transports
+            (f"FreeSWITCH-SIP-{one.upper()}", one, str(site.network.sip_port), heard)
+            for one in spoken
         ),
-        ("FreeSWITCH-RTP-UDP", "udp", f"{first}-{last}"),
+        ("FreeSWITCH-RTP-UDP", "udp", f"{first}-{last}", remote),
     ]
     return [
         *(
-            FirewallRule(name, protocol, (port,), paths.PROGRAM, remote, GROUP)
-            for name, protocol, port in ports
+            FirewallRule(name, protocol, (port,), paths.PROGRAM, who, GROUP)
+            for name, protocol, port, who in ports
         ),
         *(
             FirewallRule(
@@ -123,17 +126,19 @@ def retention(site: Site) -> list[str]:
 
 @dataclass(frozen=True)
 class Found:
-    """The host as it was when the run began, in four commands."""
+    """The host as it was when the run began, in four commands, or five behind an edge."""
 
     look: Look
     installed: str | None
     """FreeSWITCH's version."""
     running: bool
     rules: dict[str, FirewallRule]
+    open_profiles: tuple[str, ...] = ()
+    """Profiles of Windows in which its firewall is off. Asked behind an edge alone."""
 
     @classmethod
-    def on_host(cls) -> Found:
-        """Ask the host."""
+    def on_host(cls, *, apart: bool) -> Found:
+        """Ask the host. ``apart``: Kamailio is before it, on another one."""
         look = host.get_fact(facts.WindowsHost)
         product = host.get_fact(facts.MsiPackages).get(paths.PRODUCT_CODE)
         service = host.get_fact(facts.Service, service=paths.SERVICE)
@@ -142,34 +147,38 @@ class Found:
             None if product is None else product.version,
             service is not None and service.running,
             host.get_fact(facts.FirewallRules, group=GROUP),
+            host.get_fact(facts.OpenProfiles) if apart else (),
         )
 
 
 @deploy("FreeSWITCH on Windows: preflight")
-def preflight(site: Site, switch: Switch, found: Found) -> None:
-    """Refuse the host by name and reason. Changes nothing."""
+def preflight(site: Site, switch: Switch, found: Found, edge: Switch | None = None) -> None:
+    """Refuse the host by name and reason. Changes nothing. ``edge``: Kamailio's host before it."""
     name_executed_files()
     wrong: list[str] = []
     # A host that could not even be looked at has its line already; every rule would add one.
     if not (found.look == Look() and host in current.failed_hosts):
-        wrong = problems(site, switch, found)
+        wrong = problems(site, switch, found, edge)
         if (
             not wrong
-            and operations.firewall_script(GROUP, firewall_rules(site), found.rules)
+            and operations.firewall_script(GROUP, firewall_rules(site, edge), found.rules)
             and not host.get_fact(facts.PowerShell)
         ):
-            wrong = [
-                "its powershell.exe does not work, and firewall rules need it; mend it, or set "
-                "firewall=Firewall(enabled=False) and open the Site's ports by other means"
-            ]
+            else_ = (
+                "mend it"
+                if edge is not None
+                else "mend it, or set firewall=Firewall(enabled=False) and open the Site's ports "
+                "by other means"
+            )
+            wrong = [f"its powershell.exe does not work, and firewall rules need it; {else_}"]
     for line in wrong:
         logger.error(f"{host.print_prefix}{line}")
     refuse(name="This host can carry the site", problems=wrong)
 
 
-def problems(site: Site, switch: Switch, found: Found) -> list[str]:
+def problems(site: Site, switch: Switch, found: Found, edge: Switch | None = None) -> list[str]:
     """List in one sentence each what is wrong with the host, or with the Site on it, and what would
-    be right."""
+    be right. ``edge``: Kamailio's host before it."""
     look, installed = found.look, found.installed
     right = (
         f"windows=Msi('FreeSWITCH-{site.packages.version}-Release-x64.msi'), or its https address "
@@ -177,8 +186,14 @@ def problems(site: Site, switch: Switch, found: Found) -> list[str]:
     )
     if site.windows is None:
         return [f"Site.windows: is missing, and this is a Windows host; give {right}"]
-    out = unsaid(site, windows=True) + ungiven(site) + needs_linux(site) + misleads(site, switch)
-    out += behind_edge(site, switch)
+    apart = edge is not None
+    out = unsaid(site, windows=True) + ungiven(site) + needs_linux(site, apart=apart)
+    out += misleads(site, switch) + behind_edge(site, switch, edge)
+    if found.open_profiles:
+        out.append(
+            f"its firewall is off for {', '.join(found.open_profiles)}, and behind an edge "
+            "FreeSWITCH asks nobody for a password; switch it on, blocking what no rule lets in"
+        )
     out += site.placed(other_family(site, switch) + out_of_reach(site, look.addresses))
     needed = installed is None or fields_of(installed) != fields_of(site.packages.version)
     file = site.windows.path
@@ -196,7 +211,7 @@ def problems(site: Site, switch: Switch, found: Found) -> list[str]:
         out.append(f"address {switch.bind_address} is on no interface; it has {has}")
     if switch.trunk_bind_address not in {switch.bind_address, *look.addresses}:
         out.append(f"trunk_address {switch.trunk_address} is on no interface; put it on one")
-    wanted = [one for one in listeners(site) if one.program == "freeswitch"]
+    wanted = [one for one in listeners(site, apart=apart) if one.program == "freeswitch"]
     for one in wanted if not found.running else ():
         everywhere = (one.address(switch), "0.0.0.0", "::")
         for protocol, bound, number in sorted(look.listeners):
@@ -238,11 +253,11 @@ def install(site: Site, found: Found) -> None:
 
 
 @deploy("FreeSWITCH on Windows: activate")
-def activate(site: Site, switch: Switch) -> None:
-    """Make FreeSWITCH run with what the Site describes."""
+def activate(site: Site, switch: Switch, edge: Switch | None = None) -> None:
+    """Make FreeSWITCH run with what the Site describes. ``edge``: Kamailio's host before it."""
     release(
         name="Configuration",
-        wanted=render.windows.configuration(site, switch),
+        wanted=render.windows.configuration(site, switch, edge),
         profiles=(render.freeswitch.PROFILE,),
         modules=render.freeswitch.modules(site),
         maintenance=site.maintenance,
@@ -250,9 +265,9 @@ def activate(site: Site, switch: Switch) -> None:
 
 
 @deploy("FreeSWITCH on Windows: configure")
-def configure(site: Site, found: Found) -> None:
+def configure(site: Site, found: Found, edge: Switch | None = None) -> None:
     """Set what Windows does for it: start and recovery, logs, and who may reach it. The firewall is
-    opened last: nobody reaches what is not configured yet."""
+    opened last: nobody reaches what is not configured yet. ``edge``: Kamailio's host before it."""
     operations.service(name="Service", service=paths.SERVICE)
     operations.scheduled_task(
         name="Retention of logs and recordings",
@@ -261,5 +276,8 @@ def configure(site: Site, found: Found) -> None:
         work=paths.STATE,
     )
     operations.firewall_rules(
-        name="Firewall rules", group=GROUP, wanted=firewall_rules(site), present=found.rules
+        name="Firewall rules",
+        group=GROUP,
+        wanted=firewall_rules(site, edge),
+        present=found.rules,
     )

@@ -140,6 +140,7 @@ def test_windows_has_no_edge() -> None:
     (said,) = behind_edge(site(network=Network()), windows)
     assert said.startswith("Site.network.edge: ")
     assert behind_edge(site(network=Network(edge=False)), windows) == []
+    assert behind_edge(site(network=Network()), windows, Switch("e", address="10.0.0.6")) == []
 
 
 def test_before_a_switch(tmp_path: Path) -> None:

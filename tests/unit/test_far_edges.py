@@ -198,7 +198,6 @@ PLAIN = Switch("edge1", address="10.0.0.20")
     [
         ([PLAIN, Switch("e2", address="10.0.0.21")], [INSIDE], {}, "edges: are 2 before a switch"),
         ([PLAIN], [INSIDE, Switch("cc2", address="10.0.0.12")], {}, "switches: are 2 behind an"),
-        ([PLAIN], [Switch("@winrm/cc1", address="10.0.0.11")], {}, "switches['@winrm/cc1']: is a"),
         (
             [PLAIN],
             [Switch("cc1", address="10.0.0.11", stun="stun.example.net")],

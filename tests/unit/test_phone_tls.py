@@ -153,6 +153,7 @@ def test_a_switch_without_kamailio_has_none(authority: Authority) -> None:
         good(authority, edge=False)
     windows = [line for line in needs_linux(good(authority)) if "network.tls" in line]
     assert len(windows) == 1
+    assert not [line for line in needs_linux(good(authority), apart=True) if "tls" in line]
 
 
 def test_an_end_that_is_near_is_told(authority: Authority) -> None:

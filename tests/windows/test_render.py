@@ -30,9 +30,29 @@ def site(tmp_path: Path) -> Site:
     )
 
 
-def test_the_trees_differ_in_nothing_but_paths(site: Site) -> None:
+EDGE = Switch("edge", address="10.0.0.20", public_ip="203.0.113.20")
+
+
+@pytest.fixture
+def behind(tmp_path: Path) -> Site:
+    """A site with an edge before it."""
+    return Site(
+        domain="windows.callcenter.test",
+        extensions=[*Extension.range(1000, 1004)],
+        network=Network(sip_from="anywhere"),
+        windows=Msi("nothing.msi"),
+        secret_file=tmp_path / "secrets.json",
+    )
+
+
+@pytest.mark.parametrize(("fixture", "edge"), [("site", None), ("behind", EDGE)])
+def test_the_trees_differ_in_nothing_but_paths(
+    request: pytest.FixtureRequest, fixture: str, edge: Switch | None
+) -> None:
+    site: Site = request.getfixturevalue(fixture)
     switch = Switch("host", address="10.0.0.5")
-    linux, ours = freeswitch.configuration(site, switch), windows.configuration(site, switch)
+    linux = freeswitch.configuration(site, switch, edge)
+    ours = windows.configuration(site, switch, edge)
     assert [file.path for file in linux] == [file.path for file in ours]
     for file in ours:
         text = file.text
@@ -56,6 +76,21 @@ def test_the_firewall_opens_exactly_the_sites_ports(site: Site) -> None:
     ]
     assert all(one.program.endswith("FreeSwitchConsole.exe") for one in rules)
     assert all(one.remote == ("10.0.0.0/8", "192.168.2.0/24") for one in rules)
+
+
+def test_behind_an_edge_the_firewall_lets_in_its_sip_alone(behind: Site) -> None:
+    rules = {one.name: one for one in role.firewall_rules(behind, EDGE)}
+    assert set(rules) == {"FreeSWITCH-SIP-UDP", "FreeSWITCH-RTP-UDP"}
+    assert rules["FreeSWITCH-SIP-UDP"].remote == ("10.0.0.20/32",)
+    assert rules["FreeSWITCH-RTP-UDP"].remote == ()
+
+
+def test_behind_an_edge_a_firewall_that_is_off_is_refused(behind: Site) -> None:
+    look = Look(addresses=frozenset({"10.0.0.5"}))
+    host = Switch("@winrm/a", address="10.0.0.5")
+    there = role.Found(look, None, running=False, rules={}, open_profiles=("PublicProfile",))
+    (line,) = [one for one in role.problems(behind, host, there, EDGE) if "firewall" in one]
+    assert line.startswith("its firewall is off for PublicProfile, and behind an edge FreeSWITCH")
 
 
 def test_many_networks_make_a_script_on_standard_input(tmp_path: Path) -> None:

@@ -4,7 +4,14 @@ from __future__ import annotations
 
 from pyinfra_windows import operations
 from pyinfra_windows.connectors import digests_in, sftp_path
-from pyinfra_windows.facts import FirewallRule, Look, WindowsHost, parse_rule, registry
+from pyinfra_windows.facts import (
+    FirewallRule,
+    Look,
+    OpenProfiles,
+    WindowsHost,
+    parse_rule,
+    registry,
+)
 
 
 def test_a_rule_of_the_registry_is_read() -> None:
@@ -22,6 +29,28 @@ def test_a_rule_of_the_registry_is_read() -> None:
         "FreeSWITCH",
     )
     assert parse_rule("r", text.replace("Allow", "Block")) is None
+    # One address stands there with its mask or without.
+    for one in ("10.0.0.20", "10.0.0.20/255.255.255.255"):
+        alone = parse_rule("r", text.replace("10.0.0.0/255.0.0.0", one))
+        assert alone is not None
+        assert alone.remote == ("10.0.0.20/32",)
+
+
+def test_a_firewall_that_is_off_is_told() -> None:
+    own = "HKEY_LOCAL_MACHINE\\SYSTEM\\CurrentControlSet\\FirewallPolicy\\"
+    policy = "HKEY_LOCAL_MACHINE\\SOFTWARE\\Policies\\Microsoft\\WindowsFirewall\\"
+    on, off = (f"    EnableFirewall    REG_DWORD    {value}" for value in ("0x1", "0x0"))
+    names = ("DomainProfile", "StandardProfile", "PublicProfile")
+    lines = [line for name in names for line in (own + name, on)]
+    fact = OpenProfiles()
+    assert fact.process(lines) == ()
+    assert fact.process([]) == names
+    assert fact.process(lines[:-1]) == ("PublicProfile",)
+    assert fact.process([*lines, policy + "PrivateProfile", off]) == ("StandardProfile",)
+    allows = "    DefaultInboundAction    REG_DWORD    0x0"
+    assert fact.process([*lines, policy + "DomainProfile", allows]) == ("DomainProfile",)
+    mended = [*lines[:-1], off, policy + "PublicProfile", on]
+    assert fact.process(mended) == ()
 
 
 def test_the_registry_is_read() -> None:

@@ -11,14 +11,16 @@ from tests.windows.support.machine import Machine
 __all__ = ["connected", "phone", "still_talking"]
 
 
-def phone(exchange: Exchange, machine: Machine, number: str, port: int = 5060) -> Phone:
-    """Return a phone of an extension, registered."""
+def phone(
+    exchange: Exchange, machine: Machine, number: str, port: int = 5060, server: str | None = None
+) -> Phone:
+    """Return a phone of an extension, registered at the host or at another address."""
     password = json.loads(machine.secrets.read_text())[f"extension/{number}"]
     made = exchange.phone(
         number,
         password,
         domain="windows.callcenter.test",
-        server=machine.address,
+        server=server or machine.address,
         port=port,
         codecs=("PCMU",),
     )

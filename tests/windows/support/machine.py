@@ -49,6 +49,8 @@ class Machine:
     real = False
     others: tuple[str, ...] = ()
     """Hosts beside it, as they stand in an inventory."""
+    edges: tuple[str, ...] = ()
+    """Hosts of edges before it, as they stand there."""
 
     address = "10.77.0.9"
     """Address that SIP binds to."""
@@ -159,8 +161,11 @@ class Machine:
         """Return an inventory of this host and those beside it."""
         data = self.data | {"address": self.address} | changes
         switches = ", ".join([f"({self.name!r}, {data!r})", *self.others])
+        text = f"from callcenter.site import hosts\nswitches = hosts({switches})\n"
+        if self.edges:
+            text += f"edges = hosts({', '.join(self.edges)}, group='edges')\n"
         made = self.folder / "site"
-        made.write_text(f"from callcenter.site import hosts\nswitches = hosts({switches})\n")
+        made.write_text(text)
         return made
 
     def _pyinfra(self, deploy: Path, options: tuple[str, ...], changes: dict[str, Any]) -> Run:

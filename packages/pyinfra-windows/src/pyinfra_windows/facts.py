@@ -13,8 +13,9 @@ from pyinfra.api import FactBase
 from pyinfra_windows.connectors import DIGESTS, digests_in
 from pyinfra_windows.powershell import cmd_quote, path, question
 
-__all__ = ["FirewallRule", "FirewallRules", "Look", "MsiPackages", "PowerShell", "Product"]
-__all__ += ["Service", "ServiceState", "Task", "Texts", "TreeDigests", "WindowsHost", "Word"]
+__all__ = ["FirewallRule", "FirewallRules", "Look", "MsiPackages", "OpenProfiles", "PowerShell"]
+__all__ += ["Product", "Service", "ServiceState", "Task", "Texts", "TreeDigests", "WindowsHost"]
+__all__ += ["Word"]
 
 _UNINSTALL = "SOFTWARE{}\\Microsoft\\Windows\\CurrentVersion\\Uninstall"
 _UNINSTALL_KEYS = (
@@ -319,11 +320,14 @@ def parse_rule(name: str, text: str) -> FirewallRule | None:
 
 
 def _cidr(text: str) -> str:
-    """Return a mask by its length, as networks are given; the registry writes it out."""
+    """Return a mask by its length, as networks are given; the registry writes it out, or leaves out
+    that of one address."""
     address, slash, mask = text.partition("/")
     if slash and "." in mask:
         bits = sum(int(part).bit_count() for part in mask.split("."))
         return f"{address}/{bits}"
+    if not slash and "-" not in text and ("." in text or ":" in text):
+        return f"{text}/{128 if ':' in text else 32}"
     return text
 
 
@@ -350,3 +354,39 @@ class FirewallRules(FactBase[dict[str, FirewallRule]]):
                 if rule is not None and rule.group == self.group:
                     found[name] = rule
         return found
+
+
+class OpenProfiles(FactBase[tuple[str, ...]]):
+    """The network profiles, by the registry's names, in which Windows' firewall is off, or lets in
+    what no rule names."""
+
+    def command(self) -> str:
+        keys = [f"{root}\\{profile}" for root in _FIREWALL for profile in _PROFILES]
+        return "".join(f'reg query "{key}" 2>nul& ' for key in keys) + "exit 0"
+
+    @staticmethod
+    def default() -> tuple[str, ...]:
+        return _PROFILES[:3]
+
+    def process(self, output: list[str]) -> tuple[str, ...]:
+        told: dict[str, dict[str, str]] = {}
+        # What a domain's policy says comes second, and counts.
+        for key, values in registry(output).items():
+            name = key.rpartition("\\")[2]
+            told.setdefault("StandardProfile" if name == "PrivateProfile" else name, {}).update(
+                values
+            )
+        return tuple(
+            one
+            for one in _PROFILES[:3]
+            if told.get(one, {}).get("EnableFirewall") != "0x1"
+            or told[one].get("DefaultInboundAction") == "0x0"
+        )
+
+
+_FIREWALL = (
+    r"HKLM\SYSTEM\CurrentControlSet\Services\SharedAccess\Parameters\FirewallPolicy",
+    r"HKLM\SOFTWARE\Policies\Microsoft\WindowsFirewall",
+)
+_PROFILES = ("DomainProfile", "StandardProfile", "PublicProfile", "PrivateProfile")
+"""Names of the profiles; a policy may call the second by the last."""
