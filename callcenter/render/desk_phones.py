@@ -155,6 +155,10 @@ class Known:
         """True where the phone is to trust another authority."""
         return phones_authority(self.site) is not None
 
+    def by_srtp(self, **values: object) -> object:
+        """Return the value for what the Site says of SRTP."""
+        return values[self.site.network.srtp]
+
     def codecs(self, names: Mapping[str, str]) -> list[str]:
         """Return the Site's codecs that the make has, in their order, by its own names."""
         return [names[codec] for codec in self.site.media.codecs if codec in names]
@@ -190,8 +194,7 @@ def _yealink(known: Known) -> Iterator[Served]:
         # 2: TLS.
         "account.1.sip_server.1.transport_type": 2,
         "account.1.sip_server.1.expires": EXPIRES,
-        # 0: off; 2: compulsory.
-        "account.1.srtp_encryption": 2 if known.site.network.srtp else 0,
+        "account.1.srtp_encryption": known.by_srtp(required=2, offered=1, off=0),
         # Whoever the phone speaks TLS with is one that it trusts, by its name.
         "static.security.trust_certificates": 1,
         "static.security.cn_validation": 1,
@@ -260,7 +263,9 @@ def _grandstream(known: Known) -> Iterator[Served]:
         "account.1.sip.uriSchemeWhenUsingTls": "sip",
         "account.1.sip.validate.domainCertificates": "Yes",
         "account.1.sip.validate.certificationChain": "Yes",
-        "account.1.audio.srtpMode": "EnabledAndForced" if known.site.network.srtp else "Disabled",
+        "account.1.audio.srtpMode": known.by_srtp(
+            required="EnabledAndForced", offered="EnabledButNotForced", off="Disabled"
+        ),
         "trustedCACertificates.load": "All Certificates",
         "dateTime.timezone": "customize",
         "dateTime.timezone.custom": known.zone.rule,
@@ -291,7 +296,7 @@ def _poly(known: Known) -> Iterator[Served]:
     (https://azmanual.top/manuals/189944/polycom-soundpoint-sip-220.html?page=165). Codecs, lamps,
     languages and certificates: FusionPBX's polycom/5.x and 6.x.
     """
-    srtp = int(known.site.network.srtp)
+    srtp = known.by_srtp(required=1, offered=1, off=0)
     names = {"OPUS": "Opus", "G722": "G722", "PCMU": "G711_Mu", "PCMA": "G711_A", "G729": "G729_AB"}
     chosen = known.codecs(names)
     values: dict[str, object] = {
@@ -306,7 +311,7 @@ def _poly(known: Known) -> Iterator[Served]:
         "reg.1.server.1.expires": EXPIRES,
         "sec.srtp.enable": srtp,
         "sec.srtp.offer": srtp,
-        "sec.srtp.require": srtp,
+        "sec.srtp.require": known.by_srtp(required=1, offered=0, off=0),
         "sec.TLS.SIP.strictCertCommonNameValidation": 1,
         "lcl.ml.lang": {"en": "English_United_Kingdom", "zh": "Chinese_China"}[known.site.language],
         "tcpIpApp.sntp.gmtOffset.overrideDHCP": 1,
@@ -382,8 +387,8 @@ def _settings(known: Known, login: Mapping[str, str]) -> Served:
         "user_host": known.site.domain,
         **login,
         "user_outbound": f"{known.site.domain}:{known.port};transport=tls",
-        "user_srtp": "on" if known.site.network.srtp else "off",
-        "user_savp": "mandatory" if known.site.network.srtp else "off",
+        "user_srtp": known.by_srtp(required="on", offered="on", off="off"),
+        "user_savp": known.by_srtp(required="mandatory", offered="optional", off="off"),
         "codec_priority_list": ",".join([*known.codecs(names), "telephone-event"]),
     }
     # How it names Chinese is not known.
@@ -433,7 +438,9 @@ def _cisco(known: Known) -> Iterator[Served]:
         "Register_Expires_1_": EXPIRES,
         "SIP_Transport_1_": "TLS",
         "TLS_Name_Validate_1_": "Yes",
-        "Secure_Call_Option_1_": "Required" if known.site.network.srtp else "Optional",
+        "Secure_Call_Option_1_": known.by_srtp(
+            required="Required", offered="Optional", off="Optional"
+        ),
     }
     for place, name in zip(
         ("", "Second_", "Third_"), [*chosen, *["Unspecified"] * 2], strict=False

@@ -12,8 +12,6 @@ from callcenter.render import paths, phrases, sounds
 from callcenter.render._files import File, Tree
 from callcenter.render._templates import plain, xml
 from callcenter.render.services import (
-    BROWSER,
-    PHONE_SRTP,
     SERVICES,
     action,
     callers,
@@ -25,6 +23,7 @@ from callcenter.render.services import (
     pin_hash,
     records,
     trunks,
+    voices,
 )
 from callcenter.site import CODECS, Extension, Say, Site, Switch, dialled
 from callcenter.site._outside import is_outside
@@ -129,8 +128,7 @@ def _files(site: Site, switch: Switch, edge: Switch) -> Iterator[File]:
         "leads_on": leads_on(site),
         "records": records(site),
         "stun_answer": paths.STUN_ANSWER,
-        "srtp": PHONE_SRTP,
-        "browser": {name: BROWSER[name] for name in BROWSER if name != "media_webrtc"},
+        "voices": voices(site),
         "legs": legs,
         "alarm_log": paths.ALARM_LOG,
     }

@@ -103,8 +103,8 @@ def _linphone(site: Site, extension: Extension) -> Mapping[str, Mapping[str, obj
     sections: dict[str, Mapping[str, object]] = {
         "sip": {
             "default_proxy": 0,
-            "media_encryption": "srtp" if srtp else "none",
-            "media_encryption_mandatory": int(srtp),
+            "media_encryption": "none" if srtp == "off" else "srtp",
+            "media_encryption_mandatory": int(srtp == "required"),
             "verify_server_certs": 1,
             "verify_server_cn": 1,
         },

@@ -270,8 +270,11 @@ def check_outbound(site: Site) -> None:
                 f"needs the switch in the voice's way, and media.mode is {site.media.mode!r}; use "
                 "'default'",
             )
-    for field in ("srtp", "wss"):
-        if getattr(site.network, field) and site.media.mode != "default":
+    for field, is_used in (
+        ("srtp", site.network.srtp != "off"),
+        ("wss", site.network.wss is not None),
+    ):
+        if is_used and site.media.mode != "default":
             raise Problem(
                 f"network.tls.{field}",
                 f"needs the switch in the voice's way, and media.mode is {site.media.mode!r}; use "

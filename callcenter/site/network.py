@@ -23,7 +23,7 @@ from callcenter.site._types import Many, Networks, Port, Transport
 from callcenter.site.authorities import PhoneCertificate
 from callcenter.site.secrets import Secret
 
-__all__ = ["Firewall", "Network", "OpenPort", "PhoneTls", "Wss"]
+__all__ = ["Firewall", "Network", "OpenPort", "PhoneTls", "Srtp", "Wss"]
 
 PRIVATE = ("10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16")
 """Networks of RFC 1918."""
@@ -56,6 +56,18 @@ def _is_within(network: str, others: Iterable[str]) -> bool:
 
 Listener = Literal["udp", "tcp", "tls", "wss"]
 """Transport of SIP that something listens on."""
+
+
+def _word(given: object) -> object:
+    # What YAML 1.1 reads where somebody has written off.
+    return "off" if given is False else given
+
+
+Srtp = Annotated[
+    Literal["required", "offered", "off"],
+    BeforeValidator(_word, json_schema_input_type=Literal["required", "offered", "off"]),
+]
+"""Word for whether voice is encrypted: always, where a phone can, or not by the switch."""
 
 Sources = Annotated[
     Networks,
@@ -97,9 +109,11 @@ class PhoneTls:
     plain_from: Sources | None = None
     """Networks of ``sip_from`` whose phones may go on without TLS, such as your offices'. Default:
     all of them. Empty: none, so that every phone needs TLS."""
-    srtp: Annotated[bool, Field(strict=True)] = False
-    """Encryption of voice between phones and the switch: a call that cannot be encrypted does not
-    come about. Its key is in SDP (SDES, RFC 4568), so it needs ``plain_from=[]``."""
+    srtp: Srtp = "off"
+    """Encryption of voice between phones and the switch, whose key is in SDP (SDES, RFC 4568).
+    ``"required"``: a call that cannot be encrypted does not come about; it needs ``plain_from=[]``.
+    ``"offered"``: a phone that comes by TLS has it where it can. ``"off"``: the switch offers
+    none."""
     wss: Wss | None = None
     """SIP by secure WebSocket for phones in a browser. Default: none."""
 
@@ -181,9 +195,9 @@ class Network:
                 )
 
     def _check_tls(self, tls: PhoneTls) -> None:
-        if tls.srtp and not self.needs_tls:
+        if tls.srtp == "required" and not self.needs_tls:
             raise Problem(
-                "tls.srtp", "would show its key to all; set plain_from=[], or leave it out"
+                "tls.srtp", "would show its key to all; set plain_from=[], or use 'offered'"
             )
         if tls.plain_from is None or self.sip_from == ANYWHERE:
             return
@@ -206,9 +220,9 @@ class Network:
         return self.tls is not None and self.tls.plain_from == ()
 
     @property
-    def srtp(self) -> bool:
-        """True where all voice between phones and the switch is encrypted."""
-        return self.tls is not None and self.tls.srtp
+    def srtp(self) -> Srtp:
+        """Whether voice between phones and the switch is encrypted."""
+        return "off" if self.tls is None else self.tls.srtp
 
     @property
     def listeners(self) -> tuple[tuple[Listener, int], ...]:

@@ -55,7 +55,7 @@ def needs_switch(site: Site) -> list[str]:
         for field in ("users", "tls")
         if getattr(site.event_socket, field)
     ]
-    if site.network.srtp:
+    if site.network.srtp != "off":
         out.append(
             "Site.network.tls.srtp: needs a switch, and the inventory has edges only; leave it out"
         )

@@ -339,7 +339,7 @@ def phone(
             transport=transport or site.network.for_all[0],
             codecs=codecs or tuple(CODECS[name] for name in site.media.codecs if name in CODECS),
             dtmf=dtmf,
-            srtp="sdes" if site.network.srtp else None,
+            srtp="sdes" if site.network.srtp == "required" else None,
             answers_itself=answers_itself,
             before_dialling=is_granted,
         )

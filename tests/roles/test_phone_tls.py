@@ -25,6 +25,7 @@ from tests.acceptance.support.phones import (
     Exchange,
     Phone,
     PhoneError,
+    Srtp,
     Transport,
 )
 from tests.acceptance.support.waiting import PATIENCE
@@ -279,7 +280,7 @@ def test_nobody_hears_voice(secure: Secure, exchange: Exchange) -> None:
     secure.describe()
     secure.operator.succeed()
     before = phone_of(secure.operator, HOST, exchange, "1003")
-    secure.describe(", plain_from=[], srtp=True")
+    secure.describe(", plain_from=[], srtp='required'")
     secure.operator.succeed()
     kept = secure.operator.ssh(HOST, "kamcmd ul.lookup location s:1003")
     assert "Address: sip:1003@" in kept
@@ -308,9 +309,53 @@ def test_nobody_hears_voice(secure: Secure, exchange: Exchange) -> None:
     assert [m.label for m in before.messages if m.method == "INVITE"] == []
 
 
+def test_voice_is_encrypted_where_a_phone_can(secure: Secure, exchange: Exchange) -> None:
+    """Who demands it by TLS, who offers it there, who has none, and who comes by UDP: each calls
+    the next, and no key is in the clear."""
+    secure.describe(", srtp='offered'")
+    secure.operator.succeed()
+
+    def phone(number: str, transport: Transport, srtp: Srtp | None) -> Phone:
+        return phone_of(secure.operator, HOST, exchange, number, transport=transport, srtp=srtp)
+
+    def talked(caller: Phone, callee: Phone) -> list[bytes]:
+        """Return what was said by UDP in a call, on hold and off again."""
+        with overheard(secure.operator.lab.gateway, secure.address) as heard:
+            call, answered = put_through(caller, callee, callee.user)
+            hold_and_resume(answered, call)
+            still_talking(call, answered)
+            call.hangup()
+            answered.wait_ended()
+        return heard
+
+    can = [phone("1000", "tls", "sdes"), phone("1001", "tls", "offered")]
+    ring = [*can, phone("1002", "tls", None), phone("1003", "udp", None)]
+    plain, encrypted = 12 + 160, 12 + 160 + 10
+    said = b""
+    for caller, callee in zip(ring, [*ring[1:], ring[0]], strict=True):
+        heard = talked(caller, callee)
+        voice = [one for one in heard if one[0] >> 6 == 2 and one[1] & 0x7F == 0]
+        lengths = {encrypted if one in can else plain for one in (caller, callee)}
+        assert {len(one) for one in voice} == lengths, (caller.user, callee.user)
+        for one in voice:
+            assert len(one) == plain or len(set(one[12:172])) > 80
+        said += b"".join(one for one in heard if one[0] >> 6 != 2)
+    assert b"m=audio" in said
+    assert b"a=crypto" not in said
+    # Who says its key to all is told none, and who wants no voice without calls nobody.
+    unwary, strict = phone("1004", "udp", "offered"), phone("1005", "udp", "sdes")
+    talked(unwary, can[0])
+    talked(can[0], unwary)
+    with pytest.raises(CallFailed):
+        strict.call("1002").wait_established()
+    told = [one.text for one in unwary.messages + strict.messages if not one.sent]
+    assert [one for one in told if "m=audio" in one] != []
+    assert [one for one in told if "a=crypto" in one] == []
+
+
 def test_digits_are_understood_however_late(secure: Secure, exchange: Exchange) -> None:
     """The first of a PIN are waiting when FreeSWITCH turns from its prompt to hear them."""
-    secure.describe(", plain_from=[], srtp=True")
+    secure.describe(", plain_from=[], srtp='required'")
     secure.operator.succeed()
     pin = json.loads(secure.operator.secrets.read_text())[f"voicemail/{BOX}"]
     # G.711 is not misheard in this case.

@@ -55,7 +55,7 @@ class Provisioned:
 
     def describe(self, *, serves: bool = True) -> None:
         """Give the Site its authority, and links where it serves them."""
-        tls = "PhoneTls(OwnAuthority(), plain_from=[], srtp=True)"
+        tls = "PhoneTls(OwnAuthority(), plain_from=[], srtp='required')"
         site = SITE.replace("Network(", f"Network(tls={tls}, ")
         if serves:
             site = site.replace("media=", "provisioning=Provisioning(), media=")

@@ -79,7 +79,9 @@ class Served:
         certificate, key = self.authority.certificate(DOMAIN)
         kept = json.loads(self.operator.secrets.read_text())
         self.operator.secrets.write_text(json.dumps(kept | {"phones-key": key.read_text()}))
-        given = f"PhoneTls('{certificate}', secret('phones-key'), plain_from=[], srtp=True{wss})"
+        given = (
+            f"PhoneTls('{certificate}', secret('phones-key'), plain_from=[], srtp='required'{wss})"
+        )
         site = SITE.replace("Network(", f"Network(tls={given}, ")
         site = site.replace("extensions=[", EXTENSIONS)
         self.operator.describe(site.replace("media=", f"{more}media="), **host_data)

@@ -28,6 +28,7 @@ from callcenter.render.desk_phones import MAKERS, Zone
 from callcenter.render.freeswitch import a1_hash
 from callcenter.render.hidden import HIDDEN
 from callcenter.site import DeskPhone, Extension, Media, Provisioning, Secret, Site, SiteError
+from callcenter.site.network import Srtp
 from callcenter.site.provisioning import Make
 from tests.certificates import Authority
 from tests.unit.test_provisioning import DOMAIN, PASSWORD, SITE, SWITCH, described
@@ -365,17 +366,23 @@ def test_a_name_stays_a_name(authority: Authority, make: Make, name: str) -> Non
 
 @pytest.mark.parametrize("make", MAKES)
 def test_voice_is_encrypted_where_the_site_says_so(authority: Authority, make: Make) -> None:
-    where, on, off = {
-        "yealink": ("account.1.srtp_encryption", "2", "0"),
-        "grandstream": ("account.1.audio.srtpMode", "EnabledAndForced", "Disabled"),
-        "poly": ("sec.srtp.require", "1", "0"),
-        "snom": ("user_savp", "mandatory", "off"),
-        "gigaset": ("user_savp", "mandatory", "off"),
-        "cisco": ("Secure_Call_Option_1_", "Required", "Optional"),
+    where, *wanted = {
+        "yealink": ("account.1.srtp_encryption", "2", "1", "0"),
+        "grandstream": (
+            "account.1.audio.srtpMode",
+            *("EnabledAndForced", "EnabledButNotForced", "Disabled"),
+        ),
+        "poly": ("sec.srtp.require", "1", "0", "0"),
+        "snom": ("user_savp", "mandatory", "optional", "off"),
+        "gigaset": ("user_savp", "mandatory", "optional", "off"),
+        "cisco": ("Secure_Call_Option_1_", "Required", "Optional", "Optional"),
     }[make]
-    for encrypted, wanted in ((True, on), (False, off)):
-        site = with_phones(authority, DeskPhone(make, MAC), encrypted=encrypted)
-        assert settings(site, make)[where] == wanted
+    words: tuple[Srtp, ...] = ("required", "offered", "off")
+    for srtp, value in zip(words, wanted, strict=True):
+        given = settings(with_phones(authority, DeskPhone(make, MAC), srtp=srtp), make)
+        assert given[where] == value
+        if make == "poly":
+            assert given["sec.srtp.offer"] == ("0" if srtp == "off" else "1")
 
 
 @pytest.mark.parametrize("make", MAKES)

@@ -132,8 +132,8 @@ def test_authorities_between_follow(authority: Authority) -> None:
         ({"port": 5060}, "network.tls.port", "5060 is network.sip_port; use 5061 or another"),
         ({"port": 16400}, "network.tls.port", "16400 lies in network.rtp_ports"),
         ({"plain_from": ["203.0.113.0/24"]}, "tls.plain_from[0]", "is not in sip_from"),
-        ({"srtp": True}, "tls.srtp", "would show its key to all; set plain_from=[]"),
-        ({"srtp": True, "plain_from": OFFICES}, "tls.srtp", "would show its key to all"),
+        ({"srtp": "required"}, "tls.srtp", "would show its key to all; set plain_from=[]"),
+        ({"srtp": "required", "plain_from": OFFICES}, "tls.srtp", "would show its key to all"),
         ({"plain_from": ["192.0.0.0/8"]}, "tls.plain_from[0]", "is not in sip_from"),
         ({"wss": Wss(port=5061)}, "tls.wss.port", "5061 is network.tls.port; use 7443 or another"),
         ({"wss": Wss(port=16400)}, "tls.wss.port", "16400 lies in network.rtp_ports"),
@@ -154,6 +154,13 @@ def test_a_switch_without_kamailio_has_none(authority: Authority) -> None:
     windows = [line for line in needs_linux(good(authority)) if "network.tls" in line]
     assert len(windows) == 1
     assert not [line for line in needs_linux(good(authority), apart=True) if "tls" in line]
+
+
+def test_off_is_a_word_in_yaml_too(authority: Authority) -> None:
+    """Of which YAML makes a no."""
+    assert good(authority, {"srtp": False}).network.srtp == "off"
+    with pytest.raises(SiteError, match=r"srtp: is not one of the choices; use 'required', "):
+        good(authority, {"srtp": True})
 
 
 def test_an_end_that_is_near_is_told(authority: Authority) -> None:
@@ -226,7 +233,11 @@ def test_the_key_is_for_kamailio_alone(authority: Authority) -> None:
         {},
         {"plain_from": ()},
         {"plain_from": OFFICES[:1]},
-        {"plain_from": OFFICES[:1], "wss": Wss(origins=["https://crm.example.net:8443"])},
+        {
+            "plain_from": OFFICES[:1],
+            "srtp": "offered",
+            "wss": Wss(origins=["https://crm.example.net:8443"]),
+        },
     ],
 )
 @pytest.mark.parametrize(

@@ -31,6 +31,7 @@ from callcenter.site import (
     SiteError,
     Switch,
 )
+from callcenter.site.network import Srtp
 from callcenter.site.provisioning import path_of
 from callcenter.site.where import needs_switch, one_giver
 from tests.certificates import Authority
@@ -47,12 +48,12 @@ def authority(tmp_path: Path) -> Authority:
 
 
 def described(
-    authority: Authority, port: int = 443, *, encrypted: bool = True, **more: Any
+    authority: Authority, port: int = 443, *, srtp: Srtp = "required", **more: Any
 ) -> Site:
     certificate, key = authority.certificate(DOMAIN)
     own = Secret(literal=key.read_text())
-    more_of_tls: dict[str, Any] = {"plain_from": [], "srtp": True} if encrypted else {}
-    tls = PhoneTls(certificate, own, **more_of_tls)
+    plain_from: list[str] | None = [] if srtp == "required" else None
+    tls = PhoneTls(certificate, own, plain_from=plain_from, srtp=srtp)
     given: dict[str, Any] = {
         "network": Network(sip_from="anywhere", tls=tls),
         "firewall": Firewall(ssh_from="anywhere"),
@@ -143,9 +144,11 @@ def test_linphone_is_given_its_account_and_no_password(authority: Authority) -> 
 
 
 def test_voice_may_go_plain_where_the_site_says_so(authority: Authority) -> None:
-    given = sections(described(authority, encrypted=False), "1001")
-    assert given["sip"]["media_encryption"] == "none"
-    assert given["sip"]["media_encryption_mandatory"] == "0"
+    words: tuple[tuple[Srtp, str], ...] = (("offered", "srtp"), ("off", "none"))
+    for srtp, encryption in words:
+        given = sections(described(authority, srtp=srtp), "1001")
+        assert given["sip"]["media_encryption"] == encryption
+        assert given["sip"]["media_encryption_mandatory"] == "0"
 
 
 def test_who_may_read_what(authority: Authority) -> None:

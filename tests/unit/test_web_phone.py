@@ -46,7 +46,7 @@ def authority(tmp_path: Path) -> Authority:
 def described(authority: Authority, wss: Wss | None = None, **more: Any) -> Site:
     certificate, key = authority.certificate(DOMAIN)
     own = Secret(literal=key.read_text())
-    tls = PhoneTls(certificate, own, plain_from=[], srtp=True, wss=wss)
+    tls = PhoneTls(certificate, own, plain_from=[], srtp="required", wss=wss)
     given: dict[str, Any] = {
         "network": Network(sip_from="anywhere", tls=tls),
         "firewall": Firewall(ssh_from="anywhere"),

@@ -10,9 +10,7 @@ from typing import Final
 
 from callcenter.render.services import billing, event_socket, mail
 from callcenter.render.services._dialplan import (
-    BROWSER,
     CONTEXT,
-    PHONE_SRTP,
     WEB,
     action,
     codes,
@@ -21,14 +19,13 @@ from callcenter.render.services._dialplan import (
     name_of,
     numbers,
     records,
+    voices,
 )
 from callcenter.render.services._shape import Service, Unit, service_of
 from callcenter.render.services.voicemails import pin_hash
 
 __all__ = [
-    "BROWSER",
     "CONTEXT",
-    "PHONE_SRTP",
     "SERVICES",
     "WEB",
     "Service",
@@ -43,6 +40,7 @@ __all__ = [
     "name_of",
     "numbers",
     "records",
+    "voices",
 ]
 __all__ += ["pin_hash"]
 

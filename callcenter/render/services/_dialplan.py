@@ -5,7 +5,7 @@ from __future__ import annotations
 import functools
 import hashlib
 import html
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import fields
 
 from markupsafe import Markup
@@ -16,11 +16,10 @@ from callcenter.render._templates import xml, xml_escape
 from callcenter.site import Announcement, Destination, OpenDuring, Say, Site, ToOutside, ToQueue
 from callcenter.site.destinations import SERVICES, target_of, word_of
 from callcenter.site.features import DIGITS, WITH_NUMBER
+from callcenter.site.network import Srtp
 
 __all__ = [
-    "BROWSER",
     "CONTEXT",
-    "PHONE_SRTP",
     "WEB",
     "action",
     "codes",
@@ -33,6 +32,7 @@ __all__ = [
     "records",
     "rung_outside",
     "transfer_to",
+    "voices",
 ]
 
 CONTEXT = "services"
@@ -49,15 +49,21 @@ def encrypted(suites: str) -> dict[str, str]:
     return {"rtp_secure_media": suites, "jitterbuffer_msec": _UNHURRIED}
 
 
-PHONE_SRTP = encrypted("mandatory:AES_256_CM_HMAC_SHA1_80:AES_CM_128_HMAC_SHA1_80")
-"""Variables of a phone's leg, where the Site requires SRTP. Of FreeSWITCH's own choice of suites
-one has no authentication, and others a short one."""
+_SUITES = "AES_256_CM_HMAC_SHA1_80:AES_CM_128_HMAC_SHA1_80"
+"""Suites of SRTP. Of FreeSWITCH's own choice one has no authentication, and others a short one."""
+_PHONE_SRTP: Mapping[Srtp, Mapping[str, str]] = {
+    "required": encrypted(f"mandatory:{_SUITES}"),
+    "offered": encrypted(f"optional:{_SUITES}") | {"rtp_allow_crypto_in_avp": "true"},
+    "off": {},
+}
+"""Variables of a phone's leg, by what the Site says of SRTP. Where it is offered, Kamailio takes
+keys out of what goes without TLS, and one may stand beside voice by its plain name (RFC 8643)."""
 
 WEB = "web-"
 """Prefix of an extension's number where its browsers are meant, not its phones."""
 
-BROWSER = {"media_webrtc": "true", "jitterbuffer_msec": _UNHURRIED}
-"""Variables of a browser's leg. Its voice is encrypted by DTLS, so PHONE_SRTP is not for it."""
+_BROWSER = {"media_webrtc": "true", "jitterbuffer_msec": _UNHURRIED}
+"""Variables of a browser's leg. Its voice is encrypted by DTLS, so _PHONE_SRTP is not for it."""
 
 
 def name_of(destination: Destination) -> str:
@@ -85,9 +91,9 @@ def legs(site: Site, user: str, domain: str, quiet: str = "", common: str = "") 
     in, these as well. Each leg is one call, which Kamailio takes to all of them.
 
     FreeSWITCH takes the first leg's cause where nobody answers, so phones come first."""
-    kinds = {"": PHONE_SRTP if site.network.srtp else {}}
+    kinds = {"": _PHONE_SRTP[site.network.srtp]}
     if site.network.wss is not None:
-        kinds[WEB] = {**BROWSER, "sip_invite_to_uri": f"<sip:{user}@{domain}>"}
+        kinds[WEB] = {**_BROWSER, "sip_invite_to_uri": f"<sip:{user}@{domain}>"}
     out = []
     for prefix, variables in kinds.items():
         said = ",".join([*([common] if common else []), *map("=".join, variables.items())])
@@ -95,6 +101,18 @@ def legs(site: Site, user: str, domain: str, quiet: str = "", common: str = "") 
         out.append(f"[{said}]{leg}" if said else leg)
     # The expressions in it are ours.
     return Markup(html.escape(",".join(out), quote=True))
+
+
+def voices(site: Site) -> Mapping[str, tuple[str, Mapping[str, str]]]:
+    """Return who calls, by what Kamailio says of it in X-Way, and the variables of its call."""
+    out: dict[str, tuple[str, Mapping[str, str]]] = {}
+    if variables := _PHONE_SRTP[site.network.srtp]:
+        out[""] = ("phone", variables)
+    if site.network.wss is not None:
+        # FreeSWITCH knows a browser that calls by what it offers.
+        own = {name: value for name, value in _BROWSER.items() if name != "media_webrtc"}
+        out["wss"] = ("browser", own)
+    return out
 
 
 def transfer_to(destination: Destination | None) -> tuple[str, str]:

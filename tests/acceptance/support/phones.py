@@ -55,11 +55,11 @@ from tests.acceptance.support.waiting import PATIENCE, announce, hurry
 Transport = Literal["udp", "tcp", "tls"]
 Codec = Literal["PCMU", "PCMA", "G722", "OPUS"]
 DtmfMode = Literal["rfc2833", "info"]
-Srtp = Literal["sdes", "dtls"]
+Srtp = Literal["sdes", "offered", "dtls"]
 T = TypeVar("T")
 
 _CODECS = {"PCMU": "pcmu", "PCMA": "pcma", "G722": "g722/16000/1", "OPUS": "opus/48000/2"}
-_SRTP = {"sdes": "srtp-mand", "dtls": "dtls_srtp"}
+_SRTP = {"sdes": "srtp-mand", "offered": "srtp", "dtls": "dtls_srtp"}
 _HUNG_UP = ("Rejected by user", "Connection reset by peer")
 _INTERCOM = ("Call-Info", "Alert-Info")
 _COMMAND_SECONDS = PATIENCE
