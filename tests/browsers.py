@@ -82,6 +82,28 @@ class Page:
         return self.driver.find_element(By.ID, "mailbox").text
 
     @property
+    def messages(self) -> list[str]:
+        """Lines of its voice messages, as they are read: who, when and how long, new or heard."""
+        found: list[str] = self.driver.execute_script(
+            "return [...document.querySelectorAll('#message-list li')].map("
+            "(one) => [...one.querySelectorAll('span')].map((part) => part.textContent).join(': '))"
+        )
+        return found
+
+    def press_on_message(self, name: str) -> None:
+        """Press a button of the newest voice message."""
+        self.driver.find_element(By.CSS_SELECTOR, f"#message-list .{name}").click()
+
+    @property
+    def played(self) -> float | None:
+        """Seconds of the newest voice message that is played; None where there is none."""
+        found: float | None = self.driver.execute_script(
+            "const sound = document.querySelector('#message-list audio');"
+            "return sound && sound.played.length && !sound.error ? sound.duration : null"
+        )
+        return found
+
+    @property
     def is_logged_in(self) -> bool:
         """True where more than the login is shown."""
         return self.driver.find_element(By.ID, "phone").is_displayed()

@@ -40,6 +40,7 @@ __all__ = [
     "main",
     "said_by_kamailio",
     "said_by_sshd",
+    "said_by_voicemail",
     "source_of",
 ]
 
@@ -211,7 +212,7 @@ class Guessers:
         if found is None or self.spares(found[1]):
             return []
         out = []
-        own = failure.user if failure.kind in ("REGISTER", "INVITE") else f"{failure.kind}"
+        own = failure.user if failure.kind in ("REGISTER", "INVITE", "page") else f"{failure.kind}"
         for whose, many in ((own.lower(), SLOWLY), ("all", SLOWLY_ALL)):
             if re.fullmatch(r"[a-z0-9-]{1,32}", whose) is None:
                 continue
@@ -303,6 +304,19 @@ def said_by_kamailio(message: str) -> Failure | Login | None:
     if found["login"]:
         return Login(address, int(found["port"]))
     return Failure(address, _user(found["user"]), "REGISTER", 0)
+
+
+# Its addresses are the web server's, and its users digits alone.
+_VOICEMAIL = re.compile(
+    r"refused (?P<address>\S{2,45}): wrong password or user, as (?P<user>.{0,64})"
+)
+
+
+def said_by_voicemail(message: str) -> Failure | None:
+    """Read a line of the program that shows voice messages on a page."""
+    if found := _VOICEMAIL.fullmatch(message):
+        return Failure(found["address"], _user(found["user"]), "page")
+    return None
 
 
 _ASKED = re.compile(
@@ -511,16 +525,17 @@ class Watch:
 
     def run(self) -> None:
         """Go on until the service is stopped; an end of the journal ends it."""
-        # What root's processes of sshd's name, and those of Kamailio's unit, say on this machine.
+        # What root's processes of sshd's name, and those of two units, say on this machine.
         here = f"_MACHINE_ID={Path('/etc/machine-id').read_text().strip()}"
         of_sshd = ["_UID=0", here]
         journal = subprocess.Popen(
             [
                 # Without --merge it would ask for the boot's id, which a unit does not see.
                 *("/usr/bin/journalctl", "--merge", "-f", "-n", "0", "-o", "json"),
-                *("--output-fields=MESSAGE,_COMM", *of_sshd, "_COMM=sshd"),
+                *("--output-fields=MESSAGE,_COMM,_SYSTEMD_UNIT", *of_sshd, "_COMM=sshd"),
                 *("+", *of_sshd, "_COMM=sshd-session"),
                 *("+", here, f"_SYSTEMD_UNIT={KAMAILIO}.service", "_COMM=kamailio"),
+                *("+", here, f"_SYSTEMD_UNIT={VOICEMAIL}"),
             ],
             stdout=subprocess.PIPE,
             stdin=subprocess.DEVNULL,
@@ -558,15 +573,20 @@ def _journal(line: bytes) -> Failure | Login | None:
     try:
         said = json.loads(line)
         message, program = said["MESSAGE"], said["_COMM"]
+        unit = said.get("_SYSTEMD_UNIT")
     except (ValueError, KeyError, TypeError):
         return None
     if not isinstance(message, str):
         return None
+    if unit == VOICEMAIL:
+        return said_by_voicemail(message)
     return said_by_kamailio(message) if program == KAMAILIO else said_by_sshd(message)
 
 
 KAMAILIO = "kamailio"
 """Name of the program, of its unit and of its user."""
+VOICEMAIL = "callcenter-voicemail-page.service"
+"""Unit of the program that shows voice messages on a page."""
 
 
 def _kamailio(*words: str) -> str | None:

@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 import functools
-import hashlib
 import itertools
 from collections.abc import Iterable, Iterator
 
-from callcenter.onhost import bans, release
+from callcenter.onhost import bans, release, voicemail_page
 from callcenter.render import paths, phrases, sounds
 from callcenter.render._files import File, Tree
 from callcenter.render._templates import plain, xml
 from callcenter.render.services import (
     SERVICES,
+    a1_hash,
     action,
     callers,
     codes,
@@ -27,6 +27,7 @@ from callcenter.render.services import (
 )
 from callcenter.site import CODECS, Extension, Say, Site, Switch, dialled
 from callcenter.site._outside import is_outside
+from callcenter.site.web_phone import MESSAGES
 
 __all__ = [
     "CLI_CONFIG",
@@ -95,14 +96,6 @@ def packages(site: Site) -> tuple[str, ...]:
         "freeswitch-systemd",
         *(f"freeswitch-{module.replace('_', '-')}" for module in modules(site)),
     )
-
-
-def a1_hash(site: Site, extension: Extension) -> str:
-    """Return RFC 2617's HA1: enough to check a phone's digest, and useless as a password
-    elsewhere."""
-    password = site.reveal(extension.password)
-    text = f"{extension.number}:{site.domain}:{password}"
-    return hashlib.md5(text.encode(), usedforsecurity=False).hexdigest()
 
 
 def heard_at(switch: Switch, edge: Switch) -> str:
@@ -235,6 +228,9 @@ def _logins(site: Site, switch: Switch) -> list[tuple[str, str, str, str]]:
     ]
     if site.shuts_out and not switch.is_windows:
         out.append((bans.LOGIN, site.reveal(site.guessers.password), _events(bans.EVENTS), ""))
+    if site.shows_messages:
+        commands = " ".join(voicemail_page.COMMANDS)
+        out.append((voicemail_page.LOGIN, site.reveal(MESSAGES), "", commands))
     return out
 
 

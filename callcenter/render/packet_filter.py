@@ -145,7 +145,8 @@ def egress(site: Site, edge: str | None = None) -> Mapping[str, list[str]]:
     if isinstance(site.database, RemotePostgres):
         out.append(f"tcp dport {site.database.port} accept")
     rules = {users.FREESWITCH: [*names, *out, *further]}
-    rules |= {user: [] for user in (users.FAX, users.BANS, users.FILTER, users.WEB, users.PHONES)}
+    local = (users.FAX, users.BANS, users.FILTER, users.WEB, users.PHONES, users.VOICEMAIL)
+    rules |= {user: [] for user in local}
     mail = [f"tcp dport {site.smtp.port} accept"] if site.smtp is not None else []
     rules[users.MAIL] = [*names, *mail, *further] if mail else []
     urls = [urlsplit(one.url) for one in site.http_applications]

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from callcenter.onhost import release
+from callcenter.onhost import bans, release
 
 __all__ = [
     "ACME",
@@ -123,6 +123,10 @@ __all__ = [
     "VOICEMAIL_MAIL_CONFIG",
     "VOICEMAIL_MAIL_TOOL",
     "VOICEMAIL_MAIL_UNIT",
+    "VOICEMAIL_PAGE_CONFIG",
+    "VOICEMAIL_PAGE_SOCKET",
+    "VOICEMAIL_PAGE_TOOL",
+    "VOICEMAIL_PAGE_UNIT",
     "VOICEMAIL_RETENTION",
     "VOICEMAIL_TOOL",
     "WEB",
@@ -173,6 +177,10 @@ VOICEMAIL_MAIL: Final = f"{STATE}/voicemail-mail"
 VOICEMAIL_MAIL_CONFIG: Final = "/etc/callcenter/voicemail-mail.json"
 VOICEMAIL_MAIL_TOOL: Final = "/usr/lib/callcenter/voicemail-mail"
 VOICEMAIL_MAIL_UNIT: Final = "/etc/systemd/system/callcenter-voicemail-mail.service"
+VOICEMAIL_PAGE_CONFIG: Final = "/etc/callcenter/voicemail-page.json"
+VOICEMAIL_PAGE_SOCKET: Final = "/run/callcenter-voicemail-page/socket"
+VOICEMAIL_PAGE_TOOL: Final = "/usr/lib/callcenter/voicemail-page"
+VOICEMAIL_PAGE_UNIT: Final = f"/etc/systemd/system/{bans.VOICEMAIL}"
 
 FAXES: Final = "/var/lib/freeswitch/faxes"
 """A folder a fax: what has arrived, with ``incoming`` and ``unsent``. No deploy deletes any."""

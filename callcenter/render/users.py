@@ -15,6 +15,7 @@ __all__ = [
     "MAIL",
     "OURS",
     "PHONES",
+    "VOICEMAIL",
     "WEB",
 ]
 
@@ -36,7 +37,9 @@ WEB: Final = "callcenter-web"
 """User that speaks HTTPS with strangers, and may read the key of the certificate."""
 PHONES: Final = "callcenter-phones"
 """User that reads what a phone is given, and hands it out once."""
+VOICEMAIL: Final = "callcenter-voicemail"
+"""User that shows an extension its voice messages, which are FreeSWITCH's, on a page."""
 ACME: Final = "callcenter-acme"
 """User that asks an authority for certificates, and answers it at port 80. Hosts have it where
 their Site asks."""
-OURS: Final = (MAIL, FAX, HTTP, BANS, FILTER, WEB, PHONES)
+OURS: Final = (MAIL, FAX, HTTP, BANS, FILTER, WEB, PHONES, VOICEMAIL)

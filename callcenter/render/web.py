@@ -46,6 +46,7 @@ def _files(site: Site, switch: Switch, library: Callable[[], bytes]) -> Iterator
         ciphers=CIPHERS,
         # Desk phones ask for files below their link.
         below="(/[0-9A-Za-z.-]{1,40})?" if any(one.phones for one in site.extensions) else "",
+        messages=site.shows_messages,
         pages=() if site.web_phone is None else ("index.html", "phone.css", "phone.js", "jssip.js"),
     )
     yield File(paths.WEB_CONFIG, config)
@@ -81,6 +82,7 @@ def _page(site: Site, library: Callable[[], bytes]) -> Iterator[File]:
             "port": site.network.wss.port,
             "language": site.language,
             "mailbox": mailbox,
+            "messages": site.shows_messages,
         },
     )
     yield File(f"{paths.WEB_PAGES}/index.html", page)

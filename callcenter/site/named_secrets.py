@@ -10,6 +10,7 @@ from callcenter.site._model import Problem
 from callcenter.site.authorities import HOST, ROOT, OwnAuthority
 from callcenter.site.provisioning import secret_of
 from callcenter.site.secrets import Secret, pin_weakness, weakness
+from callcenter.site.web_phone import MESSAGES
 
 if TYPE_CHECKING:
     from callcenter.site.site import Site
@@ -22,6 +23,8 @@ def secrets_of(site: Site) -> list[tuple[str, Secret]]:
     out = list(_secrets_in(site, ""))
     if site.provisioning is not None:
         out += [("provisioning", secret_of(one.number)) for one in site.extensions]
+    if site.shows_messages:
+        out.append(("web_phone", MESSAGES))
     tls = site.network.tls
     if tls is not None and isinstance(tls.certificate, OwnAuthority):
         out += [("network.tls.certificate", one) for one in (ROOT, HOST)]
@@ -84,6 +87,7 @@ def check_secrets(site: Site) -> None:
     logins = [
         *_secrets_in(site.event_socket, "event_socket"),
         ("guessers.password", site.guessers.password),
+        *([("web_phone", MESSAGES)] if site.shows_messages else ()),
     ]
     readers = [(*login, "fs_cli's configuration") for login in logins]
     readers += [

@@ -250,6 +250,11 @@ class Site:
                 return f"{field}.port", served.port
         return None
 
+    @property
+    def shows_messages(self) -> bool:
+        """True where extensions see their voice messages on the page that is a phone."""
+        return self.web_phone is not None and bool(self.mailboxes)
+
     @cached_property
     def mailboxes(self) -> tuple[Extension, ...]:
         """The extensions that have a mailbox."""

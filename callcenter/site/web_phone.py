@@ -8,15 +8,20 @@ from typing import Annotated
 from pydantic import Field
 
 from callcenter.site._model import model
+from callcenter.site.secrets import Secret
 
-__all__ = ["WebPhone"]
+__all__ = ["MESSAGES", "WebPhone"]
+
+MESSAGES = Secret("web-phone/messages")
+"""Password of the login by which the page's program asks FreeSWITCH for voice messages."""
 
 
 @model
 class WebPhone:
     """A page that is a phone: whoever opens it logs in with an extension and its password, calls,
     and is called (docs/web-phone.md). It is served over HTTPS, with the certificate and the key of
-    ``network.tls``, to ``network.sip_from``. Its SIP comes by ``network.tls.wss``."""
+    ``network.tls``, to ``network.sip_from``. Its SIP comes by ``network.tls.wss``. An extension
+    with a mailbox has its voice messages there."""
 
     _: KW_ONLY
     port: Annotated[int, Field(strict=True, ge=1, le=65535)] = 443

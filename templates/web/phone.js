@@ -16,7 +16,9 @@ const WORDS = {
     theyHeld: "Held by the other side", sent: "Transferred", over: "Call ended",
     busy: "Busy", unanswered: "No answer", absent: "Cannot be reached", failed: "The call failed",
     whom: "Type the number to transfer to.", mailbox: "Voicemail", messages: "new messages",
-    keys: "Keypad",
+    keys: "Keypad", messageList: "Voice messages", none: "No messages.", unread: "New",
+    heard: "Heard", play: "Play", mark: "Mark as heard", erase: "Delete", stranger: "Unknown number",
+    unreadable: "Messages cannot be read now.",
   },
   zh: {
     extension: "分机", password: "密码", login: "登录", logout: "退出",
@@ -29,7 +31,9 @@ const WORDS = {
     theyHeld: "对方已保持", sent: "已转接", over: "通话结束",
     busy: "忙", unanswered: "无人接听", absent: "无法接通", failed: "呼叫失败",
     whom: "请输入要转接的号码。", mailbox: "语音信箱", messages: "条新留言",
-    keys: "拨号键盘",
+    keys: "拨号键盘", messageList: "语音留言", none: "没有留言。", unread: "新",
+    heard: "已听", play: "播放", mark: "标为已听", erase: "删除", stranger: "未知号码",
+    unreadable: "现在无法读取留言。",
   },
 };
 const LANGUAGE = [...navigator.languages, SITE.language]
@@ -238,6 +242,211 @@ function light(body) {
   at("mailbox").hidden = !SITE.mailbox;
   at("mailbox").textContent =
     count ? `${word("mailbox")}: ${count} ${word("messages")}` : word("mailbox");
+  if (mailbox) mailbox.show();
+}
+
+// What an extension proves itself by: an HMAC of what the switch says once, by a key that is made of
+// the password and kept here for as long as the login lasts. The password itself is not sent.
+const HMAC = { name: "HMAC", hash: "SHA-256" };
+const bytes = (text) => new TextEncoder().encode(text);
+const keyOf = (raw) => crypto.subtle.importKey("raw", raw, HMAC, false, ["sign"]);
+const signed = async (key, text) => crypto.subtle.sign("HMAC", await key, bytes(text));
+const hex = (buffer) =>
+  [...new Uint8Array(buffer)].map((one) => one.toString(16).padStart(2, "0")).join("");
+
+// The extension's voice messages. What opens them is a word in this page's memory, and no cookie.
+class Mailbox {
+  constructor(number, password) {
+    const hash = JsSIP.Utils.calculateMD5(`${number}:${SITE.domain}:${password}`);
+    this.number = number;
+    this.key = signed(keyOf(bytes(hash)), "callcenter voicemail").then(keyOf);
+    this.session = null;
+    this.shut = false;
+    this.lines = new Map();
+  }
+
+  send(method, path, authorization) {
+    const headers = authorization ? { Authorization: authorization } : {};
+    return fetch(`voicemail${path}`, { method, headers, credentials: "omit", cache: "no-store" });
+  }
+
+  async enter() {
+    const { nonce } = await (await this.send("GET", "/nonce")).json();
+    const proof = hex(await signed(this.key, nonce));
+    const answer = await this.send("POST", "/session", `Proof ${this.number} ${nonce} ${proof}`);
+    // The password is another one by now: who asks on would be taken for a guesser.
+    if (answer.status === 403) this.shut = true;
+    if (!answer.ok) throw new Error(`session: ${answer.status}`);
+    return (await answer.json()).token;
+  }
+
+  token() {
+    if (!this.session) {
+      const made = this.enter();
+      made.catch(() => { if (this.session === made) this.session = null; });
+      this.session = made;
+    }
+    return this.session;
+  }
+
+  async ask(method, path) {
+    if (this.shut) throw new Error("shut");
+    const used = this.token();
+    const answer = await this.send(method, path, `Bearer ${await used}`);
+    if (answer.status !== 401) return answer;
+    // A session has its time; a page that is still open proves itself anew.
+    if (this.session === used) this.session = null;
+    return this.send(method, path, `Bearer ${await this.token()}`);
+  }
+
+  // Reads the list, and once more where something comes meanwhile.
+  async show() {
+    this.again = true;
+    if (this.reading) return;
+    this.reading = true;
+    while (this.again && !this.shut) {
+      this.again = false;
+      try {
+        await this.read();
+      } catch {
+        this.tell("unreadable");
+      }
+    }
+    this.reading = false;
+  }
+
+  async read() {
+    const answer = await this.ask("GET", "");
+    if (answer.status === 404) {
+      // The extension has no mailbox.
+      this.shut = true;
+      return;
+    }
+    if (!answer.ok) throw new Error(`list: ${answer.status}`);
+    const { messages } = await answer.json();
+    if (this !== mailbox) return;
+    const there = new Set(messages.map((one) => one.id));
+    for (const [id, line] of this.lines) if (!there.has(id)) line.end();
+    messages.forEach((one, nth) => {
+      const line = this.lines.get(one.id) || new Message(this, one.id);
+      line.show(one);
+      // One that stays in its place plays on.
+      const list = at("message-list");
+      if (list.children[nth] !== line.element) list.insertBefore(line.element, list.children[nth]);
+    });
+    this.tell(messages.length ? "" : "none");
+  }
+
+  tell(name) {
+    if (this !== mailbox) return;
+    at("messages").hidden = false;
+    at("messages-state").textContent = name ? word(name) : "";
+  }
+
+  leave() {
+    mailbox = null;
+    this.shut = true;
+    at("messages").hidden = true;
+    for (const line of this.lines.values()) line.end();
+    if (!this.session) return;
+    this.session.then((token) => this.send("DELETE", "/session", `Bearer ${token}`)).catch(() => {});
+  }
+}
+
+let mailbox = null;
+
+// A voice message: its line in the list.
+class Message {
+  constructor(box, id) {
+    this.box = box;
+    this.id = id;
+    this.sound = null;
+    this.loading = false;
+    this.element = document.createElement("li");
+    this.who = document.createElement("span");
+    this.who.className = "who";
+    this.about = document.createElement("span");
+    this.buttons = ["play", "mark", "erase"].map((name) => button(name, () => this.act(name)));
+    const row = document.createElement("p");
+    row.className = "row";
+    row.append(...this.buttons);
+    this.element.append(this.who, this.about, row);
+    box.lines.set(id, this);
+  }
+
+  show(told) {
+    const { name, number } = told;
+    const when = new Date(told.at * 1000)
+      .toLocaleString(LANGUAGE, { dateStyle: "medium", timeStyle: "short" });
+    const length = `${Math.floor(told.seconds / 60)}:${String(told.seconds % 60).padStart(2, "0")}`;
+    this.heard = told.heard;
+    this.who.textContent = name && number ? `${name} (${number})` : name || number || word("stranger");
+    this.about.textContent = [when, length, word(told.heard ? "heard" : "unread")].join(" · ");
+    this.element.dataset.state = told.heard ? "heard" : "unread";
+    for (const one of this.buttons) {
+      one.setAttribute("aria-label", `${one.textContent}: ${this.who.textContent}, ${when}`);
+    }
+    const [play, mark] = this.buttons;
+    if (told.heard && document.activeElement === mark) play.focus();
+    mark.hidden = told.heard;
+  }
+
+  async act(name) {
+    try {
+      await this[name]();
+    } catch {
+      this.box.tell("unreadable");
+    }
+  }
+
+  async play() {
+    if (this.loading) return;
+    if (!this.sound) {
+      this.loading = true;
+      try {
+        await this.load();
+      } finally {
+        this.loading = false;
+      }
+    }
+    if (this.sound) await this.sound.play();
+  }
+
+  async load() {
+    const answer = await this.box.ask("GET", `/${this.id}`);
+    if (!answer.ok) {
+      this.box.show();
+      return;
+    }
+    const content = await answer.blob();
+    if (!this.box.lines.has(this.id)) return;
+    this.sound = document.createElement("audio");
+    this.sound.controls = true;
+    this.sound.src = URL.createObjectURL(content);
+    this.sound.setAttribute("aria-label", this.who.textContent);
+    this.sound.addEventListener("ended", () => this.heard || this.act("mark"));
+    this.element.append(this.sound);
+  }
+
+  async mark() {
+    await this.box.ask("POST", `/${this.id}/heard`);
+    this.box.show();
+  }
+
+  async erase() {
+    await this.box.ask("DELETE", `/${this.id}`);
+    // Its buttons go: who works by keyboard is where the list begins.
+    at("messages-title").focus();
+    this.box.show();
+  }
+
+  end() {
+    this.box.lines.delete(this.id);
+    this.element.remove();
+    if (!this.sound) return;
+    this.sound.pause();
+    URL.revokeObjectURL(this.sound.src);
+  }
 }
 
 function call(number) {
@@ -249,6 +458,7 @@ function leave(why) {
   for (const one of [...calls]) one.session.terminate();
   if (agent) agent.stop();
   agent = null;
+  if (mailbox) mailbox.leave();
   at("phone").hidden = true;
   at("login").hidden = false;
   at("password").value = "";
@@ -265,6 +475,7 @@ at("login").addEventListener("submit", (event) => {
     user_agent: "Browser",
   });
   agent = made;
+  const box = SITE.messages ? new Mailbox(at("user").value, at("password").value) : null;
   say("connecting");
   made.on("registered", () => {
     at("password").value = "";
@@ -272,6 +483,8 @@ at("login").addEventListener("submit", (event) => {
     if (at("phone").hidden) {
       at("phone").hidden = false;
       at("number").focus();
+      mailbox = box;
+      if (mailbox) mailbox.show();
     }
     if (!calls.size) say("ready");
   });

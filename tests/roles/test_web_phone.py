@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import gzip
+import hashlib
+import hmac
 import http.client
 import http.server
+import ipaddress
 import json
 import os
 import re
@@ -23,7 +26,8 @@ from pathlib import Path
 import pytest
 
 from callcenter.client import npm
-from callcenter.render import paths
+from callcenter.onhost import voicemail_page
+from callcenter.render import paths, users
 from lab import nat, network
 from tests.acceptance.support.audio import assert_heard, assert_speech
 from tests.acceptance.support.phones import Call, Exchange, Phone
@@ -45,6 +49,8 @@ QUEUE = "7000"
 ECHO = "9196"
 WSS_PORT = 7443
 ONE, TWO = "1020", "1021"
+OTHER = "1022"
+"""Extension that has a mailbox, too, and no phone."""
 NAMED = "O'Neill & Söhne"
 CRM = "crm.example.net"
 CRM_PORT = 8443
@@ -59,7 +65,8 @@ MORE = f"""web_phone=WebPhone(), agents=[Agent({TWO}, skills={{"sales": 1}})],
 # Whoever presses a button has a minute for it.
 EXTENSIONS = f"""extensions=[Extension({ONE}, name="{NAMED}", ring_seconds=60,
     voicemail=True),
-    Extension({TWO}, ring_seconds=60, busy=extension(1003)), """
+    Extension({TWO}, ring_seconds=60, busy=extension(1003)),
+    Extension({OTHER}, voicemail=True), """
 
 
 @dataclass(frozen=True)
@@ -86,20 +93,48 @@ class Served:
         site = site.replace("extensions=[", EXTENSIONS)
         self.operator.describe(site.replace("media=", f"{more}media="), **host_data)
 
-    def connection(self, port: int) -> ssl.SSLSocket:
-        """Return a connection of a program that checks the certificate."""
+    def connection(self, port: int, source: str = "") -> ssl.SSLSocket:
+        """Return a connection of a program that checks the certificate, from one of this machine's
+        addresses."""
         asked = ssl.create_default_context(cafile=self.authority.file)
-        plain = socket.create_connection((self.address, port), timeout=60)
+        plain = socket.create_connection((self.address, port), 60, (source, 0))
         return asked.wrap_socket(plain, server_hostname=DOMAIN)
 
-    def ask(self, method: str, path: str) -> tuple[int, dict[str, str], bytes]:
+    def ask(
+        self, method: str, path: str, by: str = "", source: str = "", **more: str
+    ) -> tuple[int, dict[str, str], bytes]:
         """Status, headers and body of the web server's answer."""
         over = http.client.HTTPConnection(DOMAIN)
-        over.sock = self.connection(443)
-        over.request(method, path)
+        over.sock = self.connection(443, source)
+        more |= {"Authorization": by} if by else {}
+        over.request(method, path, headers={name.replace("_", "-"): more[name] for name in more})
         answer = over.getresponse()
         headers = {name.lower(): value for name, value in answer.getheaders()}
         return answer.status, headers, answer.read()
+
+    def proves(
+        self, number: str, password: str, source: str = "", **more: str
+    ) -> tuple[int, dict[str, str], bytes]:
+        """Ask for a session as the page does, and return the answer."""
+        nonce: str = json.loads(self.ask("GET", "/voicemail/nonce", source=source)[2])["nonce"]
+        known = hashlib.md5(f"{number}:{DOMAIN}:{password}".encode()).hexdigest()
+        key = hmac.digest(known.encode(), voicemail_page.PURPOSE.encode(), "sha256")
+        proof = hmac.digest(key, nonce.encode(), "sha256").hex()
+        by = f"Proof {number} {nonce} {proof}"
+        return self.ask("POST", "/voicemail/session", by, source, **more)
+
+    def session(self, number: str) -> str:
+        """Return what an extension's page would send with each request."""
+        status, _, body = self.proves(number, self.password(number))
+        assert status == 200
+        return f"Bearer {json.loads(body)['token']}"
+
+    def messages(self, number: str) -> list[dict[str, object]]:
+        """List an extension's voice messages, as its page is told of them."""
+        status, _, body = self.ask("GET", "/voicemail", self.session(number))
+        assert status == 200
+        found: list[dict[str, object]] = json.loads(body)["messages"]
+        return found
 
     def hears(self, port: int, first: str, headers: dict[str, str]) -> bytes:
         """Return what is said to a message before the connection is closed."""
@@ -414,7 +449,7 @@ def test_an_agent_answers_a_queue(
 def test_a_declined_call_goes_where_the_extension_says(
     switch: Served, pages: dict[str, Page], exchange: Exchange
 ) -> None:
-    """To another extension where it is busy, and to the mailbox, whose light shows it."""
+    """To another extension, where it is busy."""
     desk = desk_of(switch, exchange, "1001")
     other = desk_of(switch, exchange, "1003")
     call = desk.call(TWO)
@@ -424,8 +459,18 @@ def test_a_declined_call_goes_where_the_extension_says(
     answered.hangup()
     call.wait_ended()
 
+
+FILES = f"find {paths.VOICEMAIL} -name 'msg*' -path '*/{ONE}/*'"
+
+
+def test_a_declined_call_leaves_a_message(
+    switch: Served, pages: dict[str, Page], exchange: Exchange
+) -> None:
+    """The light comes on and the message is on the page, where it is played, heard, and deleted."""
     page = pages[ONE]
     assert page.mailbox == "Voicemail"
+    assert page.messages == []
+    desk = desk_of(switch, exchange, "1001")
     call = desk.call(ONE)
     page.click("decline")
     call.wait_established()
@@ -436,6 +481,138 @@ def test_a_declined_call_goes_where_the_extension_says(
     until_on(switch.operator, HOST, long)
     call.hangup()
     until(lambda: page.mailbox, "Voicemail: 1 new messages")
+    until(lambda: page.messages, lambda shown: len(shown) == 1)
+    who, about = page.messages[0].split(": ", 1)
+    (message,) = switch.messages(ONE)
+    assert who == message["number"] == "1001"
+    assert about.endswith(f" · 0:{message['seconds']:02} · New")
+
+    page.press_on_message("play")
+    until(lambda: page.played, lambda seconds: seconds is not None)
+    assert page.played == pytest.approx(message["seconds"], abs=1)
+    (file,) = switch.operator.ssh(HOST, FILES).split()
+    path = f"/voicemail/{message['id']}"
+    status, headers, sound = switch.ask("GET", path, switch.session(ONE))
+    assert (status, headers["content-type"]) == (200, "audio/wav")
+    assert headers["cache-control"] == "no-store"
+    digest = switch.operator.ssh(HOST, f"sha256sum <{file}").split()[0]
+    assert hashlib.sha256(sound).hexdigest() == digest
+
+    # Nobody else's, and nothing without a session.
+    for by, wanted in ((switch.session(OTHER), 404), ("", 401), ("Bearer " + "a" * 43, 401)):
+        for method, more in (("GET", ""), ("POST", "/heard"), ("DELETE", "")):
+            assert switch.ask(method, f"{path}{more}", by)[0] == wanted, (method, by)
+    assert page.mailbox == "Voicemail: 1 new messages"
+
+    page.press_on_message("mark")
+    until(lambda: page.mailbox, "Voicemail")
+    until(lambda: page.messages, lambda shown: shown[0].endswith("Heard"))
+    page.press_on_message("erase")
+    until(lambda: page.messages, [])
+    assert switch.operator.ssh(HOST, FILES) == ""
+    assert switch.messages(ONE) == []
+
+
+def test_what_callers_call_themselves_is_text(switch: Served, pages: dict[str, Page]) -> None:
+    page = pages[ONE]
+    evil = "<script>document.title=1</script>"
+    sound = "/var/lib/freeswitch/storage/said.wav"
+    silence = (
+        f"import wave; w = wave.open('{sound}', 'wb'); w.setparams((1, 2, 8000, 0, 'NONE', '')); "
+        "w.writeframes(bytes(64000))"
+    )
+    switch.operator.ssh(HOST, f'python3 -c "{silence}"')
+    for number, name in (("1002", evil), ("'1 2'", "\N{RIGHT-TO-LEFT OVERRIDE}x")):
+        order = f"vm_inject {ONE}@{DOMAIN} {sound} {number} '{name}'"
+        said = switch.operator.ssh(HOST, f'fs_cli -x "{order}"')
+        assert said.startswith("+OK"), said
+    until(lambda: page.messages, lambda shown: len(shown) == 2)
+    assert sorted(line.partition(": ")[0] for line in page.messages) == [f"{evil} (1002)", "x"]
+    assert page.driver.title == DOMAIN
+    assert [one["number"] for one in switch.messages(ONE)] in (["1002", ""], ["", "1002"])
+    for left in (1, 0):
+        page.press_on_message("erase")
+        until(lambda: page.messages, lambda shown, left=left: len(shown) == left)
+    switch.operator.ssh(HOST, f"rm {sound}")
+
+
+@contextmanager
+def address(switch: Served, one: str) -> Iterator[str]:
+    """Give this machine an address more, by which the switch is asked."""
+    change = [f"{one}/32", "dev", network.BRIDGE]
+    subprocess.run(["ip", "address", "replace", *change], check=True)
+    yield one
+    subprocess.run(["ip", "address", "delete", *change], check=True)
+
+
+def test_who_guesses_waits(switch: Served) -> None:
+    """A wrong password and an extension that there is not are answered the same, five times."""
+    near = str(ipaddress.ip_address(switch.operator.lab.gateway) + 200)
+    with address(switch, near) as source:
+        answers = [
+            switch.proves(number, "not-the-password", source, X_Source=f"192.0.2.{n}")
+            for n, number in enumerate([OTHER, "1999", OTHER, "x", ONE])
+        ]
+        for status, headers, body in answers:
+            assert (status, body) == (403, b"")
+            assert headers.keys() == answers[0][1].keys()
+        assert switch.proves(OTHER, switch.password(OTHER), source)[0] == 429
+    # Others do not wait with it.
+    switch.session(OTHER)
+
+    # Of nobody's network: the packet filter shuts it out.
+    with address(switch, "203.0.113.77") as source:
+        for _ in range(5):
+            assert switch.proves(OTHER, "not-the-password", source)[0] == 403
+        listed = f"python3 -I {paths.BANS_TOOL} list"
+        until(lambda: switch.operator.ssh(HOST, listed), lambda said: source in said)
+
+
+def test_a_session_ends(switch: Served) -> None:
+    by = switch.session(OTHER)
+    assert switch.ask("GET", "/voicemail", by)[0] == 200
+    assert switch.ask("DELETE", "/voicemail/session", by)[0] == 204
+    assert switch.ask("GET", "/voicemail", by)[0] == 401
+    # Who has no mailbox is shown none.
+    assert switch.ask("GET", "/voicemail", switch.session(TWO))[0] == 404
+
+
+def test_messages_are_asked_for_in_one_way(switch: Served) -> None:
+    by = switch.session(OTHER)
+    one = "0b9f0b9f-0b9f-0b9f-0b9f-0b9f0b9f0b9f"
+    for method, path, wanted in (
+        ("GET", f"/voicemail/{one}", 404),
+        ("GET", "/voicemail/", 404),
+        ("GET", "/voicemail?a=b", 404),
+        ("GET", f"/voicemail/{one}/heard", 404),
+        ("GET", f"/voicemail/{one}/../{one}", 404),
+        ("GET", f"/voicemail/../voicemail/{one}", 404),
+        ("GET", f"/voicemail/{one.upper()}", 404),
+        ("GET", f"/voicemail/../voicemail/{one}", 404),
+        ("GET", "/voicemail/%2e%2e%2f%2e%2e%2fetc%2fpasswd", 400),
+        ("GET", f"/voicemail/{'-' * 36}", 404),
+        ("POST", "/voicemail", 404),
+        ("PUT", f"/voicemail/{one}", 404),
+        ("OPTIONS", "/voicemail", 404),
+        ("DELETE", "/voicemail/nonce", 404),
+        ("GET", f"//voicemail/{one}", 404),
+    ):
+        assert switch.ask(method, path, by)[0] == wanted, (method, path)
+    # Another page may not ask, since the browser would be told so first.
+    headers = switch.ask("GET", "/voicemail", by, Origin="https://evil.example")[1]
+    assert not [name for name in headers if name.startswith("access-control")]
+    assert "set-cookie" not in headers
+
+
+def test_keys_are_nobody_elses(switch: Served) -> None:
+    """Nor has the program what it does not need."""
+    for user in ("nobody", users.WEB, users.FREESWITCH, users.KAMAILIO):
+        by = f"setpriv --reuid {user} --regid $(id -g {user}) --init-groups"
+        read = f"{by} cat {paths.VOICEMAIL_PAGE_CONFIG}"
+        assert "Permission denied" in switch.operator.ssh(HOST, read), user
+    unit = paths.VOICEMAIL_PAGE_UNIT.rpartition("/")[2]
+    within = f"nsenter -t $(systemctl show -P MainPID {unit}) -m"
+    assert switch.operator.ssh(HOST, f"{within} ls /var/lib/freeswitch").split() == ["storage"]
 
 
 def test_who_is_not_let_in(switch: Served, pages: dict[str, Page], tmp_path: Path) -> None:
@@ -453,7 +630,7 @@ def test_the_page_is_guarded(switch: Served) -> None:
     assert status == 200
     policy = headers["content-security-policy"]
     assert "default-src 'none'; script-src 'self'; style-src 'self';" in policy
-    assert f"connect-src wss://{DOMAIN}:7443;" in policy
+    assert f"connect-src 'self' wss://{DOMAIN}:7443; media-src blob:;" in policy
     assert "frame-ancestors 'none'" in policy
     assert "unsafe" not in policy
     assert "nginx/" not in headers["server"]
@@ -558,9 +735,15 @@ def test_a_new_certificate_costs_nobody_a_call(
         one.shows(f"{TWO}: talking")
 
         before = shown()
+        opened = switch.session(OTHER)
+        secrets = json.loads(switch.operator.secrets.read_text())
+        secrets[f"extension/{OTHER}"] += "-and-more"
+        switch.operator.secrets.write_text(json.dumps(secrets))
         switch.describe()
         switch.operator.succeed()
         assert shown() != before
+        # Another password has ended what the old one had opened.
+        assert switch.ask("GET", "/voicemail", opened)[0] == 401
         for nth, call in enumerate(calls):
             call.forget()
             assert_heard(call, 500 + 50 * nth, 0.2)
@@ -608,7 +791,10 @@ def test_off_again(switch: Served) -> None:
     switch.operator.succeed()
     left = switch.operator.ssh(
         HOST,
-        f"ls {paths.WEB_PAGES} {paths.WEB_CONFIG} 2>/dev/null; ss -Hltn | grep -E ':(443|7443) '; "
+        f"ls {paths.WEB_PAGES} {paths.WEB_CONFIG} {paths.VOICEMAIL_PAGE_CONFIG} "
+        f"{paths.VOICEMAIL_PAGE_TOOL} {paths.VOICEMAIL_PAGE_UNIT} {paths.VOICEMAIL_PAGE_SOCKET} "
+        "2>/dev/null; systemctl list-units --all --plain --no-legend 'callcenter-voicemail-page*'; "
+        f"grep -r {voicemail_page.LOGIN} {paths.CURRENT}/; ss -Hltn | grep -E ':(443|7443) '; "
         "nft list ruleset | grep -E 'dport (443|7443)'; "
         "dpkg-query -W -f '${db:Status-Abbrev} ${Package}\n' nginx kamailio-websocket-modules "
         "2>/dev/null | grep ^ii; true",

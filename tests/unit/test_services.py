@@ -11,7 +11,17 @@ import pytest
 from callcenter.render import paths
 from callcenter.render.services import SERVICES, Service
 from callcenter.render.services._shape import service_of
-from callcenter.site import Extension, Firewall, Guessers, Site
+from callcenter.site import (
+    Extension,
+    Firewall,
+    Guessers,
+    PhoneTls,
+    Secret,
+    Site,
+    WebPhone,
+    Wss,
+)
+from tests.certificates import Authority
 from tests.unit import test_site
 from tests.unit.test_same_bytes import with_secrets
 
@@ -22,8 +32,17 @@ EVERY = [pytest.param(one, id=one.name) for one in SERVICES]
 @pytest.fixture
 def whole(certificates: None, own_folder: Path) -> Site:
     """A Site of all services, with made secrets."""
-    twin = replace(test_site.twin(), guessers=Guessers(), firewall=Firewall(ssh_from="anywhere"))
-    return with_secrets(twin, own_folder)
+    twin = test_site.twin()
+    certificate, key = Authority.make(own_folder / "own").certificate(twin.domain)
+    tls = PhoneTls(certificate, Secret(literal=key.read_text()), wss=Wss())
+    site = replace(
+        twin,
+        guessers=Guessers(),
+        firewall=Firewall(ssh_from="anywhere"),
+        network=replace(twin.network, edge=True, tls=tls),
+        web_phone=WebPhone(),
+    )
+    return with_secrets(site, own_folder)
 
 
 @pytest.mark.parametrize("service", EVERY)

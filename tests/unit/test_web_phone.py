@@ -126,7 +126,7 @@ def test_the_page_holds_no_script_and_no_secret(authority: Authority) -> None:
     assert re.findall(r"<script(?![^>]* src=)|<style| on[a-z]+=|javascript:", page) == []
     assert re.findall(r'content="([^"]*port[^"]*)"', page) == [
         "{&#34;domain&#34;: &#34;cc.example.net&#34;, &#34;language&#34;: &#34;en&#34;, "
-        "&#34;mailbox&#34;: null, &#34;port&#34;: 8443}"
+        "&#34;mailbox&#34;: null, &#34;messages&#34;: false, &#34;port&#34;: 8443}"
     ]
     assert f"connect-src wss://{DOMAIN}:8443;" in tree[paths.WEB_CONFIG].text
     script = tree[f"{paths.WEB_PAGES}/phone.js"].text

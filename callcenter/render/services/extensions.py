@@ -2,13 +2,22 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Iterator
 
 from callcenter.render._files import File
 from callcenter.render.services._dialplan import config, leads_on, records
-from callcenter.site import Site
+from callcenter.site import Extension, Site
 
-__all__ = ["files"]
+__all__ = ["a1_hash", "files"]
+
+
+def a1_hash(site: Site, extension: Extension) -> str:
+    """Return RFC 2617's HA1: enough to check a phone's digest, and useless as a password
+    elsewhere."""
+    password = site.reveal(extension.password)
+    text = f"{extension.number}:{site.domain}:{password}"
+    return hashlib.md5(text.encode(), usedforsecurity=False).hexdigest()
 
 
 def files(site: Site) -> Iterator[File]:
