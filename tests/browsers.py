@@ -151,7 +151,7 @@ class Page:
     def pictures(self, name: str) -> None:
         """Draw the page for docs/, light and dark, where CALLCENTER_PICTURES names a folder."""
         if folder := os.environ.get("CALLCENTER_PICTURES"):
-            self.driver.set_window_size(420, 880)
+            self.driver.set_window_size(420, 960)
             for scheme in ("light", "dark"):
                 shown = {"features": [{"name": "prefers-color-scheme", "value": scheme}]}
                 self.driver.execute_cdp_cmd("Emulation.setEmulatedMedia", shown)

@@ -490,6 +490,7 @@ def test_a_declined_call_leaves_a_message(
     page.press_on_message("play")
     until(lambda: page.played, lambda seconds: seconds is not None)
     assert page.played == pytest.approx(message["seconds"], abs=1)
+    page.pictures("web-phone-messages")
     (file,) = switch.operator.ssh(HOST, FILES).split()
     path = f"/voicemail/{message['id']}"
     status, headers, sound = switch.ask("GET", path, switch.session(ONE))
