@@ -181,7 +181,7 @@ def described(tmp_path: Path, **more: Any) -> Site:
     given: dict[str, Any] = {
         "network": Network(
             sip_from="anywhere",
-            tls=PhoneTls(OwnAuthority(), plain_from=[], srtp=True, wss=Wss()),
+            tls=PhoneTls(OwnAuthority(), plain_from=[], srtp="required", wss=Wss()),
         ),
         "firewall": Firewall(ssh_from="anywhere"),
         "secret_file": tmp_path / "secrets.json",
