@@ -8,7 +8,7 @@ import json
 import os
 import re
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
@@ -32,7 +32,16 @@ from callcenter.render import (
 from callcenter.site import Site, SiteError, Switch
 from callcenter.site.secrets import VARIABLES, Secret
 
-__all__ = ["SSH_PORT", "configuration", "files", "masked", "rehearsed", "unmade"]
+__all__ = [
+    "RELEASE",
+    "SSH_PORT",
+    "configuration",
+    "files",
+    "further",
+    "masked",
+    "rehearsed",
+    "unmade",
+]
 
 _KEY = re.compile(rb"-----BEGIN ([A-Z ]*PRIVATE KEY)-----.*?-----END \1-----", re.DOTALL)
 
@@ -86,7 +95,8 @@ def unmade(site: Site) -> Iterator[Site]:
     values = json.loads(file.read_text()) if file.is_file() else {}
     values |= {
         one.name: _stand_in(one)
-        for _, one in site.secrets()
+        # What Kamailio signs with is no field.
+        for one in (kamailio.DIALOGS, *(one for _, one in site.secrets()))
         if one.kind not in (*_FITTING, "given") and site.vault.known(one) is None
     }
     with tempfile.TemporaryDirectory() as folder:
@@ -123,24 +133,34 @@ def _way_in(site: Site, switch: Switch) -> Tree:
 
 def files(site: Site, host: Host) -> Tree:
     """Return all files that a host is given."""
-    tree = list(configuration(site, host))
+    return Tree([*configuration(site, host), *further(site, host)])
+
+
+def further(
+    site: Site,
+    host: Host,
+    *,
+    release: str = RELEASE,
+    realtime: bool = True,
+    ssh_ports: Iterable[int] = (SSH_PORT,),
+) -> Tree:
+    """Return the files that a host is given besides :func:`configuration`."""
     if host.is_edge:
         asks = acme.configuration(site, mails=False)
-        closed = packet_filter.configuration(site, [SSH_PORT], rtp=False, inside=host.inside)
-        return Tree([*tree, *asks, *closed])
+        closed = packet_filter.configuration(site, ssh_ports, rtp=False, inside=host.inside)
+        return Tree([*asks, *closed])
     if host.switch.is_windows:
-        return Tree(tree)
+        return Tree([])
     return Tree(
         [
-            *tree,
-            *beside.configuration(site, realtime=True, apart=host.edge is not None),
-            *apt.configuration(site, RELEASE),
+            *beside.configuration(site, realtime=realtime, apart=host.edge is not None),
+            *apt.configuration(site, release),
             *public_address.configuration(host.switch),
             *postgresql.configuration(site),
             *services.billing.pool(site),
             *(_way_in(site, host.switch) if site.network.edge and host.edge is None else ()),
             *web.configuration(site, host.switch, npm.library),
             *(acme.configuration(site, mails=True) if host.edge is None else ()),
-            *packet_filter.configuration(site, [SSH_PORT], inside=host.inside),
+            *packet_filter.configuration(site, ssh_ports, inside=host.inside),
         ]
     )

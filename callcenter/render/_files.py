@@ -90,7 +90,7 @@ class Tree:
     def __getitem__(self, path: str) -> File:
         return self._files[path]
 
-    def __contains__(self, path: str) -> bool:
+    def __contains__(self, path: object) -> bool:
         return path in self._files
 
     def manifest(self) -> str:

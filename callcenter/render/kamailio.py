@@ -21,6 +21,7 @@ __all__ = [
     "FURTHER",
     "GROUP",
     "PACKAGES",
+    "RESTARTED_FOR",
     "TABLES",
     "TLS_FILES",
     "TLS_PACKAGE",
@@ -45,6 +46,8 @@ TLS_FILES = [paths.KAMAILIO_TLS, paths.KAMAILIO_TLS_CERTIFICATE, paths.KAMAILIO_
 GROUP = users.KAMAILIO
 TABLES = {"ha1": "ha1", "ring": "ring", "secrets": "secrets"}
 """Kamailio's tables: a1-hash and milliseconds of ringing by number, and keys by use."""
+RESTARTED_FOR = (paths.KAMAILIO_CONFIG, paths.KAMAILIO_DROP_IN)
+"""Files for which Kamailio is started anew; it reads the others again while it runs."""
 CONNECTIONS = 4096
 """Connections of phones that Kamailio holds at once."""
 MEMORY_MB = 128

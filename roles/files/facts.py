@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from pyinfra.api import FactBase
 
 from callcenter.render import paths
+from callcenter.render.host_files import FILES, of_file
 
 __all__ = ["ManagedFiles", "MaskedContents", "Present"]
 
@@ -32,9 +33,7 @@ class ManagedFiles(FactBase[Present]):
         names = " ".join(shlex.quote(path) for path in wanted)
         return (
             f"cat {record} 2>/dev/null | sed 's/^/managed /'; "
-            f"{{ cat {record} 2>/dev/null; printf '%s\\n' {names}; }} | sort -u | "
-            'while read -r f; do [ -n "$f" ] && [ -e "$f" ] && '
-            'printf \'file %s %s\\n\' "$(stat -c %a "$f")" "$(sha256sum "$f")"; done; true'
+            f"{{ cat {record} 2>/dev/null; printf '%s\\n' {names}; }} | sort -u | {FILES}; true"
         )
 
     @staticmethod
@@ -48,9 +47,8 @@ class ManagedFiles(FactBase[Present]):
             if kind == "managed":
                 managed.add(rest)
             elif kind == "file":
-                mode, digest, path = rest.split(maxsplit=2)
-                digests[path] = digest
-                modes[path] = int(mode, 8)
+                path, mode, digest = of_file(rest)
+                digests[path], modes[path] = digest, mode
         return Present(digests, modes, frozenset(managed))
 
 

@@ -8,7 +8,7 @@ from pyinfra import host
 from pyinfra.api import StringCommand, operation
 
 from callcenter.render import Tree, paths
-from callcenter.render.kamailio import FURTHER, PACKAGES, TABLES, TLS_FILES
+from callcenter.render.kamailio import FURTHER, PACKAGES, RESTARTED_FOR, TABLES, TLS_FILES
 from roles.kamailio.facts import KamailioState
 
 __all__ = ["absent", "no_others", "packages", "running"]
@@ -74,7 +74,7 @@ def running(wanted: Tree, watched: Sequence[str]) -> Generator[StringCommand, No
     unit, config = paths.KAMAILIO_UNIT, paths.KAMAILIO_CONFIG
     if present.running and present.enabled and not stale:
         return
-    if present.running and present.enabled and not stale & {config, paths.KAMAILIO_DROP_IN}:
+    if present.running and present.enabled and not stale & {*RESTARTED_FOR}:
         asked = [f"htable.reload {name}" for name in TABLES.values()]
         asked += ["tls.reload"] if stale & {*TLS_FILES} else []
         reload = " && ".join(f"kamcmd {one} >/dev/null" for one in asked)

@@ -142,10 +142,15 @@ def test_a_switch_that_cannot_move_keeps_its_phones(
     up[1].wait_ended()
 
 
-def test_a_second_run_changes_nothing(operator: Operator) -> None:
+def test_a_second_run_changes_nothing(
+    operator: Operator, capsys: pytest.CaptureFixture[str]
+) -> None:
     again = operator.succeed()
     assert again.changes == 0, again.output
     assert again.commands <= 12 * 2
+    for host in operator.hosts:
+        assert main(["plan", str(operator.inventory), "--host", host]) == 0
+        assert capsys.readouterr().out == "nothing would change\n"
 
 
 def test_each_host_has_its_part_and_nothing_of_the_other(operator: Operator) -> None:

@@ -12,9 +12,11 @@ from typing import Any
 import pytest
 
 from callcenter.render import paths
-from tests.roles.conftest import ROOT, SITE, Operator
+from tests.roles.conftest import ALONE, BEHIND, ROOT, SITE, Operator
 
 HOST = "door1"
+WHOLE = SITE.replace(ALONE, BEHIND)
+"""A Site with all that a host has beside FreeSWITCH."""
 
 TRUNK = """trunks=[Trunk("carrier", host="192.0.2.1", caller_id="+4930123456", ping_seconds=None)],
     """
@@ -41,7 +43,7 @@ def told(
     return done.returncode, done.stdout.splitlines(), done.stderr.splitlines()
 
 
-def planned(operator: Operator, site: str = SITE) -> list[str]:
+def planned(operator: Operator, site: str = WHOLE) -> list[str]:
     """Return what ``plan`` prints of a Site."""
     operator.describe(site)
     code, out, err = told(operator, "plan")
@@ -60,24 +62,34 @@ def test_a_plan_asks_the_host_and_changes_nothing(operator: Operator) -> None:
     assert planned(operator) == ["nothing would change"]
 
     secrets = operator.secrets.read_bytes()
-    extension = planned(operator, SITE.replace("ring_seconds=5", "ring_seconds=9"))
+    extension = planned(operator, WHOLE.replace("ring_seconds=5", "ring_seconds=9"))
     assert "~ directory/users/10xx.xml" in extension
-    assert steps(extension) == ["reloadxml: no call notices"]
-    carrier = planned(operator, SITE.replace("media=", TRUNK + "media="))
+    assert steps(extension) == ["reloadxml: no call notices", RELOADED]
+    assert "~ /etc/kamailio/callcenter/ring" in extension
+    carrier = planned(operator, WHOLE.replace("media=", TRUNK + "media="))
     assert "+ sip_profiles/external.xml" in carrier
     assert "start external: calls that do not use the module go on" in steps(carrier)
     # A password is made when it is needed, and not for a plan.
-    another = planned(operator, SITE.replace("1009,", "1010,"))
-    assert steps(another) == ["reloadxml: no call notices"]
+    another = planned(operator, WHOLE.replace("1009,", "1010,"))
+    assert steps(another) == ["reloadxml: no call notices", RELOADED]
+    ssh = planned(operator, WHOLE.replace('ssh_from="anywhere"', 'ssh_from=["10.0.0.0/8"]'))
+    assert ssh == ["~ /etc/callcenter/firewall.nft", "load the packet filter: no call notices"]
     assert operator.secrets.read_bytes() == secrets
     assert planned(operator) == ["nothing would change"]
 
     operator.ssh(HOST, f"echo '<!-- by hand -->' >>{paths.APPLIED}/dialplan/default.xml")
-    assert "~ dialplan/default.xml" in planned(operator)
+    operator.ssh(HOST, f"chmod 750 {paths.RELEASE_TOOL}; rm {paths.BANS_RULES}; "
+                       f"echo '# by hand' >>{paths.KAMAILIO_CONFIG}")  # fmt: skip
+    mended = planned(operator)
+    assert mended[0] == "~ dialplan/default.xml"
+    assert {f"~ {paths.RELEASE_TOOL}", f"+ {paths.BANS_RULES}"} < set(mended)
+    assert "restart callcenter-bans-filter.service: no call notices" in steps(mended)
+    assert any(line.startswith("restart kamailio.service: ") for line in steps(mended))
     operator.succeed()
     assert planned(operator) == ["nothing would change"]
 
 
+RELOADED = "reload kamailio.service: no call notices"
 GONE = "10.77.0.240"
 
 

@@ -153,6 +153,8 @@ def test_a_link_is_good_for_one_phone(switch: Provisioned) -> None:
     known = json.loads(switch.operator.secrets.read_text())
     assert known["extension/1003"] not in body.decode()
     assert [ask(0), ask(0)] == [404, 404]
+    # What a phone has taken is no difference to what is described.
+    assert switch.callcenter(command="plan") == "nothing would change\n"
 
 
 def test_nothing_without_a_link(switch: Provisioned) -> None:

@@ -22,13 +22,14 @@ import pytest
 from callcenter.cli import COMMANDS, main
 from callcenter.cli.check import check
 from callcenter.cli.plan import against
-from callcenter.cli.rehearsal import configuration, rehearsed, unmade
+from callcenter.cli.rehearsal import configuration, files, further, rehearsed, unmade
 from callcenter.cli.schema import schema
 from callcenter.cli.status import REGISTERED
 from callcenter.cli.switches import MARK, answers, fs_cli
 from callcenter.client.home import HOME
 from callcenter.client.inventory import load
-from callcenter.render import File, Tree
+from callcenter.render import File, Tree, paths
+from callcenter.render.host_files import HostFiles
 from callcenter.render.release import Release, compared
 from tests.certificates import Authority
 
@@ -426,29 +427,60 @@ def test_a_literal_is_not_rendered(shop: Path, capsys: pytest.CaptureFixture[str
 
 
 @pytest.mark.parametrize(
-    ("more", "steps"),
+    ("old", "new", "steps"),
     [
-        ("", ["nothing would change"]),
-        ("ring_groups=[RingGroup('desk', number=6000, members=['1000'])],",
+        ("MORE", "", ["nothing would change"]),
+        ("MORE", "ring_groups=[RingGroup('desk', number=6000, members=['1000'])],",
          ["+ dialplan/services/ring_groups.xml", "reloadxml: no call notices"]),
-        ("media=Media(codecs=('PCMA',)),", ["rescan internal: no call notices"]),
+        ("MORE", "media=Media(codecs=('PCMA',)),", ["rescan internal: no call notices"]),
+        ("MORE", "cdr=Cdr('json'),",
+         ["+ /usr/lib/callcenter/deliver-calls",
+          "start callcenter-calls.service: no call notices"]),
+        ("MORE", "smtp=Smtp('mail.example.net', sender='a@b.net', user='a', "
+         "password=secret('smtp')), guessers=Guessers(alarm='c@d.net'),",
+         ["+ /usr/lib/callcenter/limit-alarm",
+          "start callcenter-bans-alarm.service: no call notices"]),
+        ("1003", "1004",
+         ["~ /etc/kamailio/callcenter/ha1", "reload kamailio.service: no call notices"]),
+        ('firewall=Firewall(ssh_from="anywhere"', 'firewall=Firewall(ssh_from=("10.0.0.0/8",)',
+         ["~ /etc/callcenter/firewall.nft", "load the packet filter: no call notices"]),
+        ('sip_from="anywhere"', 'sip_from="anywhere", sip_port=5070',
+         ["~ /etc/kamailio/callcenter/kamailio.cfg",
+          "restart kamailio.service: calls that are up go on; phones by TCP or TLS and browsers "
+          "connect anew"]),
+        ("LocalPackages()", "LocalPackages(version='1.10.11')",
+         ["~ /etc/apt/preferences.d/freeswitch",
+          "install packages: all calls end where FreeSWITCH's version is another"]),
     ],
 )  # fmt: skip
 def test_what_a_change_costs_is_told_before(
-    more: str, steps: list[str], shop: Path, capsys: pytest.CaptureFixture[str]
+    old: str, new: str, steps: list[str], shop: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     shutil.copytree(shop / "inventories", shop / "was/inventories")
-    described(shop, more)
+    described(shop, text=SITE.replace(old, new))
     assert main(["plan", "was", "."]) == 0
     shown = capsys.readouterr().out.splitlines()
     assert set(steps) <= set(shown), shown
+    gone = {line.rpartition("/")[2] for line in shown if line[0] == "-"}
+    assert {line.split()[1].rstrip(":") for line in shown if line.startswith("stop ")} <= gone
     # A host that has the one is told the same of the other.
     one = load(shop / "was/inventories/prod")
     with rehearsed(one.site) as site:
         present = accepted(configuration(site, one.hosts[0]))
+        there = deployed(further(site, one.hosts[0]))
     now = load(shop / "inventories/prod")
     with rehearsed(now.site) as site:
-        assert against(present, configuration(site, now.hosts[0])) == shown
+        wanted, others = configuration(site, now.hosts[0]), further(site, now.hosts[0])
+    assert against(present, wanted, there, others) == shown
+    # It holds files by the modes that they have there.
+    open_to_all = replace(there, modes=there.modes | {paths.RELEASE_TOOL: 0o777})
+    assert f"~ {paths.RELEASE_TOOL}" in against(present, wanted, open_to_all, others)
+
+
+def deployed(tree: Tree) -> HostFiles:
+    """Return what a host answers to which a tree was deployed."""
+    digests = {file.path: file.digest for file in tree}
+    return HostFiles(digests, {file.path: file.mode for file in tree}, frozenset(digests))
 
 
 def accepted(tree: Tree) -> Release:
@@ -505,14 +537,17 @@ def test_a_host_that_is_not_there_is_told_in_our_words(
     assert last == says
 
 
-def test_a_plan_makes_no_secret(shop: Path) -> None:
+def test_a_plan_makes_no_secret(shop: Path, caplog: pytest.LogCaptureFixture) -> None:
     described(shop, "event_socket=EventSocket(users=[EventSocketUser('a')]),")
     kept = shop / ".secrets/shop.example.net.json"
     kept.parent.mkdir()
     kept.touch(0o600)
     kept.write_text(json.dumps({"esl": SECRET}))
-    site = load(shop / "inventories/prod").site
+    inventory = load(shop / "inventories/prod")
+    site = inventory.site
     with unmade(site) as safe:
+        assert paths.KAMAILIO_CONFIG in files(safe, inventory.hosts[0])
+        assert not caplog.records
         assert safe.reveal(site.event_socket.password) == SECRET
         stand_in = safe.reveal(site.event_socket.users[0].password)
         assert stand_in.startswith("masked-")

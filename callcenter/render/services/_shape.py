@@ -11,7 +11,10 @@ from callcenter.render._actions import Action
 from callcenter.render._files import File
 from callcenter.site import Site
 
-__all__ = ["Service", "Unit", "service_of"]
+__all__ = ["NOTHING", "Service", "Unit", "service_of"]
+
+NOTHING = "no call notices"
+"""Cost of most steps."""
 
 
 @dataclass(frozen=True)
@@ -30,6 +33,8 @@ class Unit:
     """Packages that came for its sake, unless something else of the host needs them."""
     starts: bool = True
     """Start at boot and after each change; False for one that others start."""
+    cost: str = NOTHING
+    """Words for what is noticed of its restart."""
 
 
 def _nothing(site: Site) -> tuple[Any, ...]:

@@ -26,6 +26,7 @@ UNITS = (
             paths.EVENT_SOCKET_CLIENTS,
         ),
         packages=(TLS,),
+        cost="applications that come by TLS connect anew",
     ),
 )
 

@@ -20,7 +20,13 @@ FOLDER = "http_applications"
 """Folder that the guard reads. It is in the release: a configuration that is taken back has its
 own."""
 
-UNITS = (Unit(paths.HTTP_GUARD_UNIT, (paths.HTTP_GUARD_TOOL,)),)
+UNITS = (
+    Unit(
+        paths.HTTP_GUARD_UNIT,
+        (paths.HTTP_GUARD_TOOL,),
+        cost="an application that is asked in that moment does not answer",
+    ),
+)
 COSTS = {
     "http_applications/": None,
     # The same for every Site: mod_httapi reads it when it loads.

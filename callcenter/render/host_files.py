@@ -1,0 +1,205 @@
+"""A host's files beside FreeSWITCH's configuration: how a host is asked for them, and what a change
+of them costs."""
+
+from __future__ import annotations
+
+import shlex
+from collections.abc import Callable, Collection, Container, Iterable, Iterator
+from dataclasses import dataclass, field
+
+from callcenter.render import paths
+from callcenter.render._files import Difference, Tree
+from callcenter.render.kamailio import RESTARTED_FOR
+from callcenter.render.services import SERVICES
+from callcenter.render.services._shape import NOTHING
+
+__all__ = ["FILES", "HostFiles", "Step", "of_file", "question", "steps"]
+
+OF_EDGES = ("kamailio", "certificates")
+"""Groups of files of which a deploy to an edge looks at the record; to a switch, at all."""
+FIREWALL = (paths.FIREWALL_RULES, f"/etc/systemd/system/{paths.FIREWALL_UNIT}")
+"""Files that no record names: they come by themselves."""
+
+FILES = (
+    'while read -r f; do [ -n "$f" ] && [ -e "$f" ] && '
+    'printf \'file %s %s\\n\' "$(stat -c %a "$f")" "$(sha256sum "$f")"; done'
+)
+"""Shell loop that is given names of files, and tells of each that exists."""
+
+
+def of_file(said: str) -> tuple[str, int, str]:
+    """Return path, mode and SHA-256 of what a host has said after ``file``."""
+    mode, digest, path = said.split(maxsplit=2)
+    return path, int(mode, 8), digest
+
+
+@dataclass(frozen=True)
+class HostFiles:
+    """What a host has said of its files, and what they depend on."""
+
+    digests: dict[str, str] = field(default_factory=dict)
+    """SHA-256 by path, of those that exist."""
+    modes: dict[str, int] = field(default_factory=dict)
+    managed: frozenset[str] = frozenset()
+    """Paths that an earlier deploy put there."""
+    codename: str | None = None
+    """Codename of its Debian."""
+    realtime: bool = False
+    """Fact that it grants realtime scheduling."""
+    ssh_ports: frozenset[int] = frozenset()
+    """Ports of its sshd, with that of the login that asked."""
+    postgres: bool = False
+    """Fact that it has a PostgreSQL that no deploy brought."""
+
+    @classmethod
+    def parse(cls, output: Iterable[str]) -> HostFiles:
+        """Read what a host answers to the :func:`question`."""
+        digests, modes = {}, {}
+        managed: set[str] = set()
+        ports: set[int] = set()
+        values: dict[str, str] = {}
+        for line in output:
+            kind, _, rest = line.partition(" ")
+            if kind == "managed":
+                managed.add(rest)
+            elif kind == "file":
+                path, mode, digest = of_file(rest)
+                digests[path], modes[path] = digest, mode
+            elif kind == "sshd" and rest.isdigit():
+                ports.add(int(rest))
+            else:
+                values[kind] = rest
+        return cls(
+            digests,
+            modes,
+            frozenset(managed),
+            values.get("codename") or None,
+            "realtime" in values,
+            frozenset(ports),
+            values.get("postgres", "").strip() == "ii",
+        )
+
+    def difference(self, wanted: Tree) -> Difference:
+        """Return what a deploy would write and remove. A file with another mode is another."""
+        ours = self.managed | {*FIREWALL}
+        found = wanted.against({p: d for p, d in self.digests.items() if p in wanted or p in ours})
+        wrong = {
+            file.path
+            for file in wanted
+            if self.modes.get(file.path, file.mode) != file.mode and file.path not in found.added
+        }
+        return Difference(found.added, tuple(sorted({*found.changed, *wrong})), found.removed)
+
+
+def question(wanted: Iterable[str], *, is_edge: bool) -> str:
+    """Return the shell command, which changes nothing, that a host answers for files that it is to
+    have, and those that a deploy put there."""
+    records = " ".join(f"{paths.MANAGED}/{group}" for group in (OF_EDGES if is_edge else "*"))
+    names = " ".join(shlex.quote(path) for path in (*wanted, *FIREWALL))
+    return "; ".join(
+        [
+            f"cat {records} 2>/dev/null | sed 's/^/managed /'",
+            f"{{ cat {records} 2>/dev/null; printf '%s\\n' {names}; }} | sort -u | {FILES}",
+            '. /etc/os-release; echo "codename ${VERSION_CODENAME:-}"',
+            "chrt -r 1 true 2>/dev/null && echo realtime",
+            'echo "sshd ${SSH_CONNECTION##* }"',
+            r"ss -Hlntp 2>/dev/null | sed -n 's/^[^:]*:\([0-9]*\) .*((\"sshd\",.*/sshd \1/p'",
+            r"ss -Hlntp 2>/dev/null | sed -n 's/^.*\]:\([0-9]*\) .*((\"sshd\",.*/sshd \1/p'",
+            f"[ -e {paths.POSTGRES_OURS} ] || "
+            "dpkg-query -W -f 'postgres ${db:Status-Abbrev}\\n' postgresql 2>/dev/null",
+            "true",
+        ]
+    )
+
+
+@dataclass(frozen=True)
+class Step:
+    """What is done after files came, changed or went, and what that costs."""
+
+    command: str
+    cost: str
+
+
+_Made = Callable[[Difference, Container[str]], Step | None]
+"""Function that is given what differs, and the paths that are there afterwards."""
+
+
+def _unit(path: str, cost: str) -> _Made:
+    """Return what makes the step of a unit, or none: it is not there, and was not."""
+    name = path.rpartition("/")[2]
+
+    def step(found: Difference, wanted: Container[str]) -> Step | None:
+        if path in found.added:
+            return Step(f"start {name}", NOTHING)
+        word = "restart" if path in wanted else "stop" if path in found.removed else None
+        return Step(f"{word} {name}", cost) if word else None
+
+    return step
+
+
+def _said(command: str, cost: str = NOTHING) -> _Made:
+    return lambda found, wanted: Step(command, cost)
+
+
+_KAMAILIO = "calls that are up go on; phones by TCP or TLS and browsers connect anew"
+_POOL = "prepaid calls end"
+"""A restart cuts FreeSWITCH's connections, by which their seconds are charged."""
+
+_Rule = tuple[Collection[str], _Made, Collection[str]]
+"""Files, the step for them, and files whose own step makes it needless."""
+
+
+def _rules() -> Iterator[_Rule]:
+    yield (
+        (paths.APT_PREFERENCES,),
+        _said("install packages", "all calls end where FreeSWITCH's version is another"),
+        (),
+    )
+    for service in SERVICES:
+        for unit in service.units:
+            if unit.starts:
+                base, _, kind = unit.path.rpartition(".")
+                files = (unit.path, *unit.reads, *((f"{base}.service",) if kind == "timer" else ()))
+                yield files, _unit(unit.path, unit.cost), ()
+    timer = f"{paths.STUN}.timer"
+    yield (timer, f"{paths.STUN}.service"), _unit(timer, NOTHING), ()
+    pool = (paths.BILLING_UNIT,)
+    yield pool, _unit(paths.BILLING_UNIT, _POOL), ()
+    reloaded = paths.BILLING_UNIT.rpartition("/")[2]
+    yield (paths.BILLING_POOL, paths.BILLING_CA), _said(f"reload {reloaded}"), pool
+    yield RESTARTED_FOR, _unit_of_kamailio, ()
+    yield (f"{paths.KAMAILIO}/",), _said(f"reload {paths.KAMAILIO_UNIT}"), RESTARTED_FOR
+    web, reloaded = (paths.WEB_UNIT,), paths.WEB_UNIT.rpartition("/")[2]
+    yield web, _unit(paths.WEB_UNIT, NOTHING), ()
+    served = (paths.WEB_CONFIG, paths.WEB_CERTIFICATE, paths.WEB_KEY)
+    yield served, _said(f"reload {reloaded}"), web
+    yield (paths.PHONES_UNIT, paths.PHONES_TOOL), _unit(paths.PHONES_UNIT, NOTHING), ()
+    yield FIREWALL, _said("load the packet filter"), ()
+
+
+def _unit_of_kamailio(found: Difference, wanted: Container[str]) -> Step:
+    name = paths.KAMAILIO_UNIT
+    if paths.KAMAILIO_CONFIG in found.added:
+        return Step(f"start {name}", NOTHING)
+    if paths.KAMAILIO_CONFIG in wanted:
+        return Step(f"restart {name}", _KAMAILIO)
+    return Step(f"stop {name}", "phones that come to it come no more")
+
+
+def steps(found: Difference, wanted: Container[str]) -> list[Step]:
+    """List what a deploy does for files beside FreeSWITCH's configuration. ``wanted`` are the paths
+    that are there afterwards."""
+    changed = set(found.paths)
+
+    def touched(files: Collection[str]) -> bool:
+        return any(
+            one in changed or (one.endswith("/") and any(path.startswith(one) for path in changed))
+            for one in files
+        )
+
+    made = (
+        step(found, wanted)
+        for files, step, instead in _rules()
+        if touched(files) and not touched(instead)
+    )
+    return list(dict.fromkeys(one for one in made if one is not None))
