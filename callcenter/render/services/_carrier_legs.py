@@ -51,19 +51,19 @@ class Limit:
     """Variable of the leg that is there once it has counted."""
     trunk: str | None = None
     """Trunk whose limit it is; else the caller's."""
+    resource: str = ""
+    """Realm and resource that FreeSWITCH counts."""
+    most: str = ""
+    """Most of them at a time, or within seconds: ``30``, ``90/3600``."""
 
 
 def _limit(
     name: str, realm: str, whose: str, many: int, cause: str, *, hour: bool = False, of: str | None
 ) -> Limit:
-    count = f"{many}/3600" if hour else str(many)
-    return Limit(
-        name,
-        cause,
-        (f"limit hash {realm} {whose} {count} !{cause}",),
-        f"limit_{'rate' if hour else 'usage'}_{realm}_{whose}",
-        of,
-    )
+    most = f"{many}/3600" if hour else str(many)
+    run = f"limit hash {realm} {whose} {most} !{cause}"
+    counted = f"limit_{'rate' if hour else 'usage'}_{realm}_{whose}"
+    return Limit(name, cause, (run,), counted, of, f"{realm} {whose}", most)
 
 
 def at_a_time(site: Site, caller: str, cause: str) -> Limit:

@@ -20,7 +20,9 @@ from callcenter.render.services._carrier_legs import (
     BARRED,
     FULL,
     CarrierLeg,
+    Limit,
     Variables,
+    an_hour,
     at_a_time,
     capped,
     causes,
@@ -117,6 +119,8 @@ def files(site: Site) -> Iterator[File]:
         rewrites=_rewrites(site),
         tones=TONES,
         over=causes(site),
+        calls=at_a_time(site, _ACTING, BARRED),
+        hour=an_hour(site, _ACTING, BARRED),
         full=FULL,
         barred=BARRED,
         came_in=Hit("trunk-calls", trunk="${trunk}"),
@@ -406,9 +410,10 @@ def _certificates(site: Site, trunk: Trunk) -> Iterator[File]:
     yield File(f"certificates/{trunk.name}/agent.pem", own.encode(), 0o640)
 
 
-def arrivals(site: Site) -> list[tuple[Trunk, bool]]:
-    """Return the ways to find a call's trunk, in their order. True: by the account, too, to which
-    the carrier sends the call, where several trunks have one address."""
+def arrivals(site: Site) -> list[tuple[Trunk, bool, Limit]]:
+    """Return the ways to find a call's trunk, in their order, with the limit that counts it among
+    those that go out. True: by the account, too, to which the carrier sends the call, where several
+    trunks have one address."""
     shared = [
         trunk
         for trunk in site.trunks
@@ -418,7 +423,8 @@ def arrivals(site: Site) -> list[tuple[Trunk, bool]]:
             for other in site.trunks
         )
     ]
-    return [(trunk, True) for trunk in shared] + [(trunk, False) for trunk in site.trunks]
+    found = [*((trunk, True) for trunk in shared), *((trunk, False) for trunk in site.trunks)]
+    return [(trunk, by, next(of_trunk(trunk, FULL, FULL))) for trunk, by in found]
 
 
 def dids(site: Site) -> list[tuple[Did, str]]:
