@@ -56,6 +56,7 @@ CRM = "crm.example.net"
 CRM_PORT = 8443
 WSS = f", wss=Wss(origins=['https://{CRM}:{CRM_PORT}'])"
 EMBEDDED = ROOT / "examples/embedded"
+PUSH = "pn-provider=fcm;pn-param=shop-1234;pn-prid=c8K_:APA91bHun4MxP5egoKMwt2KZFBaFUH-1RYqx"
 HZ = {ONE: 500, TWO: 900}
 """Tone of each browser's microphone, by its extension."""
 
@@ -178,49 +179,79 @@ def desk_of(switch: Served, exchange: Exchange, number: str) -> Phone:
     return phone_of(switch.operator, HOST, exchange, number, transport="tls", srtp="sdes")
 
 
-@pytest.fixture(scope="module")
-def programs(switch: Served, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A folder with the liblinphone example as a program, and the names that it finds."""
+def program_of(library: str, folder: Path) -> list[str]:
+    """Return the command of a library's example."""
+    if library == "pjsip":
+        python = ROOT / ".venv-examples/bin/python"
+        can = [str(python), "-c", "import pjsua2"]
+        if not python.exists() or subprocess.run(can, capture_output=True, check=False).returncode:
+            pytest.skip("no pjsua2 in .venv-examples (docs/embedded.md)")
+        return [str(python), str(EMBEDDED / "pjsip/call.py")]
     if not Path("/usr/include/linphone/core.h").exists():
         pytest.skip("no liblinphone on this machine (apt install liblinphone-dev)")
-    folder = tmp_path_factory.mktemp("programs")
-    (folder / "hosts").write_text(f"127.0.0.1 localhost\n{switch.address} {DOMAIN}\n")
     code = EMBEDDED / "liblinphone/call.c"
     words = ("cc", "-Wall", "-Werror", "-o", folder / "liblinphone", code, "-llinphone")
     subprocess.run(words, check=True)
-    return folder
+    return [str(folder / "liblinphone")]
 
 
-def test_a_program_of_ones_own_calls(switch: Served, exchange: Exchange, programs: Path) -> None:
-    """Registers by TLS with what would wake it, calls, sends digits, hangs up, and is gone"""
-    number = "1004"
-    desk = desk_of(switch, exchange, "1002")
-    (secret := programs / number).write_text(switch.password(number) + "\n")
-    push = "pn-provider=fcm;pn-param=shop-1234;pn-prid=c8K_:APA91bHun4MxP5egoKMwt2KZFBaFUH-1RYqx"
+@contextmanager
+def program(
+    switch: Served, library: str, folder: Path, number: str, **more: str
+) -> Iterator[subprocess.Popen[str]]:
+    """Run a library's example as an extension, with names of its own, as DNS would tell them."""
+    command = program_of(library, folder)
+    (names := folder / "hosts").write_text(f"127.0.0.1 localhost\n{switch.address} {DOMAIN}\n")
+    (secret := folder / number).write_text(switch.password(number) + "\n")
     environment = {
         **os.environ,
         **{"SIP_DOMAIN": DOMAIN, "SIP_USER": number, "SIP_PASSWORD_FILE": str(secret)},
-        **{"SIP_CALL": "1002", "SIP_DIGITS": "15#", "SIP_CA": str(switch.authority.file)},
-        "SIP_PUSH": push,
+        **{"SIP_DIGITS": "15#", "SIP_CA": str(switch.authority.file), "SIP_PUSH": PUSH},
     }
-    # Names of its own, as DNS would tell them.
     within = 'mount --bind "$0" /etc/hosts && exec "$@"'
-    named = ["unshare", "--mount", "sh", "-c", within, str(programs / "hosts")]
+    named = ["unshare", "--mount", "sh", "-c", within, str(names)]
     with subprocess.Popen(
-        [*named, str(programs / "liblinphone")], env=environment, stdout=subprocess.PIPE, text=True
+        [*named, *command], env=environment | more, stdout=subprocess.PIPE, text=True
     ) as process:
         try:
-            answered = desk.incoming().answer()
-            assert push in switch.operator.ssh(HOST, f"kamcmd ul.lookup location s:{number}")
-            answered.wait_digits("15#")
-            assert answered.wait_ended().by == "them"
-            said, _ = process.communicate(timeout=PATIENCE)
+            yield process
         finally:
             process.kill()
-    assert said.split() == ["registered", "talks", "over", "gone"]
+
+
+@pytest.mark.parametrize(("library", "number"), [("liblinphone", "1004"), ("pjsip", "1008")])
+def test_a_program_of_ones_own_calls(
+    switch: Served, exchange: Exchange, tmp_path: Path, library: str, number: str
+) -> None:
+    """Registers by TLS with what would wake it, calls, sends digits, hangs up, and is gone"""
+    desk = desk_of(switch, exchange, "1002")
+    with program(switch, library, tmp_path, number, SIP_CALL="1002") as process:
+        answered = desk.incoming().answer()
+        assert PUSH in switch.operator.ssh(HOST, f"kamcmd ul.lookup location s:{number}")
+        answered.wait_digits("15#")
+        assert answered.wait_ended().by == "them"
+        said, _ = process.communicate(timeout=PATIENCE)
+    assert said.split()[-4:] == ["registered", "talks", "over", "gone"]
     assert process.returncode == 0
     # Kamailio forgets what is deleted when it next writes to disk.
-    until(lambda: switch.operator.ssh(HOST, "kamcmd ul.dump"), lambda known: push not in known)
+    until(lambda: switch.operator.ssh(HOST, "kamcmd ul.dump"), lambda known: PUSH not in known)
+
+
+def test_a_program_of_ones_own_answers(switch: Served, exchange: Exchange, tmp_path: Path) -> None:
+    """PJSIP's example without a number waits for a call, and answers it"""
+    desk = desk_of(switch, exchange, "1002")
+    with program(switch, "pjsip", tmp_path, "1009") as process:
+        assert process.stdout is not None
+        # The library says a word before it can be told to be quiet.
+        while (line := process.stdout.readline()) != "registered\n":
+            assert line
+        call = desk.call("1009")
+        call.wait_established()
+        call.wait_digits("15#")
+        assert call.wait_ended().by == "them"
+        said, _ = process.communicate(timeout=PATIENCE)
+    assert said.split() == ["called", "talks", "over", "gone"]
+    assert process.returncode == 0
 
 
 @contextmanager
