@@ -85,8 +85,8 @@ class Billing:
     """Rates that calls are charged by. A number without a rate is not called by extensions that
     have an account."""
     heartbeat_seconds: Annotated[int, Field(strict=True, ge=1, le=300)] = 10
-    """Seconds after which a call is charged again while it lasts. A call may cost its account so
-    many seconds more than was there."""
+    """Seconds after which a call is charged again while it lasts. The last call of an account may
+    cost so many seconds more than was there."""
     low_balance: Price = Decimal(1)
     """Balance at or below which the caller is told, once a call."""
     low_announcement: Announcement | None = None

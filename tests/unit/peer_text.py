@@ -80,6 +80,8 @@ INTERNAL = frozenset(
         "sip_auth_username",
         # The name of a gateway that FreeSWITCH has found (mod_sofia/sofia.c:11325).
         "sip_gateway",
+        # One of FreeSWITCH's own names for causes (switch_core_state_machine.c:839).
+        "hangup_cause",
         # Said by scripts/caps.lua: true, and what refuses a call.
         "cap_free", "capped",
     }

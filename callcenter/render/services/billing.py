@@ -23,6 +23,9 @@ COSTS = {
     "autoload_configs/nibblebill.conf.xml": Action(Severity.MODULE, "reload mod_nibblebill"),
 }
 
+_LATE_SECONDS = 2
+"""Seconds by which FreeSWITCH's clock may be late with a beat."""
+
 
 def modules(site: Site) -> tuple[str, ...]:
     """Name the modules that charge, and that speak PostgreSQL for it."""
@@ -39,6 +42,7 @@ def files(site: Site) -> Iterator[File]:
         site,
         billing=billing,
         low_balance=format(billing.low_balance, "f"),
+        unasked_seconds=billing.heartbeat_seconds + _LATE_SECONDS,
         socket=paths.BILLING_SOCKET,
         database=_known_by(site),
     )
