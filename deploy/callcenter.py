@@ -6,7 +6,17 @@ pyinfra inventories/prod deploy/callcenter.py
 from pyinfra import host, inventory
 
 from callcenter.site import LocalPostgres, Site, Switch
-from roles import billing, certificates, firewall, freeswitch, kamailio, postgresql, web, windows
+from roles import (
+    billing,
+    certificates,
+    firewall,
+    freeswitch,
+    kamailio,
+    postgresql,
+    turn,
+    web,
+    windows,
+)
 from roles.host import HostState, preflight
 from roles.host.operations import passed, those_before
 
@@ -38,6 +48,7 @@ else:
         freeswitch.preflight(site=site, switch=switch, found=found)
         billing.preflight(site=site, switches=len(switches))
         web.preflight(site=site, switches=len(switches))
+        turn.preflight(site=site, switch=switch)
     certificates.preflight(site=site, hosts=len(edges or switches))
 
 passed(name="Linux and Windows hosts alike")
@@ -73,6 +84,7 @@ elif not is_edge:
     if here:
         kamailio.install(site=site, found=found)
     web.install(site=site, found=found)
+    turn.install(site=site, found=found)
     if edge is None:
         certificates.install(site=site, found=found, mails=True)
 
@@ -97,6 +109,8 @@ elif not is_edge:
     billing.retire(site=site, found=found)
     web.activate(site=site, switch=switch)
     web.retire(site=site, switch=switch, found=found)
+    turn.activate(site=site, switch=switch)
+    turn.retire(site=site, switch=switch, found=found)
     certificates.retire(site=site, found=found, shown=edge is None)
     if not isinstance(site.database, LocalPostgres):
         postgresql.retire(found=found)

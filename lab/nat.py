@@ -19,6 +19,7 @@ from lab.system import run
 __all__ = [
     "HOME",
     "HOME_OUTSIDE",
+    "HOME_ROUTER",
     "INTERNET",
     "PROVIDER",
     "PUBLIC_NETWORK",
@@ -39,7 +40,7 @@ SWITCH_MOVED = "203.0.113.11"
 HOME_OUTSIDE = "203.0.113.20"
 _ROUTER = "203.0.113.1"
 HOME = "192.168.77.50"
-_HOME_ROUTER = "192.168.77.1"
+HOME_ROUTER = "192.168.77.1"
 VPN = "100.64.7.50"
 _VPN_ROUTER = "100.64.7.1"
 PROVIDER = "10.99.7.50"
@@ -95,7 +96,7 @@ def make(name: str, switch: str) -> None:
     router = within(name)
     own: dict[Place, tuple[list[str], str]] = {
         "internet": ([_ROUTER, SWITCH_OUTSIDE, HOME_OUTSIDE], INTERNET),
-        "home": ([_HOME_ROUTER], HOME),
+        "home": ([HOME_ROUTER], HOME),
         "vpn": ([_VPN_ROUTER], VPN),
         "provider": ([_PROVIDER_ROUTER], PROVIDER),
     }

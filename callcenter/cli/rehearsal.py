@@ -26,6 +26,7 @@ from callcenter.render import (
     postgresql,
     public_address,
     services,
+    turn,
     web,
     windows,
 )
@@ -160,6 +161,7 @@ def further(
             *services.billing.pool(site),
             *(_way_in(site, host.switch) if site.network.edge and host.edge is None else ()),
             *web.configuration(site, host.switch, npm.library),
+            *turn.configuration(site, host.switch),
             *(acme.configuration(site, mails=True) if host.edge is None else ()),
             *packet_filter.configuration(site, ssh_ports, inside=host.inside),
         ]

@@ -10,6 +10,7 @@ from callcenter.render import (
     postgresql,
     public_address,
     services,
+    turn,
     web,
     windows,
 )
@@ -28,6 +29,7 @@ __all__ = [
     "postgresql",
     "public_address",
     "services",
+    "turn",
     "web",
     "windows",
 ]

@@ -47,6 +47,7 @@ def _files(site: Site, mails: bool) -> Iterator[File]:
         "smtp": smtp,
         "mailer": MAILER,
         "web": paths.WEB_UNIT.rpartition("/")[2],
+        "turn": paths.TURN_UNIT.rpartition("/")[2],
         "alarm": paths.ACME_ALARM_UNIT.rpartition("/")[2] if smtp is not None else None,
         "quote": shlex.quote,
         "domain": site.domain,

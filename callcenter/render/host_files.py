@@ -174,6 +174,10 @@ def _rules() -> Iterator[_Rule]:
     served = (paths.WEB_CONFIG, paths.WEB_CERTIFICATE, paths.WEB_KEY)
     yield served, _said(f"reload {reloaded}"), web
     yield (paths.PHONES_UNIT, paths.PHONES_TOOL), _unit(paths.PHONES_UNIT, NOTHING), ()
+    turn, reloaded = (paths.TURN_UNIT, paths.TURN_CONFIG), paths.TURN_UNIT.rpartition("/")[2]
+    yield turn, _unit(paths.TURN_UNIT, "calls of browsers by TURN lose their voice"), ()
+    known = (paths.TURN_USERS, paths.TURN_CERTIFICATE, paths.TURN_KEY)
+    yield known, _said(f"reload {reloaded}"), turn
     yield FIREWALL, _said("load the packet filter"), ()
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import hmac
 from collections.abc import Iterable, Iterator
 
 from callcenter.render import packet_filter, paths, users
@@ -10,7 +11,7 @@ from callcenter.render._files import File, Tree
 from callcenter.render._templates import plain
 from callcenter.render.freeswitch import a1_hash, heard_at
 from callcenter.render.services import WEB
-from callcenter.site import Site, Switch
+from callcenter.site import Extension, Site, Switch
 from callcenter.site.network import ANYWHERE
 from callcenter.site.secrets import Secret
 from callcenter.site.served import certificate_of
@@ -28,6 +29,7 @@ __all__ = [
     "WSS_PACKAGE",
     "configuration",
     "packages",
+    "turn_password",
     "watched",
 ]
 
@@ -57,7 +59,7 @@ TLS_KB = 96
 SCHEMA = [f"/usr/share/kamailio/db_sqlite/{name}-create.sql" for name in ("standard", "usrloc")]
 """SQL files of the package that create the database of locations."""
 DIALOGS = Secret("edge/dialogs")
-"""The secret that what follows in a dialog is known by."""
+"""The secret that what follows in a dialog is known by, and that passwords of TURN are made of."""
 
 
 def configuration(site: Site, edge: Switch, behind: Switch | None) -> Tree:
@@ -151,7 +153,17 @@ def _files(site: Site, edge: Switch, behind: Switch | None) -> Iterator[File]:
     yield File(f"{paths.KAMAILIO}/{TABLES['ring']}", _table(rings), 0o640, GROUP)
     # Each edge has a key of its own: what one has signed, no other follows.
     key = hashlib.sha256(f"{edge.name}:{site.vault.value(DIALOGS)}".encode()).hexdigest()
-    yield File(f"{paths.KAMAILIO}/{TABLES['secrets']}", _table([("dialogs", 0, key)]), 0o640, GROUP)
+    keys = [("dialogs", 0, key)]
+    if site.network.turn is not None:
+        keys += [(f"turn-{one.number}", 0, turn_password(site, one)) for one in site.extensions]
+    yield File(f"{paths.KAMAILIO}/{TABLES['secrets']}", _table(keys), 0o640, GROUP)
+
+
+def turn_password(site: Site, extension: Extension) -> str:
+    """Return what an extension logs in to TURN by. It cannot be guessed, whatever the extension's
+    own password is, and goes when that does."""
+    said = f"turn:{extension.number}:{a1_hash(site, extension)}"
+    return hmac.new(site.vault.value(DIALOGS).encode(), said.encode(), hashlib.sha256).hexdigest()
 
 
 def _origins(site: Site) -> tuple[str, ...]:

@@ -11,7 +11,7 @@ from callcenter.render._files import File, Tree
 from callcenter.render._templates import plain
 from callcenter.site import RemotePostgres, Site, Switch, Trunk
 from callcenter.site.authorities import ACME_PORT
-from callcenter.site.network import ANYWHERE
+from callcenter.site.network import ANYWHERE, RELAY_PORTS
 
 __all__ = ["at", "configuration", "egress", "further", "matches", "own", "strangers"]
 
@@ -49,6 +49,8 @@ def configuration(
         "acme_port": ACME_PORT if asked_here and far is None else None,
         "egress": egress(site, far) if rtp and site.firewall.egress else {},
         "listeners": () if far is not None else site.network.listeners,
+        "turn": site.network.turn if rtp else None,
+        "relay_ports": RELAY_PORTS,
         "inside": inside,
         "at": at,
     }
@@ -146,7 +148,7 @@ def egress(site: Site, edge: str | None = None) -> Mapping[str, list[str]]:
         out.append(f"tcp dport {site.database.port} accept")
     rules = {users.FREESWITCH: [*names, *out, *further]}
     local = (users.FAX, users.BANS, users.FILTER, users.WEB, users.PHONES, users.VOICEMAIL)
-    rules |= {user: [] for user in local}
+    rules |= {user: [] for user in (*local, users.TURN)}
     mail = [f"tcp dport {site.smtp.port} accept"] if site.smtp is not None else []
     rules[users.MAIL] = [*names, *mail, *further] if mail else []
     urls = [urlsplit(one.url) for one in site.http_applications]

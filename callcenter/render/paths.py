@@ -21,6 +21,7 @@ __all__ = [
     "ACME_OURS",
     "ACME_STATE",
     "ACME_TOOL",
+    "ACME_TURN_KEY",
     "ACME_UNIT",
     "ACME_USERS",
     "ACME_WEB_KEY",
@@ -114,6 +115,13 @@ __all__ = [
     "STUN_ANSWER",
     "STUN_DROP_IN",
     "STUN_TOOL",
+    "TURN",
+    "TURN_CERTIFICATE",
+    "TURN_CONFIG",
+    "TURN_KEY",
+    "TURN_OURS",
+    "TURN_UNIT",
+    "TURN_USERS",
     "UNIT",
     "UNIT_DROP_IN",
     "USERS",
@@ -222,6 +230,15 @@ WEB_PAGES: Final = "/usr/share/callcenter/web"
 """Folder of the page that is a phone."""
 WEB_OURS: Final = f"{STATE}/nginx"
 """File that is there where a deploy has installed nginx."""
+TURN: Final = "/run/callcenter-turn"
+"""Folder of coturn: what it is started by, and its database of who may log in."""
+TURN_CONFIG: Final = "/etc/callcenter/turn.conf"
+TURN_USERS: Final = "/etc/callcenter/turn-users.sql"
+TURN_CERTIFICATE: Final = "/etc/callcenter/turn.pem"
+TURN_KEY: Final = "/etc/callcenter/turn.key"
+TURN_UNIT: Final = "/etc/systemd/system/callcenter-turn.service"
+TURN_OURS: Final = f"{STATE}/coturn"
+"""File that is there where a deploy has installed coturn."""
 BILLING_TOOL: Final = "/usr/lib/callcenter/ledger"
 BILLING_UNIT: Final = "/etc/systemd/system/callcenter-billing.service"
 BILLING_POOL: Final = "/etc/callcenter/billing-pool.ini"
@@ -312,6 +329,7 @@ ACME_CERTIFICATE: Final = f"{ACME_CURRENT}/chain.pem"
 ACME_KAMAILIO_KEY: Final = f"{ACME_CURRENT}/kamailio.key"
 ACME_WEB_KEY: Final = f"{ACME_CURRENT}/callcenter-web.key"
 """Key under the name of the user that reads it, as the one before."""
+ACME_TURN_KEY: Final = f"{ACME_CURRENT}/callcenter-turn.key"
 ACME_AUTHORITIES: Final = "/etc/callcenter/acme-authorities.pem"
 """Certificates by which the directory's server is known."""
 ACME_STATE: Final = f"{STATE}/acme"

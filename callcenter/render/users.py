@@ -15,6 +15,7 @@ __all__ = [
     "MAIL",
     "OURS",
     "PHONES",
+    "TURN",
     "VOICEMAIL",
     "WEB",
 ]
@@ -39,7 +40,10 @@ PHONES: Final = "callcenter-phones"
 """User that reads what a phone is given, and hands it out once."""
 VOICEMAIL: Final = "callcenter-voicemail"
 """User that shows an extension its voice messages, which are FreeSWITCH's, on a page."""
+TURN: Final = "callcenter-turn"
+"""User that carries the voice of browsers to FreeSWITCH, and may read the key of the
+certificate."""
 ACME: Final = "callcenter-acme"
 """User that asks an authority for certificates, and answers it at port 80. Hosts have it where
 their Site asks."""
-OURS: Final = (MAIL, FAX, HTTP, BANS, FILTER, WEB, PHONES, VOICEMAIL)
+OURS: Final = (MAIL, FAX, HTTP, BANS, FILTER, WEB, PHONES, VOICEMAIL, TURN)

@@ -83,6 +83,7 @@ def _page(site: Site, library: Callable[[], bytes]) -> Iterator[File]:
             "language": site.language,
             "mailbox": mailbox,
             "messages": site.shows_messages,
+            **({} if (turn := site.network.turn) is None else {"turn": turn.port}),
         },
     )
     yield File(f"{paths.WEB_PAGES}/index.html", page)

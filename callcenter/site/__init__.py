@@ -49,7 +49,7 @@ from callcenter.site.http_applications import HttpApplication
 from callcenter.site.ivrs import Ivr
 from callcenter.site.maintenance import Maintenance
 from callcenter.site.media import CODECS, PASSTHROUGH_CODEC, Media
-from callcenter.site.network import Firewall, Network, OpenPort, PhoneTls, Wss
+from callcenter.site.network import Firewall, Network, OpenPort, PhoneTls, Turn, Wss
 from callcenter.site.notices import Notice
 from callcenter.site.packages import AptRepository, LocalPackages, Msi, Packages, SignalWire
 from callcenter.site.paging_groups import PagingGroup
@@ -148,6 +148,7 @@ __all__ = [
     "ToScript",
     "ToVoicemail",
     "Trunk",
+    "Turn",
     "Voicemail",
     "WebPhone",
     "Wss",

@@ -58,6 +58,11 @@ def _of_site(site: Site) -> list[str]:
         for field in ("provisioning", "web_phone")
         if getattr(site, field) is not None
     ]
+    if site.network.turn is not None:
+        out.append(
+            "Site.network.tls.wss.turn: runs beside FreeSWITCH, and the Site's domain leads to the "
+            "edge; leave it out, or let Kamailio stand on the switch's own host"
+        )
     return out
 
 

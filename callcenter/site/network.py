@@ -23,7 +23,7 @@ from callcenter.site._types import Many, Networks, Port, Transport
 from callcenter.site.authorities import PhoneCertificate
 from callcenter.site.secrets import Secret
 
-__all__ = ["Firewall", "Network", "OpenPort", "PhoneTls", "Srtp", "Wss"]
+__all__ = ["Firewall", "Network", "OpenPort", "PhoneTls", "Srtp", "Turn", "Wss"]
 
 PRIVATE = ("10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16")
 """Networks of RFC 1918."""
@@ -32,6 +32,10 @@ UNIQUE_LOCAL = "fc00::/7"
 """Networks of RFC 4193."""
 
 ANYWHERE = ("0.0.0.0/0",)
+
+RELAY_PORTS = (49152, 53247)
+"""UDP ports at which TURN hears the switch, of those that RFC 8656, 7.2 recommends. Nobody reaches
+them from elsewhere."""
 
 Origin = Annotated[
     str, StringConstraints(pattern=r"^https://[a-z0-9]([a-z0-9.-]*[a-z0-9])?(:[0-9]{1,5})?$")
@@ -77,6 +81,17 @@ Sources = Annotated[
 
 
 @model
+class Turn:
+    """TURN (RFC 8656) over TLS, for browsers whose network lets no UDP out: Debian's coturn on the
+    switch's own host, with the certificate of ``network.tls``. It carries voice to the switch, and
+    to nothing else, for who has logged in (docs/web-phone.md). It needs the packet filter."""
+
+    _: KW_ONLY
+    port: Annotated[int, Field(strict=True, ge=1, le=65535)] = 5349
+    """TCP port, one of its own (RFC 8656, 18). Networks that let out nothing else let out 443."""
+
+
+@model
 class Wss:
     """SIP by secure WebSocket (RFC 7118) for phones in a browser, with the certificate of
     ``network.tls``. Their voice is WebRTC's: encrypted by DTLS-SRTP, and found by ICE. It needs a
@@ -88,6 +103,8 @@ class Wss:
     origins: Many[Origin] = ()
     """Web pages besides the Site's own domain whose scripts may come, each as browsers write it in
     ``Origin`` (RFC 6454, 7): ``"https://crm.example.net"``."""
+    turn: Turn | None = None
+    """Way for the voice of browsers whose network lets no UDP out. Default: none."""
 
 
 @model
@@ -241,6 +258,11 @@ class Network:
     def wss(self) -> Wss | None:
         """Way by which browsers come, or None."""
         return None if self.tls is None else self.tls.wss
+
+    @property
+    def turn(self) -> Turn | None:
+        """Way for the voice of browsers whose network lets no UDP out, or None."""
+        return None if self.wss is None else self.wss.turn
 
     @property
     def for_all(self) -> tuple[Transport | Literal["tls"], int]:

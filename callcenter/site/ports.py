@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Literal
 
 from callcenter.site._model import Problem
 from callcenter.site.authorities import ACME_PORT
-from callcenter.site.network import ANYWHERE
+from callcenter.site.network import ANYWHERE, RELAY_PORTS
 
 if TYPE_CHECKING:
     from callcenter.site.network import Sources
@@ -33,6 +33,7 @@ Program = Literal[
     "acme",
     "event socket by TLS",
     "web",
+    "turn",
     "http guard",
     "the operator's",
 ]
@@ -167,6 +168,13 @@ def _of_switch(site: Site, *, apart: bool = False) -> Iterator[Listener]:
             opened=", which network.sip_from opens",
             another="443 or another",
         )
+    if network.turn is not None:
+        yield Listener(
+            *("network.tls.wss.turn.port", network.turn.port, "turn", "phones"),
+            (("tcp", network.sip_from),),
+            opened=", which network.sip_from opens",
+            another="5349 or another",
+        )
     for index, trunk in enumerate(site.trunks):
         if trunk.transport == "tls":
             sources = trunk.sources if trunk.listens(network) else ()
@@ -210,8 +218,27 @@ def check_ports(site: Site) -> None:
                 f"{site.web_phone.port} is not provisioning.port, and one web server serves "
                 f"both; use {port}",
             )
+    relayed = RELAY_PORTS if site.network.turn is not None else None
+    if relayed is not None and first <= relayed[1] and relayed[0] <= last:
+        raise Problem(
+            "network.rtp_ports",
+            f"{first}-{last} overlaps {relayed[0]}-{relayed[1]}, at which TURN hears the switch; "
+            f"end it at {relayed[0] - 1} or below",
+        )
+    if relayed is not None and not site.firewall.enabled:
+        raise Problem(
+            "network.tls.wss.turn",
+            "is held to the ports of the switch's voice by the packet filter, and "
+            "firewall.enabled is False; leave one of the two out",
+        )
     earlier: list[Listener] = []
     for one in listeners(site):
+        if relayed is not None and relayed[0] <= one.port <= relayed[1]:
+            raise Problem(
+                one.field,
+                f"{one.port} lies in {relayed[0]}-{relayed[1]}, at which TURN hears the switch; "
+                f"use {one.another}",
+            )
         if first <= one.port <= last:
             raise Problem(
                 one.field,

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from callcenter.site.switch import Switch
 
 __all__ = ["behind_edge", "misleads", "needs_switch", "one_asked", "one_giver"]
-__all__ += ["one_ledger", "unsaid"]
+__all__ += ["not_relayed", "one_ledger", "unsaid"]
 
 
 def needs_switch(site: Site) -> list[str]:
@@ -110,6 +110,18 @@ def misleads(site: Site, switch: Switch) -> list[str]:
                 "trunks are in network.local_networks; give its name"
             )
     return out
+
+
+def not_relayed(site: Site, switch: Switch) -> list[str]:
+    """List why a switch cannot have TURN beside it, a line each."""
+    if site.network.turn is None or not switch.is_behind_nat:
+        return []
+    return site.placed(
+        [
+            "Site.network.tls.wss.turn: the host does not reach the public address that browsers "
+            "are told, which is its router's; leave it out, or use a host that holds its address"
+        ]
+    )
 
 
 def unsaid(site: Site, *, windows: bool = False) -> list[str]:

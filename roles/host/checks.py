@@ -21,6 +21,7 @@ PROCESSES: Mapping[Program, str] = {
     "event socket by TLS": "stunnel4",
     "acme": "lego",
     "web": paths.WEB_UNIT.rpartition("/")[2].removesuffix(".service"),
+    "turn": paths.TURN_UNIT.rpartition("/")[2].removesuffix(".service"),
 }
 """Process of a port's program, where it is not called so."""
 PROGRAM = "/usr/bin/freeswitch"

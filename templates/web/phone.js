@@ -102,6 +102,10 @@ class Line {
     if (session.connection) this.listen(session.connection);
     session.on("peerconnection", (event) => this.listen(event.peerconnection));
     session.on("confirmed", () => this.show("talking"));
+    session.on("icecandidate", ({ ready }) => {
+      // A relay that does not answer holds up no call; what it adds later is found by the switch.
+      this.hurry = this.hurry || setTimeout(ready, 3000);
+    });
     session.on("hold", (event) => event.originator === "remote" && this.show("theyHeld"));
     session.on("unhold", (event) => event.originator === "remote" && this.show("talking"));
     session.on("ended", () => this.end("over"));
@@ -454,7 +458,15 @@ function call(number) {
   agent.call(address(number), VOICE);
 }
 
+// What the switch has said to who has just logged in (X-Turn): the password is not kept for it.
+function relay(user, credential) {
+  if (!SITE.turn || !credential) return;
+  const urls = `turns:${SITE.domain}:${SITE.turn}?transport=tcp`;
+  VOICE.pcConfig.iceServers = [{ urls, username: user, credential }];
+}
+
 function leave(why) {
+  VOICE.pcConfig.iceServers = [];
   for (const one of [...calls]) one.session.terminate();
   if (agent) agent.stop();
   agent = null;
@@ -477,7 +489,8 @@ at("login").addEventListener("submit", (event) => {
   agent = made;
   const box = SITE.messages ? new Mailbox(at("user").value, at("password").value) : null;
   say("connecting");
-  made.on("registered", () => {
+  made.on("registered", ({ response }) => {
+    relay(made.configuration.uri.user, response.getHeader("X-Turn"));
     at("password").value = "";
     at("login").hidden = true;
     if (at("phone").hidden) {

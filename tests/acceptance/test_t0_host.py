@@ -95,6 +95,7 @@ def test_confinement(host: Any, site: Site, node: Host) -> None:
         render.public_address.configuration(node.switch),
         render.services.billing.pool(site),
         render.web.configuration(site, node.switch, npm.library),
+        render.turn.configuration(site, node.switch),
     )
     files = [file.path.rpartition("/")[2] for tree in trees for file in tree]
     # A template is asked of by one of its instances.
@@ -110,6 +111,9 @@ def test_confinement(host: Any, site: Site, node: Host) -> None:
             assert found.pop("CapabilityBoundingSet") == "cap_net_admin"
         if site.web_server is not None and unit == paths.WEB_UNIT.rpartition("/")[2]:
             low = site.web_server[1] < 1024
+            assert found.pop("CapabilityBoundingSet") == ("cap_net_bind_service" if low else "")
+        if site.network.turn is not None and unit == paths.TURN_UNIT.rpartition("/")[2]:
+            low = site.network.turn.port < 1024
             assert found.pop("CapabilityBoundingSet") == ("cap_net_bind_service" if low else "")
         if unit == paths.UNIT and found["CapabilityBoundingSet"]:
             assert found.pop("CapabilityBoundingSet") == "cap_sys_nice"

@@ -43,7 +43,7 @@ WILDCARD, FURTHER = f"*.{ZONE}", f"one.phones.{ZONE}"
 domain."""
 DNS_KEY = base64.b64encode(bytes(range(32))).decode()
 EXAMPLE = ROOT / "examples/dns/nsupdate"
-PORT, WEB = 5061, 443
+PORT, WEB, TURN = 5061, 443, 5349
 UNIT = paths.ACME_UNIT.rpartition("/")[2]
 
 
@@ -177,7 +177,7 @@ class Certified:
 
     def describe(self, certificate: str, more: str = "provisioning=Provisioning(), ") -> None:
         """Give the Site somebody who gives it a certificate."""
-        tls = f"Network(tls=PhoneTls({certificate}), "
+        tls = f"Network(tls=PhoneTls({certificate}, wss=Wss(turn=Turn())), "
         more = f"{more}{SMTP} media="
         self.operator.describe(SITE.replace("Network(", tls).replace("media=", more))
 
@@ -238,8 +238,10 @@ class Certified:
 
     def pids(self) -> str:
         """Return the main processes of what reads the certificate."""
-        services = f"{paths.KAMAILIO_UNIT} {paths.WEB_UNIT.rpartition('/')[2]}"
-        return self.ssh(f"systemctl show --value -p MainPID {services}")
+        units = (one.rpartition("/")[2] for one in (paths.WEB_UNIT, paths.TURN_UNIT))
+        return self.ssh(
+            f"systemctl show --value -p MainPID {paths.KAMAILIO_UNIT} {' '.join(units)}"
+        )
 
     def phone_by_tls(self, number: str) -> None:
         """Register an extension by TLS."""
@@ -286,7 +288,8 @@ def test_the_key_is_for_who_serves(certified: Certified) -> None:
     """Each has a copy of its own, and who asks has what is given to no service."""
     for user, files in {
         "nobody": (paths.ACME_KAMAILIO_KEY, paths.ACME_WEB_KEY, f"{paths.ACME_STATE}/any"),
-        users.WEB: (paths.ACME_KAMAILIO_KEY, f"{paths.ACME_STATE}/any"),
+        users.WEB: (paths.ACME_KAMAILIO_KEY, paths.ACME_TURN_KEY, f"{paths.ACME_STATE}/any"),
+        users.TURN: (paths.ACME_KAMAILIO_KEY, paths.ACME_WEB_KEY, f"{paths.ACME_STATE}/any"),
         users.KAMAILIO: (paths.ACME_WEB_KEY, f"{paths.ACME_STATE}/any"),
         users.ACME: (paths.ACME_KAMAILIO_KEY, paths.ACME_WEB_KEY),
     }.items():
@@ -294,6 +297,10 @@ def test_the_key_is_for_who_serves(certified: Certified) -> None:
             by = f"setpriv --reuid {user} --regid $(id -g {user}) --init-groups"
             assert "Permission denied" in certified.ssh(f"{by} cat {file}"), (user, file)
     assert certified.ssh("ss -Hlnt 'sport = :80'") == ""
+    # As on a host whose certificate is older than its TURN.
+    key = certified.ssh(f"sha256sum {paths.ACME_TURN_KEY}")
+    certified.ssh(f"rm {paths.ACME_TURN_KEY} && systemctl start {UNIT}")
+    assert certified.ssh(f"sha256sum {paths.ACME_TURN_KEY}") == key
 
 
 def test_a_renewal_costs_no_call(certified: Certified, tmp_path: Path) -> None:
@@ -312,6 +319,7 @@ def test_a_renewal_costs_no_call(certified: Certified, tmp_path: Path) -> None:
         assert after.issuer.rfc4514_string().startswith("CN=Pebble")
         # A worker of before takes connections until the new ones are there.
         eventually(lambda: certified.shown(WEB), lambda seen: seen == after, "the web server's")
+        eventually(lambda: certified.shown(TURN), lambda seen: seen == after, "TURN's")
         assert certified.pids() == pids
         hold_and_resume(answered, call)
         still_talking(call, answered)

@@ -11,6 +11,7 @@ import ipaddress
 import json
 import os
 import re
+import shlex
 import shutil
 import socket
 import ssl
@@ -37,6 +38,7 @@ from tests.browsers import Page, browser
 from tests.certificates import Authority
 from tests.roles.conftest import ROOT, SITE, Operator
 from tests.roles.support import CALLEE_HZ, CALLER_HZ, phone_of, until, until_on
+from tests.turn import TCP, Client
 
 pytestmark = pytest.mark.skipif(
     not (shutil.which("chromedriver") and shutil.which("certutil")),
@@ -54,7 +56,9 @@ OTHER = "1022"
 NAMED = "O'Neill & Söhne"
 CRM = "crm.example.net"
 CRM_PORT = 8443
-WSS = f", wss=Wss(origins=['https://{CRM}:{CRM_PORT}'])"
+TURN_PORT = 5349
+WITHOUT_TURN = f", wss=Wss(origins=['https://{CRM}:{CRM_PORT}'])"
+WSS = WITHOUT_TURN.replace("])", "], turn=Turn())")
 EMBEDDED = ROOT / "examples/embedded"
 PUSH = "pn-provider=fcm;pn-param=shop-1234;pn-prid=c8K_:APA91bHun4MxP5egoKMwt2KZFBaFUH-1RYqx"
 HZ = {ONE: 500, TWO: 900}
@@ -725,16 +729,131 @@ def test_what_opens_no_websocket(
     assert switch.hears(port, first, asked | more) == b""
 
 
+@pytest.fixture(scope="module")
+def home(switch: Served) -> str:
+    """A network from which no UDP gets to the switch's own address, nor anything else but what its
+    router forwards to it."""
+    lab = switch.operator.lab.name
+    nat.make(lab, switch.address)
+    # Or a browser waits for this machine's name server, and asks it for what it was told.
+    way = ("ip", "route", "add", f"{nat.SWITCH_OUTSIDE}/32", "via", nat.HOME_ROUTER)
+    for words in (way, ("ip", "route", "delete", "default")):
+        subprocess.run([*nat.within_place(lab, "home"), *words], check=True)
+    return nat.place(lab, "home")
+
+
+def test_a_browser_whose_network_lets_no_udp_out(
+    switch: Served, exchange: Exchange, home: str, tmp_path: Path
+) -> None:
+    """It talks with a desk phone, and both hear each other"""
+    heard = threading.Event()
+
+    def talk() -> None:
+        url, folder = f"https://{DOMAIN}/", tmp_path / "home"
+        with browser(folder, url, nat.SWITCH_OUTSIDE, switch.authority.file, HZ[ONE]) as page:
+            page.log_in("1005", switch.password("1005"))
+            page.ready()
+            page.dial("1001")
+            page.hears(CALLEE_HZ)
+            assert heard.wait(PATIENCE)
+            page.click("hangup")
+            page.shows()
+
+    desk = desk_of(switch, exchange, "1001")
+    with ThreadPoolExecutor(1, initializer=network.join, initargs=(home,)) as at:
+        talking = at.submit(talk)
+        call = desk.incoming().answer()
+        call.play(CALLEE_HZ)
+        assert_heard(call, HZ[ONE], 0.5)
+        heard.set()
+        talking.result()
+
+
+def turn_password(switch: Served, number: str) -> str:
+    """Log an extension in as a page does, and return what it is told for TURN."""
+    context = ssl.create_default_context(cafile=switch.authority.file)
+    context.check_hostname = False  # it asks by the address
+    places = (switch.operator.lab.gateway, (switch.address, WSS_PORT))
+    with WebPeer(*places, DOMAIN, context) as peer:
+        account = Account(number, DOMAIN, switch.password(number))
+        answer = peer.login("REGISTER", f"sip:{DOMAIN}", account, timeout=PATIENCE)
+    assert answer is not None
+    return answer.header("X-Turn")
+
+
+def test_turn_is_for_who_has_logged_in(switch: Served) -> None:
+    """Not by the password of a phone, nor by another's, nor without TLS"""
+    own = turn_password(switch, "1004")
+    for user, password, code in (
+        ("1004", own, 0),
+        ("1004", "", 401),
+        ("1004", switch.password("1004"), 401),
+        ("1003", own, 401),
+        ("9999", own, 401),
+        ("1004' or '1'='1", own, 400),
+    ):
+        with switch.connection(TURN_PORT) as over:
+            assert Client(over, user, password).allocate() == code, user
+    with switch.connection(TURN_PORT) as over:
+        assert Client(over, "1004", own).allocate(TCP) == 442
+    with socket.create_connection((switch.address, TURN_PORT), timeout=1) as plain:
+        plain.sendall(bytes.fromhex("0003 0008 2112a442") + bytes(12) + b"\0\x19\0\4\x11\0\0\0")
+        with pytest.raises((TimeoutError, ConnectionError)):
+            plain.recv(4096)
+
+
+def test_turn_reaches_nothing_but_voice(switch: Served) -> None:
+    """Whoever has logged in reaches the ports of the switch's voice, and no other of it, nor any of
+    another host"""
+    own, first = switch.address, 16384
+    # Who answers at each: where voice is, and where it is not.
+    answers = (
+        "import select, socket; made = [socket.socket(type=socket.SOCK_DGRAM) for _ in range(2)]; "
+        f"[one.bind(('{own}', port)) for one, port in zip(made, ({first}, 4000))]\n"
+        "while True:\n"
+        "    for one in select.select(made, [], [])[0]: one.sendto(*one.recvfrom(99))"
+    )
+    unit = "systemd-run --quiet --collect --unit=answers /usr/bin/python3 -c"
+    switch.operator.ssh(HOST, f"{unit} {shlex.quote(answers)}")
+    password = turn_password(switch, "1004")
+    with ExitStack() as stack:
+        stack.callback(switch.operator.ssh, HOST, "systemctl stop answers")
+
+        def let_in() -> Client:
+            made = Client(stack.enter_context(switch.connection(TURN_PORT)), "1004", password)
+            assert (made.allocate(), made.permit(own)) == (0, 0)
+            return made
+
+        one, other = let_in(), let_in()
+        # Event Socket and FreeSWITCH's SIP; another host; whom all hear; whoever it is.
+        for address in ("127.0.0.1", switch.operator.lab.gateway, "224.0.0.1", "0.0.0.0"):
+            assert one.permit(address) == 403, address
+        # coturn goes on with none that may not send what it is to.
+        ports = (22, 53, 4000, 5060, 8021, TURN_PORT, other.port)
+        tried = [(let_in(), port) for port in ports]
+        for client, port in tried:
+            client.send(own, port, b"no")
+        one.send(own, first, b"yes")
+        assert one.hears(PATIENCE) == b"yes"
+        # What was sent before would be here.
+        for client, port in (*tried, (other, other.port)):
+            assert client.hears(0.1) is None, port
+
+
 def test_a_new_certificate_costs_nobody_a_call(
     switch: Served, pages: dict[str, Page], exchange: Exchange
 ) -> None:
-    """Twenty calls by TLS go on, and so do twenty WebSockets, two of them browsers that talk."""
+    """Twenty calls by TLS go on, and so do twenty WebSockets, two of them browsers that talk, and
+    what TURN carries"""
     one, other = pages[ONE], pages[TWO]
     numbers = [str(number) for number in range(1000, 1010)] * 2
 
-    def shown() -> bytes:
-        with switch.connection(WSS_PORT) as by:
-            return by.getpeercert(binary_form=True) or b""
+    def shown() -> list[bytes]:
+        out = []
+        for port in (WSS_PORT, TURN_PORT):
+            with switch.connection(port) as by:
+                out.append(by.getpeercert(binary_form=True) or b"")
+        return out
 
     def stay(peers: list[WebPeer], left: threading.Event) -> None:
         # As browsers do, they answer Kamailio, which ends a connection that is silent.
@@ -766,6 +885,10 @@ def test_a_new_certificate_costs_nobody_a_call(
         other.click("answer")
         one.shows(f"{TWO}: talking")
 
+        over = stack.enter_context(switch.connection(TURN_PORT))
+        carried = Client(over, ONE, turn_password(switch, ONE))
+        assert carried.allocate() == 0
+
         before = shown()
         opened = switch.session(OTHER)
         secrets = json.loads(switch.operator.secrets.read_text())
@@ -773,7 +896,8 @@ def test_a_new_certificate_costs_nobody_a_call(
         switch.operator.secrets.write_text(json.dumps(secrets))
         switch.describe()
         switch.operator.succeed()
-        assert shown() != before
+        assert not {*shown()} & {*before}
+        assert carried.refresh() == 0
         # Another password has ended what the old one had opened.
         assert switch.ask("GET", "/voicemail", opened)[0] == 401
         for nth, call in enumerate(calls):
@@ -796,12 +920,17 @@ def test_a_second_run_changes_nothing(switch: Served) -> None:
     assert again.commands <= 12
 
 
-def test_a_browser_and_a_switch_behind_nat(switch: Served, tmp_path: Path) -> None:
-    """Each behind a router of its own: the browser is told the switch's public address."""
-    lab = switch.operator.lab.name
-    nat.make(lab, switch.address)
-    switch.describe(address=switch.address, public_ip=nat.SWITCH_OUTSIDE)
+def test_a_browser_and_a_switch_behind_nat(switch: Served, home: str, tmp_path: Path) -> None:
+    """Each behind a router of its own: the browser is told the switch's public address. TURN is
+    gone."""
+    addresses = {"address": switch.address, "public_ip": nat.SWITCH_OUTSIDE}
+    switch.describe(**addresses)
+    refused = switch.operator.deploy()
+    assert refused.code != 0
+    assert "which is its router's; leave it out" in refused.output
+    switch.describe(WITHOUT_TURN, **addresses)
     switch.operator.succeed()
+    assert switch.operator.ssh(HOST, NO_TURN) == ""
 
     def talk() -> None:
         url, folder = f"https://{DOMAIN}/", tmp_path / "home"
@@ -813,8 +942,17 @@ def test_a_browser_and_a_switch_behind_nat(switch: Served, tmp_path: Path) -> No
             page.click("hangup")
             page.shows()
 
-    with ThreadPoolExecutor(1, initializer=network.join, initargs=(nat.place(lab, "home"),)) as at:
+    with ThreadPoolExecutor(1, initializer=network.join, initargs=(home,)) as at:
         at.submit(talk).result()
+
+
+NO_TURN = (
+    f"ls -d {paths.TURN} {paths.TURN_UNIT} {paths.TURN_OURS} /etc/callcenter/turn* /var/lib/turn "
+    f"2>/dev/null; ss -Hltnu | grep -E ':({TURN_PORT}|3478) '; "
+    f"nft list ruleset | grep -E 'dport {TURN_PORT}|chain relay'; "
+    f"grep -o turn- {paths.KAMAILIO}/secrets; "
+    "dpkg-query -W -f '${db:Status-Abbrev} ${Package}\n' coturn 2>/dev/null | grep ^ii; true"
+)
 
 
 def test_off_again(switch: Served) -> None:

@@ -30,6 +30,7 @@ from callcenter.render import (
     postgresql,
     public_address,
     services,
+    turn,
     web,
     windows,
 )
@@ -83,6 +84,7 @@ def on_linux(site: Site, switch: Switch) -> Iterator[File]:
     if site.network.edge:
         yield from kamailio.configuration(site, switch, switch)
     yield from web.configuration(site, switch, npm.library)
+    yield from turn.configuration(site, switch)
 
 
 def on_edge(site: Site, edge: Switch) -> Iterator[File]:

@@ -7,6 +7,7 @@ import hashlib
 import re
 import threading
 from collections.abc import Iterator
+from dataclasses import replace
 from functools import partial
 from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -15,7 +16,9 @@ from typing import Any
 import pytest
 
 from callcenter.client import npm
-from callcenter.render import freeswitch, jssip, kamailio, paths, web
+from callcenter.render import freeswitch, jssip, kamailio, packet_filter, paths, turn, users, web
+from callcenter.render.host_files import steps
+from callcenter.render.services._shape import NOTHING
 from callcenter.site import (
     Extension,
     Firewall,
@@ -28,10 +31,12 @@ from callcenter.site import (
     Site,
     SiteError,
     Switch,
+    Turn,
     WebPhone,
     Wss,
 )
-from callcenter.site.where import needs_switch
+from callcenter.site.edges import before_switches
+from callcenter.site.where import needs_switch, not_relayed
 from tests.certificates import Authority
 
 DOMAIN = "cc.example.net"
@@ -78,6 +83,21 @@ def nothing() -> bytes:
         ),
         (Wss(), {"media": Media(mode="bypass")}, "network.tls."),
         (Wss(), {"network": Network(sip_from="anywhere"), "web_phone": WebPhone()}, "certificate"),
+        (
+            Wss(turn=Turn(port=443)),
+            {"web_phone": WebPhone()},
+            "network.tls.wss.turn.port: 443 is web_phone.port; use 5349 or another",
+        ),
+        (
+            Wss(turn=Turn()),
+            {"firewall": Firewall(enabled=False)},
+            "network.tls.wss.turn: is held to the ports of the switch's voice by the packet filter",
+        ),
+        (
+            Wss(turn=Turn(), port=50000),
+            {},
+            "network.tls.wss.port: 50000 lies in 49152-53247, at which TURN hears the switch",
+        ),
     ],
 )
 def test_what_is_refused(
@@ -150,6 +170,68 @@ def test_pages_that_may_open_a_websocket(authority: Authority) -> None:
         ("https://cc-example.net", False),
     ):
         assert bool(re.search(line, origin)) is wanted, origin
+
+
+def test_turn_is_where_freeswitch_and_its_address_are(authority: Authority) -> None:
+    """Neither behind an edge on a host of its own, nor behind a router"""
+    site = described(authority, Wss(turn=Turn()))
+    edge = Switch("edge1", address="192.0.2.6")
+    assert any(".wss.turn: runs beside" in line for line in before_switches(site, [edge], [SWITCH]))
+    assert not_relayed(site, SWITCH) == []
+    for outside in ({"public_ip": "203.0.113.10"}, {"stun": "stun.example.net"}):
+        assert len(not_relayed(site, Switch("cc1", address="192.0.2.7", **outside))) == 1
+
+
+def test_relayed_voice_is_not_the_ports_of_calls(authority: Authority) -> None:
+    tls = described(authority, Wss(turn=Turn())).network.tls
+    network = Network(sip_from="anywhere", tls=tls, rtp_ports=(40000, 60000))
+    with pytest.raises(SiteError, match=r"network.rtp_ports: 40000-60000 overlaps 49152-53247"):
+        described(authority, network=network)
+
+
+def test_a_secret_of_turn_is_no_phones(authority: Authority) -> None:
+    """It is coturn's and Kamailio's, in no form that the other has, and goes with the password"""
+    site = described(authority, Wss(turn=Turn()))
+    known = kamailio.configuration(site, SWITCH, SWITCH)[f"{paths.KAMAILIO}/secrets"].text
+    tree = turn.configuration(site, SWITCH)
+    told = {one.number: kamailio.turn_password(site, one) for one in site.extensions}
+    ha1 = [freeswitch.a1_hash(site, one) for one in site.extensions]
+    for number, password in told.items():
+        assert f"turn-{number}:0:0:{password}:0\n" in known
+    for file in tree:
+        assert not any(one in file.text for one in (*told.values(), *ha1)), file.path
+    held = {file.path: (file.mode, file.group) for file in tree if file.mode != 0o644}
+    assert held == dict.fromkeys((paths.TURN_KEY, paths.TURN_USERS), (0o640, users.TURN))
+    one = site.extensions[0]
+    other = replace(one, password=Secret(literal="another-password-of-it"))
+    assert kamailio.turn_password(site, other) != told[one.number]
+
+
+def test_a_new_extension_ends_no_voice_by_turn(authority: Authority) -> None:
+    trees = [
+        turn.configuration(site, SWITCH)
+        for site in (
+            described(authority, Wss(turn=Turn())),
+            described(authority, Wss(turn=Turn()), extensions=[*Extension.range(1000, 1002)]),
+            described(authority, Wss(turn=Turn(port=5350))),
+        )
+    ]
+    said = []
+    for tree in trees[1:]:
+        found = tree.against({file.path: file.digest for file in trees[0]})
+        said.append([(one.command, one.cost) for one in steps(found, {file.path for file in tree})])
+    unit = "callcenter-turn.service"
+    lost = "calls of browsers by TURN lose their voice"
+    assert said == [[(f"reload {unit}", NOTHING)], [(f"restart {unit}", lost)]]
+
+
+def test_turn_switched_off_is_nowhere(authority: Authority) -> None:
+    site = described(authority, Wss())
+    assert not turn.configuration(site, SWITCH)
+    assert "X-Turn" not in kamailio.configuration(site, SWITCH, SWITCH)[paths.KAMAILIO_CONFIG].text
+    rules = packet_filter.configuration(site, [22])[paths.FIREWALL_RULES].text
+    assert "chain relay" not in rules
+    assert "5349" not in rules
 
 
 @pytest.fixture

@@ -1,0 +1,74 @@
+"""TURN: the voice of browsers whose network lets no UDP out."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterator
+
+from callcenter.render import paths, users
+from callcenter.render._files import File, Tree
+from callcenter.render._templates import plain
+from callcenter.render.kamailio import CIPHERS, turn_password
+from callcenter.site import Extension, Site, Switch
+from callcenter.site.network import RELAY_PORTS
+from callcenter.site.served import certificate_of
+
+__all__ = ["PACKAGE", "configuration"]
+
+PACKAGE = "coturn"
+"""Debian's."""
+PER_EXTENSION = 16
+"""Allocations that an extension may have: a browser makes one a call and interface."""
+BYTES_PER_SECOND = 64_000
+"""Bytes that an allocation may take each way: the most that Opus has (RFC 6716, 2.1.1)."""
+SESSIONS = 2048
+"""Allocations at most, of which each has a port. More calls than that have none."""
+
+
+def configuration(site: Site, switch: Switch) -> Tree:
+    """Render all that TURN needs, or nothing where the Site has none."""
+    return Tree(_files(site, switch))
+
+
+def _files(site: Site, switch: Switch) -> Iterator[File]:
+    if (turn := site.network.turn) is None:
+        return
+    certificate, key = paths.TURN_CERTIFICATE, paths.TURN_KEY
+    if site.acme is not None:
+        certificate, key = paths.ACME_CERTIFICATE, paths.ACME_TURN_KEY
+    if (served := certificate_of(site)) is not None:
+        yield File(paths.TURN_CERTIFICATE, served[0])
+        yield File(paths.TURN_KEY, served[1], 0o640, users.TURN)
+    keys = {one.number: _key(site, one) for one in site.extensions}
+    accounts = plain("turn/users.sql.j2", domain=site.domain, keys=keys)
+    yield File(paths.TURN_USERS, accounts, 0o640, users.TURN)
+    config = plain(
+        "turn/turn.conf.j2",
+        paths=paths,
+        site=site,
+        switch=switch,
+        certificate=certificate,
+        key=key,
+        ciphers=CIPHERS,
+        relay_ports=RELAY_PORTS,
+        per_extension=PER_EXTENSION,
+        sessions=min(2 * site.media.max_calls, SESSIONS),
+        bytes_per_second=BYTES_PER_SECOND,
+    )
+    yield File(paths.TURN_CONFIG, config)
+    yield File(
+        paths.TURN_UNIT,
+        plain(
+            "turn/turn.service.j2",
+            paths=paths,
+            users=users,
+            folder=paths.TURN.rpartition("/")[2],
+            low_port=turn.port < 1024,
+        ),
+    )
+
+
+def _key(site: Site, extension: Extension) -> str:
+    """Return what coturn knows an extension by (RFC 8489, 9.2.2), which is not what it says."""
+    text = f"{extension.number}:{site.domain}:{turn_password(site, extension)}"
+    return hashlib.md5(text.encode(), usedforsecurity=False).hexdigest()

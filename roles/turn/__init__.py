@@ -1,0 +1,82 @@
+"""TURN: what carries the voice of browsers whose network lets no UDP out."""
+
+from __future__ import annotations
+
+from pyinfra import host, logger
+from pyinfra.api import deploy
+
+from callcenter.render import paths, turn
+from callcenter.site import Site, Switch
+from callcenter.site.where import not_relayed
+from roles import files
+from roles.freeswitch.operations import service
+from roles.host import State, packages
+from roles.host.operations import passed, refuse
+
+__all__ = ["activate", "install", "preflight", "retire"]
+
+_UNIT = paths.TURN_UNIT.rpartition("/")[2]
+_RELOAD = f"[ ! -e {paths.TURN_UNIT} ] || systemctl reload-or-restart {_UNIT}"
+# An authority's certificate may have been given before there was TURN; none is asked for here.
+_PLACE = (
+    f"if [ -e {paths.TURN_UNIT} ] && [ -e {paths.ACME_CERTIFICATE} ] && "
+    f"[ ! -e {paths.ACME_TURN_KEY} ]; then systemctl start {paths.ACME_UNIT.rpartition('/')[2]}; fi"
+)
+
+
+@deploy("TURN: preflight")
+def preflight(site: Site, switch: Switch) -> None:
+    """Make sure that the switch can be reached from beside it."""
+    wrong = not_relayed(site, switch)
+    for line in wrong:
+        logger.error(f"{host.print_prefix}{line}")
+    refuse(name="It can relay", problems=wrong)
+    passed(name="For every host")
+
+
+@deploy("TURN: install")
+def install(site: Site, found: State) -> None:
+    """Install coturn, not started by its own unit."""
+    if site.network.turn is not None:
+        packages.package(
+            name="Package",
+            wanted=turn.PACKAGE,
+            mark=paths.TURN_OURS,
+            installed=found.packages,
+        )
+
+
+@deploy("TURN: activate")
+def activate(site: Site, switch: Switch) -> None:
+    """Relay as the Site describes."""
+    if site.network.turn is not None:
+        _tree(site, switch)
+
+
+@deploy("TURN: retire")
+def retire(site: Site, switch: Switch, found: State) -> None:
+    """Take all of it away where the Site describes none."""
+    # It never comes without its package, and asking for its files would cost each run a command.
+    if site.network.turn is not None or turn.PACKAGE not in found.packages:
+        return
+    _tree(site, switch)
+    packages.no_package(
+        name="No package",
+        unwanted=turn.PACKAGE,
+        mark=paths.TURN_OURS,
+        installed=found.packages,
+    )
+
+
+def _tree(site: Site, switch: Switch) -> None:
+    started = service(paths.TURN_UNIT, (paths.TURN_CONFIG,))
+    files.tree(
+        name="Configuration",
+        group="turn",
+        wanted=turn.configuration(site, switch),
+        after={
+            **{path: [_PLACE, command] for path, command in started.items()},
+            # Who talks goes on.
+            **dict.fromkeys((paths.TURN_USERS, paths.TURN_CERTIFICATE, paths.TURN_KEY), _RELOAD),
+        },
+    )
