@@ -381,6 +381,11 @@ def test_asked_for_in_the_dns(hooked: Certified, tmp_path: Path) -> None:
     assert hooked.pids() == pids
     assert "_acme-challenge" not in hooked.knot.records()
     assert DNS_KEY not in hooked.ssh("journalctl -o cat")
+    # An authority is free to name what it will.
+    other = f"_acme-challenge.elsewhere.{ZONE}."
+    said = hooked.ssh(f"{paths.ACME_TOOL} present {other} text; echo $?")
+    assert said == "acme: the authority looks at a name that nobody has asked for\n1\n"
+    assert other not in hooked.knot.records()
     for file in (paths.ACME_HOOK, paths.ACME_HOOK_SECRET):
         by = f"setpriv --reuid {users.WEB} --regid {users.WEB} --init-groups"
         assert "Permission denied" in hooked.ssh(f"{by} cat {file}"), file
