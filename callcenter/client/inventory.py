@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from callcenter.site import Site, SiteError, Switch
+from callcenter.site._faults import collecting
 from callcenter.site.edges import OWN, before_switches
 from callcenter.site.families import other_family
 from callcenter.site.logins import login_problems
@@ -183,7 +184,18 @@ def _merged(many: Iterator[Mapping[str, Any]]) -> dict[str, Any]:
 def _group_data(path: Path) -> dict[str, Any]:
     if not path.is_file():
         return {}
-    return {key: value for key, value in _executed(path).items() if not key.startswith("_")}
+    with collecting(path) as faults:
+        try:
+            values = _executed(path)
+        except SiteError as wrong:
+            if not faults.lines:
+                raise
+            # Code that fails may do so for want of a model that was refused.
+            fails = wrong.__cause__ is not None and not isinstance(wrong.__cause__, SiteError)
+            raise SiteError([*faults.lines, *(() if fails else wrong.problems)]) from wrong
+    if faults.lines:
+        raise SiteError(faults.lines)
+    return {key: value for key, value in values.items() if not key.startswith("_")}
 
 
 def _executed(path: Path) -> dict[str, Any]:

@@ -6,7 +6,7 @@ import ast
 import difflib
 import inspect
 import textwrap
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Container, Iterable, Mapping
 from dataclasses import fields, is_dataclass
 from itertools import pairwise
 from types import NoneType, UnionType
@@ -21,10 +21,12 @@ from typing import (
     get_type_hints,
 )
 
-from pydantic import ConfigDict, Field, ValidationError
+from pydantic import ConfigDict, Field, TypeAdapter, ValidationError
 from pydantic.dataclasses import dataclass as pydantic_dataclass
 from pydantic.json_schema import GenerateJsonSchema, JsonSchemaValue
 from pydantic_core import ErrorDetails, core_schema
+
+from callcenter.site._faults import Faults, collected
 
 __all__ = ["Described", "Problem", "SiteError", "model"]
 
@@ -67,14 +69,41 @@ def model(cls: type[T]) -> type[T]:
     validating_init: Callable[..., None] = made.__init__
 
     def __init__(self: Any, *args: Any, **kwargs: Any) -> None:
+        faults = collected.get()
+        if faults is not None and faults.within(given := _by_name(made, args, kwargs)):
+            faults.add(self, _other_faults(made, given, faults))
+            faults.adopt(self, given)
+            return
         try:
             validating_init(self, *args, **kwargs)
         except ValidationError as refused:
-            raise SiteError(describe(refused, made)) from None
+            lines = describe(refused, made)
+            if faults is None:
+                raise SiteError(lines) from None
+            faults.add(self, lines)
 
     __init__.__wrapped__ = validating_init  # type: ignore[attr-defined]
     made.__init__ = __init__
     return made  # type: ignore[no-any-return]
+
+
+def _by_name(cls: type, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> dict[str, Any]:
+    names = [one.name for one in fields(cls) if not one.kw_only]
+    return {**dict(zip(names, args, strict=False)), **kwargs}
+
+
+def _other_faults(cls: Any, given: Mapping[str, Any], faults: Faults) -> list[str]:
+    """List what is wrong with the fields that hold no refused model. Rules between fields are not
+    asked, since they would miss what was refused."""
+    without = faults.within(given)
+    try:
+        TypeAdapter(cls).validate_python({**given, **without})
+    except ValidationError as refused:
+        return describe(refused, cls, skipped=without)
+    except Exception:
+        # A rule of the operator's own.
+        return []
+    return []
 
 
 class Described(GenerateJsonSchema):
@@ -104,9 +133,16 @@ def _docstrings(cls: type) -> dict[str, str]:
     }
 
 
-def describe(refused: ValidationError, root: type) -> list[str]:
-    """List every error of a refusal as ``path: what is wrong; what would be right``."""
-    errors = refused.errors(include_url=False, include_input=False)
+def describe(
+    refused: ValidationError, root: type, skipped: Container[str] | None = None
+) -> list[str]:
+    """List every error of a refusal as ``path: what is wrong; what would be right``: with
+    ``skipped``, those of single fields that are not among these."""
+    errors = [
+        error
+        for error in refused.errors(include_url=False, include_input=False)
+        if skipped is None or (error["loc"] and error["loc"][0] not in skipped)
+    ]
     lines: list[str] = []
     for error in errors:
         # A list whose items were refused is not short of items as well.

@@ -227,7 +227,7 @@ def test_every_inventorys_site_renders(operators_folder: Path, name: str) -> Non
 
 
 def test_a_model_that_is_refused_is_told_with_its_line(operators_folder: Path) -> None:
-    """Python stops at the first, of which its path has no index: three trunks look alike."""
+    """With its path, since trunks look alike, and with whatever else is wrong in the file."""
     data = operators_folder / "inventories" / "group_data" / "prod.py"
     data.write_text(
         "from callcenter.site import *\n"
@@ -237,7 +237,25 @@ def test_a_model_that_is_refused_is_told_with_its_line(operators_folder: Path) -
         "])\n"
     )
     [line] = check(operators_folder / "inventories" / "prod")
-    assert line.startswith(f"{data}:4: Trunk.networks: ")
+    assert line.startswith(f"{data}:4: Site.trunks[1].networks: ")
+    data.write_text(
+        "from callcenter.site import *\n"
+        "site = Site(domain=7, extensions=[\n"
+        '    *Extension.range(1000, 1009, ring_seconds="x"),\n'
+        "    Extension(1010, voicemale=True),\n"
+        "], network=Network(\n"
+        '    sip_port="x",\n'
+        "))\n"
+        "first = site.extensions[0].number\n"
+    )
+    assert [
+        line.partition(": ")[2].split(":")[0] for line in check(data.parent.parent / "prod")
+    ] == [
+        "Site.extensions[0].ring_seconds",
+        "Site.extensions[10].voicemale",
+        "Site.network.sip_port",
+        "Site.domain",
+    ]
     (operators_folder / "inventories/prod.yaml").write_text("domain: a_b\nextensions: [1000]\n")
     data.write_text(
         "from pathlib import Path\nfrom callcenter.site import Site\n"
