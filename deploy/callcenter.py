@@ -55,6 +55,7 @@ passed(name="Linux and Windows hosts alike")
 
 if is_edge:
     kamailio.install(site=site, found=found)
+    web.install(site=site, found=found, accounts=True)
     certificates.install(site=site, found=found, mails=False)
 
     opened = firewall.look(found)
@@ -63,6 +64,8 @@ if is_edge:
     kamailio.configure(site=site, edge=switch, behind=behind)
     kamailio.activate(site=site, edge=switch, behind=behind, found=found)
     firewall.activate(site=site, found=found, present=opened, rtp=False, inside=inside)
+    web.activate(site=site, switch=switch)
+    web.retire(site=site, switch=switch, found=found, accounts=True)
     certificates.retire(site=site, found=found)
 
 if others:
@@ -83,9 +86,9 @@ elif not is_edge:
     billing.install(site=site, found=found)
     if here:
         kamailio.install(site=site, found=found)
-    web.install(site=site, found=found)
     turn.install(site=site, found=found)
     if edge is None:
+        web.install(site=site, found=found)
         certificates.install(site=site, found=found, mails=True)
 
     opened = firewall.look(found)
@@ -107,8 +110,9 @@ elif not is_edge:
     freeswitch.retire(site=site, switch=switch, found=found)
     firewall.activate(site=site, found=found, present=opened, inside=inside)
     billing.retire(site=site, found=found)
-    web.activate(site=site, switch=switch)
-    web.retire(site=site, switch=switch, found=found)
+    if edge is None:
+        web.activate(site=site, switch=switch)
+    web.retire(site=site, switch=switch, found=found, shown=edge is None)
     turn.activate(site=site, switch=switch)
     turn.retire(site=site, switch=switch, found=found)
     certificates.retire(site=site, found=found, shown=edge is None)

@@ -108,7 +108,7 @@ def used(path: Path) -> Iterator[str]:
     """List the links that were used, host by host, a line each."""
     inventory = inventory_of(path)
     _provisioned(inventory)
-    for host in inventory.hosts:
+    for host in _giving(inventory):
         for name, note in sorted(json.loads(_run(host, "used")).items()):
             number, _, mac = name.partition(".")
             at = datetime.fromtimestamp(note["at"], UTC) if note else None
@@ -120,9 +120,14 @@ def again(path: Path, number: str) -> Iterator[str]:
     """Let an extension's links be used once more, on each host."""
     inventory = inventory_of(path)
     _extension(_provisioned(inventory), number)
-    for host in inventory.hosts:
+    for host in _giving(inventory):
         _run(host, f"again {shlex.quote(number)}")
         yield f"{host.name}  the links of {number} can be used once more"
+
+
+def _giving(inventory: Inventory) -> tuple[Host, ...]:
+    """Return the hosts that hand out links: those that phones come to."""
+    return inventory.edges or inventory.switches
 
 
 def _run(host: Host, what: str) -> str:

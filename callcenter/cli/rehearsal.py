@@ -132,6 +132,12 @@ def _way_in(site: Site, switch: Switch) -> Tree:
     return kamailio.configuration(site, switch, switch)
 
 
+def _for_phones(site: Site, switch: Switch) -> Tree:
+    """Return what a switch has where phones come to it rather than to an edge."""
+    served = web.configuration(site, switch, npm.library)
+    return Tree([*served, *acme.configuration(site, mails=True)])
+
+
 def files(site: Site, host: Host) -> Tree:
     """Return all files that a host is given."""
     return Tree([*configuration(site, host), *further(site, host)])
@@ -149,7 +155,8 @@ def further(
     if host.is_edge:
         asks = acme.configuration(site, mails=False)
         closed = packet_filter.configuration(site, ssh_ports, rtp=False, inside=host.inside)
-        return Tree([*asks, *closed])
+        served = [*web.accounts(site), *web.configuration(site, host.switch, npm.library)]
+        return Tree([*asks, *closed, *served])
     if host.switch.is_windows:
         return Tree([])
     return Tree(
@@ -160,9 +167,8 @@ def further(
             *postgresql.configuration(site),
             *services.billing.pool(site),
             *(_way_in(site, host.switch) if site.network.edge and host.edge is None else ()),
-            *web.configuration(site, host.switch, npm.library),
             *turn.configuration(site, host.switch),
-            *(acme.configuration(site, mails=True) if host.edge is None else ()),
+            *(_for_phones(site, host.switch) if host.edge is None else ()),
             *packet_filter.configuration(site, ssh_ports, inside=host.inside),
         ]
     )

@@ -15,7 +15,7 @@ from callcenter.render.services._shape import NOTHING
 
 __all__ = ["FILES", "HostFiles", "Step", "of_file", "question", "steps"]
 
-OF_EDGES = ("kamailio", "certificates")
+OF_EDGES = ("kamailio", "certificates", "provisioning", "web-users")
 """Groups of files of which a deploy to an edge looks at the record; to a switch, at all."""
 FIREWALL = (paths.FIREWALL_RULES, f"/etc/systemd/system/{paths.FIREWALL_UNIT}")
 """Files that no record names: they come by themselves."""

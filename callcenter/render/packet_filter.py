@@ -49,6 +49,7 @@ def configuration(
         "acme_port": ACME_PORT if asked_here and far is None else None,
         "egress": egress(site, far) if rtp and site.firewall.egress else {},
         "listeners": () if far is not None else site.network.listeners,
+        "web": site.web_server if far is None else None,
         "turn": site.network.turn if rtp else None,
         "relay_ports": RELAY_PORTS,
         "inside": inside,

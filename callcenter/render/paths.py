@@ -144,6 +144,7 @@ __all__ = [
     "WEB_OURS",
     "WEB_PAGES",
     "WEB_UNIT",
+    "WEB_USERS",
 ]
 
 CONFIG: Final = release.CONFIG
@@ -228,6 +229,7 @@ WEB_KEY: Final = "/etc/callcenter/web.key"
 WEB_UNIT: Final = "/etc/systemd/system/callcenter-web.service"
 WEB_PAGES: Final = "/usr/share/callcenter/web"
 """Folder of the page that is a phone."""
+WEB_USERS: Final = "/etc/sysusers.d/callcenter-web.conf"
 WEB_OURS: Final = f"{STATE}/nginx"
 """File that is there where a deploy has installed nginx."""
 TURN: Final = "/run/callcenter-turn"

@@ -13,7 +13,7 @@ from callcenter.render.kamailio import CIPHERS
 from callcenter.site import Site, Switch
 from callcenter.site.served import certificate_of
 
-__all__ = ["BESIDE", "PACKAGE", "configuration"]
+__all__ = ["BESIDE", "PACKAGE", "accounts", "configuration", "packages"]
 
 PACKAGE = "nginx"
 """Debian's."""
@@ -26,6 +26,17 @@ def configuration(site: Site, switch: Switch, library: Callable[[], bytes]) -> T
     """Render all that is served, or nothing where the Site serves nothing. ``library`` fetches
     JsSIP where a host lacks it."""
     return Tree(_files(site, switch, library))
+
+
+def accounts(site: Site) -> Tree:
+    """Render the users of an edge that serves. A switch has them already."""
+    wanted = [] if site.web_server is None else [plain("web/users.j2", users=users)]
+    return Tree(File(paths.WEB_USERS, text) for text in wanted)
+
+
+def packages(site: Site) -> tuple[str, ...]:
+    """List what is needed beside the web server."""
+    return () if site.provisioning is None else ("python3",)
 
 
 def _files(site: Site, switch: Switch, library: Callable[[], bytes]) -> Iterator[File]:

@@ -123,8 +123,17 @@ def listeners(site: Site, *, alone: bool = False, apart: bool = False) -> Iterat
                 opened=phones,
                 another="7443 or another",
             )
-    if not alone:
-        yield from _of_switch(site)
+    yield from _web(site) if alone else _of_switch(site)
+
+
+def _web(site: Site) -> Iterator[Listener]:
+    if (web := site.web_server) is not None:
+        # Where the Site's domain leads to, as phones do.
+        yield Listener(
+            *(*web, "web", "phones", (("tcp", site.network.sip_from),)),
+            opened=", which network.sip_from opens",
+            another="443 or another",
+        )
 
 
 def _of_switch(site: Site, *, apart: bool = False) -> Iterator[Listener]:
@@ -162,12 +171,8 @@ def _of_switch(site: Site, *, apart: bool = False) -> Iterator[Listener]:
             opened=", which event_socket.tls.networks open",
             another="8031",
         )
-    if (web := site.web_server) is not None:
-        yield Listener(
-            *(*web, "web", "phones", (("tcp", network.sip_from),)),
-            opened=", which network.sip_from opens",
-            another="443 or another",
-        )
+    if not apart:
+        yield from _web(site)
     if network.turn is not None:
         yield Listener(
             *("network.tls.wss.turn.port", network.turn.port, "turn", "phones"),

@@ -3,7 +3,7 @@ alone, and its own service runs on."""
 
 from __future__ import annotations
 
-from collections.abc import Generator, Mapping
+from collections.abc import Generator, Mapping, Sequence
 
 from pyinfra import host
 from pyinfra.api import FactBase, StringCommand, operation
@@ -29,17 +29,19 @@ class InstalledHere(FactBase[bool]):
 
 @operation()
 def package(
-    wanted: str, mark: str, installed: Mapping[str, str]
+    wanted: str, mark: str, installed: Mapping[str, str], further: Sequence[str] = ()
 ) -> Generator[StringCommand, None, None]:
-    """Install it where it is lacking, without the service that it starts."""
-    if wanted in installed:
+    """Install it where it is lacking, without the service that it starts, and ``further`` ones,
+    which stay."""
+    lacking = [one for one in (wanted, *further) if one not in installed]
+    if not lacking:
         return
+    own = f"systemctl mask --quiet {wanted} && mkdir -p {paths.STATE} && touch {mark} && "
     yield StringCommand(
-        "export DEBIAN_FRONTEND=noninteractive && "
-        f"systemctl mask --quiet {wanted} && mkdir -p {paths.STATE} && touch {mark} && "
+        f"export DEBIAN_FRONTEND=noninteractive && {own if wanted in lacking else ''}"
         "apt-get -qq -o DPkg::Lock::Timeout=300 update && "
         "apt-get -y -qq -o DPkg::Lock::Timeout=300 -o Dpkg::Use-Pty=0 install "
-        f"--no-install-recommends {wanted}"
+        f"--no-install-recommends {' '.join(lacking)}"
     )
 
 

@@ -6,7 +6,7 @@ from pyinfra import host, logger
 from pyinfra.api import deploy
 
 from callcenter.client import npm
-from callcenter.render import paths, web
+from callcenter.render import Tree, paths, users, web
 from callcenter.site import Site, Switch
 from callcenter.site.where import one_giver
 from roles import files
@@ -36,15 +36,22 @@ def preflight(site: Site, switches: int) -> None:
 
 
 @deploy("Web: install")
-def install(site: Site, found: State) -> None:
-    """Install the web server, not started by its own unit."""
+def install(site: Site, found: State, *, accounts: bool = False) -> None:
+    """Install the web server, not started by its own unit.
+
+    + accounts: whether the host is an edge, which has no users of ours yet
+    """
     if site.web_server is not None:
         packages.package(
             name="Package",
             wanted=web.PACKAGE,
             mark=paths.WEB_OURS,
             installed=found.packages,
+            further=web.packages(site),
         )
+        if accounts:
+            # Before a certificate comes, whose key is given to these.
+            _accounts(web.accounts(site))
 
 
 @deploy("Web: activate")
@@ -55,12 +62,20 @@ def activate(site: Site, switch: Switch) -> None:
 
 
 @deploy("Web: retire")
-def retire(site: Site, switch: Switch, found: State) -> None:
-    """Take all of it away where the Site describes none."""
+def retire(
+    site: Site, switch: Switch, found: State, *, accounts: bool = False, shown: bool = True
+) -> None:
+    """Take all of it away where the Site describes none.
+
+    + accounts: whether the host is an edge, which has users for nothing else
+    + shown: whether phones come to this host
+    """
     # It never comes without its package, and asking for its files would cost each run a command.
-    if site.web_server is not None or web.PACKAGE not in found.packages:
+    if (site.web_server is not None and shown) or web.PACKAGE not in found.packages:
         return
-    _tree(site, switch)
+    _tree(site, switch, shown=False)
+    if accounts:
+        _accounts(Tree([]))
     packages.no_package(
         name="No package",
         unwanted=web.PACKAGE,
@@ -70,12 +85,28 @@ def retire(site: Site, switch: Switch, found: State) -> None:
     )
 
 
-def _tree(site: Site, switch: Switch) -> None:
+def _accounts(wanted: Tree) -> None:
+    key, own = paths.ACME_KAMAILIO_KEY, paths.ACME_WEB_KEY
+    gone = "; ".join(f"userdel {one} 2>/dev/null || :" for one in (users.WEB, users.PHONES))
+    files.tree(
+        name="Users",
+        group="web-users",
+        wanted=wanted,
+        first={paths.WEB_USERS: f"systemd-sysusers {paths.WEB_USERS}"},
+        after={
+            paths.WEB_USERS: f"if [ ! -e {paths.WEB_USERS} ]; then {gone}; "
+            # Of a certificate that came when nobody served.
+            f"elif [ -e {key} ]; then install -m 640 -g {users.WEB} {key} {own}; fi"
+        },
+    )
+
+
+def _tree(site: Site, switch: Switch, *, shown: bool = True) -> None:
     files.tree(
         name="Pages and links",
         # The record's name on hosts that had links before there were pages.
         group="provisioning",
-        wanted=web.configuration(site, switch, npm.library),
+        wanted=web.configuration(site, switch, npm.library) if shown else Tree([]),
         after={
             **service(paths.WEB_UNIT, ()),
             f"{paths.WEB_PAGES}/index.html": _EMPTY,

@@ -94,7 +94,7 @@ def test_confinement(host: Any, site: Site, node: Host) -> None:
         render.beside.configuration(site, realtime=False),
         render.public_address.configuration(node.switch),
         render.services.billing.pool(site),
-        render.web.configuration(site, node.switch, npm.library),
+        *(() if node.edge else (render.web.configuration(site, node.switch, npm.library),)),
         render.turn.configuration(site, node.switch),
     )
     files = [file.path.rpartition("/")[2] for tree in trees for file in tree]

@@ -3,7 +3,10 @@ nobody else."""
 
 from __future__ import annotations
 
+import http.client
 import json
+import socket
+import ssl
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from pathlib import Path
@@ -11,7 +14,8 @@ from pathlib import Path
 import pytest
 
 from callcenter.cli import main
-from callcenter.render import paths
+from callcenter.render import paths, users
+from callcenter.site.provisioning import path_of
 from tests.acceptance.support.audio import assert_heard
 from tests.acceptance.support.lamp import lamp
 from tests.acceptance.support.phones import Exchange
@@ -373,18 +377,45 @@ def test_who_is_there_is_seen(
 
 @pytest.fixture
 def described(operator: Operator) -> Iterator[Operator]:
-    """An operator whose site is the first one again after the test."""
+    """An operator whose site is the first one again after the test, and has nothing else left."""
     yield operator
     operator.describe(DESCRIBED, group=BOTH)
     operator.succeed()
+    for host in BOTH:
+        assert operator.ssh(host, SERVES) == ""
+    assert operator.ssh(EDGE, f"getent passwd {users.WEB} {users.PHONES}; true") == ""
+
+
+SERVES = (
+    f"ls -d {paths.WEB_CONFIG} {paths.WEB_KEY} {paths.WEB_UNIT} {paths.WEB_USERS} {paths.PHONES} "
+    f"{paths.PHONES_INDEX} {paths.PHONES_STATE} {paths.PHONES_UNIT} 2>/dev/null; "
+    "dpkg-query -W -f '${Package} ${db:Status-Status}\\n' nginx 2>/dev/null | grep ' installed'; "
+    "ss -Hlnt 'sport = :443'; true"
+)
+"""Shell line that prints what of a web server of ours is on a host."""
+
+
+def given(operator: Operator, host: str, known: Path, path: str) -> tuple[int, bytes]:
+    """Return status and body of what a host answers to a link, if its certificate is good."""
+    asks = ssl.create_default_context(cafile=known)
+    plain = socket.create_connection((address_of(operator, host), 443), timeout=PATIENCE)
+    with asks.wrap_socket(plain, server_hostname=DOMAIN) as tls:
+        over = http.client.HTTPConnection(DOMAIN)
+        over.sock = tls
+        over.request("GET", f"/{path}")
+        answer = over.getresponse()
+        return answer.status, answer.read()
 
 
 def test_tls_ends_at_the_edge(
     described: Operator, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    tls = "network=Network(tls=PhoneTls(OwnAuthority()), "
+    """So do links, by which phones configure themselves."""
+    tls = "provisioning=Provisioning(), network=Network(tls=PhoneTls(OwnAuthority()), "
     described.describe(DESCRIBED.replace("network=Network(", tls), group=BOTH)
     described.succeed()
+    again = described.succeed()
+    assert again.changes == 0, again.output
     assert main(["authority", str(described.inventory)]) == 0
     known = tmp_path / "root.pem"
     known.write_text(capsys.readouterr().out)
@@ -403,8 +434,18 @@ def test_tls_ends_at_the_edge(
         call.play(CALLER_HZ)
         assert_heard(call, CALLER_HZ, 1)
         call.hangup()
-    found = f"ls {paths.KAMAILIO_TLS_KEY} 2>/dev/null; ss -Hlnt 'sport = :5061'"
+    found = f"ls {paths.KAMAILIO_TLS_KEY} 2>/dev/null; ss -Hlnt 'sport = :5061'; {SERVES}"
     assert described.ssh(SWITCH, found) == ""
+    secret = json.loads(described.secrets.read_text())["provisioning/1004"]
+    link = path_of(DOMAIN, "1004", secret)
+    status, settings = given(described, EDGE, known, link)
+    assert status == 200
+    assert f"sip:1004@{DOMAIN}" in settings.decode()
+    assert given(described, EDGE, known, link)[0] == 404
+    assert main(["phones", str(described.inventory), "--used"]) == 0
+    shown = capsys.readouterr().out
+    assert shown.startswith(f"{EDGE}  1004  ")
+    assert f"from {described.lab.gateway}" in shown
 
 
 def test_phones_outside_are_told_public_addresses(described: Operator) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -24,8 +25,11 @@ from callcenter.site import (
     Provisioning,
     Site,
     Switch,
+    WebPhone,
+    Wss,
 )
 from callcenter.site.edges import before_switches
+from callcenter.site.ports import listeners
 from callcenter.site.secrets import Secret
 
 EDGE = Switch("edge1", address="10.0.0.20", public_ip="203.0.113.20")
@@ -273,10 +277,24 @@ def test_a_linphone_is_pointed_at_the_edge(own_folder: Path) -> None:
         assert "sip:10.0.0.20:5060;transport=udp" in phone(inventory, None, False)
 
 
-def test_what_the_switch_would_serve_is_refused(own_authority: Any) -> None:
-    made = site(network=own_authority, provisioning=Provisioning())
+def test_the_edge_alone_serves_links(own_authority: Network) -> None:
+    made = site(network=own_authority, provisioning=Provisioning(port=8443))
+    assert before_switches(made, [PLAIN], [INSIDE]) == []
+    assert 'tcp dport 8443 accept comment "web"' in rules(made, EDGE, SWITCH, rtp=False)
+    assert "8443" not in rules(made, SWITCH, EDGE, rtp=True)
+    served = {
+        here: [one.field for one in listeners(made, alone=here == "edge", apart=True)]
+        for here in ("edge", "switch")
+    }
+    assert "provisioning.port" in served["edge"]
+    assert "provisioning.port" not in served["switch"]
+
+
+def test_what_the_switch_would_serve_is_refused(own_authority: Network) -> None:
+    tls = replace(own_authority, tls=PhoneTls(OwnAuthority(), wss=Wss()))
+    made = site(network=tls, web_phone=WebPhone())
     (line,) = before_switches(made, [PLAIN], [INSIDE])
-    assert line.startswith("Site.provisioning: is served by the switch, and the Site's domain")
+    assert line.startswith("Site.web_phone: is served by the switch, and the Site's domain")
     assert before_switches(made, [PLAIN], []) == before_switches(made, [], [INSIDE]) == []
 
 
