@@ -108,13 +108,14 @@ elif not is_edge:
     else:
         kamailio.retire(found=found)
     freeswitch.retire(site=site, switch=switch, found=found)
+    # What holds it to voice is there before it runs, and until it is gone.
+    turn.activate(site=site, switch=switch)
+    turn.retire(site=site, switch=switch, found=found)
     firewall.activate(site=site, found=found, present=opened, inside=inside)
     billing.retire(site=site, found=found)
     if edge is None:
         web.activate(site=site, switch=switch)
     web.retire(site=site, switch=switch, found=found, shown=edge is None)
-    turn.activate(site=site, switch=switch)
-    turn.retire(site=site, switch=switch, found=found)
     certificates.retire(site=site, found=found, shown=edge is None)
     if not isinstance(site.database, LocalPostgres):
         postgresql.retire(found=found)

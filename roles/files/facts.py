@@ -82,5 +82,5 @@ MASK_SED = (
     r"s/(password( =>)? ).*/\1***/; "
     r"s/(expression=\"\^)[0-9a-f]{32}/\1***/; "
     # Kamailio's tables of a1-hashes and keys.
-    r"s/^([0-9a-z]+:0:0:)[0-9a-f]{32,64}:/\1***:/"
+    r"s/^([0-9a-z-]+:0:0:)[0-9a-f]{32,64}:/\1***:/"
 )

@@ -92,17 +92,27 @@ def test_renewal(host: Any, site: Site) -> None:
 
 
 @pytest.fixture
-def said(site: Site, switch: Switch, tmp_path: Path) -> Callable[..., bytes]:
-    """Ask by TLS, as who checks the certificate, and return how the answer begins."""
+def answered(site: Site, switch: Switch, tmp_path: Path) -> Callable[[int, bytes], bytes]:
+    """Send something by TLS, as who checks the certificate, and return how the answer begins."""
     asked = ssl.create_default_context(cafile=authorities(site, tmp_path / "authorities.pem"))
 
-    def ask(port: int, path: str, **headers: str) -> bytes:
+    def ask(port: int, data: bytes) -> bytes:
         plain = socket.create_connection((switch.advertised_address, port), timeout=PATIENCE)
+        with asked.wrap_socket(plain, server_hostname=site.domain) as shown:
+            shown.sendall(data)
+            return shown.recv(100)
+
+    return ask
+
+
+@pytest.fixture
+def said(site: Site, answered: Callable[[int, bytes], bytes]) -> Callable[..., bytes]:
+    """Ask by HTTP, and return how the answer begins."""
+
+    def ask(port: int, path: str, **headers: str) -> bytes:
         words = {"Host": f"{site.domain}:{port}"} | headers
         lines = [f"GET {path} HTTP/1.1", *(f"{n.replace('_', '-')}: {v}" for n, v in words.items())]
-        with asked.wrap_socket(plain, server_hostname=site.domain) as shown:
-            shown.sendall("\r\n".join([*lines, "", ""]).encode())
-            return shown.recv(100)
+        return answered(port, "\r\n".join([*lines, "", ""]).encode())
 
     return ask
 
@@ -136,6 +146,17 @@ def test_websocket(site: Site, said: Callable[..., bytes]) -> None:
     own = f"https://{site.domain}"
     assert b" 101 " in said(wss.port, "/", Origin=own, **asked)
     assert said(wss.port, "/", Origin=f"{own}.invalid", **asked) == b""
+
+
+def test_turn(site: Site, answered: Callable[[int, bytes], bytes]) -> None:
+    """TURN shows the Site's certificate, and gives nothing to who does not log in"""
+    if (turn := site.network.turn) is None:
+        pytest.skip("the Site does not enable turn")
+    # Allocate, and its refusal by 401 (RFC 8656, 7.1; RFC 8489, 14.8).
+    asked = bytes.fromhex("0003 0008 2112a442") + bytes(12) + bytes.fromhex("0019 0004 11000000")
+    answer = answered(turn.port, asked)
+    assert answer.startswith(bytes.fromhex("0113"))
+    assert bytes.fromhex("00000401") in answer
 
 
 CONFINED = {

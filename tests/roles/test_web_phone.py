@@ -815,6 +815,7 @@ def test_turn_reaches_nothing_but_voice(switch: Served) -> None:
     )
     unit = "systemd-run --quiet --collect --unit=answers /usr/bin/python3 -c"
     switch.operator.ssh(HOST, f"{unit} {shlex.quote(answers)}")
+    until_on(switch.operator, HOST, "ss -Hlun 'sport = :4000' | grep -q .")
     password = turn_password(switch, "1004")
     with ExitStack() as stack:
         stack.callback(switch.operator.ssh, HOST, "systemctl stop answers")

@@ -17,6 +17,7 @@ import pytest
 
 from callcenter.client import npm
 from callcenter.render import freeswitch, jssip, kamailio, packet_filter, paths, turn, users, web
+from callcenter.render.hidden import HIDDEN
 from callcenter.render.host_files import steps
 from callcenter.render.services._shape import NOTHING
 from callcenter.site import (
@@ -37,6 +38,7 @@ from callcenter.site import (
 )
 from callcenter.site.edges import before_switches
 from callcenter.site.where import needs_switch, not_relayed
+from roles.files.operations import masked
 from tests.certificates import Authority
 
 DOMAIN = "cc.example.net"
@@ -198,6 +200,8 @@ def test_a_secret_of_turn_is_no_phones(authority: Authority) -> None:
     ha1 = [freeswitch.a1_hash(site, one) for one in site.extensions]
     for number, password in told.items():
         assert f"turn-{number}:0:0:{password}:0\n" in known
+        assert password not in masked(known.encode())
+    assert paths.TURN_USERS.endswith(tuple(HIDDEN))
     for file in tree:
         assert not any(one in file.text for one in (*told.values(), *ha1)), file.path
     held = {file.path: (file.mode, file.group) for file in tree if file.mode != 0o644}
