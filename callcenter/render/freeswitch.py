@@ -33,7 +33,6 @@ __all__ = [
     "CLI_CONFIG",
     "LUA_IS_UP",
     "PROFILE",
-    "a1_hash",
     "configuration",
     "modules",
     "packages",

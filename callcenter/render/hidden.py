@@ -14,7 +14,7 @@ HIDDEN: Final[Mapping[str, str]] = {
     ".wav": "sound",
     ".key": "private key",
     ".phone": "settings of a phone, with what it logs in by",
-    "/turn-users.sql": "keys of TURN",
+    paths.TURN_USERS: "keys of TURN",
     "/jssip.js": "JsSIP",
     paths.ACME_HOOK_SECRET: "secret of the DNS hook",
     **{end: words for service in SERVICES for end, words in service.hidden.items()},

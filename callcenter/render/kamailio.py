@@ -9,8 +9,8 @@ from collections.abc import Iterable, Iterator
 from callcenter.render import packet_filter, paths, users
 from callcenter.render._files import File, Tree
 from callcenter.render._templates import plain
-from callcenter.render.freeswitch import a1_hash, heard_at
-from callcenter.render.services import WEB
+from callcenter.render.freeswitch import heard_at
+from callcenter.render.services import WEB, a1_hash
 from callcenter.site import Extension, Site, Switch
 from callcenter.site.network import ANYWHERE
 from callcenter.site.secrets import Secret

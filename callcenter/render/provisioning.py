@@ -12,7 +12,7 @@ from callcenter.render import desk_phones, paths, users
 from callcenter.render._files import File
 from callcenter.render._templates import plain, xml
 from callcenter.render.desk_phones import EXPIRES
-from callcenter.render.freeswitch import a1_hash
+from callcenter.render.services import a1_hash
 from callcenter.site import DeskPhone, Extension, Site
 from callcenter.site.provisioning import path_of, secret_of
 

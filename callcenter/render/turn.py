@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Iterator
 
 from callcenter.render import paths, users
 from callcenter.render._files import File, Tree
 from callcenter.render._templates import plain
 from callcenter.render.kamailio import CIPHERS, turn_password
-from callcenter.site import Extension, Site, Switch
+from callcenter.render.services import hash_of
+from callcenter.site import Site, Switch
 from callcenter.site.network import RELAY_PORTS
 from callcenter.site.served import certificate_of
 
@@ -39,7 +39,8 @@ def _files(site: Site, switch: Switch) -> Iterator[File]:
     if (served := certificate_of(site)) is not None:
         yield File(paths.TURN_CERTIFICATE, served[0])
         yield File(paths.TURN_KEY, served[1], 0o640, users.TURN)
-    keys = {one.number: _key(site, one) for one in site.extensions}
+    # What coturn knows an extension by is not what the extension says.
+    keys = {one.number: hash_of(site, one, turn_password(site, one)) for one in site.extensions}
     accounts = plain("turn/users.sql.j2", domain=site.domain, keys=keys)
     yield File(paths.TURN_USERS, accounts, 0o640, users.TURN)
     config = plain(
@@ -66,9 +67,3 @@ def _files(site: Site, switch: Switch) -> Iterator[File]:
             low_port=turn.port < 1024,
         ),
     )
-
-
-def _key(site: Site, extension: Extension) -> str:
-    """Return what coturn knows an extension by (RFC 8489, 9.2.2), which is not what it says."""
-    text = f"{extension.number}:{site.domain}:{turn_password(site, extension)}"
-    return hashlib.md5(text.encode(), usedforsecurity=False).hexdigest()

@@ -10,7 +10,7 @@ from collections.abc import Callable
 import pytest
 
 from callcenter.render import paths
-from callcenter.render.freeswitch import a1_hash
+from callcenter.render.services import a1_hash
 from callcenter.site import Extension, Site
 from tests.acceptance.support.phones import Exchange
 from tests.acceptance.support.waiting import PATIENCE, eventually

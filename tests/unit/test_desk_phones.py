@@ -25,8 +25,8 @@ from callcenter.client import npm
 from callcenter.onhost import phones
 from callcenter.render import paths, provisioning, users, web
 from callcenter.render.desk_phones import MAKERS, Zone
-from callcenter.render.freeswitch import a1_hash
 from callcenter.render.hidden import HIDDEN
+from callcenter.render.services import a1_hash
 from callcenter.site import DeskPhone, Extension, Media, Provisioning, Secret, Site, SiteError
 from callcenter.site.network import Srtp
 from callcenter.site.provisioning import Make

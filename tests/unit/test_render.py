@@ -26,6 +26,7 @@ from callcenter.render import (
     packet_filter,
     paths,
     public_address,
+    services,
 )
 from callcenter.site import (
     AptRepository,
@@ -246,7 +247,7 @@ def test_the_event_socket_listens_on_loopback_only() -> None:
 def test_a_password_is_stored_as_its_hash_only() -> None:
     # RFC 2617, 3.2.2.2: A1 = username ":" realm ":" password.
     expected = hashlib.md5(f"1000:cc.example.net:{PHONE}".encode()).hexdigest()
-    assert freeswitch.a1_hash(site(), site().extensions[0]) == expected
+    assert services.a1_hash(site(), site().extensions[0]) == expected
     everything = all_text(configuration())
     assert f'name="a1-hash" value="{expected}"' in everything
     assert PHONE not in everything

@@ -14,7 +14,7 @@ from typing import Any
 
 import pytest
 
-from callcenter.render import apt, beside, freeswitch, kamailio, paths
+from callcenter.render import apt, beside, freeswitch, kamailio, paths, services
 from callcenter.render.debian import read_index
 from callcenter.render.hidden import HIDDEN
 from callcenter.site import (
@@ -275,7 +275,7 @@ class TestMasks:
 
     def test_hide_every_secret_of_every_file(self) -> None:
         secrets = [SITE.reveal(one) for _, one in SITE.secrets()]
-        secrets.append(freeswitch.a1_hash(SITE, SITE.extensions[0]))
+        secrets.append(services.a1_hash(SITE, SITE.extensions[0]))
         everything = "".join(file.text for tree in self.trees for file in tree)
         # The phone's password is nowhere to begin with; all others must be hidden.
         assert [one in everything for one in secrets] == [False, True, True, True, True]

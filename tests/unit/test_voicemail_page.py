@@ -24,7 +24,7 @@ from callcenter.onhost.voicemail_page import (
     file_of,
     message_of,
 )
-from callcenter.render import beside, freeswitch, paths, users, web
+from callcenter.render import beside, freeswitch, paths, services, users, web
 from callcenter.render.hidden import HIDDEN
 from callcenter.site import (
     Extension,
@@ -205,7 +205,7 @@ def test_the_program_has_what_it_needs(tmp_path: Path) -> None:
     assert settings.keys.keys() == {"1000", "1001"}
     assert [*settings.mailboxes] == ["1000"]
     tree = freeswitch.configuration(site, SWITCH)
-    known = freeswitch.a1_hash(site, site.extensions[0])
+    known = services.a1_hash(site, site.extensions[0])
     assert known not in config.text
     key = hmac.new(known.encode(), b"callcenter voicemail", hashlib.sha256).hexdigest()
     assert settings.keys["1000"] == key

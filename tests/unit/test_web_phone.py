@@ -16,7 +16,17 @@ from typing import Any
 import pytest
 
 from callcenter.client import npm
-from callcenter.render import freeswitch, jssip, kamailio, packet_filter, paths, turn, users, web
+from callcenter.render import (
+    freeswitch,
+    jssip,
+    kamailio,
+    packet_filter,
+    paths,
+    services,
+    turn,
+    users,
+    web,
+)
 from callcenter.render.hidden import HIDDEN
 from callcenter.render.host_files import steps
 from callcenter.render.services._shape import NOTHING
@@ -197,7 +207,7 @@ def test_a_secret_of_turn_is_no_phones(authority: Authority) -> None:
     known = kamailio.configuration(site, SWITCH, SWITCH)[f"{paths.KAMAILIO}/secrets"].text
     tree = turn.configuration(site, SWITCH)
     told = {one.number: kamailio.turn_password(site, one) for one in site.extensions}
-    ha1 = [freeswitch.a1_hash(site, one) for one in site.extensions]
+    ha1 = [services.a1_hash(site, one) for one in site.extensions]
     for number, password in told.items():
         assert f"turn-{number}:0:0:{password}:0\n" in known
         assert password not in masked(known.encode())

@@ -22,7 +22,7 @@ from callcenter.render.services._dialplan import (
     voices,
 )
 from callcenter.render.services._shape import Service, Unit, service_of
-from callcenter.render.services.extensions import a1_hash
+from callcenter.render.services.extensions import a1_hash, hash_of
 from callcenter.render.services.voicemails import pin_hash
 
 __all__ = [
@@ -43,7 +43,7 @@ __all__ = [
     "records",
     "voices",
 ]
-__all__ += ["a1_hash", "pin_hash"]
+__all__ += ["a1_hash", "hash_of", "pin_hash"]
 
 
 def _services() -> Iterator[Service]:

@@ -9,13 +9,18 @@ from callcenter.render._files import File
 from callcenter.render.services._dialplan import config, leads_on, records
 from callcenter.site import Extension, Site
 
-__all__ = ["a1_hash", "files"]
+__all__ = ["a1_hash", "files", "hash_of"]
 
 
 def a1_hash(site: Site, extension: Extension) -> str:
     """Return RFC 2617's HA1: enough to check a phone's digest, and useless as a password
     elsewhere."""
-    password = site.reveal(extension.password)
+    return hash_of(site, extension, site.reveal(extension.password))
+
+
+def hash_of(site: Site, extension: Extension, password: str) -> str:
+    """Return the hash by which a password of an extension is known: SIP's, and TURN's (RFC 8489,
+    9.2.2)."""
     text = f"{extension.number}:{site.domain}:{password}"
     return hashlib.md5(text.encode(), usedforsecurity=False).hexdigest()
 
