@@ -9,6 +9,8 @@ import os
 import ssl
 import struct
 
+from tests.acceptance.support.waiting import PATIENCE
+
 __all__ = ["TCP", "UDP", "Client"]
 
 UDP, TCP = 17, 6
@@ -75,7 +77,7 @@ class Client:
 
     def _ask(self, method: int, values: list[tuple[int, bytes]]) -> tuple[int, dict[int, bytes]]:
         token = os.urandom(12)
-        self.connection.settimeout(60)
+        self.connection.settimeout(PATIENCE)
         self.connection.sendall(_message(method, token, [*values, *self._known], self._key))
         while True:
             answered, said = self._message()

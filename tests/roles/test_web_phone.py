@@ -102,7 +102,7 @@ class Served:
         """Return a connection of a program that checks the certificate, from one of this machine's
         addresses."""
         asked = ssl.create_default_context(cafile=self.authority.file)
-        plain = socket.create_connection((self.address, port), 60, (source, 0))
+        plain = socket.create_connection((self.address, port), PATIENCE, (source, 0))
         return asked.wrap_socket(plain, server_hostname=DOMAIN)
 
     def ask(
@@ -624,7 +624,6 @@ def test_messages_are_asked_for_in_one_way(switch: Served) -> None:
         ("GET", f"/voicemail/{one}/../{one}", 404),
         ("GET", f"/voicemail/../voicemail/{one}", 404),
         ("GET", f"/voicemail/{one.upper()}", 404),
-        ("GET", f"/voicemail/../voicemail/{one}", 404),
         ("GET", "/voicemail/%2e%2e%2f%2e%2e%2fetc%2fpasswd", 400),
         ("GET", f"/voicemail/{'-' * 36}", 404),
         ("POST", "/voicemail", 404),

@@ -12,6 +12,7 @@ from lab.lab import Lab
 from roles.windows import GROUP
 from tests.acceptance.support.audio import assert_heard
 from tests.acceptance.support.phones import Exchange
+from tests.acceptance.support.waiting import PATIENCE
 from tests.attack.sip import Peer, sdp
 from tests.forks import Pyinfra
 from tests.roles.support import CALLEE_HZ, CALLER_HZ
@@ -121,7 +122,7 @@ def test_freeswitch_refuses_calls_of_anybody_else(machine: Machine) -> None:
             body=sdp(stranger.address),
         )
         stranger.send(invite)
-        answer = next(one for one in stranger.messages(10) if one.status != 100)
+        answer = next(one for one in stranger.messages(PATIENCE) if one.status != 100)
     assert answer.status == 403
 
 
