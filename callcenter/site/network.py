@@ -238,7 +238,7 @@ class Network:
 
     @property
     def srtp(self) -> Srtp:
-        """Whether voice between phones and the switch is encrypted."""
+        """Word for whether voice between phones and the switch is encrypted."""
         return "off" if self.tls is None else self.tls.srtp
 
     @property
