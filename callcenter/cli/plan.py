@@ -22,7 +22,7 @@ from callcenter.cli.switches import linux_host, printable, switch_of
 from callcenter.client.inventory import Host, Inventory
 from callcenter.client.ssh import AM_ROOT, answer
 from callcenter.render import Difference, Tree, costs, paths
-from callcenter.render.costs import RESTART, Action, Severity
+from callcenter.render.costs import Action, Severity
 from callcenter.render.host_files import HostFiles, steps
 from callcenter.render.host_files import question as question_of_files
 from callcenter.render.release import Release, question
@@ -48,8 +48,8 @@ def planned(before: Tree, after: Tree) -> list[str]:
     old: Mapping[str, str] = {file.path: file.text for file in before}
     new = {file.path: file.text for file in after}
     actions = costs.plan(own.paths, old, new)
-    if paths.UNIT_DROP_IN in others.changed and RESTART not in actions:
-        actions = (*actions[:1], RESTART)
+    if paths.UNIT_DROP_IN in others.changed:
+        actions = costs.restarted(actions)
     return [*_files(own), *_files(others), *_steps(actions), *_host(others, after)] or [UNCHANGED]
 
 

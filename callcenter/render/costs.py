@@ -13,7 +13,7 @@ from xml.etree import ElementTree
 from callcenter.render._actions import DISTRIBUTOR, RELOADXML, RESTART, VOICEMAIL, Action, Severity
 from callcenter.render.services import SERVICES
 
-__all__ = ["COMPARED", "RESTART", "Action", "Severity", "plan", "undo"]
+__all__ = ["COMPARED", "RESTART", "Action", "Severity", "plan", "restarted", "undo"]
 
 
 MODULES = "autoload_configs/modules.conf.xml"
@@ -95,6 +95,12 @@ def plan(
     if RESTART in actions:
         return (RELOADXML, RESTART)
     return tuple(sorted(actions, key=lambda one: (one != RELOADXML, _late(one), one)))
+
+
+def restarted(actions: tuple[Action, ...]) -> tuple[Action, ...]:
+    """Return the actions of a :func:`plan` where FreeSWITCH has to start anew as well, which makes
+    all but reloadxml needless."""
+    return (*actions[:1], RESTART)
 
 
 def _late(action: Action) -> tuple[Severity, bool]:

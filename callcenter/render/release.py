@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 
 from callcenter.render import paths
 from callcenter.render._files import Difference, Tree
-from callcenter.render.costs import COMPARED, RESTART, Action, plan
+from callcenter.render.costs import COMPARED, Action, plan, restarted
 
 __all__ = ["Release", "question"]
 
@@ -37,9 +37,7 @@ class Release:
     def actions(self, wanted: Tree, difference: Difference) -> tuple[Action, ...]:
         """List the actions that make the accepted release the wanted one."""
         actions = plan(difference.paths, self.contents, compared(wanted))
-        if self.restart_needed and RESTART not in actions:
-            actions = (*actions[:1], RESTART)
-        return actions
+        return restarted(actions) if self.restart_needed else actions
 
     @classmethod
     def parse(cls, output: Iterable[str]) -> Release:

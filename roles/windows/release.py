@@ -13,7 +13,7 @@ from pyinfra.api.state import State
 from callcenter.onhost.release import Change, Door, No, Switch
 from callcenter.render import Tree, freeswitch
 from callcenter.render import windows_paths as paths
-from callcenter.render.costs import COMPARED, RESTART, Action, plan, undo
+from callcenter.render.costs import COMPARED, Action, plan, restarted, undo
 from callcenter.site import Maintenance
 from pyinfra_windows import facts
 from pyinfra_windows.operations import (
@@ -67,7 +67,7 @@ def release(
         back = undo(difference.paths, before, after)
     if not difference or not applied:
         # A tree that FreeSWITCH never accepted: what it runs with is unknown.
-        actions = (*actions[:1], RESTART)
+        actions = restarted(actions)
     change = Change(
         actions=tuple(one.command for one in actions),
         undo=tuple(one.command for one in back),
