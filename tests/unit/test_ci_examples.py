@@ -112,7 +112,7 @@ def test_the_check_passes_here(tool: str, tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("wrong", "words"),
     [
-        (("sip_port=5060", "sip_port=506"), "Network.sip_port: must be 1024 or more"),
+        (("sip_port=5060", "sip_port=506"), ": Site.network.sip_port: must be 1024 or more"),
         (("    Site,\n", "    Site,\n    no_such,\n"), "no_such"),
     ],
 )
