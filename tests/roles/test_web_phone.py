@@ -795,7 +795,8 @@ def test_turn_is_for_who_has_logged_in(switch: Served) -> None:
             assert Client(over, user, password).allocate() == code, user
     with switch.connection(TURN_PORT) as over:
         assert Client(over, "1004", own).allocate(TCP) == 442
-    with socket.create_connection((switch.address, TURN_PORT), timeout=1) as plain:
+    with socket.create_connection((switch.address, TURN_PORT), PATIENCE) as plain:
+        plain.settimeout(1)
         plain.sendall(bytes.fromhex("0003 0008 2112a442") + bytes(12) + b"\0\x19\0\4\x11\0\0\0")
         with pytest.raises((TimeoutError, ConnectionError)):
             plain.recv(4096)
