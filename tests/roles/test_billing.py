@@ -21,6 +21,7 @@ from lab.lab import Lab
 from tests.acceptance.support.audio import assert_heard, assert_not_heard
 from tests.acceptance.support.phones import Call, CallFailed, Exchange, Phone
 from tests.roles.conftest import ROOT, SITE, Operator
+from tests.roles.sides import Side, answering, side
 from tests.roles.support import (
     CALLEE_HZ,
     CALLER_HZ,
@@ -32,9 +33,11 @@ from tests.roles.support import (
 )
 from tests.roles.support import refused as refuses
 from tests.roles.test_cdr import CERTIFICATE, SERVER, SETTINGS
+from tests.sipp import SIPP
 
 HOST = "billing1"
-CARRIER = 5066
+CARRIER, EARLY = 5066, 5067
+PCMU = 0
 LOW_HZ, USED_UP_HZ, UNAVAILABLE_HZ = 900, 1900, 2300
 
 BILLED = f"""
@@ -108,6 +111,9 @@ def exchange(lab: Lab) -> Iterator[Exchange]:
     """The phones of extensions, and those that are the world behind the carrier."""
     with Exchange(lab.gateway, port=CARRIER) as made:
         yield made
+
+
+announcer = side(EARLY)
 
 
 def billing(operator: Operator, *words: str) -> tuple[int, str]:
@@ -424,6 +430,27 @@ def test_prices_change_and_calls_go_on(operator: Operator, exchange: Exchange, l
     call.hangup()
     answered.wait_ended()
     until(lambda: billing(operator, "statement", "family")[1], lambda said: "at 3 a minute" in said)
+
+
+@pytest.mark.skipif(SIPP is None, reason="sipp is not installed (Debian's sip-tester)")
+def test_who_has_said_something_before_the_answer_counts_from_the_answer(
+    operator: Operator, exchange: Exchange, announcer: Side, lab: Lab
+) -> None:
+    """What a call may cost until its next beat is not there for another."""
+    text = described(lab, operator.folder).replace("heartbeat_seconds=1,", "heartbeat_seconds=60,")
+    trunk = f'Trunk("early", host="GATEWAY", port={EARLY}, ping_seconds=None), Trunk("spare"'
+    text = text.replace('Trunk("spare"', trunk.replace("GATEWAY", lab.gateway))
+    abroad = 'prefix="+", trunks=["'
+    operator.describe(text.replace(f'{abroad}good"', f'{abroad}early"'))
+    operator.succeed()
+    make_it(operator, "5.00")
+    first, second = (phone_of(operator, HOST, exchange, number) for number in ("1000", "1001"))
+    with answering(announcer, PCMU, early=True, announces=500):
+        call = first.call("004315551234")
+        call.wait_established()
+        assert refused(second.call("0405551234")) == 403
+        call.hangup()
+    assert balance(operator) > 0
 
 
 def test_off_it_is_gone_and_the_money_stays(

@@ -91,8 +91,9 @@ INTERNAL = frozenset(
 APIS = frozenset(
     {
         "acl", "bgapi", "callcenter_config", "cond", "create_uuid", "db", "distributor",
-        "limit_interval_reset", "limit_usage", "luarun", "md5", "regex", "strftime", "user_data",
-        "user_exists", "uuid_getvar", "uuid_kill", "uuid_media", "uuid_setvar", "valet_info",
+        "limit_interval_reset", "limit_usage", "luarun", "md5", "nibblebill", "regex", "strftime",
+        "user_data", "user_exists", "uuid_getvar", "uuid_kill", "uuid_media", "uuid_setvar",
+        "valet_info",
     }
 )  # fmt: skip
 """Commands whose answers are FreeSWITCH's own, the directory's, or what our dialplan has stored."""
