@@ -92,6 +92,8 @@ elif not is_edge:
         certificates.install(site=site, found=found, mails=True)
 
     opened = firewall.look(found)
+    # The rules of a Site without it do not hold it to voice, however long calls are waited for.
+    turn.retire(site=site, switch=switch, found=found)
     # Phones are Kamailio's until it makes room for FreeSWITCH, in the moment in which that comes.
     leaves = not here and kamailio.runs(found)
     now = None if leaves else inside
@@ -108,9 +110,8 @@ elif not is_edge:
     else:
         kamailio.retire(found=found)
     freeswitch.retire(site=site, switch=switch, found=found)
-    # What holds it to voice is there before it runs, and until it is gone.
+    # What holds it to voice is there before it runs.
     turn.activate(site=site, switch=switch)
-    turn.retire(site=site, switch=switch, found=found)
     firewall.activate(site=site, found=found, present=opened, inside=inside)
     billing.retire(site=site, found=found)
     if edge is None:

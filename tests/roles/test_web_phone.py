@@ -795,6 +795,12 @@ def test_turn_is_for_who_has_logged_in(switch: Served) -> None:
             assert Client(over, user, password).allocate() == code, user
     with switch.connection(TURN_PORT) as over:
         assert Client(over, "1004", own).allocate(TCP) == 442
+    # What strangers say pushes nothing out of the journal.
+    with switch.connection(TURN_PORT) as over:
+        stranger = Client(over, "a\nb", own)
+        assert {stranger.allocate() for _ in range(4000)} == {400}
+    lines = "journalctl --sync; journalctl -qu callcenter-turn -o cat | wc -l"
+    assert int(switch.operator.ssh(HOST, lines)) < 2500
     with socket.create_connection((switch.address, TURN_PORT), PATIENCE) as plain:
         plain.settimeout(1)
         plain.sendall(bytes.fromhex("0003 0008 2112a442") + bytes(12) + b"\0\x19\0\4\x11\0\0\0")
@@ -930,7 +936,9 @@ def test_a_browser_and_a_switch_behind_nat(switch: Served, home: str, tmp_path: 
     assert refused.code != 0
     assert "which is its router's; leave it out" in refused.output
     switch.describe(WITHOUT_TURN, **addresses)
-    switch.operator.succeed()
+    said = switch.operator.succeed().output
+    # It is gone before what holds it to voice.
+    assert said.index("TURN: retire | ") < said.index("Firewall: configure | ")
     assert switch.operator.ssh(HOST, NO_TURN) == ""
 
     def talk() -> None:

@@ -239,6 +239,13 @@ def test_a_new_extension_ends_no_voice_by_turn(authority: Authority) -> None:
     assert said == [[(f"reload {unit}", NOTHING)], [(f"restart {unit}", lost)]]
 
 
+def test_turn_has_room_for_each_processor(authority: Authority) -> None:
+    """coturn has up to 128 threads that relay, half as many that ask who comes, and a few more."""
+    unit = turn.configuration(described(authority, Wss(turn=Turn())), SWITCH)[paths.TURN_UNIT].text
+    # What stands last counts.
+    assert int(re.findall(r"^TasksMax=(\d+)$", unit, re.MULTILINE)[-1]) >= 128 + 65 + 3
+
+
 def test_turn_switched_off_is_nowhere(authority: Authority) -> None:
     site = described(authority, Wss())
     assert not turn.configuration(site, SWITCH)
