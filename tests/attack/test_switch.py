@@ -10,6 +10,7 @@ import json
 import re
 import socket
 import time
+from base64 import b64encode
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -215,6 +216,7 @@ def call(
     *extra: tuple[str, str],
     timeout: float = 10,
     challenge: float | None = None,
+    body: bytes | None = None,
 ) -> Message | None:
     """Return the final answer to an extension's INVITE."""
     return peer.login(
@@ -222,7 +224,7 @@ def call(
         f"sip:{to}@{DOMAIN}",
         who,
         to=to,
-        body=sdp(peer.address),
+        body=sdp(peer.address) if body is None else body,
         content_type="application/sdp",
         extra=extra,
         timeout=timeout,
@@ -354,6 +356,26 @@ def test_what_is_dialled_is_a_number(
         done = call(peer, account(operator, "1000"), dialled)
         assert done is None or (done.status or 0) >= 400
         silence(carrier, 1)
+
+
+@pytest.mark.parametrize("suite", ["AES_CM_128_NULL_AUTH", "AES_CM_128_HMAC_SHA1_32"])
+def test_no_voice_is_taken_with_less_authentication(
+    operator: Operator, lab: Lab, switch: str, suite: str
+) -> None:
+    """Gains words of its own in others' encrypted voice."""
+    with Peer(lab.gateway, (switch, 5060)) as peer:
+        offer = sdp(peer.address).replace(b"RTP/AVP", b"RTP/SAVP")
+        key = b64encode(bytes(range(30))).decode()
+
+        def voice(suite: str) -> bytes:
+            body = offer + f"a=crypto:1 {suite} inline:{key}\r\n".encode()
+            done = call(peer, account(operator, "1000"), "9196", body=body)
+            assert done is not None
+            return done.body.partition(b"m=audio ")[2]
+
+        # A port of 0: none.
+        assert voice(suite).startswith(b"0 ")
+        assert b"a=crypto:1 AES_CM_128_HMAC_SHA1_80" in voice("AES_CM_128_HMAC_SHA1_80")
 
 
 @pytest.mark.parametrize(

@@ -44,16 +44,14 @@ FreeSWITCH reads the keys that come while it turns to another prompt without dec
 (do_flush of switch_rtp.c, 1.10.12): the caller is misheard. In a bridge the buffer rests."""
 
 
-def encrypted(suites: str) -> dict[str, str]:
-    """Return the variables of a leg whose voice is encrypted, as ``suites`` says."""
-    return {"rtp_secure_media": suites, "jitterbuffer_msec": _UNHURRIED}
+def encrypted(demand: str) -> dict[str, str]:
+    """Return the variables of a leg whose voice is encrypted: ``mandatory`` or ``optional``."""
+    return {"rtp_secure_media": demand, "jitterbuffer_msec": _UNHURRIED}
 
 
-_SUITES = "AES_256_CM_HMAC_SHA1_80:AES_CM_128_HMAC_SHA1_80"
-"""Suites of SRTP. Of FreeSWITCH's own choice one has no authentication, and others a short one."""
 _PHONE_SRTP: Mapping[Srtp, Mapping[str, str]] = {
-    "required": encrypted(f"mandatory:{_SUITES}"),
-    "offered": encrypted(f"optional:{_SUITES}") | {"rtp_allow_crypto_in_avp": "true"},
+    "required": encrypted("mandatory"),
+    "offered": encrypted("optional") | {"rtp_allow_crypto_in_avp": "true"},
     "off": {},
 }
 """Variables of a phone's leg, by what the Site says of SRTP. Where it is offered, Kamailio takes
