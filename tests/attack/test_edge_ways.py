@@ -551,6 +551,7 @@ def test_no_header_comes_twice(edge: Edge, name: str) -> None:
         b"v=0\r\na=\0${system(id)}\r\n",
         b"v=0\r\na=\x1b[31m\r\n",
         b"v=0\r\ns=-\ra=crypto:1 AES_CM_128_HMAC_SHA1_80 inline:x\r\n",
+        b"v=0\r\ns= \r\na= crypto:1 AES_CM_128_HMAC_SHA1_80 inline:x\r\n",
     ],
 )
 def test_a_body_is_what_it_says(edge: Edge, body: bytes) -> None:
