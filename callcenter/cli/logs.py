@@ -29,13 +29,14 @@ UNITS = (paths.UNIT, paths.KAMAILIO_UNIT, "callcenter-*")
 
 _AGO = re.compile(r"([0-9]{1,6})([smhd])")
 _SECONDS = {"s": 1, "m": 60, "h": 3600, "d": 86400}
+_NOW = 0.000001
 
 
 def since(text: str, site: Site) -> float:
     """Return a moment in seconds; less than nothing for so many ago, by the host's clock."""
     if ago := _AGO.fullmatch(text):
-        # Of none is now, too.
-        return -max(1, int(ago[1]) * _SECONDS[ago[2]])
+        # None at all is now, and no moment of 1970.
+        return -(int(ago[1]) * _SECONDS[ago[2]] or _NOW)
     try:
         return max(0.0, moment(text, site).timestamp())
     except (SiteError, OverflowError):

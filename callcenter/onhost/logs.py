@@ -120,7 +120,7 @@ def main(words: list[str]) -> int:
 
     def entries() -> Iterator[Line]:
         nonlocal cursor
-        asked = ["journalctl", *_JSON, f"--since=@{moment:.0f}", *units]
+        asked = ["journalctl", *_JSON, f"--since=@{moment:.6f}", *units]
         with subprocess.Popen(asked, stdout=subprocess.PIPE, text=True) as journal:
             for after, line in from_journal(journal.stdout or ()):
                 cursor = after
@@ -133,7 +133,7 @@ def main(words: list[str]) -> int:
         _print(line)
     if wanted == "follow":
         size = current.tell()
-        since = f"--after-cursor={cursor}" if cursor else f"--since=@{begun:.0f}"
+        since = f"--after-cursor={cursor}" if cursor else f"--since=@{begun:.6f}"
         _follow(
             ["tail", f"--bytes=+{size + 1}", "--follow=name", "--retry", file],
             ["journalctl", *_JSON, "--follow", "--no-tail", since, *units],
