@@ -35,7 +35,7 @@ def of_file(said: str) -> tuple[str, int, str]:
 
 @dataclass(frozen=True)
 class HostFiles:
-    """What a host has said of its files, and what they depend on."""
+    """Answers of a host about its files, and about what they depend on."""
 
     digests: dict[str, str] = field(default_factory=dict)
     """SHA-256 by path, of those that exist."""
@@ -114,7 +114,7 @@ def question(wanted: Iterable[str], *, is_edge: bool) -> str:
 
 @dataclass(frozen=True)
 class Step:
-    """What is done after files came, changed or went, and what that costs."""
+    """Step that follows when files came, changed or went, and its cost."""
 
     command: str
     cost: str

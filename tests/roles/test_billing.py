@@ -436,7 +436,7 @@ def test_prices_change_and_calls_go_on(operator: Operator, exchange: Exchange, l
 def test_who_has_said_something_before_the_answer_counts_from_the_answer(
     operator: Operator, exchange: Exchange, announcer: Side, lab: Lab
 ) -> None:
-    """What a call may cost until its next beat is not there for another."""
+    """Leave a call what it may cost until its next beat, and no other that."""
     text = described(lab, operator.folder).replace("heartbeat_seconds=1,", "heartbeat_seconds=60,")
     trunk = f'Trunk("early", host="GATEWAY", port={EARLY}, ping_seconds=None), Trunk("spare"'
     text = text.replace('Trunk("spare"', trunk.replace("GATEWAY", lab.gateway))

@@ -744,7 +744,7 @@ def home(switch: Served) -> str:
 def test_a_browser_whose_network_lets_no_udp_out(
     switch: Served, exchange: Exchange, home: str, tmp_path: Path
 ) -> None:
-    """It talks with a desk phone, and both hear each other"""
+    """Talk with a desk phone, so that both hear each other"""
     heard = threading.Event()
 
     def talk() -> None:

@@ -227,7 +227,7 @@ def test_every_inventorys_site_renders(operators_folder: Path, name: str) -> Non
 
 
 def test_a_model_that_is_refused_is_told_with_its_line(operators_folder: Path) -> None:
-    """With its path, since trunks look alike, and with whatever else is wrong in the file."""
+    """Tell the path, since trunks look alike, and whatever else is wrong in the file."""
     data = operators_folder / "inventories" / "group_data" / "prod.py"
     data.write_text(
         "from callcenter.site import *\n"

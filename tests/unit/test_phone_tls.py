@@ -157,7 +157,7 @@ def test_a_switch_without_kamailio_has_none(authority: Authority) -> None:
 
 
 def test_off_is_a_word_in_yaml_too(authority: Authority) -> None:
-    """Of which YAML makes a no."""
+    """Take ``off`` of YAML, which reads it as a no."""
     assert good(authority, {"srtp": False}).network.srtp == "off"
     with pytest.raises(SiteError, match=r"srtp: is not one of the choices; use 'required', "):
         good(authority, {"srtp": True})
