@@ -2,9 +2,9 @@
 
 No name of a setting is made up: each function says by which pages of its maker they are known. What
 stands on none of these is known from the makers' own templates, and from what phones show of
-themselves, as two public projects keep them: FusionPBX
-(https://github.com/fusionpbx/fusionpbx, resources/templates/provision) and Wazo
-(https://github.com/wazo-platform/wazo-provd-plugins, plugins).
+themselves, as public projects keep them: FusionPBX (https://github.com/fusionpbx/fusionpbx,
+resources/templates/provision), Wazo (https://github.com/wazo-platform/wazo-provd-plugins, plugins)
+and Nethesis' Tancredi (https://github.com/nethesis/tancredi, data/templates).
 """
 
 from __future__ import annotations
@@ -471,6 +471,47 @@ def _cisco(known: Known) -> Iterator[Served]:
     yield Served(f"{known.mac}.xml", _xml("cisco.xml", values))
 
 
+def _fanvil(known: Known) -> Iterator[Served]:
+    """Fanvil, of the generation that reads ``sysConf``: XML of modules.
+
+    None of its maker's pages on its settings was found. Form, account and codecs: FusionPBX's
+    fanvil/v62, x4u and x6u, and Wazo's wazo_fanvil. ``Transport`` is 3 for TLS in both and in
+    Tancredi's fanvil-X5; only FusionPBX's templates of older phones (x4, h5) have 2.
+    ``MediaCrypto``: Tancredi's. Keys: Wazo's and Tancredi's fanvil.macros. ``sslMode`` is in what
+    phones show of themselves; what its page refuses:
+    https://docs.fusionpbx.com/en/latest/applications/provision/provision_auto_fanvil.html.
+    """
+    names = {"OPUS": "OPUS", "G722": "G722", "PCMU": "PCMU", "PCMA": "PCMA", "G729": "G729"}
+    values: dict[str, object] = {
+        "PhoneNumber": known.extension.number,
+        "DisplayName": known.shown,
+        "SipName": known.extension.number,
+        "RegisterAddr": known.site.domain,
+        # Nothing but TLS is heard there: a phone that took the number below for something else
+        # would be answered by nobody.
+        "RegisterPort": known.port,
+        "RegisterUser": known.extension.number,
+        "RegisterPswd": known.password,
+        "RegisterTTL": EXPIRES,
+        "EnableReg": 1,
+        # 3: TLS.
+        "Transport": 3,
+        # 2: TLS 1.2.
+        "TLSVersion": 2,
+        "MediaCrypto": 2,
+        "VoiceCodecMap": ",".join(known.codecs(names)),
+    }
+    keys = {
+        # ba: BLF; f: speed dial. Both by line 1.
+        index: (text(f"{key.number}@1/{'ba' if key.is_lamp else 'f'}"), text(key.label))
+        for index, key in enumerate(known.keys, 2)
+    }
+    # How each of its phones names Chinese is not known.
+    language = "en" if known.site.language == "en" else ""
+    content = _xml("fanvil.xml", values, language=language, keys=keys)
+    yield Served(f"{known.mac}.cfg", content)
+
+
 def _escaped(values: Mapping[str, object]) -> Mapping[str, Markup]:
     return {name: text(value) for name, value in values.items()}
 
@@ -491,6 +532,8 @@ class Maker:
     file: str = ""
     """Name of the file that is typed after the link. Default: the phone itself knows what to ask
     for there."""
+    is_bare: bool = False
+    """Tells whether its link is typed without a slash at its end."""
     root: str = ""
     """Place in the phone's own pages for the root of an authority that it does not know. Default:
     its file brings it."""
@@ -498,6 +541,13 @@ class Maker:
 
 MAKERS: Mapping[Make, Maker] = {
     "cisco": Maker("Cisco", _cisco, "Voice > Provisioning > Profile Rule", "{mac}.xml"),
+    "fanvil": Maker(
+        "Fanvil",
+        _fanvil,
+        "System > Auto Provision > Static Provisioning Server (HTTPS) > Server Address",
+        is_bare=True,
+        root="Phone settings > Trusted Certificates",
+    ),
     "gigaset": Maker("Gigaset", _gigaset, "Setup > Advanced > Update > Setting URL", "{mac}.xml"),
     "grandstream": Maker(
         "Grandstream",
@@ -514,7 +564,8 @@ MAKERS: Mapping[Make, Maker] = {
 
 def address(base: str, phone: DeskPhone) -> str:
     """Return what is typed into a phone, of its link."""
-    return f"{base}/{MAKERS[phone.make].file.format(mac=phone.mac)}"
+    maker = MAKERS[phone.make]
+    return base if maker.is_bare else f"{base}/{maker.file.format(mac=phone.mac)}"
 
 
 def served(

@@ -110,8 +110,8 @@ def check_numbers(site: Site) -> None:
 
 
 def check_phones(site: Site) -> None:
-    """Check that each desk phone has links, a MAC address of its own, and keys that call
-    somebody."""
+    """Check that each desk phone has links, a MAC address of its own, keys that call somebody, and
+    encryption that does not hang on a guess."""
     owners: dict[str, str] = {}
     known = {number for _, number in dialled_numbers(site)} | site.extension_by_number.keys()
     for index, extension in enumerate(site.extensions):
@@ -120,6 +120,12 @@ def check_phones(site: Site) -> None:
             if site.provisioning is None:
                 raise Problem(
                     path, "needs a link; set provisioning=Provisioning(), or leave it out"
+                )
+            if phone.make == "fanvil" and site.network.srtp != "required":
+                raise Problem(
+                    f"{path}.make",
+                    "a Fanvil's own way of demanding SRTP is not documented, so the switch has to; "
+                    "set network.tls.srtp='required', or leave the phone out",
                 )
             if (other := owners.setdefault(phone.mac, path)) != path:
                 raise Problem(f"{path}.mac", f"{phone.mac} is also that of {other}; give its own")

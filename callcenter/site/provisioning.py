@@ -17,9 +17,10 @@ from callcenter.site.secrets import Secret
 
 __all__ = ["DeskPhone", "Make", "Provisioning", "path_of", "secret_of"]
 
-Make = Literal["cisco", "gigaset", "grandstream", "poly", "snom", "yealink"]
-"""Makes of desk phones: Cisco's Multiplatform Phones, Gigaset's P800 series, Grandstream's GRP26xx,
-Poly's with UC Software, Snom's D series, and Yealink's from firmware 83 on."""
+Make = Literal["cisco", "fanvil", "gigaset", "grandstream", "poly", "snom", "yealink"]
+"""Makes of desk phones: Cisco's Multiplatform Phones, Fanvil's X3U to X7C and V62 to V65, Gigaset's
+P800 series, Grandstream's GRP26xx, Poly's with UC Software, Snom's D series, and Yealink's from
+firmware 83 on."""
 
 
 def _mac(text: str) -> str:

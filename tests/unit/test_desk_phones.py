@@ -109,6 +109,11 @@ def test_what_is_no_phone_is_refused(make: Any, mac: str, keys: list[str], said:
             {"provisioning": None},
             "extensions[0].phones[0]: needs a link; set provisioning=Provisioning()",
         ),
+        (
+            [DeskPhone("fanvil", MAC)],
+            {"srtp": "offered"},
+            "extensions[0].phones[0].make: a Fanvil's own way of demanding SRTP is not documented",
+        ),
     ],
 )
 def test_what_no_site_can_have_is_refused(
@@ -228,6 +233,20 @@ def parsed(make: str, content: bytes) -> dict[str, str]:
     elif make == "cisco":
         assert root.tag == "flat-profile"
         pairs = [(one.tag, one.text or "") for one in root]
+    elif make == "fanvil":
+        assert root.tag == "sysConf"
+        assert root.findtext("Version") == "2.0000000000"
+        pairs = []
+        for path, elements in (
+            ("", root.findall("sip/line[@index='1']/*")),
+            ("", root.findall("phone/display/*")),
+            ("ssl ", root.findall("dot1x/sslMode/*")),
+        ):
+            pairs += [(f"{path}{one.tag}", one.text or "") for one in elements]
+        for one in root.findall("dsskey/dssSide[@index='1']/Fkey"):
+            said = ": ".join(part.text or "" for part in one)
+            assert [part.tag for part in one] == ["Type", "Value", "Title"]
+            pairs.append((f"key {one.attrib['index']}", said))
     else:
         assert root.tag == "settings"
         given = root.find("phone-settings")
@@ -289,6 +308,11 @@ KNOWN: Mapping[Make, str] = {
         r"|(OPUS|G722|G711u|G711a|G729a)_Enable)_1_|(Extension|Extended_Function)_\d+_|Time_Zone"
         r"|Daylight_Saving_Time_(Enable|Rule)|Custom_CA_Rule"
     ),
+    "fanvil": (
+        r"(Phone|Display|Sip)(Number|Name)|Register(Addr|Port|User|Pswd|TTL)|EnableReg|Transport"
+        r"|TLSVersion|MediaCrypto|VoiceCodecMap|DefaultLanguage|key \d+"
+        r"|ssl (PermissionCTF|CommonName)"
+    ),
 }
 """Settings that each maker's documents name (callcenter/render/desk_phones.py says which)."""
 SECRETS: Mapping[Make, str] = {
@@ -298,6 +322,7 @@ SECRETS: Mapping[Make, str] = {
     "snom": "user_hash",
     "gigaset": "user_pass",
     "cisco": "Password_1_",
+    "fanvil": "RegisterPswd",
 }
 
 
@@ -352,6 +377,7 @@ def test_a_name_stays_a_name(authority: Authority, make: Make, name: str) -> Non
         "snom": "user_realname",
         "gigaset": "user_realname",
         "cisco": "Display_Name_1_",
+        "fanvil": "DisplayName",
     }[make]
     if make == "yealink":
         assert not set("\"'#<>%&;=`$\\[]{}") & set(given[shown])
@@ -376,9 +402,10 @@ def test_voice_is_encrypted_where_the_site_says_so(authority: Authority, make: M
         "snom": ("user_savp", "mandatory", "optional", "off"),
         "gigaset": ("user_savp", "mandatory", "optional", "off"),
         "cisco": ("Secure_Call_Option_1_", "Required", "Optional", "Optional"),
+        "fanvil": ("MediaCrypto", "2"),
     }[make]
     words: tuple[Srtp, ...] = ("required", "offered", "off")
-    for srtp, value in zip(words, wanted, strict=True):
+    for srtp, value in zip(words, wanted, strict=make != "fanvil"):
         given = settings(with_phones(authority, DeskPhone(make, MAC), srtp=srtp), make)
         assert given[where] == value
         if make == "poly":
@@ -412,6 +439,13 @@ def test_it_speaks_tls_with_the_site(authority: Authority, make: Make) -> None:
             "SIP_Transport_1_": "TLS",
             "TLS_Name_Validate_1_": "Yes",
         },
+        "fanvil": {
+            "RegisterAddr": DOMAIN,
+            "RegisterPort": "5061",
+            "Transport": "3",
+            "ssl PermissionCTF": "1",
+            "ssl CommonName": "1",
+        },
     }[make]
     assert given | wanted == given
 
@@ -433,6 +467,7 @@ def test_codecs_are_the_sites_in_their_order(authority: Authority) -> None:
     assert given["cisco"]["Preferred_Codec_1_"] == "G711a"
     assert given["cisco"]["Third_Preferred_Codec_1_"] == "Unspecified"
     assert given["cisco"]["G722_Enable_1_"] == "No"
+    assert given["fanvil"]["VoiceCodecMap"] == "PCMA,OPUS"
 
 
 def test_line_keys_are_lamps_and_speed_dials(authority: Authority) -> None:
@@ -452,6 +487,8 @@ def test_line_keys_are_lamps_and_speed_dials(authority: Authority) -> None:
     assert given["snom"]["fkey 1"] == f"Bob: blf sip:1001@{DOMAIN}"
     assert given["snom"]["fkey 2"] == "9196: speed 9196"
     assert given["cisco"]["Extended_Function_2_"] == "fnc=sd+blf;sub=1001@$PROXY;nme=Bob"
+    assert given["fanvil"]["key 2"] == "1: 1001@1/ba: Bob"
+    assert given["fanvil"]["key 3"] == "1: 9196@1/f: 9196"
 
 
 def test_clocks_are_told_the_sites_time(authority: Authority) -> None:
@@ -577,10 +614,11 @@ def asked(authority: Authority, tmp_path: Path) -> Iterator[Any]:
 
 
 def path_below(site: Site, phone: DeskPhone) -> str:
-    """Path of a phone's link, which ends with a slash."""
+    """Path below which a phone's files are, which ends with a slash."""
     address = provisioning.link(site, site.extensions[0], phone)
     assert address.startswith(f"https://{DOMAIN}/")
-    return address.removeprefix(f"https://{DOMAIN}").rpartition("/")[0] + "/"
+    path = address.removeprefix(f"https://{DOMAIN}")
+    return f"{path}/" if MAKERS[phone.make].is_bare else f"{path.rpartition('/')[0]}/"
 
 
 ORDERS: Mapping[Make, tuple[list[str], str]] = {
@@ -590,6 +628,7 @@ ORDERS: Mapping[Make, tuple[list[str], str]] = {
     "snom": (["snomD785.htm"], f"{MAC}.xml"),
     "gigaset": (["gigasetP850.htm"], f"{MAC}.xml"),
     "cisco": (["CP-8851-3PCC.xml"], f"{MAC}.xml"),
+    "fanvil": (["f0V62000000.cfg"], f"{MAC}.cfg"),
 }
 """Files that each make asks for, and the one that it is given."""
 
