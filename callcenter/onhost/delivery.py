@@ -21,7 +21,10 @@ from typing import Any, Protocol
 from urllib.parse import unquote
 
 __all__ = [
+    "ASKED",
+    "EMERGENCY",
     "LEG",
+    "ROUTE",
     "TABLE",
     "Database",
     "Files",
@@ -95,8 +98,13 @@ COLUMN = "ALTER TABLE calls ADD COLUMN IF NOT EXISTS forwarded_by text"
 LEG = "{^^;trunk="
 """Beginning of a call to a carrier in the dialplan, before the trunk's name."""
 _TRUNK = re.compile(f"{re.escape(LEG)}([a-z0-9-]+);")
-_ASKED = re.compile(r"asked-([0-9]{2,15})-(\+?[0-9]{2,20})")
-"""Destination in the dialplan of a number outside that rings among others: for whom, and where."""
+ROUTE = "route-"
+"""Beginning of the name by which the dialplan leads a call to a route, before the route's name."""
+EMERGENCY = "emergency-"
+"""Beginning of the name by which it leads one to an emergency number, before that number."""
+ASKED = "asked-"
+"""Beginning of the name of a number outside that rings among others: for whom, and where."""
+_ASKED = re.compile(rf"{ASKED}([0-9]{{2,15}})-(\+?[0-9]{{2,20}})")
 
 
 def record_of(leg: Mapping[str, Any]) -> Record | None:
@@ -125,7 +133,7 @@ def record_of(leg: Mapping[str, Any]) -> Record | None:
     direction, trunk = "internal", said.get("trunk")
     if trunk is not None:
         direction = "in"
-    elif any(one["destination_number"].startswith(("route-", "emergency-")) for one in routed):
+    elif any(one["destination_number"].startswith((ROUTE, EMERGENCY)) for one in routed):
         direction = "out"
         ran = leg.get("app_log", {}).get("applications", [])
         tried = [found[1] for one in ran if (found := _TRUNK.match(one["app_data"]))]

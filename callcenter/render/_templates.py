@@ -43,17 +43,6 @@ def text(value: object) -> Markup:
     return Markup(str(escape(value)).replace("\n", "&#10;"))
 
 
-def _regex(value: object) -> str:
-    """Return a number as the regular expression that matches it alone: * and # are dialled, too."""
-    return re.sub(r"([*#])", r"[\1]", str(value))
-
-
-def _end(pattern: str) -> str:
-    """Return an expression of a Site's with the end that nothing passes: PCRE's ``$`` lets a line
-    break follow."""
-    return pattern.removesuffix("$") + r"\z"
-
-
 def _finalize_xml(value: object) -> object:
     return value if isinstance(value, Markup) else Markup(xml_escape(value))
 
@@ -99,10 +88,7 @@ def _environment(kind: str, **options: object) -> jinja2.Environment:
 
 @functools.cache
 def _xml() -> jinja2.Environment:
-    environment = _environment("xml", finalize=_finalize_xml, autoescape=True)
-    environment.filters["regex"] = _regex
-    environment.filters["end"] = _end
-    return environment
+    return _environment("xml", finalize=_finalize_xml, autoescape=True)
 
 
 @functools.cache

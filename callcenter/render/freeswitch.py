@@ -7,26 +7,21 @@ import itertools
 from collections.abc import Iterable, Iterator
 
 from callcenter.onhost import bans, release, voicemail_page
-from callcenter.render import paths, phrases, sounds
+from callcenter.render import from_carriers, from_phones, paths, phrases, sounds
 from callcenter.render._files import File, Tree
 from callcenter.render._templates import plain, xml
 from callcenter.render.services import (
     SERVICES,
     a1_hash,
-    action,
-    callers,
-    codes,
     leads_on,
     legs,
     name_of,
-    numbers,
     pin_hash,
     records,
     trunks,
     voices,
 )
-from callcenter.site import CODECS, Extension, Say, Site, Switch, dialled
-from callcenter.site._outside import is_outside
+from callcenter.site import CODECS, Extension, Say, Site, Switch
 from callcenter.site.web_phone import MESSAGES
 
 __all__ = [
@@ -164,30 +159,8 @@ def _files(site: Site, switch: Switch, edge: Switch) -> Iterator[File]:
             ),
             0o640,
         )
-    yield rendered(
-        "dialplan/default.xml",
-        numbers=tuple(numbers(site)),
-        codes=tuple(codes(site)),
-        dialled_outside=[one for one in site.speed_dials.values() if is_outside(site, one)],
-        written=dialled.WRITTEN,
-        groups=dialled.GROUPS,
-        hash=dialled.HASH,
-        kept=dialled.hash_ended(site),
-    )
-    yield rendered(
-        "dialplan/public.xml",
-        arrivals=trunks.arrivals(site),
-        dids=trunks.dids(site),
-        profile_of=trunks.profile,
-        action=action,
-        parameters=dialled.PARAMETERS,
-        forwarders=dialled.FORWARDERS,
-        during=trunks.during,
-        timers=trunks.timers,
-        spelled=callers.spelled(site),
-        shown=callers.shown(site.callers) if site.callers else (),
-        pages=list(callers.pages(site.callers)) if site.callers else (),
-    )
+    yield from_phones.file(site, PROFILE)
+    yield from_carriers.file(site)
     yield rendered("dialplan/services.xml")
     for service in SERVICES:
         yield from service.files(site)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import functools
 import hashlib
 import html
 from collections.abc import Iterator, Mapping
@@ -13,8 +12,10 @@ from markupsafe import Markup
 from callcenter.render import sounds
 from callcenter.render._files import File
 from callcenter.render._templates import xml, xml_escape
+from callcenter.render.services import _names as names
+from callcenter.render.services._voice import Voice
 from callcenter.site import Announcement, Destination, OpenDuring, Say, Site, ToOutside, ToQueue
-from callcenter.site.destinations import SERVICES, target_of, word_of
+from callcenter.site.destinations import SERVICES, target_of
 from callcenter.site.features import DIGITS, WITH_NUMBER
 from callcenter.site.network import Srtp
 
@@ -72,16 +73,16 @@ def name_of(destination: Destination) -> str:
         choice = hashlib.sha256(repr((destination.open, destination.closed)).encode()).hexdigest()
         return f"during-{target}-{choice[:8]}"
     if isinstance(destination, ToQueue) and destination.priority:
-        return f"queue-{target}-priority-{destination.priority}"
+        return f"{names.beginning(field)}{target}-priority-{destination.priority}"
     if isinstance(destination, ToOutside):
-        return f"outside-{destination.by}-{target}"
-    return f"{field.replace('_', '-')}-{target}"
+        return f"{names.OUTSIDE}{destination.by}-{target}"
+    return f"{names.beginning(field)}{target}"
 
 
 def rung_outside(number: str, by: str | None) -> str:
     """Return what rings a number outside among others: it goes through the dialplan in a leg of its
     own, which is answered once whoever answers has pressed a key."""
-    return f"[loopback_bowout=false]loopback/asked-{by}-{number}/{CONTEXT}/XML"
+    return f"[loopback_bowout=false]loopback/{names.ASKED}{by}-{number}/{CONTEXT}/XML"
 
 
 def legs(site: Site, user: str, domain: str, quiet: str = "", common: str = "") -> Markup:
@@ -143,19 +144,19 @@ def numbers(site: Site) -> Iterator[tuple[str, str]]:
     for kind in SERVICES:
         for member in getattr(site, kind):
             if member.number is not None:
-                yield member.number, f"{word_of(kind)}-{member.name}"
+                yield member.number, names.service(kind, member.name)
     for field in fields(site.agent_codes) if site.agents else ():
         if (code := getattr(site.agent_codes, field.name)) is not None:
-            yield code, f"agent-{field.name.replace('_', '-')}"
+            yield code, f"{names.AGENT}{field.name.replace('_', '-')}"
     if site.parking is not None and site.parking.number is not None:
-        yield site.parking.number, "park-anywhere"
+        yield site.parking.number, names.PARK_ANYWHERE
     for hours in site.hours:
         if hours.night is not None:
-            yield hours.night, f"night-{hours.name}"
+            yield hours.night, f"{names.NIGHT}{hours.name}"
     if site.mailboxes:
         for number, name in (
-            (site.voicemail.check, "check-voicemail"),
-            (site.voicemail.check_any, "check-any-voicemail"),
+            (site.voicemail.check, names.CHECK_VOICEMAIL),
+            (site.voicemail.check_any, names.CHECK_ANY_VOICEMAIL),
         ):
             if number is not None:
                 yield number, name
@@ -172,16 +173,29 @@ def codes(site: Site) -> Iterator[tuple[str, str, str]]:
             after = rf"(\d{{2,{DIGITS}}})" if name in WITH_NUMBER else ""
             yield name.replace("_", "-"), code, after
     for group in site.paging_groups:
-        yield f"page-{group.name}", group.number, ""
+        yield f"{names.PAGE}{group.name}", group.number, ""
 
 
 def config(path: str, site: Site, **values: object) -> File:
     """Render a file of the configuration, from the template of the same place."""
-    sound = functools.partial(sounds.path, site)
+
+    def sound(wanted: Announcement | None, usual: Announcement | None = None) -> str:
+        """Return the file of what the Site wants to be said, or else of what usually is."""
+        said = wanted or usual
+        assert said is not None
+        return sounds.path(site, said)
 
     def say(english: str, chinese: str) -> Announcement:
         return Say({"en": english, "zh": chinese}[site.language], language=site.language)
 
-    values = {"site": site, "action": action, "sound": sound, "say": say, **values}
+    values = {
+        "site": site,
+        "names": names,
+        "action": action,
+        "sound": sound,
+        "say": say,
+        "voice": Voice.of(site),
+        **values,
+    }
     made = xml(f"freeswitch/{path}.j2", **values)
     return File(path, made, 0o640)

@@ -14,7 +14,7 @@ from callcenter.site import Hours, OpenDuring, Site
 from callcenter.site.destinations import destinations_in
 from callcenter.site.hours import DAYS, Span
 
-__all__ = ["COSTS", "files", "modules"]
+__all__ = ["COSTS", "files", "modules", "other_zone", "rules"]
 
 Condition = dict[str, str]
 """Attributes of a dialplan condition; all must hold."""
@@ -45,6 +45,11 @@ def files(site: Site) -> Iterator[File]:
         choices=[(name, site.named("hours", to.hours), to) for name, to in sorted(choices.items())],
         rules=rules,
     )
+
+
+def other_zone(site: Site, hours: Hours) -> str | None:
+    """Return the time zone of opening hours, where it is not the Site's."""
+    return hours.timezone if hours.timezone != site.timezone else None
 
 
 def rules(hours: Hours) -> Iterator[tuple[str, bool, Condition]]:
