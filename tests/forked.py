@@ -1,4 +1,4 @@
-"""Process that tests/forks.py starts: it goes on as pyinfra's command, once for each run."""
+"""Process that tests/forks.py starts: it goes on as a command of Python's, once for each run."""
 
 from __future__ import annotations
 
@@ -6,33 +6,21 @@ import gc
 import inspect
 import json
 import os
+import runpy
 import socket
 import sys
+from collections.abc import Sequence
 from importlib import import_module
-from pathlib import Path
-
-COMMAND = Path(sys.executable).with_name("pyinfra")
-IMPORTED = (
-    "pyinfra_cli.main",
-    "pyinfra.connectors.ssh",
-    "callcenter.render",
-    "roles.billing",
-    "roles.firewall",
-    "roles.freeswitch",
-    "roles.kamailio",
-    "roles.postgresql",
-    "roles.windows",
-    "pyinfra_windows.connectors",
-)
 
 
-def serve(number: int) -> None:
+def serve(number: int, imported: Sequence[str]) -> None:
     """Fork for each run that is asked for, and return in the child as if it had been started so."""
     # Those of before gevent: with its own, a hub would be running that a fork cannot take along.
     fork, wait = os.fork, os.wait4
     asking = socket.socket(fileno=number)
-    sys.path[0] = str(COMMAND.parent)
-    for name in IMPORTED:
+    # As for the programs there, and not this file's folder.
+    sys.path[0] = os.path.dirname(sys.executable)
+    for name in imported:
         import_module(name)
     # It asks once where each module is, and pyinfra asks it at each operation.
     inspect.getmodule(inspect.currentframe())
@@ -62,6 +50,12 @@ def serve(number: int) -> None:
 
 
 if __name__ == "__main__":
-    serve(int(sys.argv[1]))
+    serve(int(sys.argv[1]), sys.argv[2:])
+    command, *words = sys.argv
+    if command == sys.executable and words[:1] == ["-m"]:
+        sys.argv = words[1:]
+        sys.path[0] = os.getcwd()
+        runpy.run_module(words[1], run_name="__main__", alter_sys=True)
+        sys.exit()
     # At the depth at which the command calls it: pyinfra orders operations by the stack.
     sys.exit(import_module("pyinfra_cli.main").main())

@@ -1,10 +1,10 @@
-"""pyinfra's command, as often as tests need it, without what its imports cost each time.
+"""Commands of Python's, as often as tests need them, without what their imports cost each time.
 
-A process that has imported what every deploy imports forks for each run. The child is given the
-run's arguments, environment, folder and output, and does from there on what the command does, with
-the same code: it reads the inventory, the Site and the deploy for itself. A run whose environment
-is another than the first one's, since Python or a module may have read it at its start, or that
-comes while another one goes on, is one of the command itself.
+A process that has imported what every run of a command imports forks for each. The child is given
+the run's arguments, environment, folder and output, and does from there on what the command does,
+with the same code: a deploy reads the inventory, the Site and the deploy's files for itself. A run
+whose environment is another than the first one's, since Python or a module may have read it at its
+start, or that comes while another one goes on, is one of the command itself.
 """
 
 from __future__ import annotations
@@ -17,26 +17,45 @@ import subprocess
 import sys
 import tempfile
 import threading
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from contextlib import ExitStack, suppress
 from pathlib import Path
 
 from tests.times import spent
 
-__all__ = ["COMMAND", "Pyinfra"]
+__all__ = ["COMMAND", "Forks", "Pyinfra"]
 
 ROOT = Path(__file__).resolve().parents[1]
 COMMAND = Path(sys.executable).with_name("pyinfra")
 _FORKED = Path(__file__).with_name("forked.py")
 
 _OF_THE_TEST = "PYTEST_CURRENT_TEST"
-"""Differs in each run, and nothing that a deploy imports reads it."""
+"""Differs in each run, and nothing that is imported reads it."""
+
+_DEPLOYS = (
+    "pyinfra_cli.main",
+    "pyinfra.connectors.ssh",
+    "callcenter.render",
+    "roles.billing",
+    "roles.firewall",
+    "roles.freeswitch",
+    "roles.kamailio",
+    "roles.postgresql",
+    "roles.windows",
+    "pyinfra_windows.connectors",
+)
+"""Modules that every deploy imports."""
 
 
-class Pyinfra:
-    """pyinfra's command."""
+class Forks:
+    """Runs of pyinfra's command, or of modules by ``python -m``."""
 
-    def __init__(self, *, forks: bool = True) -> None:
+    def __init__(
+        self, imported: Sequence[str], *, unread: Collection[str] = (), forks: bool = True
+    ) -> None:
+        """Take the modules to import once, and variables that none of them reads when imported."""
+        self._imported = imported
+        self._unread = {_OF_THE_TEST, *unread}
         self._forks = forks
         self._process: subprocess.Popen[bytes] | None = None
         self._socket: socket.socket | None = None
@@ -52,7 +71,7 @@ class Pyinfra:
         environment: Mapping[str, str],
         timeout: float | None = None,
     ) -> subprocess.CompletedProcess[str]:
-        """Run a line of it to its end."""
+        """Run a command line to its end."""
         words = [str(word) for word in command]
         if self._forks and self._busy.acquire(blocking=False):
             try:
@@ -83,12 +102,12 @@ class Pyinfra:
 
     def _answers(self, environment: Mapping[str, str]) -> bool:
         """Tell whether the process that forks has this environment; the first one is its."""
-        wanted = {name: value for name, value in environment.items() if name != _OF_THE_TEST}
+        wanted = {name: value for name, value in environment.items() if name not in self._unread}
         if self._process is None:
             ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
             with theirs:
                 self._process = subprocess.Popen(
-                    [sys.executable, str(_FORKED), str(theirs.fileno())],
+                    [sys.executable, str(_FORKED), str(theirs.fileno()), *self._imported],
                     cwd=ROOT,
                     env=wanted,
                     stdin=subprocess.DEVNULL,
@@ -124,3 +143,10 @@ class Pyinfra:
                 stream.seek(0)
                 said.append(stream.read().decode())
         return subprocess.CompletedProcess(words, os.waitstatus_to_exitcode(status), *said)
+
+
+class Pyinfra(Forks):
+    """pyinfra's command, which has imported what every deploy imports."""
+
+    def __init__(self, *, forks: bool = True) -> None:
+        super().__init__(_DEPLOYS, forks=forks)

@@ -23,12 +23,13 @@ from typing import (
 
 from pydantic import ConfigDict, Field, TypeAdapter, ValidationError
 from pydantic.dataclasses import dataclass as pydantic_dataclass
+from pydantic.dataclasses import rebuild_dataclass
 from pydantic.json_schema import GenerateJsonSchema, JsonSchemaValue
 from pydantic_core import ErrorDetails, core_schema
 
 from callcenter.site._faults import Faults, collected
 
-__all__ = ["Described", "Problem", "SiteError", "model"]
+__all__ = ["Described", "Problem", "SiteError", "built", "model"]
 
 T = TypeVar("T")
 
@@ -61,6 +62,8 @@ def model(cls: type[T]) -> type[T]:
     made: Any = pydantic_dataclass(
         frozen=True,
         config=ConfigDict(
+            # Few are used by themselves, and each that has another builds it, too.
+            defer_build=True,
             extra="forbid",
             hide_input_in_errors=True,
             str_strip_whitespace=True,
@@ -69,6 +72,7 @@ def model(cls: type[T]) -> type[T]:
     validating_init: Callable[..., None] = made.__init__
 
     def __init__(self: Any, *args: Any, **kwargs: Any) -> None:
+        built(made)
         faults = collected.get()
         if faults is not None and faults.within(given := _by_name(made, args, kwargs)):
             faults.add(self, _other_faults(made, given, faults))
@@ -87,6 +91,17 @@ def model(cls: type[T]) -> type[T]:
     return made  # type: ignore[no-any-return]
 
 
+def built(cls: type[T]) -> type[T]:
+    """Return a model, with what validates it: pydantic makes that when it is first asked for."""
+    made: Any = cls
+    if not made.__pydantic_complete__:
+        ours = made.__init__
+        # By the names of its module, and none of whoever asks.
+        rebuild_dataclass(made, _parent_namespace_depth=0)
+        made.__init__ = ours
+    return cls
+
+
 def _by_name(cls: type, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> dict[str, Any]:
     names = [one.name for one in fields(cls) if not one.kw_only]
     return {**dict(zip(names, args, strict=False)), **kwargs}
@@ -97,7 +112,7 @@ def _other_faults(cls: Any, given: Mapping[str, Any], faults: Faults) -> list[st
     asked, since they would miss what was refused."""
     without = faults.within(given)
     try:
-        TypeAdapter(cls).validate_python({**given, **without})
+        TypeAdapter(built(cls)).validate_python({**given, **without})
     except ValidationError as refused:
         return describe(refused, cls, skipped=without)
     except AttributeError:

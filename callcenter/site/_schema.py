@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from pydantic import TypeAdapter
 
-from callcenter.site._model import Described
+from callcenter.site._model import Described, built
 from callcenter.site._ranges import RANGE
 from callcenter.site.blocks import NUMBERS
 from callcenter.site.destinations import KEYS
@@ -19,7 +19,7 @@ __all__ = ["schema_of"]
 
 def schema_of(cls: type[Site]) -> dict[str, Any]:
     """Return the JSON Schema of the YAML form."""
-    schema = TypeAdapter(cls).json_schema(schema_generator=Described)
+    schema = TypeAdapter(built(cls)).json_schema(schema_generator=Described)
     schema["$schema"] = "https://json-schema.org/draft/2020-12/schema"
     schema["patternProperties"] = {"^x-": {"description": "Place for YAML's anchors."}}
     extensions = schema["properties"]["extensions"]

@@ -11,7 +11,7 @@ from typing import Annotated, Any, ClassVar, Literal, Self
 from pydantic import BeforeValidator, Field, TypeAdapter, ValidationError, model_validator
 
 from callcenter.site import _ranges
-from callcenter.site._model import SiteError, describe, model
+from callcenter.site._model import SiteError, built, describe, model
 from callcenter.site._outside import check_sent_outside
 from callcenter.site._places import Places, read
 from callcenter.site._plan import (
@@ -267,7 +267,7 @@ class Site:
 
     def to_json(self) -> Any:
         """Return the description, with secrets by name only, for ``pyinfra … debug-inventory``."""
-        return TypeAdapter(type(self)).dump_python(self, mode="json")
+        return TypeAdapter(built(type(self))).dump_python(self, mode="json")
 
     def placed(self, lines: Iterable[str]) -> list[str]:
         """Return refusals of this Site, each behind file, line and column where it is YAML."""
@@ -287,7 +287,7 @@ class Site:
         for field, expand in _ranges.EXPANDED.items():
             places.expand(field, data.get(field), expand)
         try:
-            made = TypeAdapter(cls).validate_python(data)
+            made = TypeAdapter(built(cls)).validate_python(data)
         except ValidationError as refused:
             raise SiteError(places.placed(describe(refused, cls)), placed=True) from None
         # What is no field, since a Site that is written in Python and is the same is equal.

@@ -7,13 +7,13 @@ import re
 import shutil
 import subprocess
 import sys
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 
 from lab.__main__ import parser as lab_parser
-
-ROOT = Path(__file__).resolve().parents[2]
+from tests.forks import ROOT, Forks
 
 
 def run(*words: str | Path, **environment: str) -> subprocess.CompletedProcess[str]:
@@ -111,7 +111,16 @@ def test_bin_lab_ends_with_what_to_do_next(bare: Path, packages: bool) -> None:
         assert lab_parser().parse_args(words).verb == words[0]
 
 
-PYTEST = (sys.executable, "-m", "pytest", "-p", "no:cacheprovider")
+Pytest = Callable[..., subprocess.CompletedProcess[str]]
+
+
+@pytest.fixture(scope="module")
+def pytest_here() -> Iterator[Pytest]:
+    """pytest's command, in the repository."""
+    forks = Forks(["pytest", "callcenter.client.inventory"])
+    command = [sys.executable, "-m", "pytest", "-p", "no:cacheprovider"]
+    yield lambda *words: forks.run([*command, *words], cwd=ROOT, environment=os.environ)
+    forks.close()
 
 
 @pytest.mark.parametrize(
@@ -123,15 +132,17 @@ PYTEST = (sys.executable, "-m", "pytest", "-p", "no:cacheprovider")
         (["tests/acceptance", "--inventory", "pyproject.toml"], "pyproject.toml: is no Python at"),
     ],
 )
-def test_acceptance_without_hosts_is_refused_in_a_line(words: list[str], refusal: str) -> None:
-    done = run(*PYTEST, *words)
+def test_acceptance_without_hosts_is_refused_in_a_line(
+    words: list[str], refusal: str, pytest_here: Pytest
+) -> None:
+    done = pytest_here(*words)
     assert (done.returncode, done.stdout) == (4, "")
     assert done.stderr.startswith(f"ERROR: {refusal}")
     assert done.stderr.strip().count("\n") == 0
 
 
-def test_other_tests_run_without_hosts_and_name_acceptance_in_a_line() -> None:
-    done = run(*PYTEST, "-q", "tests/unit/test_speech.py", "tests/acceptance", "--co", "-rs")
+def test_other_tests_run_without_hosts_and_name_acceptance_in_a_line(pytest_here: Pytest) -> None:
+    done = pytest_here("-q", "tests/unit/test_speech.py", "tests/acceptance", "--co", "-rs")
     assert done.returncode == 0, done.stdout
     assert "tests/unit/test_speech.py::" in done.stdout
     (line,) = [line for line in done.stdout.splitlines() if "acceptance" in line]

@@ -1,21 +1,23 @@
-"""A run of a process that forks is one of pyinfra's command."""
+"""A run of a process that forks is one of the command."""
 
 from __future__ import annotations
 
 import os
 import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-from tests.forks import COMMAND, ROOT, Pyinfra
+from tests.forks import COMMAND, ROOT, Forks, Pyinfra
 
 SAID = "env | grep -v ^_= | sort; pwd; ls -l /proc/$PPID/fd/0"
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 def forking() -> Iterator[Pyinfra]:
+    """One process, whose environment is that of its first run."""
     made = Pyinfra()
     yield made
     made.close()
@@ -23,7 +25,11 @@ def forking() -> Iterator[Pyinfra]:
 
 def environment(**more: str) -> dict[str, str]:
     """Return what a test's runs get."""
-    return {**os.environ, "PYTHONPATH": str(ROOT), **more}
+    return {**os.environ, "PYTHONPATH": str(ROOT), "A": "of all runs", **more}
+
+
+def said(done: subprocess.CompletedProcess[str]) -> tuple[int, str, str]:
+    return done.returncode, done.stdout, done.stderr
 
 
 def both(
@@ -43,13 +49,29 @@ def test_it_says_and_returns_the_same(forking: Pyinfra, tmp_path: Path) -> None:
         ("@local", "exec", "--", "exit 3"),
         ("--no-such-option",),
     ):
-        forked, started = both(forking, tmp_path, *words, A="of this run")
-        assert (forked.returncode, forked.stdout, forked.stderr) == (
-            started.returncode,
-            started.stdout,
-            started.stderr,
-        )
+        forked, started = both(forking, tmp_path, *words)
+        assert said(forked) == said(started)
     assert started.returncode != 0
+
+
+def test_a_module_does_too(tmp_path: Path) -> None:
+    (tmp_path / "mine.py").write_text(
+        "import os, sys\nprint(sys.argv, sys.path[0], os.environ['B'])"
+    )
+    forks = Forks(["callcenter.cli"], unread=["B"])
+    try:
+        for module, *words in (["callcenter", "--no-such-option"], ["mine", "a", "b"]):
+            command = [sys.executable, "-m", module, *words]
+            for one in ("first", "second"):
+                given = environment(B=one)
+                forked = forks.run(command, cwd=tmp_path, environment=given)
+                started = subprocess.run(
+                    command, cwd=tmp_path, env=given, capture_output=True, text=True, check=False
+                )
+                assert said(forked) == said(started)
+    finally:
+        forks.close()
+    assert started.stdout
 
 
 def test_it_is_where_and_what_it_shall_be(forking: Pyinfra, tmp_path: Path) -> None:

@@ -6,7 +6,7 @@ import os
 import re
 import shutil
 import subprocess
-import sys
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -16,9 +16,7 @@ from callcenter.__main__ import main
 from callcenter.cli.check import check
 from callcenter.render import freeswitch
 from callcenter.site import Switch
-
-ROOT = Path(__file__).parents[2]
-PYINFRA = Path(sys.executable).with_name("pyinfra")
+from tests.forks import COMMAND, ROOT, Forks
 
 SECRETS = {
     "CALLCENTER_SECRET_SIGNALWIRE": "pat_Horse7battery1",
@@ -35,19 +33,31 @@ def operators_folder(own_folder: Path) -> Path:
     return own_folder
 
 
-def pyinfra(folder: Path, *arguments: str, **variables: str) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        [str(PYINFRA), *arguments],
-        cwd=folder,
-        env={**os.environ, "PYTHONPATH": str(ROOT), **variables},
-        capture_output=True,
-        text=True,
-        timeout=60,
-        check=False,
+Pyinfra = Callable[..., subprocess.CompletedProcess[str]]
+
+
+@pytest.fixture(scope="module")
+def pyinfra() -> Iterator[Pyinfra]:
+    """pyinfra's command, in a folder; nothing of Windows is imported before it is needed."""
+    forks = Forks(
+        ["pyinfra_cli.main", "pyinfra.connectors.ssh", "callcenter.render"], unread=SECRETS
     )
 
+    def run(folder: Path, *arguments: str, **variables: str) -> subprocess.CompletedProcess[str]:
+        return forks.run(
+            [COMMAND, *arguments],
+            cwd=folder,
+            environment={**os.environ, "PYTHONPATH": str(ROOT), **variables},
+            timeout=60,
+        )
 
-def test_debug_inventory_shows_the_site_and_no_secret(operators_folder: Path) -> None:
+    yield run
+    forks.close()
+
+
+def test_debug_inventory_shows_the_site_and_no_secret(
+    operators_folder: Path, pyinfra: Pyinfra
+) -> None:
     done = pyinfra(operators_folder, "inventories/prod", "debug-inventory", **SECRETS)
     shown = done.stdout + done.stderr
     assert done.returncode == 0, shown
@@ -58,7 +68,9 @@ def test_debug_inventory_shows_the_site_and_no_secret(operators_folder: Path) ->
     assert not (operators_folder / ".secrets").exists()
 
 
-def test_a_refused_site_stops_before_any_host_is_asked(operators_folder: Path) -> None:
+def test_a_refused_site_stops_before_any_host_is_asked(
+    operators_folder: Path, pyinfra: Pyinfra
+) -> None:
     data = operators_folder / "inventories" / "group_data" / "prod.py"
     data.write_text(data.read_text().replace("sip_port=5060", "sip_port=506"))
     done = pyinfra(operators_folder, "inventories/prod", "deploy/callcenter.py", "--yes")
@@ -70,6 +82,7 @@ def test_a_refused_site_stops_before_any_host_is_asked(operators_folder: Path) -
 
 def test_an_inventory_without_a_switch_stops_before_any_host_is_asked(
     operators_folder: Path,
+    pyinfra: Pyinfra,
 ) -> None:
     (operators_folder / "inventories" / "prod").write_text(
         "from callcenter.site import hosts\nswitches = hosts()\n"
@@ -141,7 +154,7 @@ class TestCheck:
     ],
 )
 def test_a_deploy_that_looks_at_no_host_fails(
-    named: str, words: str, operators_folder: Path
+    named: str, words: str, operators_folder: Path, pyinfra: Pyinfra
 ) -> None:
     """pyinfra alone would end well, or run YAML as Python"""
     shutil.copy(ROOT / "config.py", operators_folder)
@@ -176,7 +189,7 @@ class TestWindows:
 
     @pytest.mark.parametrize(("door", "needed"), [("winrm", "pypsrp"), ("winssh", None)])
     def test_its_connector_is_known_without_the_extra(
-        self, door: str, needed: str | None, operators_folder: Path
+        self, door: str, needed: str | None, operators_folder: Path, pyinfra: Pyinfra
     ) -> None:
         (operators_folder / "inventories" / "prod").write_text(
             "import sys\nsys.modules['pypsrp'] = sys.modules['requests'] = None\n"
@@ -193,7 +206,9 @@ class TestWindows:
         else:
             assert "Could not connect" in shown
 
-    def test_a_site_without_one_does_not_load_them(self, operators_folder: Path) -> None:
+    def test_a_site_without_one_does_not_load_them(
+        self, operators_folder: Path, pyinfra: Pyinfra
+    ) -> None:
         inventory = operators_folder / "inventories" / "prod"
         inventory.write_text(
             inventory.read_text()

@@ -7,6 +7,7 @@ import pty
 import re
 import subprocess
 import sys
+from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
 from xml.etree import ElementTree
@@ -79,17 +80,24 @@ def test_marked(evidence):
 '''
 
 
-@pytest.fixture(autouse=True)
-def importable(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("PYTHONPATH", str(ROOT))
+Inside = Callable[..., pytest.RunResult]
+
+TESTS = {"test_t1_register": REGISTER, "test_t2_call": CALL, "test_other": "def test_x(): 1"}
 
 
-@pytest.fixture
-def run(pytester: pytest.Pytester) -> pytest.RunResult:
-    pytester.makepyfile(test_t1_register=REGISTER, test_t2_call=CALL, test_other="def test_x(): 1")
-    return pytester.runpytest_subprocess(
-        *PLUGIN, "--report", "out/report.html", "--junitxml", "junit.xml"
-    )
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Where those tests are, and what a run of them has written."""
+    made = tmp_path_factory.mktemp("report")
+    for name, source in TESTS.items():
+        (made / f"{name}.py").write_text(source)
+    return made
+
+
+@pytest.fixture(scope="module")
+def run(folder: Path, inside: Inside) -> pytest.RunResult:
+    """One run of those tests, for all who look at what it said."""
+    return inside(folder, *PLUGIN, "--report", "out/report.html", "--junitxml", "junit.xml")
 
 
 def summary(run: pytest.RunResult) -> list[str]:
@@ -125,32 +133,34 @@ def test_the_report_is_a_line_a_proof_by_tier_with_failures_first(run: pytest.Ru
 
 
 def test_what_does_not_apply_is_told_once_and_other_skips_as_ever(
-    pytester: pytest.Pytester,
+    pytester: pytest.Pytester, inside: Inside
 ) -> None:
     skips = (
         "import pytest\ndef test_it():\n    'The edge knows.'\n    pytest.skip('cc1 is a switch')"
     )
     pytester.makepyfile(test_t0_edge=skips, test_other=skips.replace("cc1 is", "there is"))
-    run = pytester.runpytest_subprocess(*PLUGIN, "-ra", "-q")
+    run = inside(pytester.path, *PLUGIN, "-ra", "-q")
     assert "1 does not apply here (--all lists it)" in run.stdout.str()
     run.stdout.no_fnmatch_line("*cc1 is a switch*")
     run.stdout.fnmatch_lines(["SKIPPED * there is a switch"])
     # With -v, pytest has a line for each test, which says it.
-    run = pytester.runpytest_subprocess(*PLUGIN, "-ra", "-v")
+    run = inside(pytester.path, *PLUGIN, "-ra", "-v")
     assert run.stdout.str().count("cc1 is a switch") == 1
-    run = pytester.runpytest_subprocess(*PLUGIN, "-ra", "-q", "--all")
+    run = inside(pytester.path, *PLUGIN, "-ra", "-q", "--all")
     assert run.stdout.str().count("cc1 is a switch") == 1
     run.stdout.fnmatch_lines(["1 does not apply: cc1 is a switch", "  T0 host: The edge knows"])
 
 
-def test_proofs_that_ran_in_other_processes_are_told_alike(pytester: pytest.Pytester) -> None:
-    pytester.makepyfile(test_t1_register=REGISTER, test_t2_call=CALL, test_other="def test_x(): 1")
-    run = pytester.runpytest_subprocess(*PLUGIN, "-n2", "--report", "out/report.html")
+def test_proofs_that_ran_in_other_processes_are_told_alike(
+    pytester: pytest.Pytester, inside: Inside
+) -> None:
+    pytester.makepyfile(**TESTS)
+    run = inside(pytester.path, *PLUGIN, "-p", "xdist", "-n2", "--report", "out/report.html")
     assert sorted(summary(run)) == sorted(SUMMARY)
     assert "<svg" in (pytester.path / "out/report.html").read_text()
 
 
-def test_no_line_is_wider_than_a_hundred_columns(pytester: pytest.Pytester) -> None:
+def test_no_line_is_wider_than_a_hundred_columns(pytester: pytest.Pytester, inside: Inside) -> None:
     pytester.makepyfile(
         test_t3_long=f"""
         import pytest
@@ -167,25 +177,23 @@ def test_no_line_is_wider_than_a_hundred_columns(pytester: pytest.Pytester) -> N
             pytest.skip("for a very long reason, " * 9)
         """
     )
-    run = pytester.runpytest_subprocess(*PLUGIN, "-q", "--all", "--tb=no", "-rN")
+    run = inside(pytester.path, *PLUGIN, "-q", "--all", "--tb=no", "-rN")
     lines = run.stdout.lines
     assert max(map(columns, lines)) == COLUMNS, lines
     run.stdout.fnmatch_lines(["*on and on*… [[]second]* s", "*on and on*… [[]first]* s"])
 
 
 def test_a_failures_evidence_is_shown_and_a_passes_is_never_read(
-    run: pytest.RunResult, pytester: pytest.Pytester
+    run: pytest.RunResult, folder: Path
 ) -> None:
     run.stdout.fnmatch_lines(["*SIP ladder*", "INVITE --> & <b>[*][*][*]"])
     run.stdout.fnmatch_lines(["could not be read: ZeroDivisionError: division by zero"])
     run.stdout.fnmatch_lines(["FAILED *::test_call - AssertionError: one way audio: *"])
-    assert not (pytester.path / "was-read").exists()
+    assert not (folder / "was-read").exists()
 
 
-def test_the_page_holds_each_failure_with_its_evidence(
-    run: pytest.RunResult, pytester: pytest.Pytester
-) -> None:
-    page = (pytester.path / "out/report.html").read_text()
+def test_the_page_holds_each_failure_with_its_evidence(run: pytest.RunResult, folder: Path) -> None:
+    page = (folder / "out/report.html").read_text()
     assert "3 proved, 2 failed" in page
     assert "one way audio: ***" in page
     assert "INVITE --&gt; &amp; &lt;b&gt;***" in page
@@ -195,9 +203,9 @@ def test_the_page_holds_each_failure_with_its_evidence(
 
 
 def test_the_page_tells_failures_first_and_folds_what_does_not_apply(
-    run: pytest.RunResult, pytester: pytest.Pytester
+    run: pytest.RunResult, folder: Path
 ) -> None:
-    page = (pytester.path / "out/report.html").read_text()
+    page = (folder / "out/report.html").read_text()
     told = ["Two extensions talk", "Every extension registers", "reaches what everybody uses",
             "1 of the tests does not apply here", "TLS is not enabled in the site"]  # fmt: skip
     assert sorted(told, key=page.index) == told
@@ -207,9 +215,9 @@ def test_the_page_tells_failures_first_and_folds_what_does_not_apply(
 
 
 def test_the_page_draws_the_ladder_and_tells_it_in_words(
-    run: pytest.RunResult, pytester: pytest.Pytester
+    run: pytest.RunResult, folder: Path
 ) -> None:
-    page = (pytester.path / "out/report.html").read_text()
+    page = (folder / "out/report.html").read_text()
     (drawn,) = re.findall(r"<svg.*?</svg>", page, re.DOTALL)
     picture = ElementTree.fromstring(drawn)
     named = {one.get("id"): one.text or "" for one in picture.iter() if one.get("id")}
@@ -228,42 +236,44 @@ def test_the_page_draws_the_ladder_and_tells_it_in_words(
     assert "X-Word: ***" in page
 
 
-def test_junit_holds_the_evidence_too(run: pytest.RunResult, pytester: pytest.Pytester) -> None:
-    (failure,) = ElementTree.parse(pytester.path / "junit.xml").iter("failure")
+def test_junit_holds_the_evidence_too(run: pytest.RunResult, folder: Path) -> None:
+    (failure,) = ElementTree.parse(folder / "junit.xml").iter("failure")
     assert failure.text
     assert "INVITE --> & <b>***" in failure.text
     assert "division by zero" in failure.text
 
 
-def test_a_hidden_secret_is_nowhere(run: pytest.RunResult, pytester: pytest.Pytester) -> None:
-    page, junit = (pytester.path / name for name in ("out/report.html", "junit.xml"))
+def test_a_hidden_secret_is_nowhere(run: pytest.RunResult, folder: Path) -> None:
+    page, junit = (folder / name for name in ("out/report.html", "junit.xml"))
     for text in (run.stdout.str(), page.read_text(), junit.read_text()):
         assert "***" in text
         assert "s3cr3t" not in text
 
 
-def test_a_run_without_tiers_has_no_table(pytester: pytest.Pytester) -> None:
+def test_a_run_without_tiers_has_no_table(pytester: pytest.Pytester, inside: Inside) -> None:
     pytester.makepyfile("def test_x(): 1")
-    run = pytester.runpytest_subprocess(*PLUGIN)
+    run = inside(pytester.path, *PLUGIN)
     run.assert_outcomes(passed=1)
     run.stdout.no_fnmatch_line("*what was proved*")
 
 
-def test_a_testinfra_host_names_itself(pytester: pytest.Pytester) -> None:
+def test_a_testinfra_host_names_itself(pytester: pytest.Pytester, inside: Inside) -> None:
     pytester.makepyfile(
         test_t0_host="""
         def test_up(host):
             "The host answers"
         """
     )
-    run = pytester.runpytest_subprocess(*PLUGIN, "--hosts", "local://")
+    run = inside(pytester.path, *PLUGIN, "-p", "testinfra.plugin", "--hosts", "local://")
     run.stdout.fnmatch_lines(["T0 host", "  The host answers * s", "1 proved, 0 failed"])
 
 
-def test_a_conftest_of_the_whole_run_may_register_it(pytester: pytest.Pytester) -> None:
+def test_a_conftest_of_the_whole_run_may_register_it(
+    pytester: pytest.Pytester, inside: Inside
+) -> None:
     pytester.makeconftest('pytest_plugins = ["tests.acceptance.support.report"]')
     pytester.makepyfile(test_t2_call='def test_x():\n    "It rings."')
-    run = pytester.runpytest_subprocess("--report", "page.html")
+    run = inside(pytester.path, "--report", "page.html")
     run.stdout.fnmatch_lines(["T2 call", "  It rings * s", "report: page.html"])
 
 
@@ -286,9 +296,10 @@ def test_a_terminal_shows_what_is_under_way_and_waited_for(pytester: pytest.Pyte
     pytester.makepyfile(test_t2_call='def test_x():\n    "It rings."')
     ours, theirs = pty.openpty()
     environment = {name: value for name, value in os.environ.items() if name != "CI"}
+    environment |= {"PYTHONPATH": str(ROOT), "TERM": "xterm"}
     process = subprocess.Popen(
         [sys.executable, "-m", "pytest", *PLUGIN, "-q", str(pytester.path)],
-        stdin=theirs, stdout=theirs, stderr=theirs, env={**environment, "TERM": "xterm"},
+        stdin=theirs, stdout=theirs, stderr=theirs, env=environment,
     )  # fmt: skip
     os.close(theirs)
     shown = b""

@@ -8,6 +8,7 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Callable
 from pathlib import Path
 from xml.etree import ElementTree
 
@@ -52,20 +53,25 @@ def lamp():
 """
 
 
+Run = Callable[..., pytest.RunResult]
+
+
 @pytest.fixture(autouse=True)
-def conftest(pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("PYTHONPATH", str(ROOT))
+def conftest(pytester: pytest.Pytester) -> None:
     pytester.makeconftest(CONFTEST)
 
 
-def run(pytester: pytest.Pytester, test: str, *options: str) -> pytest.RunResult:
-    pytester.makepyfile(test_t2_it=test)
-    return pytester.runpytest_subprocess(*PLUGINS, *options)
+@pytest.fixture
+def run(pytester: pytest.Pytester, inside: Run) -> Run:
+    def run(test: str, *options: str) -> pytest.RunResult:
+        pytester.makepyfile(test_t2_it=test)
+        return inside(pytester.path, *PLUGINS, *options)
+
+    return run
 
 
-def test_each_outcome_is_as_if_the_test_had_run_here(pytester: pytest.Pytester) -> None:
+def test_each_outcome_is_as_if_the_test_had_run_here(run: Run, pytester: pytest.Pytester) -> None:
     done = run(
-        pytester,
         """
         import warnings
         import pytest
@@ -114,9 +120,8 @@ def test_each_outcome_is_as_if_the_test_had_run_here(pytester: pytest.Pytester) 
     assert [one.get("value") for one in suite.iter("property")] == ["kept"]
 
 
-def test_processes_do_not_share_what_they_print(pytester: pytest.Pytester) -> None:
+def test_processes_do_not_share_what_they_print(run: Run) -> None:
     done = run(
-        pytester,
         """
         import os
         import pytest
@@ -144,11 +149,8 @@ def test_processes_do_not_share_what_they_print(pytester: pytest.Pytester) -> No
         ("os._exit(7)", "ended with exit code 7"),
     ],
 )
-def test_a_crash_costs_one_test_and_is_named(
-    pytester: pytest.Pytester, dies: str, said: str
-) -> None:
+def test_a_crash_costs_one_test_and_is_named(run: Run, dies: str, said: str) -> None:
     done = run(
-        pytester,
         f"""
         import ctypes, os, signal
 
@@ -167,11 +169,8 @@ def test_a_crash_costs_one_test_and_is_named(
         done.stdout.fnmatch_lines(["*test_t2_it.py*in test_dies*"])
 
 
-def test_a_crash_while_tearing_down_is_an_error_beside_what_passed(
-    pytester: pytest.Pytester,
-) -> None:
+def test_a_crash_while_tearing_down_is_an_error_beside_what_passed(run: Run) -> None:
     done = run(
-        pytester,
         """
         import os
         import pytest
@@ -188,9 +187,8 @@ def test_a_crash_while_tearing_down_is_an_error_beside_what_passed(
     done.assert_outcomes(passed=1, errors=1)
 
 
-def test_who_uses_the_same_does_not_run_at_once(pytester: pytest.Pytester) -> None:
+def test_who_uses_the_same_does_not_run_at_once(run: Run) -> None:
     done = run(
-        pytester,
         """
         import pathlib, time
         import pytest
@@ -216,10 +214,9 @@ def test_who_uses_the_same_does_not_run_at_once(pytester: pytest.Pytester) -> No
     done.assert_outcomes(passed=7)
 
 
-def test_tests_meet_that_must_run_at_once(pytester: pytest.Pytester) -> None:
+def test_tests_meet_that_must_run_at_once(run: Run) -> None:
     """Each waits for the other: they pass only side by side."""
     done = run(
-        pytester,
         """
         import pathlib
         import pytest
@@ -237,7 +234,7 @@ def test_tests_meet_that_must_run_at_once(pytester: pytest.Pytester) -> None:
     done.stdout.fnmatch_lines_random(["*WAITS test_meet?a?: the other", "*WAITS test_meet?b?: *"])
 
 
-def test_order_by_seed(pytester: pytest.Pytester) -> None:
+def test_order_by_seed(run: Run, pytester: pytest.Pytester) -> None:
     source = """
         import pytest
 
@@ -248,7 +245,7 @@ def test_order_by_seed(pytester: pytest.Pytester) -> None:
         """
 
     def order(*options: str) -> str:
-        run(pytester, source, "--calls-at-once", "1", *options).assert_outcomes(passed=8)
+        run(source, "--calls-at-once", "1", *options).assert_outcomes(passed=8)
         said = (pytester.path / "order").read_text()
         (pytester.path / "order").unlink()
         return said
@@ -257,9 +254,8 @@ def test_order_by_seed(pytester: pytest.Pytester) -> None:
     assert order("--order-seed", "3") == order("--order-seed", "3") != "01234567"
 
 
-def test_the_first_failure_is_the_last_to_begin(pytester: pytest.Pytester) -> None:
+def test_the_first_failure_is_the_last_to_begin(run: Run) -> None:
     done = run(
-        pytester,
         """
         import pytest
 
@@ -274,9 +270,8 @@ def test_the_first_failure_is_the_last_to_begin(pytester: pytest.Pytester) -> No
     assert done.ret == pytest.ExitCode.TESTS_FAILED
 
 
-def test_pytest_exit_in_a_test_ends_the_run(pytester: pytest.Pytester) -> None:
+def test_pytest_exit_in_a_test_ends_the_run(run: Run) -> None:
     done = run(
-        pytester,
         """
         import pytest
 
@@ -288,9 +283,8 @@ def test_pytest_exit_in_a_test_ends_the_run(pytester: pytest.Pytester) -> None:
     assert done.ret == 5
 
 
-def test_what_declares_nothing_runs_in_this_process(pytester: pytest.Pytester) -> None:
+def test_what_declares_nothing_runs_in_this_process(run: Run) -> None:
     done = run(
-        pytester,
         """
         import os
 
@@ -306,15 +300,15 @@ def test_what_declares_nothing_runs_in_this_process(pytester: pytest.Pytester) -
     done.assert_outcomes(passed=2)
 
 
-def test_only_collected_nothing_runs(pytester: pytest.Pytester) -> None:
-    done = run(pytester, "def test_it():\n    assert False", "--collect-only", "-q")
+def test_only_collected_nothing_runs(run: Run) -> None:
+    done = run("def test_it():\n    assert False", "--collect-only", "-q")
     done.stdout.fnmatch_lines(["test_t2_it.py::test_it"])
     assert done.ret == 0
 
 
 @pytest.mark.parametrize("given", ["0", "many"])
-def test_a_number_that_makes_no_sense_is_refused(pytester: pytest.Pytester, given: str) -> None:
-    done = run(pytester, "def test_it(): ...", "--calls-at-once", given)
+def test_a_number_that_makes_no_sense_is_refused(run: Run, given: str) -> None:
+    done = run("def test_it(): ...", "--calls-at-once", given)
     assert done.ret == pytest.ExitCode.USAGE_ERROR
     done.stderr.fnmatch_lines(["*--calls-at-once*"])
 
@@ -342,6 +336,7 @@ def test_interrupted_all_are_torn_down_and_nobody_is_left(pytester: pytest.Pytes
     process = subprocess.Popen(
         command,
         cwd=pytester.path,
+        env={**os.environ, "PYTHONPATH": str(ROOT)},
         stdout=subprocess.PIPE,
         text=True,
         # A shell's background jobs ignore interrupts, and so does all that they start.
@@ -364,10 +359,9 @@ def test_interrupted_all_are_torn_down_and_nobody_is_left(pytester: pytest.Pytes
             os.kill(int(up.read_text()), 0)
 
 
-def test_the_libraries_of_phones_start_apart(pytester: pytest.Pytester) -> None:
+def test_the_libraries_of_phones_start_apart(run: Run) -> None:
     """A library that keeps its state in the process numbers its calls in each by itself."""
     done = run(
-        pytester,
         """
         import pytest
         from tests.acceptance.support.phones import Exchange
