@@ -61,6 +61,7 @@ def _files(site: Site, mails: bool) -> Iterator[File]:
         + len(names) * (pause + 2 * acme.dns.max_seconds if acme.dns is not None else 0),
         "wanted": wanted(site),
         "port": ACME_PORT,
+        "unit": paths.ACME_UNIT.rpartition("/")[2],
         "state": paths.ACME_STATE.removeprefix("/var/lib/"),
     }
     yield File(paths.ACME_USERS, plain("acme/users.j2", **values))

@@ -7,10 +7,11 @@ import hmac
 from collections.abc import Iterable, Iterator
 
 from callcenter.render import packet_filter, paths, users
+from callcenter.render._addresses import bracketed
 from callcenter.render._files import File, Tree
 from callcenter.render._templates import plain
-from callcenter.render.freeswitch import heard_at
 from callcenter.render.services import WEB, a1_hash
+from callcenter.render.sip_profiles import heard_at
 from callcenter.site import Extension, Site, Switch
 from callcenter.site.network import ANYWHERE
 from callcenter.site.secrets import Secret
@@ -87,8 +88,7 @@ def watched(site: Site) -> list[str]:
 
 def _files(site: Site, edge: Switch, behind: Switch | None) -> Iterator[File]:
     def host_port(address: str, port: int = site.network.sip_port) -> str:
-        shown = f"[{address}]" if ":" in address else address
-        return f"{shown}:{port}"
+        return f"{bracketed(address)}:{port}"
 
     def reached(addresses: Iterable[str], ports: Iterable[int]) -> list[str]:
         """List the addresses, each with each port."""
@@ -128,7 +128,8 @@ def _files(site: Site, edge: Switch, behind: Switch | None) -> Iterator[File]:
             "kamailio/unit.conf.j2",
             config=paths.KAMAILIO_CONFIG,
             watched=watched(site),
-            connections=CONNECTIONS,
+            # One for each connection, and its own.
+            files=CONNECTIONS + 1024,
             memory=MEMORY_MB + (CONNECTIONS * TLS_KB // 1024 if site.network.tls else 0),
             applied=paths.KAMAILIO_APPLIED,
             location=paths.KAMAILIO_LOCATION,

@@ -6,11 +6,15 @@ The keys of menus are those of mod_voicemail's own defaults, which our profile k
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Final
 
-from callcenter.site import Language
+from markupsafe import Markup
 
-__all__ = ["PHRASES", "WORDS"]
+from callcenter.site import Language, Say
+
+__all__ = ["PHRASES", "WORDS", "Part", "macros"]
 
 _MONTHS = [
     "January",
@@ -299,3 +303,34 @@ PHRASES: Final[dict[str, dict[Language, dict[str, tuple[Phrase, ...]]]]] = {
     },
 }
 """Macros by module, each with the phrases of which the first that fits is said."""
+
+
+@dataclass(frozen=True)
+class Part:
+    """A part of a phrase: words that are played, or what FreeSWITCH says itself."""
+
+    words: Say | None
+    group: str | Markup = ""
+    """Group of the phrase's pattern that is said."""
+    kind: str = ""
+    """Type of it in FreeSWITCH's words, such as a number."""
+
+
+Macro = tuple[str, list[tuple[str, list[Part]]]]
+"""Name of a macro, and by pattern what it says."""
+
+
+def macros(known: Mapping[str, Sequence[Phrase]], language: Language) -> Iterator[Macro]:
+    """Yield the macros of a module, with their parts taken apart."""
+    for name, phrases in known.items():
+        yield (
+            name,
+            [(pattern, [_part(one, language) for one in parts]) for pattern, parts in phrases],
+        )
+
+
+def _part(text: str, language: Language) -> Part:
+    if text.startswith("{"):
+        group, kind = text[1:-1].split(":")
+        return Part(None, Markup(f"${group}"), kind)
+    return Part(Say(text, language=language))

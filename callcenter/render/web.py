@@ -7,6 +7,7 @@ import functools
 from collections.abc import Callable, Iterator
 
 from callcenter.render import jssip, paths, provisioning, users
+from callcenter.render._addresses import bracketed
 from callcenter.render._files import Fetched, File, Tree
 from callcenter.render._templates import plain, source
 from callcenter.render.kamailio import CIPHERS
@@ -46,19 +47,21 @@ def _files(site: Site, switch: Switch, library: Callable[[], bytes]) -> Iterator
     certificate, key = paths.WEB_CERTIFICATE, paths.WEB_KEY
     if site.acme is not None:
         certificate, key = paths.ACME_CERTIFICATE, paths.ACME_WEB_KEY
-    host = f"[{switch.bind_address}]" if ":" in switch.bind_address else switch.bind_address
     config = plain(
         "web/nginx.conf.j2",
         paths=paths,
         site=site,
-        address=f"{host}:{port}",
+        address=f"{bracketed(switch.bind_address)}:{port}",
         certificate=certificate,
         key=key,
         ciphers=CIPHERS,
         # Desk phones ask for files below their link.
         below="(/[0-9A-Za-z.-]{1,40})?" if any(one.phones for one in site.extensions) else "",
         messages=site.shows_messages,
-        pages=() if site.web_phone is None else ("index.html", "phone.css", "phone.js", "jssip.js"),
+        # The first is what the domain itself shows.
+        pages={"": "index.html", **{name: name for name in ("phone.css", "phone.js", "jssip.js")}}
+        if site.web_phone is not None
+        else {},
     )
     yield File(paths.WEB_CONFIG, config)
     if (served := certificate_of(site)) is not None:

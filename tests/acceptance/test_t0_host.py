@@ -12,7 +12,7 @@ import pytest
 from callcenter import render
 from callcenter.client import npm
 from callcenter.client.inventory import Host
-from callcenter.render import paths, users
+from callcenter.render import paths, sip_profiles, users
 from callcenter.render.debian import version_matches
 from callcenter.render.known_holes import holes_of
 from callcenter.site import Site, Switch
@@ -140,7 +140,7 @@ def heard_at(site: Site, node: Host) -> str:
     """Return the address at which FreeSWITCH hears phones' SIP."""
     if not site.network.edge:
         return node.switch.bind_address
-    return render.freeswitch.heard_at(node.switch, node.edge or node.switch)
+    return sip_profiles.heard_at(node.switch, node.edge or node.switch)
 
 
 def test_profile(fs_cli: Callable[[str], str], site: Site, node: Host) -> None:

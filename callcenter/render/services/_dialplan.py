@@ -191,6 +191,7 @@ def config(path: str, site: Site, **values: object) -> File:
     values = {
         "site": site,
         "names": names,
+        "service_name": names.service,
         "action": action,
         "sound": sound,
         "say": say,

@@ -33,6 +33,11 @@ class Voice:
         return self.mode == "proxy"
 
     @property
+    def is_decoded(self) -> bool:
+        """True where the switch hears it, and can speak another codec on the other side."""
+        return self.mode == "default"
+
+    @property
     def may_pass(self) -> bool:
         """True where a codec that the switch cannot speak is carried from one side to the other."""
-        return self.mode == "default" and PASSTHROUGH_CODEC in self.media.codecs
+        return self.is_decoded and PASSTHROUGH_CODEC in self.media.codecs

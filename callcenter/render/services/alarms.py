@@ -30,15 +30,29 @@ def on_host(site: Site) -> Iterator[File]:
     if limits is not None or guesses is not None:
         yield File(paths.ALARM_TOOL, inspect.getsource(alarm).encode(), 0o755)
     if limits is not None:
-        yield _unit(site, paths.ALARM_UNIT, paths.ALARM, limits, users.FREESWITCH)
+        what = "Mail that a limit of calls was hit"
+        yield _unit(site, paths.ALARM_UNIT, paths.ALARM, what, limits, users.FREESWITCH)
     if guesses is not None:
-        yield _unit(site, paths.BANS_ALARM_UNIT, paths.BANS_ALARM, guesses, users.BANS)
+        what = "Mail that passwords are guessed"
+        yield _unit(site, paths.BANS_ALARM_UNIT, paths.BANS_ALARM, what, guesses, users.BANS)
 
 
-def _unit(site: Site, path: str, folder: str, to: str, writer: str) -> File:
-    values = {"site": site, "paths": paths, "users": users, "mailer": MAILER, "writer": writer}
-    name = folder.removeprefix("/var/lib/")
-    return File(path, plain("system/alarm.service.j2", **values, folder=name, alarm_to=to))
+def _unit(site: Site, path: str, folder: str, what: str, to: str, writer: str) -> File:
+    assert site.smtp is not None
+    made = plain(
+        "system/alarm.service.j2",
+        site=site,
+        paths=paths,
+        users=users,
+        mailer=MAILER,
+        what=what,
+        writer=writer,
+        folder=folder.removeprefix("/var/lib/"),
+        # A percent sign means something to systemd.
+        sender=site.smtp.sender.replace("%", "%%"),
+        to=to.replace("%", "%%"),
+    )
+    return File(path, made)
 
 
 def needs_linux(site: Site) -> Iterator[str]:

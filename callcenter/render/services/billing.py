@@ -14,7 +14,7 @@ from callcenter.render._files import File, Tree
 from callcenter.render._templates import plain
 from callcenter.render.postgresql import ASKS_POSTGRESQL, AUTHORITIES
 from callcenter.render.services._dialplan import config
-from callcenter.site import LocalPostgres, RemotePostgres, Site
+from callcenter.site import RemotePostgres, Site
 
 __all__ = ["COSTS", "files", "modules", "needs_linux", "packages", "pool"]
 
@@ -64,15 +64,21 @@ def pool(site: Site) -> Tree:
     """Render what reaches the accounts of prepaid calls, where the Site has any."""
     if site.prepaid is None or (database := site.database) is None:
         return Tree([])
-    values: dict[str, Any] = {"paths": paths, "database": database, "ca": AUTHORITIES}
+    remote = database if isinstance(database, RemotePostgres) else None
+    values: dict[str, Any] = {
+        "paths": paths,
+        "database": database,
+        "remote": remote,
+        "ca": AUTHORITIES,
+    }
     files = []
-    if not isinstance(database, LocalPostgres):
+    if remote is not None:
         # As its file wants it. The template's words keep the value out of diffs.
-        password = site.reveal(database.password).replace("'", "''")
+        password = site.reveal(remote.password).replace("'", "''")
         values["password"] = f"'{password}'"
-        if database.ca_file is not None:
+        if remote.ca_file is not None:
             values["ca"] = paths.BILLING_CA
-            files.append(File(paths.BILLING_CA, database.ca_file.read_bytes()))
+            files.append(File(paths.BILLING_CA, remote.ca_file.read_bytes()))
     pool = plain("system/billing-pool.ini.j2", **values)
     return Tree(
         [

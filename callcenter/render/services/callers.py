@@ -12,7 +12,7 @@ from callcenter.site.callers import Caller
 from callcenter.site.countries import dialling
 from callcenter.site.trunks import spellings
 
-__all__ = ["files", "pages", "shown", "spelled"]
+__all__ = ["Listed", "Spelling", "files", "pages", "shown", "spelled"]
 
 
 @dataclass(frozen=True)
@@ -27,6 +27,17 @@ class Spelling:
     """Beginning of the number in E.164, in front of that group."""
 
 
+@dataclass(frozen=True)
+class Listed:
+    """A caller of the address book, as the dialplan knows it."""
+
+    digits: str
+    """Number of E.164 without its plus."""
+    name: str
+    group: str
+    """Name of the group, or ``-``: that it is listed is known, too."""
+
+
 def files(site: Site) -> Iterator[File]:
     """Yield the contexts that know names and rules: a call runs through a hundredth of the
     names."""
@@ -35,8 +46,14 @@ def files(site: Site) -> Iterator[File]:
     yield config(
         "dialplan/callers.xml",
         site,
-        pages=pages(site.callers),
-        rules=[(rule, _fits(rule)) for rule in site.callers.rules],
+        pages=[
+            (page, [Listed(one.number[1:], one.name, one.group or "-") for one in members])
+            for page, members in pages(site.callers).items()
+        ],
+        rules=[
+            (rule, "|".join(number[1:] for number in rule.called), _fits(rule))
+            for rule in site.callers.rules
+        ],
     )
 
 

@@ -12,10 +12,11 @@ from callcenter.onhost import alarm
 from callcenter.render import paths
 from callcenter.render._files import File
 from callcenter.render._templates import plain
+from callcenter.render.services import _names as names
 from callcenter.render.services._dialplan import config
 from callcenter.render.services._hits import SUBCLASS, Hit
 from callcenter.render.services.hours import rules
-from callcenter.site import Hours, Site
+from callcenter.site import Cap, Hours, Site
 
 __all__ = ["OVER", "SCRIPT", "asked", "asked_hours", "files", "modules", "needs_linux"]
 
@@ -24,6 +25,8 @@ SCRIPT = f"{paths.CURRENT}/{_PATH}"
 """The script that counts."""
 OVER = "MANAGER_REQUEST"
 """Cause by which a leg ends that a cap refuses: no call to a carrier ends with it."""
+SPANS = {"hour": 3600, "day": 86400}
+"""Seconds over which a cap counts."""
 PARTS = 10_000
 """Number of parts of a unit of money in which the script counts, as small as a price can be."""
 
@@ -43,8 +46,9 @@ def files(site: Site) -> Iterator[File]:
     made = plain(
         f"freeswitch/{_PATH}.j2",
         site=site,
+        names=names,
+        caps=[(cap, SPANS[cap.per], tuple(_most(cap)), _only(cap)) for cap in site.caps],
         rates=[(rate.prefix, _units(Decimal(rate.minute))) for rate in rates],
-        units=lambda money: _units(Decimal(money)),
         over=OVER,
         # Of whom, if it counts for each: an extension, a fax or an account.
         hit=alarm.hit("cap", "cap %s%s", "of %s to %s"),
@@ -73,6 +77,26 @@ def asked_hours(site: Site) -> tuple[Hours, ...]:
 def asked(caller: str, number: str, route: str, attempt: str, hours: str) -> str:
     """Return the application by which a leg to a carrier asks all caps, before it is sent."""
     return f"lua {SCRIPT} begin {caller} {number} {route} {attempt} {hours}"
+
+
+def _most(cap: Cap) -> Iterator[tuple[str, str | int]]:
+    """Yield what a cap allows, and while which hours it does, as the script's own names say it."""
+    if cap.calls is not None:
+        yield "calls", cap.calls
+    if cap.minutes is not None:
+        yield "talk", cap.minutes * 60
+    if cap.money is not None:
+        # Of a second at a price of a minute.
+        yield "money", _units(Decimal(cap.money)) * 60
+    if cap.hours:
+        yield "hours", f'"{cap.hours}"'
+        yield "when", f'"{cap.when}"'
+
+
+def _only(cap: Cap) -> list[tuple[str, tuple[str, ...]]]:
+    """Return what a cap is about, where it is not about all calls."""
+    fields = ("extensions", "accounts", "routes")
+    return [(field, getattr(cap, field)) for field in fields if getattr(cap, field)]
 
 
 def _units(money: Decimal) -> int:

@@ -6,8 +6,11 @@ import functools
 import hashlib
 from collections.abc import Iterator
 
+from markupsafe import Markup
+
 from callcenter.render import sounds
 from callcenter.render._files import File
+from callcenter.render.services import _names as names
 from callcenter.render.services import paging_groups, pins
 from callcenter.render.services._dialplan import config
 from callcenter.site import Conference, Site
@@ -28,12 +31,19 @@ def files(site: Site) -> Iterator[File]:
     if site.conferences or site.paging_groups:
         music = sounds.HOLD_MUSIC if site.hold_music is not None else None
         page = paging_groups.PROFILE
-        yield config("autoload_configs/conference.conf.xml", site, music=music, page=page)
+        yield config(
+            "autoload_configs/conference.conf.xml",
+            site,
+            rooms=[(room, room.announce == "words") for room in site.conferences],
+            music=music,
+            page=page,
+        )
     if not site.conferences:
         return
     yield config(
         "dialplan/services/conferences.xml",
         site,
+        rooms=[(room, _counted(room)) for room in site.conferences],
         pins=functools.partial(pin_hashes, site),
         salt=functools.partial(_salt, site),
         pin_tries=pins.TRIES,
@@ -47,6 +57,12 @@ def pin_hashes(site: Site, room: Conference) -> Iterator[tuple[str, str]]:
         if pin is not None:
             text = f"{_salt(site, room)}:{site.reveal(pin)}"
             yield hashlib.md5(text.encode(), usedforsecurity=False).hexdigest(), flags
+
+
+def _counted(room: Conference) -> Markup:
+    """Return what counts attempts at a conference's PIN: callers by one trunk, or from inside, lock
+    out nobody else."""
+    return Markup(f"pin {names.service('conferences', room.name)}/${{trunk}}")
 
 
 def _salt(site: Site, room: Conference) -> str:

@@ -27,12 +27,19 @@ def hash_of(site: Site, extension: Extension, password: str) -> str:
 
 def files(site: Site) -> Iterator[File]:
     """Yield the dialplan that rings an extension for a service."""
+    busy = "(?:USER_BUSY|CALL_REJECTED)"
     # What Kamailio names where an extension has no phone.
     absent = "USER_NOT_REGISTERED" + ("|SUBSCRIBER_ABSENT" if site.network.edge else "")
+    causes = {"busy": busy, "not_registered": f"(?:{absent})"}
     yield config(
         "dialplan/services/extensions.xml",
         site,
         leads_on=leads_on(site),
         records=records(site),
-        causes={"busy": "(?:USER_BUSY|CALL_REJECTED)", "not_registered": f"(?:{absent})"},
+        busy=busy,
+        causes={
+            field: cause
+            for field, cause in causes.items()
+            if any(getattr(one, field) is not None for one in site.extensions)
+        },
     )

@@ -7,6 +7,8 @@ import json
 from collections.abc import Iterator
 from dataclasses import asdict
 
+from markupsafe import Markup
+
 from callcenter.onhost import fax
 from callcenter.render import paths, users
 from callcenter.render._files import File
@@ -14,7 +16,7 @@ from callcenter.render._templates import plain
 from callcenter.render.services._dialplan import config
 from callcenter.render.services._mailer import MAILER
 from callcenter.render.services._shape import Unit
-from callcenter.site import Site
+from callcenter.site import Fax, Site
 
 __all__ = [
     "ARRIVED_SCRIPT",
@@ -64,11 +66,27 @@ def files(site: Site) -> Iterator[File]:
             site,
             folder=paths.FAXES,
             script=script,
+            faxes=[(one, _t38(site, one)) for one in site.faxes],
+            secure=_is_secure(site),
             jitter_ms=JITTER_MS,
         )
         yield File(
             ARRIVED_SCRIPT, plain(f"freeswitch/{ARRIVED_SCRIPT}.j2", folder=paths.FAXES), 0o640
         )
+
+
+def _is_secure(site: Site) -> bool:
+    """Tell whether a fax may come encrypted."""
+    return any(trunk.srtp for trunk in site.trunks)
+
+
+def _t38(site: Site, one: Fax) -> Markup:
+    """Return the dialplan's words for whether a fax speaks T.38, which cannot be encrypted."""
+    if not one.t38:
+        return Markup("false")
+    if not _is_secure(site):
+        return Markup("true")
+    return Markup("${cond(${rtp_secure_media}x == x ? true : false)}")
 
 
 def on_host(site: Site) -> Iterator[File]:

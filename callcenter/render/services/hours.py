@@ -42,9 +42,15 @@ def files(site: Site) -> Iterator[File]:
     yield config(
         "dialplan/services/hours.xml",
         site,
-        choices=[(name, site.named("hours", to.hours), to) for name, to in sorted(choices.items())],
+        nights=[hours for hours in site.hours if hours.night],
+        choices=[_choice(site, name, to) for name, to in sorted(choices.items())],
         rules=rules,
     )
+
+
+def _choice(site: Site, name: str, to: OpenDuring) -> tuple[str, Hours, str | None, OpenDuring]:
+    hours: Hours = site.named("hours", to.hours)
+    return name, hours, other_zone(site, hours), to
 
 
 def other_zone(site: Site, hours: Hours) -> str | None:

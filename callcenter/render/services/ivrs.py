@@ -22,7 +22,13 @@ def files(site: Site) -> Iterator[File]:
     """Yield the menus, and the dialplan that leads into them and on."""
     if not site.ivrs:
         return
-    yield config("autoload_configs/ivr.conf.xml", site, digits=digits, command=command)
+    yield config(
+        "autoload_configs/ivr.conf.xml",
+        site,
+        digits=digits,
+        command=command,
+        milliseconds=lambda seconds: seconds * 1000,
+    )
     yield config("dialplan/services/ivrs.xml", site)
 
 

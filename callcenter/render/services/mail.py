@@ -30,7 +30,15 @@ def on_host(site: Site) -> Iterator[File]:
     smtp = site.smtp
     if smtp is None or not sends_mail(site):
         return
-    yield File(paths.SMTP_CONFIG, plain("system/msmtprc.j2", smtp=smtp, site=site, paths=paths))
+    made = plain(
+        "system/msmtprc.j2",
+        smtp=smtp,
+        site=site,
+        paths=paths,
+        encrypts=smtp.tls != "none",
+        starttls=smtp.tls == "starttls",
+    )
+    yield File(paths.SMTP_CONFIG, made)
     if smtp.password is not None:
         # The word keeps the value out of diffs.
         text = f"password {site.reveal(smtp.password)}\n".encode()

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from markupsafe import Markup
 
 from callcenter.onhost import alarm
+from callcenter.render._addresses import bracketed
 from callcenter.render._files import File
 from callcenter.render._templates import xml_escape
 from callcenter.render.services import _names as names
@@ -25,10 +26,11 @@ from callcenter.render.services._carrier_legs import (
     of_trunk,
 )
 from callcenter.render.services._dialplan import config, records
+from callcenter.render.services._gateways import late
 from callcenter.render.services._hits import Hit
 from callcenter.render.services._voice import Voice
 from callcenter.render.services.hours import other_zone
-from callcenter.render.services.trunks import during, identity, late, written
+from callcenter.render.services.trunks import during, identity, written
 from callcenter.site import PASSTHROUGH_CODEC, Emergency, Route, Site, Trunk
 from callcenter.site._outside import asks
 from callcenter.site.trunks import TONES
@@ -209,7 +211,6 @@ def _by_route(
         # Not run where a limit was hit.
         "execute_extension counted XML services",
     ]
-    host = f"[{trunk.host}]" if ":" in trunk.host else trunk.host
     caller = own
     if trunk.shows_callers:
         other = _shown_of(trunk, "sent_on_caller")
@@ -218,7 +219,7 @@ def _by_route(
         # What a call that the Site sends outside says of who has sent it on; see sent_outside.xml.
         *([("diverted_to", called)] if trunk.forwarded_in == "history-info" else []),
         ("diverted_why", Markup("${diverted_why}")),
-        ("diverted_at", host),
+        ("diverted_at", bracketed(trunk.host)),
         ("diverted_by", own),
         *counting(run),
         *([("", "${billed}")] if site.prepaid else []),
@@ -270,7 +271,7 @@ def _codecs(site: Site, trunk: Trunk, voice: Voice) -> Iterator[tuple[str, str]]
     codecs, spoken = trunk.codecs or site.media.codecs, trunk.spoken or site.media.spoken
     if trunk.codecs and trunk.codecs == trunk.spoken:
         yield "absolute_codec_string", trunk.offered
-    elif voice.mode == "default" and PASSTHROUGH_CODEC in codecs:
+    elif voice.is_decoded and PASSTHROUGH_CODEC in codecs:
         choice = f"${{cond(${{passing}}x == truex ? {','.join(codecs)} : {','.join(spoken)})}}"
         yield "absolute_codec_string", Markup(choice)
     elif trunk.codecs:

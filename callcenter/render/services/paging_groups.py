@@ -33,5 +33,11 @@ def files(site: Site) -> Iterator[File]:
         return
     script = f"{paths.CURRENT}/{PAGE_SCRIPT}"
     yield config("dialplan/services/paging_groups.xml", site, script=script, profile=PROFILE)
-    made = plain(f"freeswitch/{PAGE_SCRIPT}.j2", site=site, seconds=ANSWER_SECONDS, script=script)
+    made = plain(
+        f"freeswitch/{PAGE_SCRIPT}.j2",
+        site=site,
+        seconds=ANSWER_SECONDS,
+        late=ANSWER_SECONDS + 2,
+        script=script,
+    )
     yield File(PAGE_SCRIPT, made, 0o640)

@@ -24,11 +24,18 @@ def modules(site: Site) -> tuple[str, ...]:
 def files(site: Site) -> Iterator[File]:
     """Yield the dialplan that begins a recording where the caller or the called says so."""
     if records(site):
-        yield config("dialplan/services/recordings.xml", site, folder=paths.RECORDINGS)
+        said = ((site.recording.pause, "pause"), (site.recording.resume, "resume"))
+        yield config(
+            "dialplan/services/recordings.xml",
+            site,
+            folder=paths.RECORDINGS,
+            keys=[(key, name) for key, name in said if key is not None],
+        )
 
 
 def on_host(site: Site) -> Iterator[File]:
     """Yield what deletes old recordings."""
-    values = {"site": site, "paths": paths}
+    # find counts whole days, and leaves out those of which less than one more is over.
+    values = {"site": site, "paths": paths, "older_than": site.recording.keep_days - 1}
     for kind in ("service", "timer") if records(site) else ():
         yield File(f"{paths.RETENTION}.{kind}", plain(f"system/retention.{kind}.j2", **values))

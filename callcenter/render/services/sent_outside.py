@@ -5,7 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from callcenter.render._files import File
+from callcenter.render.services import _names as names
 from callcenter.render.services._dialplan import config
+from callcenter.render.services._expressions import emergency_numbers
 from callcenter.render.services.trunks import own_numbers
 from callcenter.site import Site
 from callcenter.site._outside import asks
@@ -24,6 +26,14 @@ def files(site: Site) -> Iterator[File]:
         yield config(
             "dialplan/services/sent_outside.xml",
             site,
+            named=f"(?:{'|'.join(one[:-1] for one in (names.OUTSIDE, names.ASKED))})-",
+            number=_number(site),
             own_numbers=own_numbers(site.inbound),
             history=any(trunk.forwarded_in == "history-info" for trunk in site.trunks),
         )
+
+
+def _number(site: Site) -> str:
+    """Return the expression of a number that a call may be sent to: any but one for help."""
+    urgent = emergency_numbers(site)
+    return (rf"(?!(?:{urgent})\z)" if urgent else "") + r"(\+?\d{2,20})"

@@ -10,9 +10,11 @@ from cryptography import x509
 from cryptography.hazmat.primitives import serialization
 
 from callcenter.render._actions import DISTRIBUTOR
+from callcenter.render._addresses import bracketed
 from callcenter.render._files import File
 from callcenter.render._templates import xml
 from callcenter.render.services._dialplan import config, encrypted
+from callcenter.render.services._gateways import gateways
 from callcenter.site import Did, Site, Trunk
 from callcenter.site.countries import dialling
 from callcenter.site.trunks import NumberFormat
@@ -21,12 +23,12 @@ __all__ = [
     "COSTS",
     "HIDDEN",
     "PROFILE",
+    "Scope",
     "advertised_scope",
     "during",
     "expression",
     "files",
     "identity",
-    "late",
     "modules",
     "needs_linux",
     "own_numbers",
@@ -45,6 +47,9 @@ _IDENTITY: Mapping[str, Mapping[str, str]] = {
     "remote-party-id": {"sip_cid_type": "rpid"},
 }
 
+Scope = Literal["own", "public", "each"]
+"""Address that the carriers of a profile are told: the switch's own, the public one, or each its own
+of both."""
 PROFILE = "external"
 """The sofia profile that carriers call."""
 
@@ -75,8 +80,8 @@ def files(site: Site) -> Iterator[File]:
             trunk=trunk,
             password=password,
             own=own,
-            urgent=trunk.name in for_help,
-            late=late,
+            gateways=tuple(gateways(trunk, urgent=trunk.name in for_help)),
+            in_from=trunk.caller_id_in == "from",
         )
         folder = "gateways/tls" if trunk.transport == "tls" else "gateways"
         yield File(f"{folder}/{trunk.name}.xml", made, 0o640)
@@ -84,7 +89,8 @@ def files(site: Site) -> Iterator[File]:
             yield from _certificates(site, trunk)
 
     if "mod_distributor" in modules(site):
-        yield config("autoload_configs/distributor.conf.xml", site)
+        routes = [route for route in site.outbound if route.shares]
+        yield config("autoload_configs/distributor.conf.xml", site, routes=routes)
 
 
 def identity(trunk: Trunk) -> dict[str, str]:
@@ -93,8 +99,7 @@ def identity(trunk: Trunk) -> dict[str, str]:
     out = dict(_IDENTITY[trunk.caller_id_in])
     if trunk.from_user is not None:
         domain = trunk.from_domain or trunk.host
-        at = f"[{domain}]" if ":" in domain else domain
-        out["sip_from_uri"] = f"sip:{trunk.from_user}@{at}"
+        out["sip_from_uri"] = f"sip:{trunk.from_user}@{bracketed(domain)}"
     out |= timers(trunk)
     return out | {f"sip_h_{name}": text for name, text in trunk.headers.items()}
 
@@ -138,11 +143,6 @@ def written(trunk: Trunk, form: NumberFormat, digits: str) -> str:
     return rf"${{regex({out}|^{known.abroad}{country}(\d+)\z|{known.own}%1)}}"
 
 
-def late(trunk: Trunk) -> str:
-    """Return the gateway of a trunk that nothing marks as down: no name of a trunk has a dot."""
-    return f"{trunk.name}.urgent"
-
-
 def profile(trunk: Trunk) -> str:
     """Return the sofia profile of a trunk. By TLS each has its own, since a profile knows one set
     of authorities, and sends all that it sends to one proxy whose name is checked: within a call
@@ -155,7 +155,7 @@ def profiles(site: Site) -> dict[str, Trunk | None]:
     return {profile(trunk): trunk if trunk.transport == "tls" else None for trunk in site.trunks}
 
 
-def advertised_scope(site: Site, name: str) -> Literal["own", "public", "each"]:
+def advertised_scope(site: Site, name: str) -> Scope:
     """Tell which address the carriers of a profile are told by a switch behind a NAT: its own one,
     where all are in local networks, the public one, where none is, or each its own of both. Only
     for the last FreeSWITCH must tell carriers apart, which it does by less than local_networks."""
