@@ -48,8 +48,8 @@ _IDENTITY: Mapping[str, Mapping[str, str]] = {
 }
 
 Scope = Literal["own", "public", "each"]
-"""Address that the carriers of a profile are told: the switch's own, the public one, or each its own
-of both."""
+"""Address that the carriers of a profile are told: the switch's own, the public one, or each its
+own of both."""
 PROFILE = "external"
 """The sofia profile that carriers call."""
 
