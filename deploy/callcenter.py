@@ -64,7 +64,7 @@ if is_edge:
     kamailio.configure(site=site, edge=switch, behind=behind)
     kamailio.activate(site=site, edge=switch, behind=behind, found=found)
     firewall.activate(site=site, found=found, present=opened, rtp=False, inside=inside)
-    web.activate(site=site, switch=switch)
+    web.activate(site=site, switch=switch, behind=behind)
     web.retire(site=site, switch=switch, found=found, accounts=True)
     certificates.retire(site=site, found=found)
 

@@ -155,13 +155,13 @@ def further(
     if host.is_edge:
         asks = acme.configuration(site, mails=False)
         closed = packet_filter.configuration(site, ssh_ports, rtp=False, inside=host.inside)
-        served = [*web.accounts(site), *web.configuration(site, host.switch, npm.library)]
-        return Tree([*asks, *closed, *served])
+        served = web.configuration(site, host.switch, npm.library, host.behind)
+        return Tree([*asks, *closed, *web.accounts(site), *served])
     if host.switch.is_windows:
         return Tree([])
     return Tree(
         [
-            *beside.configuration(site, realtime=realtime, apart=host.edge is not None),
+            *beside.configuration(site, realtime=realtime, inside=host.inside),
             *apt.configuration(site, release),
             *public_address.configuration(host.switch),
             *postgresql.configuration(site),

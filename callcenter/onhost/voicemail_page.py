@@ -30,6 +30,7 @@ from contextlib import closing
 from dataclasses import asdict, dataclass
 from http.server import BaseHTTPRequestHandler
 from pathlib import Path
+from typing import Any
 
 __all__ = [
     "COMMANDS",
@@ -90,6 +91,7 @@ class Settings:
     folder: str
     """Folder outside of which nothing is ever played. It has one for each mailbox."""
     socket: str
+    """Path at which the web server of this host asks."""
     port: int
     """The Event Socket's."""
     password: str
@@ -98,6 +100,8 @@ class Settings:
     """Key of each extension, in hexadecimal digits."""
     mailboxes: tuple[str, ...]
     """Extensions that have one."""
+    listens: tuple[str, int] | None = None
+    """Address and port at which the web server of another host asks, instead of ``socket``."""
 
 
 def _whose(source: str) -> str:
@@ -455,15 +459,22 @@ def _of_mailbox(mailbox: _Mailbox, method: str, uuid: str | None, heard: bool) -
     return _Reply(204 if is_done else 404)
 
 
-class _Server(socketserver.ThreadingMixIn, socketserver.UnixStreamServer):
+class _Server(socketserver.ThreadingMixIn, socketserver.TCPServer):
     daemon_threads = True
     request_queue_size = 64
 
     def __init__(self, settings: Settings) -> None:
         self.settings = settings
         self.doors = Doors(settings.keys)
-        Path(settings.socket).unlink(missing_ok=True)
-        super().__init__(settings.socket, _Answer)
+        place: Any = settings.socket
+        if settings.listens is None:
+            self.address_family = socket.AF_UNIX
+            Path(settings.socket).unlink(missing_ok=True)
+        else:
+            address, _ = place = tuple(settings.listens)
+            self.address_family = socket.AF_INET6 if ":" in address else socket.AF_INET
+            self.allow_reuse_address = True
+        super().__init__(place, _Answer)
 
     def get_request(self) -> tuple[socket.socket, str]:
         # The handler wants an address; a peer at a socket has none.

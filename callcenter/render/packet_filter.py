@@ -53,6 +53,11 @@ def configuration(
         "turn": site.network.turn if rtp else None,
         "relay_ports": RELAY_PORTS,
         "inside": inside,
+        "messages_port": (
+            site.web_phone.messages_port
+            if inside is not None and site.web_phone is not None and site.shows_messages
+            else None
+        ),
         "at": at,
     }
     return Tree(

@@ -23,10 +23,12 @@ BESIDE = "nginx-common"
 LIBRARY = f"{paths.WEB_PAGES}/jssip.js"
 
 
-def configuration(site: Site, switch: Switch, library: Callable[[], bytes]) -> Tree:
+def configuration(
+    site: Site, switch: Switch, library: Callable[[], bytes], behind: Switch | None = None
+) -> Tree:
     """Render all that is served, or nothing where the Site serves nothing. ``library`` fetches
-    JsSIP where a host lacks it."""
-    return Tree(_files(site, switch, library))
+    JsSIP where a host lacks it. ``behind``: FreeSWITCH's host, where that is another one."""
+    return Tree(_files(site, switch, library, behind))
 
 
 def accounts(site: Site) -> Tree:
@@ -40,7 +42,23 @@ def packages(site: Site) -> tuple[str, ...]:
     return () if site.provisioning is None else ("python3",)
 
 
-def _files(site: Site, switch: Switch, library: Callable[[], bytes]) -> Iterator[File]:
+def _host_port(switch: Switch, port: int) -> str:
+    return f"{bracketed(switch.bind_address)}:{port}"
+
+
+def _messages(site: Site, behind: Switch | None) -> str | None:
+    """Return where the program listens that shows voice messages, as nginx names it; None where
+    there is none."""
+    if site.web_phone is None or not site.shows_messages:
+        return None
+    if behind is None:
+        return f"unix:{paths.VOICEMAIL_PAGE_SOCKET}:"
+    return _host_port(behind, site.web_phone.messages_port)
+
+
+def _files(
+    site: Site, switch: Switch, library: Callable[[], bytes], behind: Switch | None
+) -> Iterator[File]:
     if (web := site.web_server) is None or site.network.tls is None:
         return
     _, port = web
@@ -51,13 +69,13 @@ def _files(site: Site, switch: Switch, library: Callable[[], bytes]) -> Iterator
         "web/nginx.conf.j2",
         paths=paths,
         site=site,
-        address=f"{bracketed(switch.bind_address)}:{port}",
+        address=_host_port(switch, port),
         certificate=certificate,
         key=key,
         ciphers=CIPHERS,
         # Desk phones ask for files below their link.
         below="(/[0-9A-Za-z.-]{1,40})?" if any(one.phones for one in site.extensions) else "",
-        messages=site.shows_messages,
+        messages=_messages(site, behind),
         # The first is what the domain itself shows.
         pages={"": "index.html", **{name: name for name in ("phone.css", "phone.js", "jssip.js")}}
         if site.web_phone is not None

@@ -35,6 +35,7 @@ Program = Literal[
     "web",
     "turn",
     "http guard",
+    "voice messages",
     "the operator's",
 ]
 """Program that has a port."""
@@ -173,6 +174,13 @@ def _of_switch(site: Site, *, apart: bool = False) -> Iterator[Listener]:
         )
     if not apart:
         yield from _web(site)
+    elif site.web_phone is not None and site.shows_messages:
+        yield Listener(
+            "web_phone.messages_port",
+            *(site.web_phone.messages_port, "voice messages", "phones", nobody),
+            opened=", which is for the edge's web server",
+            another="8444 or another",
+        )
     if network.turn is not None:
         yield Listener(
             *("network.tls.wss.turn.port", network.turn.port, "turn", "phones"),
@@ -237,7 +245,8 @@ def check_ports(site: Site) -> None:
             "firewall.enabled is False; leave one of the two out",
         )
     earlier: list[Listener] = []
-    for one in listeners(site):
+    # Whether Kamailio is on another host, the inventory says.
+    for one in (*listeners(site), *listeners(site, apart=True)):
         if relayed is not None and relayed[0] <= one.port <= relayed[1]:
             raise Problem(
                 one.field,
@@ -261,7 +270,7 @@ def check_further_ports(site: Site) -> None:
     """Refuse a further port that is the Site's own."""
     own = [
         one
-        for one in listeners(site)
+        for one in (*listeners(site), *listeners(site, apart=True))
         if one.program != "sshd" or site.firewall.ssh_from not in ((), ANYWHERE)
     ]
     first, last = site.network.rtp_ports

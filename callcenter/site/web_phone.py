@@ -1,4 +1,4 @@
-"""A phone in a browser: a page that the switch serves."""
+"""A phone in a browser: a page that is served where Kamailio is."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from typing import Annotated
 from pydantic import Field
 
 from callcenter.site._model import model
+from callcenter.site._types import Port
 from callcenter.site.secrets import Secret
 
 __all__ = ["MESSAGES", "WebPhone"]
@@ -26,3 +27,6 @@ class WebPhone:
     _: KW_ONLY
     port: Annotated[int, Field(strict=True, ge=1, le=65535)] = 443
     """TCP port of HTTPS (RFC 9110, 4.2.2). With ``provisioning`` it is the port of both."""
+    messages_port: Port = 8444
+    """TCP port of a switch whose edge is on another host. By it the edge's web server passes on
+    what is asked of voice messages, and nobody else reaches it."""

@@ -127,14 +127,14 @@ def install(site: Site, found: State) -> None:
 def configure(site: Site, switch: Switch, found: State, edge: Switch | None = None) -> None:
     """Configure the unit's drop-in, log rotation, the tool that changes releases, and what learns
     the public address. ``edge``: Kamailio's host, where that is another one."""
-    apart = edge is not None
+    inside = None if edge is None else (switch, edge)
     wanted = packages(site, found)
     files.tree(
         name="Unit and log rotation",
         group="freeswitch",
         wanted=Tree(
             [
-                *render.beside.configuration(site, realtime=found.realtime, apart=apart),
+                *render.beside.configuration(site, realtime=found.realtime, inside=inside),
                 *render.public_address.configuration(switch),
             ]
         ),

@@ -18,6 +18,7 @@ __all__ = ["problems"]
 SUPPORTED = {"bookworm": "Debian 12", "trixie": "Debian 13"}
 PROCESSES: Mapping[Program, str] = {
     "http guard": paths.HTTP_GUARD_TOOL.rpartition("/")[2],
+    "voice messages": paths.VOICEMAIL_PAGE_TOOL.rpartition("/")[2],
     "event socket by TLS": "stunnel4",
     "acme": "lego",
     "web": paths.WEB_UNIT.rpartition("/")[2].removesuffix(".service"),

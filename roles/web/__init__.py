@@ -55,10 +55,13 @@ def install(site: Site, found: State, *, accounts: bool = False) -> None:
 
 
 @deploy("Web: activate")
-def activate(site: Site, switch: Switch) -> None:
-    """Serve what the Site describes."""
+def activate(site: Site, switch: Switch, behind: Switch | None = None) -> None:
+    """Serve what the Site describes.
+
+    + behind: FreeSWITCH's host, where that is another one
+    """
     if site.web_server is not None:
-        _tree(site, switch)
+        _tree(site, switch, behind)
 
 
 @deploy("Web: retire")
@@ -73,7 +76,7 @@ def retire(
     # It never comes without its package, and asking for its files would cost each run a command.
     if (site.web_server is not None and shown) or web.PACKAGE not in found.packages:
         return
-    _tree(site, switch, shown=False)
+    _tree(site, switch, None, shown=False)
     if accounts:
         _accounts(Tree([]))
     packages.no_package(
@@ -101,12 +104,12 @@ def _accounts(wanted: Tree) -> None:
     )
 
 
-def _tree(site: Site, switch: Switch, *, shown: bool = True) -> None:
+def _tree(site: Site, switch: Switch, behind: Switch | None, *, shown: bool = True) -> None:
     files.tree(
         name="Pages and links",
         # The record's name on hosts that had links before there were pages.
         group="provisioning",
-        wanted=web.configuration(site, switch, npm.library) if shown else Tree([]),
+        wanted=web.configuration(site, switch, npm.library, behind) if shown else Tree([]),
         after={
             **service(paths.WEB_UNIT, ()),
             f"{paths.WEB_PAGES}/index.html": _EMPTY,

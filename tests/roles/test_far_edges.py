@@ -5,25 +5,30 @@ from __future__ import annotations
 
 import http.client
 import json
+import shutil
 import socket
 import ssl
+import subprocess
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 import pytest
 
 from callcenter.cli import main
+from callcenter.onhost import voicemail_page
 from callcenter.render import paths, users
 from callcenter.site.provisioning import path_of
-from tests.acceptance.support.audio import assert_heard
+from tests.acceptance.support.audio import assert_heard, assert_speech
 from tests.acceptance.support.lamp import lamp
 from tests.acceptance.support.phones import Exchange
 from tests.acceptance.support.waiting import PATIENCE
 from tests.acceptance.test_t3_voicemail import leave, light
 from tests.attack.sip import Account, Message, Peer, sdp
+from tests.browsers import Page, browser
 from tests.roles.conftest import SITE, Operator, write_inventory
 from tests.roles.support import (
+    CALLEE_HZ,
     CALLER_HZ,
     connected,
     hold_and_resume,
@@ -40,9 +45,12 @@ EDGE, SWITCH = "edge7", "far1"
 BOTH = {EDGE: "edges", SWITCH: "switches"}
 DOMAIN = "roles.callcenter.test"
 ECHO = "9196"
+BROWSER_HZ = 500
 DESCRIBED = SITE.replace(
     "*Extension.range(1000, 1009, ring_seconds=5)",
-    "*Extension.range(1000, 1008, ring_seconds=10), "
+    "*Extension.range(1000, 1007, ring_seconds=10), "
+    # Whoever presses a button has a minute for it.
+    "Extension(1008, ring_seconds=60, voicemail=True), "
     "Extension(1009, ring_seconds=5, voicemail=True)",
 )
 
@@ -382,17 +390,24 @@ def described(operator: Operator) -> Iterator[Operator]:
     operator.describe(DESCRIBED, group=BOTH)
     operator.succeed()
     for host in BOTH:
-        assert operator.ssh(host, SERVES) == ""
+        assert operator.ssh(host, f"{SERVES}; {MESSAGES}") == ""
     assert operator.ssh(EDGE, f"getent passwd {users.WEB} {users.PHONES}; true") == ""
 
 
 SERVES = (
     f"ls -d {paths.WEB_CONFIG} {paths.WEB_KEY} {paths.WEB_UNIT} {paths.WEB_USERS} {paths.PHONES} "
-    f"{paths.PHONES_INDEX} {paths.PHONES_STATE} {paths.PHONES_UNIT} 2>/dev/null; "
-    "dpkg-query -W -f '${Package} ${db:Status-Status}\\n' nginx 2>/dev/null | grep ' installed'; "
-    "ss -Hlnt 'sport = :443'; true"
+    f"{paths.PHONES_INDEX} {paths.PHONES_STATE} {paths.PHONES_UNIT} {paths.WEB_PAGES} 2>/dev/null; "
+    "dpkg-query -W -f '${Package} ${db:Status-Status}\\n' nginx kamailio-websocket-modules "
+    "2>/dev/null | grep ' installed'; "
+    "ss -Hlnt 'sport = :443 or sport = :7443'; true"
 )
 """Shell line that prints what of a web server of ours is on a host."""
+MESSAGES = (
+    f"ls -d {paths.VOICEMAIL_PAGE_CONFIG} {paths.VOICEMAIL_PAGE_TOOL} {paths.VOICEMAIL_PAGE_UNIT} "
+    f"{paths.VOICEMAIL_PAGE_SOCKET} 2>/dev/null; ss -Hlnt 'sport = :8444'; "
+    f"grep 8444 {paths.FIREWALL_RULES}; grep -rs {voicemail_page.LOGIN} {paths.CURRENT}/; true"
+)
+"""Shell line that prints what of the page's voice messages is on a host."""
 
 
 def given(operator: Operator, host: str, known: Path, path: str) -> tuple[int, bytes]:
@@ -448,19 +463,113 @@ def test_tls_ends_at_the_edge(
     assert f"from {described.lab.gateway}" in shown
 
 
-def test_phones_outside_are_told_public_addresses(described: Operator) -> None:
-    """Of the edge for SIP, and of the switch for voice."""
-    public = {EDGE: "203.0.113.20", SWITCH: "203.0.113.11"}
-    own = [f"{address_of(described, host)}/32" for host in BOTH]
+PUBLIC = {EDGE: "203.0.113.20", SWITCH: "203.0.113.11"}
+
+
+def outside(operator: Operator, site: str) -> None:
+    """Describe two hosts behind routers, and phones that are outside."""
+    own = [f"{address_of(operator, host)}/32" for host in BOTH]
     entries = [
-        (name, {**data, "public_ip": public[name]})
-        for name, data in described.lab.inventory()
+        (name, {**data, "public_ip": PUBLIC[name]})
+        for name, data in operator.lab.inventory()
         if name in BOTH
     ]
-    site = DESCRIBED.replace("network=Network(", f"network=Network(local_networks={own}, ")
+    site = site.replace("network=Network(", f"network=Network(local_networks={own}, ")
     write_inventory(
-        described.inventory, entries, site.replace("{secrets}", str(described.secrets)), BOTH
+        operator.inventory, entries, site.replace("{secrets}", str(operator.secrets)), BOTH
     )
+
+
+@contextmanager
+def page(operator: Operator, folder: Path, capsys: pytest.CaptureFixture[str]) -> Iterator[Page]:
+    """Give a browser at the page that the edge serves."""
+    if not (shutil.which("chromedriver") and shutil.which("certutil")):
+        pytest.skip("Chromium is not on this machine")
+    tls = "web_phone=WebPhone(), network=Network(tls=PhoneTls(OwnAuthority(), wss=Wss()), "
+    operator.describe(DESCRIBED.replace("network=Network(", tls), group=BOTH)
+    operator.succeed()
+    again = operator.succeed()
+    assert again.changes == 0, again.output
+    assert main(["authority", str(operator.inventory)]) == 0
+    known = folder / "root.pem"
+    known.write_text(capsys.readouterr().out)
+    where = address_of(operator, EDGE)
+    with browser(folder / "home", f"https://{DOMAIN}/", where, known, BROWSER_HZ) as made:
+        made.log_in("1008", account(operator, "1008").password)
+        made.ready()
+        yield made
+
+
+def calls_and_reads(operator: Operator, page: Page, exchange: Exchange) -> None:
+    """Call a desk phone, be called by it, and play and delete a message of its."""
+    desk = phone_of(operator, EDGE, exchange, "1001")
+    page.dial("1001")
+    answered = desk.incoming().answer()
+    answered.play(CALLEE_HZ)
+    page.shows("1001: talking")
+    page.hears(CALLEE_HZ)
+    assert_heard(answered, BROWSER_HZ, 0.5)
+    answered.hangup()
+    page.shows()
+
+    call = desk.call("1008")
+    page.shows("1001: ringing")
+    page.click("answer")
+    call.wait_established()
+    call.play(CALLER_HZ)
+    page.hears(CALLER_HZ)
+    assert_heard(call, BROWSER_HZ, 0.5)
+    page.click("hangup")
+    call.wait_ended()
+
+    call = desk.call("1008")
+    page.click("decline")
+    call.wait_established()
+    call.play(CALLER_HZ)
+    assert_speech(call, 1)
+    # What is shorter than three seconds is no message.
+    left = f"find {paths.VOICEMAIL} -name 'msg*' -path '*/1008/*'"
+    until_on(operator, SWITCH, f"{left} -size +64k | grep -q .")
+    call.hangup()
+    until(lambda: page.messages, lambda shown: len(shown) == 1)
+    assert page.messages[0].startswith("1001: ")
+    page.press_on_message("play")
+    until(lambda: page.played, lambda seconds: seconds is not None)
+    page.press_on_message("erase")
+    until(lambda: page.messages, [])
+    assert operator.ssh(SWITCH, left) == ""
+
+
+def test_a_browser_is_a_phone_at_the_edge(
+    described: Operator, exchange: Exchange, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """It calls and is called; its voice goes to the switch, and the switch's messages are on it."""
+    with page(described, tmp_path, capsys) as made:
+        calls_and_reads(described, made, exchange)
+    assert described.ssh(SWITCH, SERVES) == ""
+
+    # By nobody but the edge's web server; and a guess is of who has asked that.
+    there = address_of(described, SWITCH)
+    with pytest.raises(OSError, match=r"timed out|refused"):
+        socket.create_connection((there, 8444), 2)
+    reach = f'import socket; socket.create_connection(("{there}", 8444), 2)'
+    asks = f"python3 -c '{reach}' 2>&1 | tail -n 1"
+    for host in BOTH:
+        assert "timed out" in described.ssh(host, asks), host
+    as_web = f"setpriv --reuid {users.WEB} --regid $(id -g {users.WEB}) --clear-groups {asks}"
+    assert described.ssh(EDGE, as_web) == ""
+    guess = "Authorization: Proof 1008 a b"
+    asked = f"curl -skm 5 -H '{guess}' -X POST https://{address_of(described, EDGE)}"
+    said = f"{asked}/voicemail/session -H 'Host: {DOMAIN}' -w '%{{http_code}}'"
+    assert subprocess.run(said, shell=True, capture_output=True, check=True).stdout == b"403"
+    unit = paths.VOICEMAIL_PAGE_UNIT.rpartition("/")[2]
+    told = described.ssh(SWITCH, f"journalctl --sync; journalctl -u {unit} -o cat")
+    assert f"refused {described.lab.gateway}: wrong password or user" in told
+
+
+def test_phones_outside_are_told_public_addresses(described: Operator) -> None:
+    """Of the edge for SIP, and of the switch for voice."""
+    outside(described, DESCRIBED)
     described.succeed()
     with Peer(described.lab.gateway, (address_of(described, EDGE), 5060)) as phone:
         who = account(described, "1003")
@@ -475,9 +584,9 @@ def test_phones_outside_are_told_public_addresses(described: Operator) -> None:
         )
         assert answer is not None
         assert answer.status == 200
-        assert f"c=IN IP4 {public[SWITCH]}\r\n".encode() in answer.body
-        assert f"{public[EDGE]}:5060" in answer.header("contact")
-        assert f"<sip:{public[EDGE]}:5060;" in answer.header("record-route")
+        assert f"c=IN IP4 {PUBLIC[SWITCH]}\r\n".encode() in answer.body
+        assert f"{PUBLIC[EDGE]}:5060" in answer.header("contact")
+        assert f"<sip:{PUBLIC[EDGE]}:5060;" in answer.header("record-route")
         inside = [address_of(described, host) for host in BOTH]
         assert not [one for one in inside if one in answer.text.partition("\r\n\r\n")[2]]
         phone.send(following(phone, answer, "ACK", 2, []))

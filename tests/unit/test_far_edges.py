@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from dataclasses import replace
 from pathlib import Path
@@ -14,7 +15,7 @@ from callcenter.cli.check import check
 from callcenter.cli.phone import phone
 from callcenter.cli.rehearsal import files
 from callcenter.client.inventory import load
-from callcenter.render import freeswitch, kamailio, packet_filter, paths, users
+from callcenter.render import beside, freeswitch, kamailio, packet_filter, paths, users, web
 from callcenter.site import (
     Acme,
     Extension,
@@ -24,6 +25,7 @@ from callcenter.site import (
     PhoneTls,
     Provisioning,
     Site,
+    SiteError,
     Switch,
     WebPhone,
     Wss,
@@ -290,12 +292,60 @@ def test_the_edge_alone_serves_links(own_authority: Network) -> None:
     assert "provisioning.port" not in served["switch"]
 
 
-def test_what_the_switch_would_serve_is_refused(own_authority: Network) -> None:
-    tls = replace(own_authority, tls=PhoneTls(OwnAuthority(), wss=Wss()))
-    made = site(network=tls, web_phone=WebPhone())
-    (line,) = before_switches(made, [PLAIN], [INSIDE])
-    assert line.startswith("Site.web_phone: is served by the switch, and the Site's domain")
-    assert before_switches(made, [PLAIN], []) == before_switches(made, [], [INSIDE]) == []
+def with_page(own_authority: Network, **fields: Any) -> Site:
+    """Return a Site with a page that is a phone, and a mailbox."""
+    tls = PhoneTls(OwnAuthority(), wss=Wss())
+    box = Extension("1000", password=Secret(literal="correct-Horse-7battery"), voicemail=True)
+    given: dict[str, Any] = {"web_phone": WebPhone(port=8443), "extensions": [box]}
+    return site(network=replace(own_authority, tls=tls), **(given | fields))
+
+
+def test_the_edge_serves_the_page_and_asks_the_switch_for_messages(
+    own_authority: Network, own_folder: Path
+) -> None:
+    """Which hears its web server alone."""
+    made = with_page(own_authority, secret_file=own_folder / "secrets.json")
+    assert before_switches(made, [EDGE], [SWITCH]) == []
+    nginx = web.configuration(made, EDGE, bytes, SWITCH)[paths.WEB_CONFIG].text
+    assert "listen 10.0.0.20:8443 ssl;" in nginx
+    assert "proxy_pass http://10.0.0.11:8444$request_uri;" in nginx
+    there = beside.configuration(made, realtime=False, inside=(SWITCH, EDGE))
+    settings = json.loads(there[paths.VOICEMAIL_PAGE_CONFIG].text)
+    assert settings["listens"] == ["10.0.0.11", 8444]
+    unit = there[paths.VOICEMAIL_PAGE_UNIT].text
+    assert "IPAddressAllow=localhost 10.0.0.20\n" in unit
+    here, other = rules(made, EDGE, SWITCH, rtp=False), rules(made, SWITCH, EDGE, rtp=True)
+    nobody = f'ip daddr {{ 10.0.0.11/32 }} tcp dport 8444 meta skuid != "{users.WEB}" counter drop'
+    assert nobody in here
+    assert "8443" in here
+    assert "8443" not in other
+    asked = 'ip saddr { 10.0.0.20/32 } tcp dport 8444 accept comment "voice messages"'
+    assert [line for line in other.splitlines() if "8444" in line and "accept" in line] == [
+        f"\t\t{asked}"
+    ]
+    ports = {one.field for one in listeners(made, apart=True)}
+    assert "web_phone.messages_port" in ports
+    assert "web_phone.port" not in ports
+
+
+def test_without_a_mailbox_nothing_of_messages_is_between_the_hosts(
+    own_authority: Network,
+) -> None:
+    plain = [Extension("1000", password=Secret(literal="correct-Horse-7battery"))]
+    made = with_page(own_authority, extensions=plain)
+    assert "8444" not in rules(made, EDGE, SWITCH, rtp=False)
+    assert "8444" not in rules(made, SWITCH, EDGE, rtp=True)
+    nginx = web.configuration(made, EDGE, bytes, SWITCH)[paths.WEB_CONFIG].text
+    assert "voicemail" not in nginx
+    assert "8444" not in {str(one.port) for one in listeners(made, apart=True)}
+
+
+@pytest.mark.parametrize("fields", [{"port": 8444}, {"messages_port": 7443}])
+def test_the_port_of_messages_is_one_of_its_own(
+    own_authority: Network, fields: dict[str, int]
+) -> None:
+    with pytest.raises(SiteError, match=r"web_phone\.(messages_)?port: \d+ is "):
+        with_page(own_authority, web_phone=WebPhone(**fields))
 
 
 @pytest.fixture

@@ -9,7 +9,7 @@ from typing import Any
 
 from callcenter.render._actions import Action
 from callcenter.render._files import File
-from callcenter.site import Site
+from callcenter.site import Site, Switch
 
 __all__ = ["NOTHING", "Service", "Unit", "service_of"]
 
@@ -53,6 +53,10 @@ class Service:
     """Files below the configuration folder."""
     on_host: Callable[[Site], Iterator[File]] = field(default=lambda site: iter(()))
     """Files elsewhere on a Linux host: programs, their settings, their units."""
+    apart: Callable[[Site, Switch, Switch], Iterator[File]] = field(
+        default=lambda site, switch, edge: iter(())
+    )
+    """Files of a switch behind an edge of another host, instead of those of the same path."""
     packages: Callable[[Site], tuple[str, ...]] = _nothing
     """Debian's packages that those programs need."""
     needs_linux: Callable[[Site], Iterator[str]] = field(default=lambda site: iter(()))

@@ -7,7 +7,7 @@ import hmac
 import inspect
 import json
 from collections.abc import Iterator
-from dataclasses import asdict
+from dataclasses import asdict, replace
 
 from callcenter.onhost import voicemail_page
 from callcenter.render import paths, users
@@ -16,10 +16,10 @@ from callcenter.render._templates import plain
 from callcenter.render.services._shape import Unit
 from callcenter.render.services.extensions import a1_hash
 from callcenter.render.services.voicemails import PROFILE
-from callcenter.site import Extension, Site
+from callcenter.site import Extension, Site, Switch
 from callcenter.site.web_phone import MESSAGES
 
-__all__ = ["HIDDEN", "UNITS", "key", "on_host", "packages"]
+__all__ = ["HIDDEN", "UNITS", "apart", "key", "on_host", "packages"]
 
 UNITS = (Unit(paths.VOICEMAIL_PAGE_UNIT, (paths.VOICEMAIL_PAGE_TOOL, paths.VOICEMAIL_PAGE_CONFIG)),)
 HIDDEN = {paths.VOICEMAIL_PAGE_CONFIG: "keys of extensions, and a password"}
@@ -36,7 +36,21 @@ def on_host(site: Site) -> Iterator[File]:
     """Yield the program, its settings and its unit."""
     if not site.shows_messages:
         return
-    settings = voicemail_page.Settings(
+    tool = f"#!/usr/bin/python3 -I\n{inspect.getsource(voicemail_page)}"
+    yield File(paths.VOICEMAIL_PAGE_TOOL, tool.encode(), 0o755)
+    yield from _program(_settings(site))
+
+
+def apart(site: Site, switch: Switch, edge: Switch) -> Iterator[File]:
+    """Yield settings and unit of a switch whose page the edge serves."""
+    if site.web_phone is None or not site.shows_messages:
+        return
+    listens = (switch.bind_address, site.web_phone.messages_port)
+    yield from _program(replace(_settings(site), listens=listens), edge)
+
+
+def _settings(site: Site) -> voicemail_page.Settings:
+    return voicemail_page.Settings(
         domain=site.domain,
         profile=PROFILE,
         folder=f"{paths.VOICEMAIL}/{PROFILE}/{site.domain}",
@@ -46,10 +60,13 @@ def on_host(site: Site) -> Iterator[File]:
         keys={one.number: key(site, one) for one in site.extensions},
         mailboxes=tuple(one.number for one in site.mailboxes),
     )
+
+
+def _program(settings: voicemail_page.Settings, edge: Switch | None = None) -> Iterator[File]:
+    """Yield settings and unit of the program. ``edge``: whose web server asks, where it is not this
+    host's."""
     text = json.dumps(asdict(settings), indent=1) + "\n"
     yield File(paths.VOICEMAIL_PAGE_CONFIG, text.encode(), 0o640, users.VOICEMAIL)
-    tool = f"#!/usr/bin/python3 -I\n{inspect.getsource(voicemail_page)}"
-    yield File(paths.VOICEMAIL_PAGE_TOOL, tool.encode(), 0o755)
     yield File(
         paths.VOICEMAIL_PAGE_UNIT,
         plain(
@@ -58,6 +75,7 @@ def on_host(site: Site) -> Iterator[File]:
             users=users,
             runtime=paths.VOICEMAIL_PAGE_SOCKET.split("/")[2],
             storage=paths.VOICEMAIL.rpartition("/")[0],
+            edge=edge,
         ),
     )
 
