@@ -7,11 +7,13 @@ images are written where the BIOS and grub's first stage look for them.
 from __future__ import annotations
 
 import json
+import shlex
 import shutil
 import tarfile
 import tempfile
 from pathlib import Path
 
+from callcenter.render import shell
 from lab.image import PACKAGES, RELEASES, ROOM_MEGABYTES, bootstrap
 from lab.system import PACKAGES as OWN
 from lab.system import LabError, as_root, require, run, single
@@ -66,7 +68,7 @@ FILES = {
 HOOKS = (
     "chroot $1 useradd --create-home --shell /bin/bash --password '*' vagrant",
     "install -d -m 700 $1/home/vagrant/.ssh",
-    'cp -a "{files}/." "$1/"',
+    "{copy} $1/",
     "chroot $1 chown -R vagrant: /home/vagrant",
     "chroot $1 systemctl enable -q ssh ssh-keys",
 )
@@ -129,7 +131,8 @@ def _root(folder: Path, release: str) -> None:
         (files / name).write_text(text)
         (files / name).chmod(mode)
     (files / "home/vagrant/.ssh").chmod(0o700)
-    hooks = [hook.format(files=files) for hook in HOOKS]
+    copy = shlex.join(["cp", "-a", f"{files}/."])
+    hooks = [hook.format(copy=copy) for hook in HOOKS]
     bootstrap(folder / "root", release, (*PACKAGES, *KERNEL), hooks)
 
 
@@ -139,7 +142,7 @@ def _disk(folder: Path) -> None:
         disk.truncate(GIGABYTES * 2**30)
     (folder / "table").write_text(f"label: dos\nstart={_START // _SECTOR}, type=83, bootable\n")
     say = "could not make the box's disk"
-    run(["sh", "-c", 'sfdisk -q "$1" <"$2"', "sh", str(raw), str(folder / "table")], say=say)
+    run([*shell.words(__file__, "partition", str(raw), str(folder / "table"))], say=say)
     run(
         [
             *("mke2fs", "-q", "-t", "ext4", "-L", "callcenter", "-d", str(folder / "root")),

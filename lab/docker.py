@@ -16,6 +16,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from callcenter.render import shell
 from lab import network
 from lab.host import disk, files, listen, machine, notices
 from lab.system import RUN, LabError, single, tail, write
@@ -43,18 +44,6 @@ CAPABILITIES = [
     # root sees whose a socket is, as the preflight and the tests of any host ask.
     "SYS_PTRACE",
 ]
-
-# cgroup2 as systemd needs it, instead of Docker's, which is read-only or v1; and the host's own
-# files instead of those that Docker lays over them.
-INIT = """\
-set -e
-umount -R /sys/fs/cgroup
-mount -t cgroup2 cgroup2 /sys/fs/cgroup
-for file in /etc/hostname /etc/hosts /etc/resolv.conf; do
-    if mountpoint -q $file; then umount $file; fi  # podman has no resolv.conf there
-done
-exec /sbin/init
-"""
 
 
 def _kept(state: Path) -> Path:
@@ -171,7 +160,7 @@ def _make(docker: DockerClient, name: str, state: Path, host: str, image: Path) 
 
     return docker.containers.create(
         _image(docker, image),
-        ["sh", "-c", INIT],
+        [*shell.words(__file__, "init")],
         name=machine(name, host),
         hostname=host,
         labels={LABEL: name},

@@ -14,6 +14,7 @@ from collections.abc import Mapping
 from contextlib import suppress
 from pathlib import Path
 
+from callcenter.render import shell
 from lab import network
 from lab.groups import Group
 from lab.host import disk, files, listen, machine, notices
@@ -33,9 +34,6 @@ HOST_GROUP = re.compile(r"callcenter-lab-\d+-\d+/hosts/[^/\n]+/[^/\n]+")
 
 OFF_SECONDS = 90
 """systemd kills what does not end in that time."""
-
-# nspawn leaves it to its service manager to start a host that reboots again.
-UNTIL_OFF = '"$@"; while [ $? = 133 ]; do "$@"; done'
 
 
 def _group(name: str, host: str = "") -> Group:
@@ -87,7 +85,7 @@ def boot(name: str, state: Path, host: str, address: str, image: Path) -> None:
         process = _group(name, host).start(
             [
                 *network.within(name),
-                *("sh", "-c", UNTIL_OFF, "lab"),
+                *shell.words(__file__, "until_off"),
                 "systemd-nspawn",
                 "--quiet",
                 f"--directory={root}",

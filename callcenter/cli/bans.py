@@ -43,7 +43,7 @@ def bans(path: Path, host: str | None, lift: str | None) -> Iterator[str]:
             yield from (f"{one.name}  {a}  for {s} s more" for a, s in found.items())
             continue
         try:
-            _run(one, f"lift {shlex.quote(lift)}")
+            _run(one, "lift", lift)
         except SiteError as refused:
             refusals += refused.problems
         else:
@@ -53,11 +53,11 @@ def bans(path: Path, host: str | None, lift: str | None) -> Iterator[str]:
         raise SiteError(refusals)
 
 
-def _run(host: Host, what: str) -> str:
+def _run(host: Host, *what: str) -> str:
     # An edge has no program of ours: it is given.
     given = inspect.getsource(callcenter.onhost.bans).encode() if host.is_edge else b""
     tool = "-" if host.is_edge else paths.BANS_TOOL
-    return answer(host, f"python3 -I {tool} {what}", given)
+    return answer(host, shlex.join(["python3", "-I", tool, *what]), given)
 
 
 @click.command()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import shlex
 import uuid
 from decimal import Decimal
 from pathlib import Path
@@ -131,9 +132,9 @@ def _currency(inventory: Inventory, account: str) -> str:
 def _ask(inventory: Inventory, asked: dict[str, Any], unknown: str = "") -> Any:
     if (host := inventory.linux_switch) is None:
         raise SiteError([f"{inventory.path}: has no Linux switch, which the accounts are on"])
-    command = f"runuser -u freeswitch -- python3 -I {paths.BILLING_TOOL}"
+    words = ("runuser", "-u", "freeswitch", "--", "python3", "-I", paths.BILLING_TOOL)
     with login(host) as entered:
-        done = entered.run(command, json.dumps(asked).encode())
+        done = entered.run(shlex.join(words), json.dumps(asked).encode())
     if done.returncode == 0:
         return json.loads(done.stdout)
     why = done.stderr.decode(errors="replace").strip() or f"ssh ended with {done.returncode}"

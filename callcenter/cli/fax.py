@@ -6,6 +6,7 @@ from __future__ import annotations
 import asyncio
 import random
 import re
+import shlex
 import uuid
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -151,7 +152,7 @@ def send(inventory: Inventory, number: str, file: Path, name: str | None = None)
     with login(host) as entered:
 
         def tool(what: str, given: bytes = b"") -> str:
-            done = entered.run(f"{paths.FAX_TOOL} {what} {identifier}", given)
+            done = entered.run(shlex.join([paths.FAX_TOOL, what, identifier]), given)
             if done.returncode:
                 raise SiteError([f"{file}: {done.stderr.decode(errors='replace').strip()}"])
             return done.stdout.decode().strip()

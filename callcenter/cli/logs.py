@@ -63,7 +63,7 @@ def logs(site: Site, host: Host, begin: float, *, follow: bool) -> Iterator[str]
     words = [site.timezone, str(begin), paths.LOG, "follow" if follow else "past", *UNITS]
     program = inspect.getsource(callcenter.onhost.logs).encode()
     without, zone = hidden(site), ZoneInfo(site.timezone)
-    for said in lines(host, f"python3 -I - {shlex.join(words)}", program):
+    for said in lines(host, shlex.join(["python3", "-I", "-", *words]), program):
         at, by, text = json.loads(said)
         when = datetime.fromtimestamp(at, zone)
         yield f"{when:%Y-%m-%d %H:%M:%S}.{when.microsecond // 1000:03} {printable(by)}: " + (

@@ -5,7 +5,6 @@ from __future__ import annotations
 import csv
 import io
 import json
-import shlex
 import sys
 from collections.abc import Iterator
 from datetime import UTC, datetime
@@ -18,7 +17,7 @@ from callcenter.cli.sites import argument, inventory_of
 from callcenter.cli.switches import printable
 from callcenter.client.inventory import Host, Inventory
 from callcenter.client.ssh import answer
-from callcenter.render import paths
+from callcenter.render import paths, shell
 from callcenter.render.desk_phones import MAKERS
 from callcenter.render.provisioning import link
 from callcenter.site import DeskPhone, Extension, Site, SiteError
@@ -121,7 +120,7 @@ def again(path: Path, number: str) -> Iterator[str]:
     inventory = inventory_of(path)
     _extension(_provisioned(inventory), number)
     for host in _giving(inventory):
-        _run(host, f"again {shlex.quote(number)}")
+        _run(host, "again", number)
         yield f"{host.name}  the links of {number} can be used once more"
 
 
@@ -130,10 +129,8 @@ def _giving(inventory: Inventory) -> tuple[Host, ...]:
     return inventory.edges or inventory.switches
 
 
-def _run(host: Host, what: str) -> str:
-    lacking = "{ echo 'it serves no links yet; deploy to it first' >&2; exit 1; }"
-    tool = paths.PHONES_TOOL
-    return answer(host, f"[ -e {tool} ] || {lacking}; python3 -I {tool} {what}")
+def _run(host: Host, *what: str) -> str:
+    return answer(host, shell.command(__file__, "links", paths.PHONES_TOOL, *what))
 
 
 @click.command()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from pathlib import Path
@@ -21,7 +22,7 @@ from callcenter.cli.sites import inventory_of
 from callcenter.cli.switches import linux_host, printable, switch_of
 from callcenter.client.inventory import Host, Inventory
 from callcenter.client.ssh import AM_ROOT, answer
-from callcenter.render import Difference, Tree, costs, paths
+from callcenter.render import Difference, Tree, costs, paths, shell
 from callcenter.render.costs import Action, Severity
 from callcenter.render.host_files import HostFiles, steps
 from callcenter.render.host_files import question as question_of_files
@@ -122,8 +123,8 @@ def _asked(site: Site, host: Host) -> list[str]:
         # What they hold depends on the host, but not which there are.
         names = [file.path for file in (*(own if host.is_edge else ()), *further(safe, host))]
         others_asked = question_of_files(names, is_edge=host.is_edge)
-        asked = f"{AM_ROOT}; {question()}; echo {_HOST}; {others_asked}"
-        said = answer(host, asked).splitlines()
+        mark = shlex.join(["echo", _HOST])
+        said = answer(host, shell.in_turn(AM_ROOT, question(), mark, others_asked)).splitlines()
         place = said.index(_HOST)
         there = HostFiles.parse(said[place + 1 :])
         others = further(

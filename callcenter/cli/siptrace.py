@@ -73,10 +73,10 @@ def unseen(site: Site, host: Host) -> list[str]:
 
 def trace(site: Site, host: Host, seconds: int) -> Iterator[tuple[bool, str]]:
     """Yield what goes by, and whether it is a message."""
-    wanted = shlex.join(map(str, (seconds, *ports(site))))
+    wanted = shlex.join(["python3", "-I", "-", *map(str, (seconds, *ports(site)))])
     program = inspect.getsource(callcenter.onhost.siptrace).encode()
     zone, count = ZoneInfo(site.timezone), 0
-    for said in lines(host, f"python3 -I - {wanted}", program):
+    for said in lines(host, wanted, program):
         match json.loads(said):
             case ["listening"]:
                 yield False, f"listening at {host.name} for {seconds} s"

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 
 from callcenter.client.inventory import Host, Inventory
 from callcenter.client.ssh import login, refusal
+from callcenter.render import shell
 from callcenter.site import SiteError
 
 __all__ = ["MARK", "answers", "ask", "fs_cli", "linux_host", "printable", "switch_of"]
@@ -44,9 +45,8 @@ def fs_cli(command: str) -> str:
 
 def ask(host: Host, commands: Sequence[str]) -> list[str]:
     """Return what shell commands answer on a host, over one login."""
-    line = "; ".join(f"{one} || exit 3; echo; echo '{MARK}'" for one in commands)
     with login(host) as entered:
-        done = entered.run(line)
+        done = entered.run(shell.command(__file__, "ask", MARK, *commands))
     if done.returncode:
         raise refusal(host, done.stderr or done.stdout)
     return answers(done.stdout.decode(errors="replace"))

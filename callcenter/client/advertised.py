@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from dataclasses import replace
 
 from callcenter.client.inventory import Host
@@ -20,7 +21,7 @@ def advertised(host: Host) -> Switch:
     if switch.stun is None:
         return switch
     with login(host) as entered:
-        done = entered.run(f"cat {paths.STUN_ANSWER}")
+        done = entered.run(shlex.join(["cat", paths.STUN_ANSWER]))
     if (known := recorded(done.stdout.decode(errors="replace"))) is None:
         why = done.stderr.decode(errors="replace").strip() or "it has kept no good answer"
         raise SiteError(

@@ -17,40 +17,17 @@ from pathlib import Path
 from typing import Any
 
 from callcenter.client.inventory import Host
+from callcenter.render import shell
 from callcenter.site import SiteError
 from callcenter.site.logins import SUDO
 
 __all__ = ["AM_ROOT", "Login", "answer", "lines", "login", "refusal"]
 
-AM_ROOT = '[ "$(id -u)" = 0 ] || { echo "who logs in must be root there" >&2; exit 1; }'
+AM_ROOT = shell.command(__file__, "am_root")
 """Shell command that refuses another login, whom a host would answer in part."""
 
-_ASKPASS = """#!/bin/sh
-# What ssh asks for, and nothing else, is told what it is for.
-case $1 in
-"$CALLCENTER_SSH_USER@$CALLCENTER_SSH_HOST's password: " | \\
-"($CALLCENTER_SSH_USER@$CALLCENTER_SSH_HOST) "*)
-    [ -n "$CALLCENTER_SSH_PASSWORD" ] && printf '%s\\n' "$CALLCENTER_SSH_PASSWORD" ;;
-"Enter passphrase for key '$CALLCENTER_SSH_KEY': ")
-    [ -n "$CALLCENTER_SSH_KEY_PASSWORD" ] && printf '%s\\n' "$CALLCENTER_SSH_KEY_PASSWORD" ;;
-*) exit 1 ;;
-esac
-"""
-
-_SUDO = """IFS= read -r CALLCENTER_SUDO_PASSWORD || exit 1
-export CALLCENTER_SUDO_PASSWORD
-SUDO_ASKPASS=$(mktemp "${{TMPDIR:-/tmp}}/callcenter-askpass-XXXXXXXXXX") || exit 1
-export SUDO_ASKPASS
-trap 'rm -f "$SUDO_ASKPASS"' EXIT
-trap 'exit 1' HUP INT TERM
-printf '#!/bin/sh\\nprintf "%%s\\\\n" "$CALLCENTER_SUDO_PASSWORD"\\n' >"$SUDO_ASKPASS"
-chmod 700 "$SUDO_ASKPASS"
-{command}
-"""
-"""Shell script that is given the password over standard input, before what is the command's own;
-pyinfra has it on the command line of the host's shell."""
-
-_FORGET = "unset CALLCENTER_SUDO_PASSWORD SUDO_ASKPASS; "
+_FORGET = ("env", "-u", "CALLCENTER_SUDO_PASSWORD", "-u", "SUDO_ASKPASS")
+"""Command that keeps from another what sudo alone is to know."""
 
 
 class Login:
@@ -85,9 +62,10 @@ class Login:
             made = make_unix_command(StringCommand(command), **words)
             return made.get_raw_value(), b""
         # Without a path of pyinfra's own, the password is used for the choice of options alone.
-        made = make_unix_command(StringCommand(_FORGET + command), **words)
-        script = _SUDO.format(command=made.get_raw_value())
-        return f"sh -c {shlex.quote(script)}", f"{password}\n".encode()
+        own = shlex.join([*_FORGET, "sh", "-c", command])
+        made = make_unix_command(StringCommand(own), **words)
+        # pyinfra has the password on the command line of the host's shell.
+        return shell.command(__file__, "sudo", made.get_raw_value()), f"{password}\n".encode()
 
     def run(self, command: str, given: bytes = b"") -> subprocess.CompletedProcess[bytes]:
         """Run a command on the host to its end."""
@@ -105,7 +83,7 @@ class Login:
         """Log in once for all sessions of the time; where that fails, each logs in by itself."""
         # It ends with this process, even if that is killed: there is nothing more to read then.
         process = subprocess.Popen(
-            [*self.command("-o", "ControlMaster=yes"), "echo in; cat"],
+            [*self.command("-o", "ControlMaster=yes"), shell.command(__file__, "keep")],
             env=self.environment,
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
@@ -160,7 +138,7 @@ class Login:
         if not given:
             return {}
         askpass = self.folder / "askpass"
-        askpass.write_text(_ASKPASS, encoding="utf-8")
+        askpass.write_text(shell.text(__file__, "askpass"), encoding="utf-8")
         askpass.chmod(0o700)
         printed = subprocess.run(
             self.command("-G"), capture_output=True, text=True, check=False

@@ -3,28 +3,27 @@ of them costs."""
 
 from __future__ import annotations
 
-import shlex
 from collections.abc import Callable, Collection, Container, Iterable, Iterator
 from dataclasses import dataclass, field
 
-from callcenter.render import paths
+from callcenter.render import paths, shell
 from callcenter.render._files import Difference, Tree
 from callcenter.render.kamailio import RESTARTED_FOR
 from callcenter.render.services import SERVICES
 from callcenter.render.services._shape import NOTHING
 
-__all__ = ["FILES", "HostFiles", "Step", "of_file", "question", "steps"]
+__all__ = ["HostFiles", "Step", "asked", "of_file", "question", "steps"]
 
 OF_EDGES = ("kamailio", "certificates", "provisioning", "web-users")
 """Groups of files of which a deploy to an edge looks at the record; to a switch, at all."""
 FIREWALL = (paths.FIREWALL_RULES, f"/etc/systemd/system/{paths.FIREWALL_UNIT}")
 """Files that no record names: they come by themselves."""
 
-FILES = (
-    'while read -r f; do [ -n "$f" ] && [ -e "$f" ] && '
-    'printf \'file %s %s\\n\' "$(stat -c %a "$f")" "$(sha256sum "$f")"; done'
-)
-"""Shell loop that is given names of files, and tells of each that exists."""
+
+def asked(groups: Iterable[str], wanted: Iterable[str]) -> str:
+    """Return the shell command, which changes nothing, that tells of the files that groups have on
+    a host, and of those that it is to have. The group ``*`` is all of them."""
+    return shell.command(__file__, "files", paths.MANAGED, " ".join(groups), *wanted)
 
 
 def of_file(said: str) -> tuple[str, int, str]:
@@ -94,21 +93,10 @@ class HostFiles:
 def question(wanted: Iterable[str], *, is_edge: bool) -> str:
     """Return the shell command, which changes nothing, that a host answers for files that it is to
     have, and those that a deploy put there."""
-    records = " ".join(f"{paths.MANAGED}/{group}" for group in (OF_EDGES if is_edge else "*"))
-    names = " ".join(shlex.quote(path) for path in (*wanted, *FIREWALL))
-    return "; ".join(
-        [
-            f"cat {records} 2>/dev/null | sed 's/^/managed /'",
-            f"{{ cat {records} 2>/dev/null; printf '%s\\n' {names}; }} | sort -u | {FILES}",
-            '. /etc/os-release; echo "codename ${VERSION_CODENAME:-}"',
-            "chrt -r 1 true 2>/dev/null && echo realtime",
-            'echo "sshd ${SSH_CONNECTION##* }"',
-            r"ss -Hlntp 2>/dev/null | sed -n 's/^[^:]*:\([0-9]*\) .*((\"sshd\",.*/sshd \1/p'",
-            r"ss -Hlntp 2>/dev/null | sed -n 's/^.*\]:\([0-9]*\) .*((\"sshd\",.*/sshd \1/p'",
-            f"[ -e {paths.POSTGRES_OURS} ] || "
-            "dpkg-query -W -f 'postgres ${db:Status-Abbrev}\\n' postgresql 2>/dev/null",
-            "true",
-        ]
+    groups = OF_EDGES if is_edge else ("*",)
+    return shell.in_turn(
+        asked(groups, (*wanted, *FIREWALL)),
+        shell.command(__file__, "beside", paths.POSTGRES_OURS),
     )
 
 

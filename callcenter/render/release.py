@@ -3,11 +3,10 @@ another costs."""
 
 from __future__ import annotations
 
-import shlex
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 
-from callcenter.render import paths
+from callcenter.render import paths, shell
 from callcenter.render._files import Difference, Tree
 from callcenter.render.costs import COMPARED, Action, plan, restarted
 
@@ -77,14 +76,7 @@ def compared(tree: Tree) -> dict[str, str]:
 
 def question() -> str:
     """Return the shell command, which changes nothing, that a host answers for its release."""
-    unit, applied = shlex.quote(paths.UNIT), shlex.quote(paths.APPLIED)
-    texts = " ".join(shlex.quote(name.rstrip("/")) for name in COMPARED)
-    return (
-        f"echo unit $(systemctl is-active {unit}) $(systemctl is-enabled {unit} 2>/dev/null); "
-        f"[ -e {paths.RESTART_NEEDED} ] && echo restart; "
-        f'[ "$(readlink {paths.CURRENT})" = "$(readlink {applied})" ] && echo settled; '
-        f"cd {applied}/ 2>/dev/null && "
-        "find . -type f -printf '%P\\0' | xargs -0 -r sha256sum | sed 's/^/file /' && "
-        f"find {texts} -type f 2>/dev/null | while read -r f; do "
-        'echo "text $f"; sed \'s/^/| /\' "$f"; done; true'
+    texts = [name.rstrip("/") for name in COMPARED]
+    return shell.command(
+        __file__, "release", paths.UNIT, paths.RESTART_NEEDED, paths.CURRENT, paths.APPLIED, *texts
     )

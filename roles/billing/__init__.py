@@ -19,8 +19,8 @@ __all__ = ["install", "preflight", "retire"]
 PACKAGE = "pgbouncer"
 
 
-_RELOAD = (
-    f"[ ! -e {paths.BILLING_UNIT} ] || systemctl reload {paths.BILLING_UNIT.rpartition('/')[2]}"
+_RELOAD = files.where(
+    paths.BILLING_UNIT, "systemctl", "reload", paths.BILLING_UNIT.rpartition("/")[2]
 )
 
 

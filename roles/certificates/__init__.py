@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import shlex
+
 from pyinfra import host, logger
 from pyinfra.api import deploy
 
@@ -43,7 +45,7 @@ def install(site: Site, found: State, *, mails: bool) -> None:
         name="Who asks",
         group="certificates",
         wanted=acme.configuration(site, mails=mails),
-        first={paths.ACME_USERS: f"systemd-sysusers {paths.ACME_USERS}"},
+        first={paths.ACME_USERS: shlex.join(["systemd-sysusers", paths.ACME_USERS])},
         after={
             **{f"{paths.ACME_UNIT}.{kind}": reload for kind in ("service", "timer")},
             paths.ACME_ALARM_UNIT: reload,

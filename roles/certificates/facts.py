@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 
 from pyinfra.api import FactBase
 
-from callcenter.render import paths
+from callcenter.render import paths, shell
 from callcenter.site.authorities import is_late
 
 __all__ = ["Acme", "AcmeState"]
@@ -50,15 +50,7 @@ class AcmeState(FactBase[Acme]):
     """Certificate and timer, in one command."""
 
     def command(self) -> str:
-        current = paths.ACME_CURRENT
-        dates = "openssl x509 -noout -startdate -enddate -dateopt iso_8601 -in"
-        return (
-            f"[ -e {current}/applied ] && readlink {current} | sed 's/^/name /'; "
-            f"{dates} {paths.ACME_CERTIFICATE} 2>/dev/null; "
-            f"systemctl is-active --quiet {_UNIT}.timer && "
-            f"systemctl is-enabled --quiet {_UNIT}.timer 2>/dev/null && echo timer; "
-            f"systemctl is-failed --quiet {_UNIT}.service && echo failed; true"
-        )
+        return shell.command(__file__, "state", paths.ACME_CURRENT, paths.ACME_CERTIFICATE, _UNIT)
 
     @staticmethod
     def default() -> Acme:

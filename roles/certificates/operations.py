@@ -2,25 +2,21 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Generator
 
 from pyinfra import host
 from pyinfra.api import StringCommand, operation
 
-from callcenter.render import paths, users
+from callcenter.render import paths, shell, users
 from roles.certificates.facts import AcmeState
 
 __all__ = ["GONE", "obtained"]
 
 _UNIT = paths.ACME_UNIT.rpartition("/")[2]
 
-GONE = (
-    f"systemctl stop {_UNIT}.timer {_UNIT}.service 2>/dev/null || :; "
-    f"rm -f /etc/systemd/system/timers.target.wants/{_UNIT}.timer; systemctl daemon-reload; "
-    f"rm -rf {paths.ACME} {paths.ACME_STATE} /var/lib/systemd/timers/stamp-{_UNIT}.timer; "
-    f"userdel {users.ACME} 2>/dev/null || :"
-)
-"""Shell line that ends what asks for certificates, and removes what was given."""
+GONE = shell.command(__file__, "gone", _UNIT, users.ACME, paths.ACME, paths.ACME_STATE)
+"""Shell command that ends what asks for certificates, and removes what was given."""
 
 
 @operation()
@@ -34,11 +30,7 @@ def obtained(wanted: str) -> Generator[StringCommand, None, None]:
     is_there = present.name.startswith(f"{wanted}-") and not present.is_over
     if is_there and present.timer:
         return
+    renew = shlex.join(["systemctl", "enable", "--quiet", "--now", f"{_UNIT}.timer"])
     # A certificate that is there is not asked for again: the timer does that.
-    ask = (
-        ""
-        if is_there
-        else f"since=$(date +%s); systemctl start {_UNIT}.service || {{ "
-        f"journalctl -u {_UNIT} --since=@$since -o cat --no-pager >&2; exit 1; }}; "
-    )
-    yield StringCommand(f"{ask}systemctl enable --quiet --now {_UNIT}.timer")
+    ask = [] if is_there else [shell.command(__file__, "obtain", _UNIT)]
+    yield StringCommand(shell.in_turn(*ask, renew))

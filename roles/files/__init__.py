@@ -1,7 +1,14 @@
 """Many files as one operation: one fact, one command, whatever their number."""
 
 from roles.files.facts import ManagedFiles, MaskedContents
-from roles.files.operations import forget_units, payload_command, show_difference, tree
+from roles.files.operations import (
+    forget_units,
+    payload_command,
+    show_difference,
+    tree,
+    where,
+    without,
+)
 
 __all__ = [
     "ManagedFiles",
@@ -10,4 +17,6 @@ __all__ = [
     "payload_command",
     "show_difference",
     "tree",
+    "where",
+    "without",
 ]

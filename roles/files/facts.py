@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import shlex
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 
 from pyinfra.api import FactBase
 
-from callcenter.render import paths
-from callcenter.render.host_files import FILES, of_file
+from callcenter.render import shell
+from callcenter.render.host_files import asked, of_file
 
 __all__ = ["ManagedFiles", "MaskedContents", "Present"]
 
@@ -29,12 +28,7 @@ class ManagedFiles(FactBase[Present]):
     """The files that a group holds, and those that it shall hold, in one command."""
 
     def command(self, group: str, wanted: Iterable[str]) -> str:
-        record = shlex.quote(f"{paths.MANAGED}/{group}")
-        names = " ".join(shlex.quote(path) for path in wanted)
-        return (
-            f"cat {record} 2>/dev/null | sed 's/^/managed /'; "
-            f"{{ cat {record} 2>/dev/null; printf '%s\\n' {names}; }} | sort -u | {FILES}; true"
-        )
+        return asked([group], wanted)
 
     @staticmethod
     def default() -> Present:
@@ -56,11 +50,7 @@ class MaskedContents(FactBase[dict[str, str]]):
     """Texts of files for a diff. Secrets are taken out on the host, so no log ever holds them."""
 
     def command(self, names: Iterable[str], below: str = "") -> str:
-        quoted = " ".join(shlex.quote(f"{below}{name}") for name in names)
-        return (
-            f'for f in {quoted}; do [ -r "$f" ] && printf \'\\001%s\\n\' "$f" && '
-            f'sed -E {shlex.quote(MASK_SED)} "$f"; done; true'
-        )
+        return shell.command(__file__, "masked", MASK_SED, *(f"{below}{name}" for name in names))
 
     @staticmethod
     def default() -> dict[str, str]:

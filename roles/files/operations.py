@@ -15,24 +15,31 @@ from collections.abc import Generator, Iterable, Mapping, Sequence
 from pyinfra import host, logger, state
 from pyinfra.api import StringCommand, operation
 
-from callcenter.render import Difference, File, Tree, paths
+from callcenter.render import Difference, File, Tree, paths, shell
 from callcenter.render.hidden import HIDDEN
 from roles.files.facts import MASK_SED, ManagedFiles, MaskedContents
 
 __all__ = ["forget_units", "payload_command", "show_difference", "shows_differences", "tree"]
-
-_UNPACK = (
-    'umask 077; d=$(mktemp -d) && trap "rm -rf $d" EXIT && base64 -d | tar -xz -C "$d" && {run}'
-)
+__all__ += ["where", "without"]
 
 
-def payload_command(archive: bytes, run: str = 'sh "$d/apply" "$d"') -> StringCommand:
-    """Return one command that unpacks ``archive`` into a folder of root's alone and runs its
-    script."""
+def payload_command(archive: bytes, *arguments: str) -> StringCommand:
+    """Return one command that unpacks ``archive`` into a folder of root's alone and runs its script
+    ``apply``, which is given the folder and the arguments."""
     text = base64.b64encode(archive).decode()
     # Not textwrap, whose time grows with the square of the length.
     text = "\n".join(text[i : i + 4096] for i in range(0, len(text), 4096))
-    return StringCommand(_UNPACK.format(run=run), _stdin=text)
+    return StringCommand(shell.command(__file__, "unpack", *arguments), _stdin=text)
+
+
+def where(path: str, *command: str) -> str:
+    """Return the command that runs a command where a file is there."""
+    return shell.command(__file__, "where", path, *command)
+
+
+def without(path: str, *command: str) -> str:
+    """Return the command that runs a command where a file is not there."""
+    return shell.command(__file__, "without", path, *command)
 
 
 @operation()
@@ -73,32 +80,25 @@ def tree(
     early = {path: command for path, command in (first or {}).items() if path in put}
 
     def placed(path: str) -> str:
-        return f"put '{path}' {wanted[path].mode:o} {wanted[path].group}"
+        return shlex.join(["put", path, f"{wanted[path].mode:o}", wanted[path].group])
 
-    script = "\n".join(
-        [
-            "set -eu",
-            # mv within a folder is atomic; a reader sees the old file or the new one.
-            'put() { (umask 022; mkdir -p "$(dirname "$1")"); cp "$d/files$1" "$1.new"; '
-            'chown "root:$3" "$1.new"; chmod "$2" "$1.new"; mv "$1.new" "$1"; }',
-            "d=$1",
-            *(line for path, command in early.items() for line in (placed(path), command)),
-            *(placed(path) for path in put if path not in early),
-            *(f"rm -f -- '{path}'" for path in difference.removed),
-            f"(umask 022; mkdir -p {paths.MANAGED})",
-            *commands,
-            *forget_units(difference.removed),
-            f"cp \"$d/managed\" '{paths.MANAGED}/{group}'",
-        ]
-    )
+    steps = [
+        *(line for path, command in early.items() for line in (placed(path), command)),
+        *(placed(path) for path in put if path not in early),
+        *(shlex.join(["rm", "-f", "--", path]) for path in difference.removed),
+        *commands,
+        *forget_units(difference.removed),
+    ]
     yield payload_command(
         wanted.archive(
             put,
             [
-                File("apply", script.encode()),
+                File("apply", shell.text(__file__, "apply").encode()),
+                File("steps", "".join(f"{step}\n" for step in steps).encode()),
                 File("managed", "".join(f"{name}\n" for name in names).encode()),
             ],
-        )
+        ),
+        f"{paths.MANAGED}/{group}",
     )
 
 
@@ -108,8 +108,7 @@ def forget_units(removed: Iterable[str]) -> list[str]:
     folder = "/etc/systemd/system/"
     names = [path.removeprefix(folder) for path in removed if path.startswith(folder)]
     units = [name.replace("@.", "@*.") for name in names if "/" not in name]
-    # It exits with 1 where one of them had not failed.
-    return [f"systemctl reset-failed {shlex.join(units)} 2>/dev/null || :"] if units else []
+    return [shell.command(__file__, "forget_units", *units)] if units else []
 
 
 def shows_differences() -> bool:

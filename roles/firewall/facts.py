@@ -6,15 +6,15 @@ from dataclasses import dataclass, field
 
 from pyinfra.api import FactBase
 
-from callcenter.render import paths
+from callcenter.render import paths, shell
 
 __all__ = ["Filter", "FirewallState"]
 
 LOADED = f"{paths.STATE}/firewall.loaded"
 """Digest of our table as the kernel listed it when it was last confirmed."""
 
-SERVICES = r"sip\|rtp\|trunk"
-"""Beginnings of the comments of rules for what FreeSWITCH or Kamailio serves (sed's expression)."""
+OURS = (paths.FIREWALL_RULES, paths.FIREWALL_UNIT, paths.FIREWALL_TABLE, LOADED)
+"""File of rules, unit, table and digest, as the shell programs here are given them."""
 
 
 @dataclass(frozen=True)
@@ -37,18 +37,7 @@ class FirewallState(FactBase[Filter]):
     """Table, files and unit, in one command."""
 
     def command(self) -> str:
-        # Terse: what the meters hold at a moment is nobody's difference.
-        table = f"nft -s -t list table inet {paths.FIREWALL_TABLE}"
-        return (
-            f"sha256sum {paths.FIREWALL_RULES} /etc/systemd/system/{paths.FIREWALL_UNIT} "
-            "2>/dev/null | sed 's/^/file /'; "
-            rf"sed -n 's/^\s*\(.* comment \"\({SERVICES}\)\b.*\)/service \1/p' "
-            f"{paths.FIREWALL_RULES} 2>/dev/null; "
-            f"{table} >/dev/null 2>&1 && echo present; "
-            f'[ "$({table} 2>/dev/null | sha256sum)" = "$(cat {LOADED} 2>/dev/null)" ] && '
-            "echo loaded; "
-            f"systemctl is-enabled --quiet {paths.FIREWALL_UNIT} 2>/dev/null && echo enabled; true"
-        )
+        return shell.command(__file__, "state", *OURS)
 
     @staticmethod
     def default() -> Filter:

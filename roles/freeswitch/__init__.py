@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import shlex
+
 from pyinfra import host, logger
 from pyinfra.api import deploy
 
@@ -139,10 +141,9 @@ def configure(site: Site, switch: Switch, found: State, edge: Switch | None = No
             ]
         ),
         # Files that follow belong to them.
-        first={paths.USERS: f"systemd-sysusers {paths.USERS}"},
+        first={paths.USERS: shlex.join(["systemd-sysusers", paths.USERS])},
         after={
-            paths.UNIT_DROP_IN: "systemctl daemon-reload; "
-            f"! systemctl is-active --quiet {paths.UNIT} || touch {paths.RESTART_NEEDED}",
+            paths.UNIT_DROP_IN: operations.changed_unit(),
             **operations.followed(SERVICES, wanted),
             **operations.timer(paths.STUN),
             paths.STUN_DROP_IN: operations.stun(switch),

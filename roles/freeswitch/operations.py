@@ -9,10 +9,10 @@ from collections.abc import Generator, Iterable, Mapping, Sequence
 from pathlib import Path
 
 from pyinfra import host
-from pyinfra.api import FileUploadCommand, StringCommand, operation
+from pyinfra.api import FileUploadCommand, QuoteString, StringCommand, operation
 
 from callcenter.onhost.stun import Known
-from callcenter.render import File, Tree, paths
+from callcenter.render import File, Tree, paths, shell
 from callcenter.render.apt import PackageSource
 from callcenter.render.costs import undo
 from callcenter.render.debian import Package, closure, index_of, version_matches
@@ -21,10 +21,11 @@ from callcenter.render.public_address import tool as stun_tool
 from callcenter.render.release import compared
 from callcenter.render.services import SERVICES, Service, Unit
 from callcenter.site import Maintenance, Switch
-from roles.files import payload_command, show_difference
+from roles.files import payload_command, show_difference, where, without
 from roles.freeswitch.facts import ReleaseState
 
 __all__ = [
+    "changed_unit",
     "followed",
     "forget_stun_answer",
     "no_other_modules",
@@ -32,7 +33,6 @@ __all__ = [
     "release",
     "service",
     "source_answers",
-    "spare",
     "stun",
     "stun_answers",
     "timer",
@@ -73,18 +73,18 @@ def source_answers(
     ]
     auth = next((file for file in source.files() if file.path == paths.APT_AUTH), None)
     names = [name for name in wanted if name.startswith(_OURS)]
-    script = _PROBE.format(
-        uri=source.uri,
-        key=paths.APT_KEY,
-        key_name=Path(paths.APT_KEY).name,
-        sources=Path(paths.APT_SOURCES).name,
-        key_url=source.key_url or "",
-        login=_login_advice(source),
-        version=version,
-        names=" ".join(names),
-    )
+    probe = File("apply", shell.text(__file__, "probe").encode())
     login = File("netrc", auth.content if auth else b"", 0o600)
-    yield payload_command(Tree(files).archive([], [*files, File("apply", script.encode()), login]))
+    yield payload_command(
+        Tree(files).archive([], [*files, probe, login]),
+        source.uri,
+        paths.APT_KEY,
+        Path(paths.APT_SOURCES).name,
+        source.key_url or "",
+        _login_advice(source),
+        version,
+        *names,
+    )
 
 
 def _login_advice(source: PackageSource) -> str:
@@ -94,68 +94,6 @@ def _login_advice(source: PackageSource) -> str:
         "the login or token is not accepted (401 Unauthorized); check "
         f"{source.login_field or 'the login'}"
     )
-
-
-_PROBE = r"""
-set -u
-cd "$1" || exit 1
-# The folder opens for apt's sandbox, the login does not: apt reads it before it gives up root.
-chown root:root netrc && chmod 600 netrc && chmod 644 {sources} && chmod 755 . || exit 1
-mkdir -p lists/partial cache/archives/partial parts
-chmod 755 lists cache cache/archives parts
-chown _apt lists/partial cache/archives/partial 2>/dev/null
-opts="-o Dir::Etc::SourceList=/dev/null -o Dir::Etc::SourceParts=$1/parts
- -o Dir::State::Lists=$1/lists -o Dir::Cache=$1/cache -o Dir::Etc::Netrc=$1/netrc
- -o Dir::Etc::NetrcParts=/dev/null -o Acquire::Retries=0 -o Acquire::http::Timeout=20
- -o Acquire::https::Timeout=20"
-export LC_ALL=C
-refuse() {{ echo "package source {uri}: $*" >&2; exit 1; }}
-part() {{ sed -n "s/.*\($1\).*/\1/p" log | head -n 1; }}
-judge() {{
-    case $(cat log) in
-        *' 401  '*) refuse "{login}" ;;
-        *' 403  '*)
-            refuse "the login may not read it (403 Forbidden); ask the repository's owner" ;;
-        *'Release file for'*)
-            refuse "$(part 'Release file for .*'); the mirror is stale or the host's clock wrong" ;;
-        *EXPKEYSIG*|*'xpired on'*|*'key is expired'*)
-            refuse "its signing key has expired; get the present key (packages.key)" ;;
-        *'unsupported filetype'*)
-            refuse "its key is no OpenPGP key; give the key that signs it (packages.key)" ;;
-        *NO_PUBKEY*|*BADSIG*|*'Missing key'*|*'not signed'*)
-            refuse "its signature is not by the given key; give the key that signs it" \
-                "(packages.key)" ;;
-        *' 404  '*|*'does not have a Release file'*)
-            refuse "it has no such release (404 Not Found);" \
-                "check packages.url and packages.suite" ;;
-        *"doesn't have the component"*)
-            refuse "it has no $(part "component '[^']*'"); check packages.components" ;;
-        *'Could not resolve'*|*'failure resolving'*|*'wrong happened resolving'*)
-            refuse "the host cannot resolve $(part "'[^']*'" | tr -d "'");" \
-                "check packages.url and the host's DNS" ;;
-        *'ertificate verif'*)
-            refuse "its TLS certificate is not trusted; check packages.url, the host's clock" \
-                "and its ca-certificates" ;;
-        *)
-            why=$(part 'Could not connect.*\|Unable to connect.*\|[0-9][0-9][0-9]  .*')
-            refuse "it does not answer (${{why:-$(tail -n 1 log)}});" \
-                "check packages.url and the host's way to it" ;;
-    esac
-}}
-if [ -n "{key_url}" ]; then
-    /usr/lib/apt/apt-helper $opts download-file "{key_url}" {key_name} >log 2>&1 || judge
-fi
-sed "s|{key}|$1/{key_name}|" {sources} >parts/probe.sources
-chmod 644 parts/probe.sources
-[ ! -e {key_name} ] || chmod 644 {key_name}
-apt-get $opts --error-on=any update >log 2>&1 &&
-    ! grep -q "doesn't have the component" log || judge
-for name in {names}; do
-    apt-cache $opts madison "$name" | awk -F'|' '{{gsub(/ /, "", $2); print $2}}' |
-        grep -qE '^{version}($|[^0-9.])' ||
-        refuse "it has no $name of version {version}; check packages.version"
-done
-"""
 
 
 @operation()
@@ -168,17 +106,8 @@ def stun_answers(switch: Switch, known: Known | None) -> Generator[StringCommand
     """
     if known is not None and known.asked == asks(switch):
         return
-    script = _ASK.format(asks=asks(switch))
-    tool = File("ask", stun_tool())
-    yield payload_command(Tree([]).archive([], [tool, File("apply", script.encode())]))
-
-
-_ASK = r"""
-said=$(timeout 20 python3 -I "$1/ask" {asks} --soon 2>&1) && exit
-echo "stun: ${{said:-its name cannot be looked up within 20 s}};" \
-    "name a STUN server that answers this host, or give public_ip" >&2
-exit 1
-"""
+    carried = [File("ask", stun_tool()), File("apply", shell.text(__file__, "ask").encode())]
+    yield payload_command(Tree([]).archive([], carried), *asks(switch).split())
 
 
 @operation()
@@ -202,21 +131,21 @@ def packages(
         return
     if local is not None:
         upload = f"{paths.LOCAL_REPOSITORY}.tar"
-        yield StringCommand(f"mkdir -p {paths.STATE}")
+        yield StringCommand("mkdir", "-p", QuoteString(paths.STATE))
         chosen = closure(index_of(local), _ours(wanted), version, architecture, codename)
         yield FileUploadCommand(io.BytesIO(local_archive(chosen, local)), upload)
-        yield StringCommand(
-            f"rm -rf {paths.LOCAL_REPOSITORY}.new && mkdir -m 755 {paths.LOCAL_REPOSITORY}.new && "
-            f"tar -xf {upload} -C {paths.LOCAL_REPOSITORY}.new && rm -rf {paths.LOCAL_REPOSITORY} "
-            f"&& mv {paths.LOCAL_REPOSITORY}.new {paths.LOCAL_REPOSITORY} && rm -f {upload}"
-        )
+        yield StringCommand(shell.command(__file__, "repository", paths.LOCAL_REPOSITORY, upload))
     if key is not None:
-        url, path = key
-        yield StringCommand(
-            f"/usr/lib/apt/apt-helper download-file {shlex.quote(url)} {shlex.quote(path)} && "
-            f"chmod 644 {shlex.quote(path)}"
+        yield StringCommand(shell.command(__file__, "fetch_key", *key))
+    yield StringCommand(
+        shell.command(
+            __file__,
+            "install",
+            *(paths.UNIT, paths.CONFIG, paths.RESTART_NEEDED),
+            " ".join(_PROGRAMS),
+            *wanted,
         )
-    yield StringCommand("sh", "-c", shlex.quote(_install_script(wanted)))
+    )
 
 
 @operation()
@@ -228,21 +157,15 @@ def no_other_modules(
     surplus = unwanted(wanted, installed)
     if not surplus:
         return
-    yield StringCommand(f"{_REMOVE} {' '.join(surplus)}")
-    if "freeswitch-mod-voicemail" in surplus:
-        for name in _MAILERS:
-            if name not in wanted:
-                yield StringCommand("sh", "-c", shlex.quote(spare(name)))
-
-
-def spare(name: str) -> str:
-    """Remove a package, where apt itself says that it came for nobody else's sake."""
-    return f"! {_SPARE} | grep -q '^Remv {name} ' || {_REMOVE} {name}"
+    yield StringCommand(shlex.join([*_REMOVE, *surplus]))
+    mailers = [name for name in _MAILERS if name not in wanted]
+    if "freeswitch-mod-voicemail" in surplus and mailers:
+        yield StringCommand(shell.command(__file__, "spare", *mailers))
 
 
 _REMOVE = (
-    "DEBIAN_FRONTEND=noninteractive apt-get -y -qq -o DPkg::Lock::Timeout=300 "
-    "-o Dpkg::Use-Pty=0 remove"
+    *("env", "DEBIAN_FRONTEND=noninteractive"),
+    *("apt-get", "-y", "-qq", "-o", "DPkg::Lock::Timeout=300", "-o", "Dpkg::Use-Pty=0", "remove"),
 )
 _MAILERS = ("msmtp-mta", "msmtp")
 _PROGRAMS = dict.fromkeys(
@@ -252,25 +175,17 @@ _PROGRAMS = dict.fromkeys(
     ]
 )
 """Packages that go with the service that they came for."""
-_SPARE = (
-    "apt-get -s -o APT::AutoRemove::SuggestsImportant=false "
-    "-o APT::AutoRemove::RecommendsImportant=false autoremove"
-)
+
+
+def changed_unit() -> str:
+    """Return what is to be run after FreeSWITCH's unit was changed."""
+    return shell.command(__file__, "changed_unit", paths.UNIT, paths.RESTART_NEEDED)
 
 
 def timer(path: str) -> dict[str, str]:
     """Return what is to be run after the files of a timer came, changed or went. ``path``: without
     ``.timer``."""
-    name = path.rpartition("/")[2]
-    timer, unit = f"{name}.timer", f"{name}.service"
-    command = (
-        f"if [ -e {path}.timer ]; then systemctl daemon-reload; systemctl enable --quiet {timer}; "
-        # Stopped before systemd forgets what it was, or its name stays in the list of timers.
-        # Its service, too, or it would fail when its failure is forgotten already.
-        f"systemctl restart {timer}; else systemctl stop {timer} {unit} 2>/dev/null || :; "
-        f"rm -f /etc/systemd/system/timers.target.wants/{timer} "
-        f"/var/lib/systemd/timers/stamp-{timer}; systemctl daemon-reload; fi"
-    )
+    command = shell.command(__file__, "timer", path)
     return {f"{path}.timer": command, f"{path}.service": command}
 
 
@@ -279,8 +194,8 @@ def stun(switch: Switch) -> str:
     which is there before a configuration needs it."""
     if switch.stun is None:
         return "systemctl daemon-reload"
-    ask = f"{paths.STUN_TOOL} {asks(switch)} --soon --keep {paths.STUN_ANSWER}"
-    return f"systemctl daemon-reload; {ask} || [ -e {paths.STUN_ANSWER} ]"
+    words = (paths.STUN_TOOL, paths.STUN_ANSWER, *asks(switch).split())
+    return shell.command(__file__, "stun", *words)
 
 
 @operation()
@@ -290,21 +205,14 @@ def forget_stun_answer(known: Known | None) -> Generator[StringCommand, None, No
     + known: the last answer that the host has kept
     """
     if known is not None:
-        yield StringCommand(
-            f"rm -f {paths.STUN_ANSWER} {paths.ADVERTISED} {paths.KAMAILIO_ADVERTISED}"
-        )
+        answers = (paths.STUN_ANSWER, paths.ADVERTISED, paths.KAMAILIO_ADVERTISED)
+        yield StringCommand(shlex.join(["rm", "-f", *answers]))
 
 
 def service(path: str, reads: Sequence[str]) -> dict[str, str]:
     """Return what is to be run after the unit of a service, or a file that it reads, came, changed
     or went."""
-    name = path.rpartition("/")[2]
-    command = (
-        f"if [ -e {path} ]; then systemctl daemon-reload; systemctl enable --quiet {name}; "
-        f"systemctl restart {name}; else systemctl stop {name} 2>/dev/null || :; "
-        f"rm -f /etc/systemd/system/multi-user.target.wants/{name}; systemctl daemon-reload; fi"
-    )
-    return dict.fromkeys((path, *reads), command)
+    return dict.fromkeys((path, *reads), shell.command(__file__, "service", path))
 
 
 def followed(services: Iterable[Service], wanted: Sequence[str]) -> dict[str, list[str]]:
@@ -315,26 +223,26 @@ def followed(services: Iterable[Service], wanted: Sequence[str]) -> dict[str, li
     out: dict[str, list[str]] = {}
     for service in services:
         for path in service.folders:
-            out[path] = [f"! [ -e {path} ] || systemd-tmpfiles --create {path}"]
+            out[path] = [where(path, "systemd-tmpfiles", "--create", path)]
         for unit in service.units:
-            for path, command in _after(unit, wanted).items():
-                out.setdefault(path, []).append(command)
+            for path, commands in _after(unit, wanted).items():
+                out.setdefault(path, []).extend(commands)
     return out
 
 
-def _after(unit: Unit, wanted: Sequence[str]) -> dict[str, str]:
+def _after(unit: Unit, wanted: Sequence[str]) -> dict[str, list[str]]:
     if not unit.starts:
-        return {unit.path: "systemctl daemon-reload"}
+        return {unit.path: ["systemctl daemon-reload"]}
     base, _, kind = unit.path.rpartition(".")
-    commands = timer(base) if kind == "timer" else service(unit.path, unit.reads)
-    gone = [f"rm -rf {unit.state}"] if unit.state is not None else []
+    started = timer(base) if kind == "timer" else service(unit.path, unit.reads)
+    gone = []
+    if unit.state is not None:
+        gone.append(without(unit.path, "rm", "-rf", unit.state))
     if unit.table is not None:
-        gone.append(f"nft delete table inet {unit.table} 2>/dev/null || :")
-    gone += [spare(name) for name in unit.packages if name not in wanted]
-    if not gone:
-        return commands
-    absent = f"[ -e {unit.path} ] || {{ {'; '.join(gone)}; }}"
-    return {path: f"{command}; {absent}" for path, command in commands.items()}
+        gone.append(without(unit.path, *shell.words(__file__, "no_table", unit.table)))
+    if surplus := [name for name in unit.packages if name not in wanted]:
+        gone.append(without(unit.path, *shell.words(__file__, "spare", *surplus)))
+    return {path: [command, *gone] for path, command in started.items()}
 
 
 def _ours(names: Sequence[str]) -> list[str]:
@@ -362,35 +270,6 @@ def _world_readable(entry: tarfile.TarInfo) -> tarfile.TarInfo:
     return entry
 
 
-def _install_script(wanted: Sequence[str]) -> str:
-    unit = paths.UNIT
-    return "\n".join(
-        [
-            "set -eu",
-            "export DEBIAN_FRONTEND=noninteractive",
-            # Its postinst starts the unit before the configuration is there; a mask that a reboot
-            # clears also stops an upgrade from restarting it with calls up.
-            f"systemctl mask --runtime --quiet {unit}",
-            f"trap 'systemctl unmask --runtime --quiet {unit}' EXIT",
-            "dpkg --configure -a",
-            f"mkdir -p {paths.CONFIG}",
-            'apt="apt-get -y -qq -o DPkg::Lock::Timeout=300 -o Dpkg::Use-Pty=0 '
-            '-o Dpkg::Options::=--force-confold"',
-            "before=$(dpkg-query -W -f '${Version}' libfreeswitch1 2>/dev/null || true)",
-            "$apt update",
-            # All of FreeSWITCH in one transaction: a module fits exactly one libfreeswitch1.
-            f"new=$(for name in {' '.join(_PROGRAMS)}; do dpkg -s $name >/dev/null 2>&1 || "
-            "echo $name; done)",
-            f"$apt install --no-install-recommends --allow-downgrades {' '.join(wanted)}",
-            # What came with voicemail or fax may go with it.
-            "for name in $new; do ! dpkg -s $name >/dev/null 2>&1 || apt-mark auto $name; done",
-            # A further module can be loaded at once; another libfreeswitch1 needs a restart.
-            '[ "$before" = "$(dpkg-query -W -f \'${Version}\' libfreeswitch1)" ] || '
-            f"! systemctl is-active --quiet {unit} || touch {paths.RESTART_NEEDED}",
-        ]
-    )
-
-
 @operation()
 def release(
     wanted: Tree,
@@ -415,7 +294,7 @@ def release(
     texts = compared(wanted)
     actions = present.actions(wanted, difference)
     extra = {
-        "apply": f'exec {paths.RELEASE_TOOL} apply "$1"\n',
+        "apply": shell.text(__file__, "release"),
         "manifest": wanted.manifest(),
         "removed": "".join(f"{path}\n" for path in difference.removed),
         "actions": "".join(f"{action.command}\n" for action in actions),
@@ -431,5 +310,6 @@ def release(
         extra["closing"] = closing.decode()
     put = [*difference.added, *difference.changed]
     yield payload_command(
-        wanted.archive(put, [File(name, text.encode()) for name, text in extra.items()])
+        wanted.archive(put, [File(name, text.encode()) for name, text in extra.items()]),
+        paths.RELEASE_TOOL,
     )

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from pyinfra.api import FactBase
 
 from callcenter.onhost.stun import Known, recorded
-from callcenter.render import paths
+from callcenter.render import paths, shell
 
 __all__ = ["FreeSwitchProcess", "HostState", "Listener", "State"]
 
@@ -70,52 +70,14 @@ class State:
     """Answer of a STUN server to the host about its public address."""
 
 
-_FREESWITCH = (
-    "for process in /proc/[0-9]*; do "
-    'read -r name 2>/dev/null <"$process/comm" && [ "$name" = freeswitch ] || continue; '
-    # One that has ended, and whose parent has not asked how, has no executable.
-    'program=$(readlink "$process/exe") && [ -n "$program" ] || continue; '
-    f'unit=no; grep -qs "/{paths.UNIT}$" "$process/cgroup" && unit=yes; '
-    f"described=no; [ -e {paths.CURRENT} ] && described=yes; "
-    'echo "freeswitch $unit $described $program"; done'
-)
-"""Shell line that names each FreeSWITCH process, whichever name it was started by."""
-
-
-_FILTERS = (
-    "{ grep -qsi '^ENABLED=yes' /etc/ufw/ufw.conf || "
-    "iptables -w -n -L ufw-user-input >/dev/null 2>&1; } && echo 'filter ufw'; "
-    "{ systemctl is-active --quiet firewalld || systemctl is-enabled --quiet firewalld; } "
-    "2>/dev/null && echo 'filter firewalld'"
-)
-"""Shell line that names each packet filter that works now, or will after the next boot."""
-
-
 class HostState(FactBase[State]):
     """The host as it is now. Read-only; needs root for the owners of sockets."""
 
     def command(self) -> str:
-        return "; ".join(
-            [
-                'echo "time $(date +%s.%N)"',
-                '. /etc/os-release; echo "os $ID ${VERSION_CODENAME:-unknown}"',
-                'echo "root $(id -u)"',
-                "[ -d /run/systemd/system ] && echo systemd",
-                f"[ -e {paths.KAMAILIO_CONFIG} ] && echo edge",
-                "chrt -r 1 true 2>/dev/null && echo realtime",
-                "ip -o addr show 2>/dev/null | "
-                "sed -n 's/.* inet6\\{0,1\\} \\([^/ ]*\\).*/address \\1/p'",
-                "ss -Hlntup 2>/dev/null | sed 's/^/listen /'",
-                'echo "ssh ${SSH_CONNECTION:-}"',
-                _FREESWITCH,
-                _FILTERS,
-                'echo "architecture $(dpkg --print-architecture 2>/dev/null)"',
-                "df -Pm /var | awk 'NR==2 {print \"free \" $4}'",
-                "dpkg-query -W 2>/dev/null "
-                "-f 'package ${db:Status-Abbrev}|${Package}|${Version}\\n'",
-                f"sed 's/^/public /' {paths.STUN_ANSWER} 2>/dev/null",
-                "true",
-            ]
+        return shell.command(
+            __file__,
+            "state",
+            *(paths.UNIT, paths.CURRENT, paths.KAMAILIO_CONFIG, paths.STUN_ANSWER),
         )
 
     @staticmethod

@@ -8,7 +8,8 @@ from collections.abc import Generator, Mapping, Sequence
 from pyinfra import host
 from pyinfra.api import FactBase, StringCommand, operation
 
-from callcenter.render import paths
+from callcenter.render import shell
+from roles.files import where
 
 __all__ = ["InstalledHere", "no_package", "package"]
 
@@ -17,7 +18,7 @@ class InstalledHere(FactBase[bool]):
     """Installation of a package by a deploy, which has left a mark then."""
 
     def command(self, mark: str) -> str:
-        return f"[ ! -e {mark} ] || echo ours"
+        return where(mark, "echo", "ours")
 
     @staticmethod
     def default() -> bool:
@@ -36,13 +37,8 @@ def package(
     lacking = [one for one in (wanted, *further) if one not in installed]
     if not lacking:
         return
-    own = f"systemctl mask --quiet {wanted} && mkdir -p {paths.STATE} && touch {mark} && "
-    yield StringCommand(
-        f"export DEBIAN_FRONTEND=noninteractive && {own if wanted in lacking else ''}"
-        "apt-get -qq -o DPkg::Lock::Timeout=300 update && "
-        "apt-get -y -qq -o DPkg::Lock::Timeout=300 -o Dpkg::Use-Pty=0 install "
-        f"--no-install-recommends {' '.join(lacking)}"
-    )
+    own = wanted if wanted in lacking else ""
+    yield StringCommand(shell.command(__file__, "install", own, mark, *lacking))
 
 
 @operation()
@@ -53,10 +49,4 @@ def no_package(
     that."""
     if unwanted not in installed or not host.get_fact(InstalledHere, mark=mark):
         return
-    yield StringCommand(
-        "export DEBIAN_FRONTEND=noninteractive && "
-        "apt-get -y -qq -o DPkg::Lock::Timeout=300 -o Dpkg::Use-Pty=0 purge "
-        f"{unwanted} && "
-        + (f"{{ dpkg --purge {beside} 2>/dev/null || :; }} && " if beside else "")
-        + f"systemctl unmask --quiet {unwanted} && rm -f {mark}"
-    )
+    yield StringCommand(shell.command(__file__, "purge", unwanted, mark, beside or ""))

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 
 from pyinfra.api import FactBase
 
-from callcenter.render import paths
+from callcenter.render import paths, shell
 
 __all__ = ["Edge", "KamailioState"]
 
@@ -25,12 +25,7 @@ class KamailioState(FactBase[Edge]):
     """Service and applied files, in one command."""
 
     def command(self) -> str:
-        unit = paths.KAMAILIO_UNIT
-        return (
-            f"systemctl is-active --quiet {unit} && echo running; "
-            f"systemctl is-enabled --quiet {unit} 2>/dev/null && echo enabled; "
-            f"sed 's/^/file /' {paths.KAMAILIO_APPLIED} 2>/dev/null; true"
-        )
+        return shell.command(__file__, "state", paths.KAMAILIO_UNIT, paths.KAMAILIO_APPLIED)
 
     @staticmethod
     def default() -> Edge:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pyinfra import host, logger
 from pyinfra.api import deploy
 
-from callcenter.render import paths, turn
+from callcenter.render import paths, shell, turn
 from callcenter.site import Site, Switch
 from callcenter.site.where import not_relayed
 from roles import files
@@ -16,11 +16,13 @@ from roles.host.operations import passed, refuse
 __all__ = ["activate", "install", "preflight", "retire"]
 
 _UNIT = paths.TURN_UNIT.rpartition("/")[2]
-_RELOAD = f"[ ! -e {paths.TURN_UNIT} ] || systemctl reload-or-restart {_UNIT}"
+_RELOAD = files.where(paths.TURN_UNIT, "systemctl", "reload-or-restart", _UNIT)
 # An authority's certificate may have been given before there was TURN; none is asked for here.
-_PLACE = (
-    f"if [ -e {paths.TURN_UNIT} ] && [ -e {paths.ACME_CERTIFICATE} ] && "
-    f"[ ! -e {paths.ACME_TURN_KEY} ]; then systemctl start {paths.ACME_UNIT.rpartition('/')[2]}; fi"
+_PLACE = shell.command(
+    __file__,
+    "place",
+    *(paths.TURN_UNIT, paths.ACME_CERTIFICATE, paths.ACME_TURN_KEY),
+    paths.ACME_UNIT.rpartition("/")[2],
 )
 
 

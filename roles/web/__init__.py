@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import shlex
+
 from pyinfra import host, logger
 from pyinfra.api import deploy
 
 from callcenter.client import npm
-from callcenter.render import Tree, paths, users, web
+from callcenter.render import Tree, paths, shell, users, web
 from callcenter.site import Site, Switch
 from callcenter.site.where import one_giver
 from roles import files
@@ -17,12 +19,11 @@ from roles.host.operations import passed, refuse
 __all__ = ["activate", "install", "preflight", "retire"]
 
 _UNIT = paths.WEB_UNIT.rpartition("/")[2]
-_RELOAD = f"[ ! -e {paths.WEB_UNIT} ] || systemctl reload-or-restart {_UNIT}"
-_FORGET = (
-    f"[ -e {paths.PHONES_UNIT} ] || {{ rm -rf {paths.PHONES_STATE}; "
-    f"rmdir {paths.PHONES} 2>/dev/null || :; }}"
+_RELOAD = files.where(paths.WEB_UNIT, "systemctl", "reload-or-restart", _UNIT)
+_FORGET = shell.command(
+    __file__, "forget_links", paths.PHONES_UNIT, paths.PHONES_STATE, paths.PHONES
 )
-_EMPTY = f"rmdir {paths.WEB_PAGES} 2>/dev/null || :"
+_EMPTY = shlex.join(["rmdir", "--ignore-fail-on-non-empty", paths.WEB_PAGES])
 
 
 @deploy("Web: preflight")
@@ -89,17 +90,16 @@ def retire(
 
 
 def _accounts(wanted: Tree) -> None:
-    key, own = paths.ACME_KAMAILIO_KEY, paths.ACME_WEB_KEY
-    gone = "; ".join(f"userdel {one} 2>/dev/null || :" for one in (users.WEB, users.PHONES))
+    keys = (paths.ACME_KAMAILIO_KEY, paths.ACME_WEB_KEY)
     files.tree(
         name="Users",
         group="web-users",
         wanted=wanted,
-        first={paths.WEB_USERS: f"systemd-sysusers {paths.WEB_USERS}"},
+        first={paths.WEB_USERS: shlex.join(["systemd-sysusers", paths.WEB_USERS])},
         after={
-            paths.WEB_USERS: f"if [ ! -e {paths.WEB_USERS} ]; then {gone}; "
-            # Of a certificate that came when nobody served.
-            f"elif [ -e {key} ]; then install -m 640 -g {users.WEB} {key} {own}; fi"
+            paths.WEB_USERS: shell.command(
+                __file__, "users", paths.WEB_USERS, *keys, users.WEB, users.PHONES
+            )
         },
     )
 
@@ -116,7 +116,7 @@ def _tree(site: Site, switch: Switch, behind: Switch | None, *, shown: bool = Tr
             # Who is in the midst of an answer has it.
             **dict.fromkeys((paths.WEB_CONFIG, paths.WEB_CERTIFICATE, paths.WEB_KEY), _RELOAD),
             **{
-                path: f"{command}; {_FORGET}"
+                path: (command, _FORGET)
                 for path, command in service(paths.PHONES_UNIT, (paths.PHONES_TOOL,)).items()
             },
         },

@@ -1,0 +1,21 @@
+#!/bin/sh
+# Tells which files the records of groups name, and of these and further ones what is there.
+# Arguments: the folder of records; its groups, with blanks between, or * for all; names of files.
+managed=$1 groups=$2
+shift 2
+
+records() {
+    # shellcheck disable=SC2086  # words, and * is what the folder has
+    (cd "$managed" && cat -- $groups) 2>/dev/null
+}
+
+records | sed 's/^/managed /'
+{
+    records
+    printf '%s\n' "$@"
+} | sort -u | while read -r file; do
+    if [ -n "$file" ] && [ -e "$file" ]; then
+        printf 'file %s %s\n' "$(stat -c %a "$file")" "$(sha256sum "$file")"
+    fi
+done
+true

@@ -1,0 +1,20 @@
+#!/bin/sh
+# Makes a group's files those that are described. What is to be done is in `steps` beside it.
+# Arguments: the folder in which that is; where the group is recorded.
+set -eu
+d=$1 record=$2
+
+# Puts a file in place. mv within a folder is atomic: a reader sees the old file or the new one.
+# Arguments: its path; its mode; its group.
+put() {
+    (umask 022 && mkdir -p "$(dirname "$1")")
+    cp "$d/files$1" "$1.new"
+    chown "root:$3" "$1.new"
+    chmod "$2" "$1.new"
+    mv "$1.new" "$1"
+}
+
+# shellcheck source=/dev/null
+. "$d/steps"
+(umask 022 && mkdir -p "$(dirname "$record")")
+cp "$d/managed" "$record"
