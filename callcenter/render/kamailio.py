@@ -7,11 +7,11 @@ import hmac
 from collections.abc import Iterable, Iterator
 
 from callcenter.render import packet_filter, paths, users
-from callcenter.render._addresses import bracketed
 from callcenter.render._files import File, Tree
 from callcenter.render._templates import plain
+from callcenter.render.edge_addresses import ADVERTISED, EdgeAddresses
 from callcenter.render.services import WEB, a1_hash
-from callcenter.render.sip_profiles import heard_at
+from callcenter.render.sip_grammar import Grammar, literal
 from callcenter.site import Extension, Site, Switch
 from callcenter.site.network import ANYWHERE
 from callcenter.site.secrets import Secret
@@ -55,6 +55,8 @@ CONNECTIONS = 4096
 """Connections of phones that Kamailio holds at once."""
 MEMORY_MB = 128
 """Megabytes that Kamailio's processes share. What is not used is not taken of the host."""
+LONGEST_CALL = 14400
+"""Seconds that a call is known for."""
 TLS_KB = 96
 """Kilobytes more of it for a connection by TLS, of which a phone's was seen to take 75."""
 SCHEMA = [f"/usr/share/kamailio/db_sqlite/{name}-create.sql" for name in ("standard", "usrloc")]
@@ -87,17 +89,10 @@ def watched(site: Site) -> list[str]:
 
 
 def _files(site: Site, edge: Switch, behind: Switch | None) -> Iterator[File]:
-    def host_port(address: str, port: int = site.network.sip_port) -> str:
-        return f"{bracketed(address)}:{port}"
-
-    def reached(addresses: Iterable[str], ports: Iterable[int]) -> list[str]:
-        """List the addresses, each with each port."""
-        return [host_port(address, port) for port in ports for address in addresses]
-
-    def literal(text: str) -> str:
-        """Return the regular expression of an address."""
-        return "".join(f"[{sign}]" if sign in ".[]" else sign for sign in text)
-
+    tls, wss = site.network.tls, site.network.wss
+    grammar = Grammar(site.domain, behind is not None, tls is not None, wss is not None)
+    at = EdgeAddresses(site, edge, behind)
+    transports = {transport for transport, _ in site.network.listeners}
     yield File(
         paths.KAMAILIO_CONFIG,
         plain(
@@ -105,21 +100,28 @@ def _files(site: Site, edge: Switch, behind: Switch | None) -> Iterator[File]:
             site=site,
             switch=edge,
             behind=behind,
-            inner=None if behind is None else heard_at(behind, edge),
-            host_port=host_port,
-            literal=literal,
-            reached=reached,
+            sip=grammar,
+            at=at,
+            ours=grammar.route(at.known),
+            tls=tls,
+            wss=wss,
+            # The address of record: a browser's is not that of its extension's phones.
+            aor="$var(aor)" if wss else "$tu",
+            offered=behind is not None and site.network.srtp == "offered",
+            udp="udp" in transports,
+            streams=bool({"tcp", "tls"} & transports),
+            plain_from=_plain_from(site),
             folder=paths.KAMAILIO,
             location=paths.KAMAILIO_LOCATION,
             calls=paths.KAMAILIO_CALLS,
+            longest=LONGEST_CALL,
             tables=TABLES,
-            advertised=paths.KAMAILIO_ADVERTISED.rpartition("/")[2],
+            loaded=[*TABLES.values(), *([ADVERTISED] if at.asked else [])],
             own_networks=packet_filter.own(site),
             connections=CONNECTIONS,
             tls_config=paths.KAMAILIO_TLS,
             web=WEB,
             origins=[literal(one) for one in _origins(site)],
-            ANYWHERE=ANYWHERE,
         ),
     )
     yield File(
@@ -158,6 +160,15 @@ def _files(site: Site, edge: Switch, behind: Switch | None) -> Iterator[File]:
     if site.network.turn is not None:
         keys += [(f"turn-{one.number}", 0, turn_password(site, one)) for one in site.extensions]
     yield File(f"{paths.KAMAILIO}/{TABLES['secrets']}", _table(keys), 0o640, GROUP)
+
+
+def _plain_from(site: Site) -> tuple[str, ...]:
+    """Return the networks whose phones alone come without TLS; nothing where it may be anybody, or
+    nobody, for whom nothing listens."""
+    tls = site.network.tls
+    if tls is None or tls.plain_from is None or tls.plain_from == ANYWHERE:
+        return ()
+    return tls.plain_from
 
 
 def turn_password(site: Site, extension: Extension) -> str:
