@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import hmac
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 
 from callcenter.render import packet_filter, paths, users
 from callcenter.render._files import File, Tree
@@ -145,8 +145,8 @@ def _files(site: Site, edge: Switch, behind: Switch | None) -> Iterator[File]:
         certificate, key = paths.KAMAILIO_TLS_CERTIFICATE, paths.KAMAILIO_TLS_KEY
         if site.acme is not None:
             certificate, key = paths.ACME_CERTIFICATE, paths.ACME_KAMAILIO_KEY
-        tls = plain("kamailio/tls.cfg.j2", certificate=certificate, key=key, ciphers=CIPHERS)
-        yield File(paths.KAMAILIO_TLS, tls)
+        made = plain("kamailio/tls.cfg.j2", certificate=certificate, key=key, ciphers=CIPHERS)
+        yield File(paths.KAMAILIO_TLS, made)
     if (served := certificate_of(site)) is not None:
         yield File(paths.KAMAILIO_TLS_CERTIFICATE, served[0])
         yield File(paths.KAMAILIO_TLS_KEY, served[1], 0o640, GROUP)
@@ -162,7 +162,7 @@ def _files(site: Site, edge: Switch, behind: Switch | None) -> Iterator[File]:
     yield File(f"{paths.KAMAILIO}/{TABLES['secrets']}", _table(keys), 0o640, GROUP)
 
 
-def _plain_from(site: Site) -> tuple[str, ...]:
+def _plain_from(site: Site) -> Sequence[str]:
     """Return the networks whose phones alone come without TLS; nothing where it may be anybody, or
     nobody, for whom nothing listens."""
     tls = site.network.tls

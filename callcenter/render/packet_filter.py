@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import ipaddress
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from urllib.parse import urlsplit
 
 from callcenter.render import paths, users
@@ -13,10 +14,45 @@ from callcenter.site import RemotePostgres, Site, Switch, Trunk
 from callcenter.site.authorities import ACME_PORT
 from callcenter.site.network import ANYWHERE, RELAY_PORTS
 
-__all__ = ["at", "configuration", "egress", "further", "matches", "own", "strangers"]
+__all__ = [
+    "FAMILIES",
+    "Family",
+    "at",
+    "configuration",
+    "egress",
+    "further",
+    "matches",
+    "own",
+    "strangers",
+]
 
 SIP_LISTENERS = "5060-5069"
 """Ports at which phones on TCP take new connections, where phones may be in any network."""
+
+
+@dataclass(frozen=True)
+class Family:
+    """An address family, as sets of addresses are about it."""
+
+    n: int
+    """Version of IP, by which its sets are called."""
+    type: str
+    """Type of a set of its addresses."""
+    source: str
+    """Key of a sender in a set: one of IPv6 has a whole network of 64 bits."""
+    destination: str
+    """Key of whom something is sent to."""
+
+
+FAMILIES = (
+    Family(4, "ipv4_addr", "ip saddr", "ip daddr"),
+    Family(
+        6,
+        "ipv6_addr",
+        "ip6 saddr & ffff:ffff:ffff:ffff::",
+        "ip6 daddr & ffff:ffff:ffff:ffff::",
+    ),
+)
 
 
 def configuration(
@@ -35,6 +71,14 @@ def configuration(
     # Phones' SIP comes to the other host.
     far = inside[1].bind_address if inside is not None and rtp else None
     asked_here = site.acme is not None and site.acme.asks_at_host
+    network = site.network
+    phones = () if far is not None else network.listeners
+    turn = network.turn if rtp else None
+    limited = [
+        *(("udp" if one == "udp" else "tcp", port) for one, port in phones),
+        *([("tcp", turn.port)] if turn else []),
+    ]
+    unknown = strangers(site)
     values = {
         "site": site,
         "paths": paths,
@@ -42,23 +86,26 @@ def configuration(
         "ssh_ports": sorted(set(ssh_ports)),
         "rtp": rtp,
         "users": users,
+        "families": FAMILIES,
+        "limited": limited,
+        "connected": list(dict.fromkeys(port for protocol, port in limited if protocol == "tcp")),
+        "strangers": unknown,
+        "flooding": unknown if ("udp", network.sip_port) in phones else (),
+        "apart": tuple(_apart(site, *inside, rtp=rtp)) if inside is not None else (),
+        "beside": tuple(_beside(site)) if inside is None and rtp and network.edge else (),
+        "from_edge": tuple(_from_edge(site, *inside)) if inside is not None and rtp else (),
+        "accepted": [
+            *_ssh(site, sorted(set(ssh_ports))),
+            *(_from_switch(site, inside[1]) if inside is not None and not rtp else ()),
+            *_from_phones(site, phones, rtp=rtp, web=site.web_server if far is None else None),
+            *(_from_others(site) if rtp else ()),
+        ],
         "outgoing": outgoing,
         "further": further(site),
-        "matches": matches,
-        "strangers": strangers(site),
         "acme_port": ACME_PORT if asked_here and far is None else None,
         "egress": egress(site, far) if rtp and site.firewall.egress else {},
-        "listeners": () if far is not None else site.network.listeners,
-        "web": site.web_server if far is None else None,
-        "turn": site.network.turn if rtp else None,
+        "turn": turn,
         "relay_ports": RELAY_PORTS,
-        "inside": inside,
-        "messages_port": (
-            site.web_phone.messages_port
-            if inside is not None and site.web_phone is not None and site.shows_messages
-            else None
-        ),
-        "at": at,
     }
     return Tree(
         [
@@ -69,6 +116,103 @@ def configuration(
             ),
         ]
     )
+
+
+def _apart(site: Site, here: Switch, other: Switch, *, rtp: bool) -> Iterator[str]:
+    """Yield what of a host speaks with the other's Kamailio or FreeSWITCH, and voice messages."""
+    user, sip = users.FREESWITCH if rtp else users.KAMAILIO, f"udp dport {site.network.sip_port}"
+    own, towards = at(here.bind_address, "daddr"), at(other.bind_address, "daddr")
+    yield from (f'{match}{sip} meta skuid != "{user}" counter drop' for match in towards)
+    if rtp:
+        yield from (f"{match}{sip} counter drop" for match in own)
+    if (port := _messages_port(site)) is not None:
+        messages = f"tcp dport {port}"
+        if rtp:
+            yield from (f"{match}{messages} counter drop" for match in own)
+        else:
+            web = f'{messages} meta skuid != "{users.WEB}" counter drop'
+            yield from (f"{match}{web}" for match in towards)
+
+
+def _messages_port(site: Site) -> int | None:
+    """Return the port at which an edge's web server asks another host for voice messages."""
+    if site.web_phone is None or not site.shows_messages:
+        return None
+    return site.web_phone.messages_port
+
+
+def _beside(site: Site) -> Iterator[str]:
+    """Yield what of a host speaks with its Kamailio and its FreeSWITCH, by loopback."""
+    port = site.network.sip_port
+    for name, address in (("ip", "127.0.0.1"), ("ip6", "::1")):
+        for side, user in (("d", users.KAMAILIO), ("s", users.FREESWITCH)):
+            match = f"{name} {side}addr {address} udp {side}port {port}"
+            yield f'{match} meta skuid != "{user}" counter drop'
+
+
+def _from_edge(site: Site, here: Switch, edge: Switch) -> Iterator[str]:
+    """Yield who speaks with the FreeSWITCH of a host, and who does not."""
+    sip, messages = f"udp dport {site.network.sip_port}", _messages_port(site)
+    for match in at(edge.bind_address, "saddr"):
+        yield f'{match}{sip} accept comment "sip of the edge"'
+        if messages is not None:
+            yield f'{match}tcp dport {messages} accept comment "voice messages"'
+    for match in at(here.bind_address, "daddr"):
+        yield f"{match}{sip} counter drop"
+
+
+def _from_switch(site: Site, switch: Switch) -> Iterator[str]:
+    """Yield what comes from the FreeSWITCH of another host."""
+    for match in at(switch.bind_address, "saddr"):
+        yield f'{match}udp dport {site.network.sip_port} accept comment "sip of the switch"'
+
+
+def _ssh(site: Site, ports: Iterable[int]) -> Iterator[str]:
+    numbers = ", ".join(map(str, ports))
+    for match in matches(site.firewall.ssh_from):
+        yield f'{match}tcp dport {{ {numbers} }} accept comment "ssh"'
+
+
+def _from_phones(
+    site: Site, listeners: Iterable[tuple[str, int]], *, rtp: bool, web: tuple[object, int] | None
+) -> Iterator[str]:
+    """Yield what comes from phones, and from those who look at pages."""
+    network = site.network
+    first, last = network.rtp_ports
+    # Without TLS some networks may come alone.
+    is_narrower = network.plain_from != network.sip_from
+    plain = [one for one in listeners if one[0] not in ("tls", "wss")]
+    known = [one for one in listeners if one not in plain] if is_narrower else [*listeners]
+    for match in matches(network.plain_from) if is_narrower else ():
+        yield from (f"{match}{_sip(*one)}" for one in plain)
+    for match in matches(network.sip_from):
+        yield from (f"{match}{_sip(*one)}" for one in known)
+        if rtp:
+            yield f'{match}udp dport {first}-{last} accept comment "rtp"'
+        if web is not None:
+            yield f'{match}tcp dport {web[1]} accept comment "web"'
+        if rtp and network.turn is not None:
+            yield f'{match}tcp dport {network.turn.port} accept comment "turn"'
+
+
+def _sip(transport: str, port: int) -> str:
+    protocol = "udp" if transport == "udp" else "tcp"
+    return f'{protocol} dport {port} accept comment "sip {transport}"'
+
+
+def _from_others(site: Site) -> Iterator[str]:
+    """Yield what comes to a switch from programs elsewhere, and from carriers."""
+    first, last = site.network.rtp_ports
+    if (tls := site.event_socket.tls) is not None:
+        for match in matches(tls.networks):
+            yield f'{match}tcp dport {tls.port} accept comment "event socket by TLS"'
+    for trunk in site.trunks:
+        listens = trunk.listens(site.network)
+        for match in matches(trunk.sources):
+            if listens is not None:
+                protocol, port = listens
+                yield f'{match}{protocol} dport {port} accept comment "trunk {trunk.name}"'
+            yield f'{match}udp dport {first}-{last} accept comment "rtp of {trunk.name}"'
 
 
 def matches(networks: Iterable[str], side: str = "saddr") -> list[str]:
@@ -106,13 +250,16 @@ def own(site: Site) -> list[str]:
     return [*four, *six]
 
 
-def strangers(site: Site) -> list[str]:
+def strangers(site: Site, side: str = "saddr") -> list[str]:
     """Return nftables' match of each address family for whoever is neither in the Site's own
-    networks nor one of its carriers."""
+    networks nor one of its carriers. ``side``: as of :func:`matches`."""
     four, six = _families(own(site))
     return [
         match
-        for match in (_others("ip", "ipv4", four), _others("ip6", "ipv6", six))
+        for match in (
+            _others("ip", "ipv4", four, side),
+            _others("ip6", "ipv6", six, side),
+        )
         if match is not None
     ]
 
@@ -184,10 +331,10 @@ def _carrier(trunk: Trunk, port: int) -> list[str]:
     return out
 
 
-def _others(name: str, family: str, known: list[str]) -> str | None:
+def _others(name: str, family: str, known: list[str], side: str) -> str | None:
     if known in (["0.0.0.0/0"], ["::/0"]):
         return None
-    return f"{name} saddr != {{ {', '.join(known)} }} " if known else f"meta nfproto {family} "
+    return f"{name} {side} != {{ {', '.join(known)} }} " if known else f"meta nfproto {family} "
 
 
 def _families(networks: Iterable[str]) -> tuple[list[str], list[str]]:

@@ -40,9 +40,9 @@ class Grammar:
     seconds: ClassVar = "[0-9]{2,6}"
     session: ClassVar = f"{seconds}(;refresher=ua[cs])?"
     push: ClassVar = "pn-(provider|param|prid)(=([-0-9a-z._~:/+]|%2[bdf]|%3[adf])+)?"
-    """What a push service knows a phone by that sleeps (RFC 8599); nothing here acts on it."""
+    """Words by which a push service knows a phone that sleeps (RFC 8599); nothing acts on them."""
     dialled: ClassVar = "([-0-9*+.()]|%23|%20|%28|%29)+"
-    """What people dial, with the signs that they write between digits."""
+    """Number as people dial it, with the signs that they write between digits."""
     watched: ClassVar = f"(park[+])?{number}"
     call_id: ClassVar = "[-0-9a-z.!*_+~@]+"
     replaces: ClassVar = (

@@ -46,7 +46,12 @@ def on_host(site: Site) -> Iterator[File]:
         first=bans.FIRST,
         sip_port=site.network.sip_port,
         rtp=site.network.rtp_ports,
+        families=packet_filter.FAMILIES,
         strangers=packet_filter.strangers(site),
+        answered=packet_filter.strangers(site, "daddr"),
+        # What a refusal by FreeSWITCH begins with, and where, behind each length of TCP's header.
+        refusal=f"0x{b'SIP/2.0 403 '.hex()}",
+        headers=[(words, words * 32) for words in range(5, 16)],
         # An edge counts failures of SIP itself, and FreeSWITCH's 403 is none.
         sip=not site.network.edge,
     )

@@ -66,6 +66,7 @@ def _program(settings: voicemail_page.Settings, edge: Switch | None = None) -> I
     """Yield settings and unit of the program. ``edge``: whose web server asks, where it is not this
     host's."""
     text = json.dumps(asdict(settings), indent=1) + "\n"
+    asks = [edge.bind_address] if edge is not None else []
     yield File(paths.VOICEMAIL_PAGE_CONFIG, text.encode(), 0o640, users.VOICEMAIL)
     yield File(
         paths.VOICEMAIL_PAGE_UNIT,
@@ -76,6 +77,8 @@ def _program(settings: voicemail_page.Settings, edge: Switch | None = None) -> I
             runtime=paths.VOICEMAIL_PAGE_SOCKET.split("/")[2],
             storage=paths.VOICEMAIL.rpartition("/")[0],
             edge=edge,
+            families="AF_INET AF_INET6" if any(":" in one for one in asks) else "AF_INET",
+            allowed=" ".join(["localhost", *asks]),
         ),
     )
 
