@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import json
 import resource
 import socket
@@ -17,7 +18,7 @@ import pytest
 
 from callcenter.render import kamailio, paths
 from lab import nat, network
-from tests.acceptance.support.audio import assert_heard, assert_speech
+from tests.acceptance.support.audio import assert_heard, assert_speech, read_wav
 from tests.acceptance.support.phones import (
     Call,
     CallFailed,
@@ -47,6 +48,8 @@ HOST = "secure1"
 DOMAIN = "roles.callcenter.test"
 PORT = 5061
 GROUP = "6100"
+QUEUES = {"1001": "7000", "1009": "7001"}
+"""Queue of each agent, who are the members of the group."""
 BOX = "1010"
 WAYS: tuple[tuple[str, Transport], ...] = (("1007", "tls"), ("1006", "udp"))
 
@@ -72,9 +75,15 @@ class Secure:
         self.operator.secrets.write_text(json.dumps(kept | {"phones-key": key.read_text()}))
         tls = f"PhoneTls('{certificate}', secret('phones-key'){more})"
         site = SITE.replace("Network(", f"Network(tls={tls}, ")
-        group = f"ring_groups=[RingGroup('all', ['1001'], number={GROUP})], media="
+        members = [*QUEUES]
+        queues = ", ".join(f"Queue('of-{one}', number={QUEUES[one]})" for one in members)
+        agents = ", ".join(f"Agent({one}, skills={{'of-{one}': 1}}, wrap_up=0)" for one in members)
+        services = (
+            f"ring_groups=[RingGroup('all', {members}, number={GROUP})], queues=[{queues}], "
+            f"agents=[{agents}], media="
+        )
         box = f"extensions=[Extension({BOX}, voicemail=True), "
-        site = site.replace("media=", group).replace("extensions=[", box)
+        site = site.replace("media=", services).replace("extensions=[", box)
         self.operator.describe(site, **host_data)
 
     def shown(self, **given: ssl.TLSVersion) -> ssl.SSLSocket:
@@ -357,6 +366,55 @@ def test_voice_is_encrypted_where_a_phone_can(secure: Secure, exchange: Exchange
     told = [one.text for one in unwary.messages + strict.messages if not one.sent]
     assert [one for one in told if "m=audio" in one] != []
     assert [one for one in told if "a=crypto" in one] == []
+
+
+def test_who_encrypts_and_who_does_not_are_both_heard(secure: Secure, exchange: Exchange) -> None:
+    """Where two phones of a group ring at once, by a queue, and by a mailbox"""
+    secure.describe(", srtp='offered'")
+    secure.operator.succeed()
+    lengths: dict[Phone, int] = {}
+
+    def phone(number: str, transport: Transport, srtp: Srtp | None) -> Phone:
+        made = phone_of(secure.operator, HOST, exchange, number, transport=transport, srtp=srtp)
+        lengths[made] = 12 + 160 + (10 if srtp else 0)
+        return made
+
+    def voice(heard: list[bytes]) -> set[int]:
+        return {len(one) for one in heard if one[0] >> 6 == 2 and one[1] & 0x7F == 0}
+
+    callers = phone("1000", "tls", "sdes"), phone("1003", "udp", None)
+    members = phone("1001", "tls", "sdes"), phone("1009", "udp", None)
+    for member in members:
+        login = f"callcenter_config agent set status {member.user} Available"
+        assert secure.operator.ssh(HOST, f"fs_cli -x '{login}'").startswith("+OK")
+    places = (secure.operator.lab.gateway, secure.address)
+    for caller in callers:
+        for member, other in zip(members, reversed(members), strict=True):
+            for number in (GROUP, QUEUES[member.user]):
+                with overheard(*places) as heard:
+                    call, answered = put_through(caller, member, number)
+                    if number == GROUP:
+                        other.incoming().wait_ended()
+                    hold_and_resume(answered, call)
+                    still_talking(call, answered)
+                    call.hangup()
+                    answered.wait_ended()
+                said = (caller.user, member.user, number)
+                assert voice(heard) == {lengths[caller], lengths[member]}, said
+    for caller in callers:
+        find = f"find {paths.VOICEMAIL} -name 'msg*' -path '*/{BOX}/*'"
+        with overheard(*places) as heard:
+            call = caller.call(BOX)
+            call.wait_established()
+            call.play(CALLER_HZ)
+            assert_speech(call, 1)
+            until_on(secure.operator, HOST, f"{find} -size +64k | grep -q .")
+            call.hangup()
+        assert voice(heard) == {lengths[caller]}, caller.user
+        until_on(secure.operator, HOST, "fs_cli -x 'show channels count' | grep -q '^0 total'")
+        recorded = secure.operator.ssh(HOST, f"{find} -exec base64 {{}} ';' -delete")
+        [message] = read_wav(base64.b64decode(recorded))
+        assert_heard(message, CALLER_HZ, 2)
 
 
 def test_digits_are_understood_however_late(secure: Secure, exchange: Exchange) -> None:
