@@ -19,18 +19,18 @@ import json
 import os
 import re
 import secrets
-import shutil
 import socket
 import socketserver
 import sys
 import threading
 import time
-from collections.abc import Mapping
+from collections import Counter
+from collections.abc import Iterator, Mapping
 from contextlib import closing
 from dataclasses import asdict, dataclass
 from http.server import BaseHTTPRequestHandler
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 __all__ = [
     "COMMANDS",
@@ -38,13 +38,18 @@ __all__ = [
     "LIFE",
     "LOGIN",
     "PURPOSE",
+    "SENT",
     "SESSIONS",
+    "SHARE",
+    "SOUNDS",
     "Doors",
     "Message",
+    "Places",
     "Settings",
     "file_of",
     "main",
     "message_of",
+    "send",
 ]
 
 LOGIN = "callcenter_voicemail"
@@ -68,6 +73,13 @@ SHOWN = 100
 newest of each."""
 ANSWER = 5.0
 """Seconds in which FreeSWITCH answers."""
+SHARE = SESSIONS
+"""Requests of an extension that are answered at once: one for each of its sessions."""
+SOUNDS = 32
+"""Sounds that are sent at once, of all extensions: half of the threads that the unit allows, so
+that lists go on."""
+SENT = 120.0
+"""Seconds in which a whole sound has to be taken: who reads slowly holds a thread meanwhile."""
 
 _UUID = "[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}"
 _ASKED = re.compile(
@@ -200,6 +212,36 @@ class Doors:
         """End a session."""
         with self._lock:
             self._sessions.pop(_name(token), None)
+
+
+class Places:
+    """Answers that are being given, by whose they are: nobody has more than a share."""
+
+    def __init__(self) -> None:
+        self._taken: Counter[str] = Counter()
+        self._lock = threading.Lock()
+
+    @contextlib.contextmanager
+    def one(self, whose: str, most: int) -> Iterator[bool]:
+        """Hold a place, and tell whether there was one."""
+        with self._lock:
+            is_there = self._taken[whose] < most
+            self._taken[whose] += is_there
+        try:
+            yield is_there
+        finally:
+            with self._lock:
+                self._taken[whose] -= is_there
+
+
+def send(sound: BinaryIO, to: socket.socket, seconds: float) -> None:
+    """Send a sound within so many seconds, however little of it is taken at a time."""
+    until = time.monotonic() + seconds
+    while piece := sound.read(65536):
+        if (left := until - time.monotonic()) <= 0:
+            raise TimeoutError("a sound is taken too slowly")
+        to.settimeout(left)
+        to.sendall(piece)
 
 
 def _name(token: str) -> str:
@@ -371,16 +413,18 @@ class _Answer(BaseHTTPRequestHandler):
         self._answer()
 
     def _answer(self) -> None:
-        try:
-            reply = self._reply()
-        except (OSError, ValueError) as wrong:
-            _say(f"<4>{type(wrong).__name__}: {wrong}")
-            reply = _Reply(503)
-        # Whoever has gone misses nothing.
-        with contextlib.suppress(OSError):
-            self._send(reply)
+        # A place is held until the answer has been taken.
+        with contextlib.ExitStack() as held:
+            try:
+                reply = self._reply(held)
+            except (OSError, ValueError) as wrong:
+                _say(f"<4>{type(wrong).__name__}: {wrong}")
+                reply = _Reply(503)
+            # Whoever has gone, or reads too slowly, misses nothing that is ours.
+            with contextlib.suppress(OSError):
+                self._send(reply)
 
-    def _reply(self) -> _Reply:
+    def _reply(self, held: contextlib.ExitStack) -> _Reply:
         if (asked := _ASKED.fullmatch(self.path)) is None:
             return _Reply(404)
         if asked["word"]:
@@ -392,9 +436,15 @@ class _Answer(BaseHTTPRequestHandler):
             return _Reply(401)
         if number not in settings.mailboxes:
             return _Reply(404)
+        if not held.enter_context(self.server.places.one(number, SHARE)):
+            return _Reply(429)
         with closing(_FreeSwitch(settings.port, settings.password)) as freeswitch:
             mailbox = _Mailbox(settings, number, freeswitch)
-            return _of_mailbox(mailbox, self.command, asked["uuid"], asked["heard"] is not None)
+            is_heard = asked["heard"] is not None
+            reply = _of_mailbox(mailbox, self.command, asked["uuid"], is_heard)
+        if reply.sound and not held.enter_context(self.server.places.one("sounds", SOUNDS)):
+            return _Reply(503)
+        return reply
 
     def _enter(self, word: str) -> _Reply:
         doors, now = self.server.doors, time.monotonic()
@@ -437,7 +487,7 @@ class _Answer(BaseHTTPRequestHandler):
             self.send_header("Content-Type", "audio/wav")
             self.send_header("Content-Length", str(os.fstat(sound.fileno()).st_size))
             self.end_headers()
-            shutil.copyfileobj(sound, self.wfile)
+            send(sound, self.connection, SENT)
 
     def log_message(self, format: str, *args: object) -> None:
         # Who hears which message is nobody else's concern.
@@ -466,6 +516,7 @@ class _Server(socketserver.ThreadingMixIn, socketserver.TCPServer):
     def __init__(self, settings: Settings) -> None:
         self.settings = settings
         self.doors = Doors(settings.keys)
+        self.places = Places()
         place: Any = settings.socket
         if settings.listens is None:
             self.address_family = socket.AF_UNIX

@@ -5,8 +5,12 @@ from __future__ import annotations
 import hashlib
 import hmac
 import json
+import socket
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 import pytest
 from hypothesis import given
@@ -18,13 +22,18 @@ from callcenter.onhost.voicemail_page import (
     LIFE,
     NONCE,
     SESSIONS,
+    SHARE,
+    SOUNDS,
     WINDOW,
     Doors,
     Message,
+    Places,
     file_of,
     message_of,
+    send,
 )
 from callcenter.render import beside, freeswitch, paths, services, users, web
+from callcenter.render._templates import plain
 from callcenter.render.hidden import HIDDEN
 from callcenter.site import (
     Extension,
@@ -38,6 +47,7 @@ from callcenter.site import (
     Wss,
 )
 from callcenter.site.named_secrets import secrets_of
+from tests.acceptance.support.waiting import PATIENCE
 
 A = "198.51.100.7"
 UUID = "0b9f0b9f-0b9f-0b9f-0b9f-0b9f0b9f0b9f"
@@ -104,6 +114,52 @@ def test_who_guesses_waits() -> None:
     assert not doors.waits(A, 100)
     doors.failed("2001:db8::1", 100 + WINDOW)
     assert not doors.waits("2001:db8::1", 100 + WINDOW)
+
+
+def test_nobody_has_more_than_a_share() -> None:
+    places = Places()
+    with ExitStack() as held:
+        assert all(held.enter_context(places.one("1000", SHARE)) for _ in range(SHARE))
+        for _ in range(2):
+            with places.one("1000", SHARE) as is_there:
+                assert not is_there
+        with places.one("1001", SHARE) as is_there:
+            assert is_there
+    with places.one("1000", SHARE) as is_there:
+        assert is_there
+
+
+def test_lists_have_places_of_their_own() -> None:
+    """Sounds of all extensions leave threads for what is short."""
+    unit = plain("system/_program.j2").decode()
+    assert f"TasksMax={2 * SOUNDS}\n" in unit
+
+
+@pytest.fixture
+def sound(tmp_path: Path) -> Iterator[BinaryIO]:
+    """A message that is more than a socket keeps."""
+    (file := tmp_path / "msg.wav").write_bytes(bytes(range(256)) * 40_000)
+    with file.open("rb") as opened:
+        yield opened
+
+
+@pytest.mark.parametrize("is_dead", [False, True])
+def test_a_sound_is_taken_within_its_time(sound: BinaryIO, is_dead: bool) -> None:
+    """Neither who reads a little at a time is waited for any longer, nor who reads nothing."""
+    one, other = socket.socketpair()
+    with one, other, ThreadPoolExecutor(1) as at:
+        sending = at.submit(send, sound, one, 0.3)
+        while not (is_dead or sending.done()):
+            other.recv(1)
+        assert isinstance(sending.exception(PATIENCE / 2), TimeoutError)
+
+
+def test_a_sound_arrives(sound: BinaryIO) -> None:
+    one, other = socket.socketpair()
+    with one, other, ThreadPoolExecutor(1) as at:
+        sending = at.submit(send, sound, one, PATIENCE)
+        assert other.recv(10_240_000, socket.MSG_WAITALL) == bytes(range(256)) * 40_000
+        sending.result()
 
 
 def told(**more: object) -> dict[str, object]:
