@@ -58,12 +58,14 @@ class Client:
 
     def permit(self, address: str) -> int:
         """Ask for leave to speak with an address; the code of the refusal, or 0."""
-        return self._ask(_PERMIT, [(_PEER, self._peer(address, 0))])[0]
+        token = os.urandom(12)
+        return self._ask(_PERMIT, [(_PEER, _peer(address, 0, token))], token)[0]
 
     def send(self, address: str, port: int, data: bytes) -> None:
         """Have data sent. Nobody answers whether that was done."""
-        values = [(_PEER, self._peer(address, port)), (_PAYLOAD, data)]
-        self.connection.sendall(_message(_SEND, os.urandom(12), values))
+        token = os.urandom(12)
+        values = [(_PEER, _peer(address, port, token)), (_PAYLOAD, data)]
+        self.connection.sendall(_message(_SEND, token, values))
 
     def hears(self, seconds: float) -> bytes | None:
         """Return what somebody has sent to it, or None after so long."""
@@ -75,8 +77,10 @@ class Client:
             return None
         return self._heard.pop(0)
 
-    def _ask(self, method: int, values: list[tuple[int, bytes]]) -> tuple[int, dict[int, bytes]]:
-        token = os.urandom(12)
+    def _ask(
+        self, method: int, values: list[tuple[int, bytes]], token: bytes = b""
+    ) -> tuple[int, dict[int, bytes]]:
+        token = token or os.urandom(12)
         self.connection.settimeout(PATIENCE)
         self.connection.sendall(_message(method, token, [*values, *self._known], self._key))
         while True:
@@ -103,10 +107,13 @@ class Client:
             self._heard.append(said[_PAYLOAD])
         return token, said
 
-    def _peer(self, address: str, port: int) -> bytes:
-        own = ipaddress.ip_address(address)
-        assert own.version == 4
-        return struct.pack("!BBHI", 0, 1, port ^ _COOKIE >> 16, int(own) ^ _COOKIE)
+
+def _peer(address: str, port: int, token: bytes) -> bytes:
+    """Return an address as a message with this token writes it (RFC 8489, 14.2)."""
+    own = ipaddress.ip_address(address)
+    mask = struct.pack("!I", _COOKIE) + token
+    hidden = bytes(one ^ other for one, other in zip(own.packed, mask, strict=False))
+    return struct.pack("!BBH", 0, 1 if own.version == 4 else 2, port ^ _COOKIE >> 16) + hidden
 
 
 def _message(method: int, token: bytes, values: list[tuple[int, bytes]], key: bytes = b"") -> bytes:

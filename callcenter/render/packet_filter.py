@@ -16,6 +16,7 @@ from callcenter.site.network import ANYWHERE, RELAY_PORTS
 
 __all__ = [
     "FAMILIES",
+    "TURN_CONNECTIONS",
     "Family",
     "at",
     "configuration",
@@ -28,6 +29,10 @@ __all__ = [
 
 SIP_LISTENERS = "5060-5069"
 """Ports at which phones on TCP take new connections, where phones may be in any network."""
+
+TURN_CONNECTIONS = 3072
+"""Connections to TURN at a time, of all addresses: a thousand more than it carries. Each takes 44
+kB of coturn's memory, of which its unit has 256 MB."""
 
 
 @dataclass(frozen=True)
@@ -105,6 +110,7 @@ def configuration(
         "acme_port": ACME_PORT if asked_here and far is None else None,
         "egress": egress(site, far) if rtp and site.firewall.egress else {},
         "turn": turn,
+        "turn_connections": TURN_CONNECTIONS,
         "relay_ports": RELAY_PORTS,
     }
     return Tree(
@@ -192,7 +198,7 @@ def _from_phones(
         if web is not None:
             yield f'{match}tcp dport {web[1]} accept comment "web"'
         if rtp and network.turn is not None:
-            yield f'{match}tcp dport {network.turn.port} accept comment "turn"'
+            yield f"{match}tcp dport {network.turn.port} goto turn"
 
 
 def _sip(transport: str, port: int) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import gzip
 import hashlib
 import hmac
@@ -11,6 +12,7 @@ import ipaddress
 import json
 import os
 import re
+import select
 import shlex
 import shutil
 import socket
@@ -28,7 +30,7 @@ import pytest
 
 from callcenter.client import npm
 from callcenter.onhost import voicemail_page
-from callcenter.render import paths, users
+from callcenter.render import packet_filter, paths, users
 from lab import nat, network
 from tests.acceptance.support.audio import assert_heard, assert_speech
 from tests.acceptance.support.phones import Call, Exchange, Phone
@@ -57,6 +59,8 @@ NAMED = "O'Neill & Söhne"
 CRM = "crm.example.net"
 CRM_PORT = 8443
 TURN_PORT = 5349
+VOICE = 16384
+"""First port of the switch's voice."""
 WITHOUT_TURN = f", wss=Wss(origins=['https://{CRM}:{CRM_PORT}'])"
 WSS = WITHOUT_TURN.replace("])", "], turn=Turn())")
 EMBEDDED = ROOT / "examples/embedded"
@@ -80,11 +84,14 @@ class Served:
 
     operator: Operator
     authority: Authority
+    other: str = ""
+    """Address by which it is reached instead of the lab's."""
 
     @property
     def address(self) -> str:
         """The switch's."""
-        return next(one.address for one in self.operator.lab.hosts if one.name == HOST)
+        named = (one.address for one in self.operator.lab.hosts if one.name == HOST)
+        return self.other or next(named)
 
     def describe(self, wss: str = WSS, more: str = MORE, **host_data: str) -> None:
         """Give the Site a new certificate, and say more of it."""
@@ -604,6 +611,40 @@ def test_who_guesses_waits(switch: Served) -> None:
         until(lambda: switch.operator.ssh(HOST, listed), lambda said: source in said)
 
 
+def test_slow_readers_keep_nobody_out(switch: Served) -> None:
+    """Whoever has logged in and takes nothing of what it has asked for keeps its share, no more"""
+    sound = "/var/lib/freeswitch/storage/said.wav"
+    silence = (
+        f"import wave; w = wave.open('{sound}', 'wb'); w.setparams((1, 2, 8000, 0, 'NONE', '')); "
+        "w.writeframes(bytes(16_000_000))"
+    )
+    order = f"vm_inject {OTHER}@{DOMAIN} {sound} 1002 long"
+    switch.operator.ssh(HOST, f'python3 -c "{silence}"; fs_cli -x "{order}"; rm {sound}')
+    (message,) = switch.messages(OTHER)
+    by, other = switch.session(OTHER), switch.session(ONE)
+    gateway = ipaddress.ip_address(switch.operator.lab.gateway)
+    asked = (
+        f"GET /voicemail/{message['id']} HTTP/1.1\r\nHost: {DOMAIN}\r\nAuthorization: {by}\r\n\r\n"
+    )
+    with ExitStack() as stack:
+        readers = []
+        # More than the program has threads, from as many addresses as one is let in by.
+        for nth in range(80):
+            if nth % 40 == 0:
+                source = stack.enter_context(address(switch, str(gateway + 201 + nth // 40)))
+            reader = stack.enter_context(switch.connection(443, source))
+            reader.sendall(asked.encode())
+            readers.append(reader)
+        answers = [reader.recv(12) for reader in readers]
+        assert answers.count(b"HTTP/1.1 200") == voicemail_page.SHARE
+        assert answers.count(b"HTTP/1.1 429") == len(readers) - voicemail_page.SHARE
+        assert switch.ask("GET", "/voicemail", other)[0] == 200
+        assert switch.ask("GET", "/voicemail", by)[0] == 429
+    until(lambda: switch.ask("GET", "/voicemail", by)[0], 200)
+    path = f"/voicemail/{message['id']}"
+    assert switch.ask("DELETE", path, by)[0] == 204
+
+
 def test_a_session_ends(switch: Served) -> None:
     by = switch.session(OTHER)
     assert switch.ask("GET", "/voicemail", by)[0] == 200
@@ -768,11 +809,11 @@ def test_a_browser_whose_network_lets_no_udp_out(
         talking.result()
 
 
-def turn_password(switch: Served, number: str) -> str:
+def turn_password(switch: Served, number: str, source: str = "") -> str:
     """Log an extension in as a page does, and return what it is told for TURN."""
     context = ssl.create_default_context(cafile=switch.authority.file)
     context.check_hostname = False  # it asks by the address
-    places = (switch.operator.lab.gateway, (switch.address, WSS_PORT))
+    places = (source or switch.operator.lab.gateway, (switch.address, WSS_PORT))
     with WebPeer(*places, DOMAIN, context) as peer:
         account = Account(number, DOMAIN, switch.password(number))
         answer = peer.login("REGISTER", f"sip:{DOMAIN}", account, timeout=PATIENCE)
@@ -808,23 +849,33 @@ def test_turn_is_for_who_has_logged_in(switch: Served) -> None:
             plain.recv(4096)
 
 
-def test_turn_reaches_nothing_but_voice(switch: Served) -> None:
-    """Whoever has logged in reaches the ports of the switch's voice, and no other of it, nor any of
-    another host"""
-    own, first = switch.address, 16384
-    # Who answers at each: where voice is, and where it is not.
-    answers = (
-        "import select, socket; made = [socket.socket(type=socket.SOCK_DGRAM) for _ in range(2)]; "
-        f"[one.bind(('{own}', port)) for one, port in zip(made, ({first}, 4000))]\n"
+@contextmanager
+def answering(switch: Served, own: str, *ports: int) -> Iterator[None]:
+    """Have somebody on the host who sends back what comes to these UDP ports of an address."""
+    family = "AF_INET6" if ":" in own else "AF_INET"
+    script = (
+        "import select, socket; "
+        f"made = [socket.socket(socket.{family}, socket.SOCK_DGRAM) for _ in {ports}]; "
+        f"[one.bind(('{own}', port)) for one, port in zip(made, {ports})]\n"
         "while True:\n"
         "    for one in select.select(made, [], [])[0]: one.sendto(*one.recvfrom(99))"
     )
     unit = "systemd-run --quiet --collect --unit=answers /usr/bin/python3 -c"
-    switch.operator.ssh(HOST, f"{unit} {shlex.quote(answers)}")
-    until_on(switch.operator, HOST, "ss -Hlun 'sport = :4000' | grep -q .")
+    switch.operator.ssh(HOST, f"{unit} {shlex.quote(script)}")
+    for port in ports:
+        until_on(switch.operator, HOST, f"ss -Hlun 'sport = :{port}' | grep -q .")
+    try:
+        yield
+    finally:
+        switch.operator.ssh(HOST, "systemctl stop answers")
+
+
+def test_turn_reaches_nothing_but_voice(switch: Served) -> None:
+    """Whoever has logged in reaches the ports of the switch's voice, and no other of it, nor any of
+    another host"""
+    own, first = switch.address, VOICE
     password = turn_password(switch, "1004")
-    with ExitStack() as stack:
-        stack.callback(switch.operator.ssh, HOST, "systemctl stop answers")
+    with answering(switch, own, first, 4000), ExitStack() as stack:
 
         def let_in() -> Client:
             made = Client(stack.enter_context(switch.connection(TURN_PORT)), "1004", password)
@@ -845,6 +896,50 @@ def test_turn_reaches_nothing_but_voice(switch: Served) -> None:
         # What was sent before would be here.
         for client, port in (*tried, (other, other.port)):
             assert client.hears(0.1) is None, port
+
+
+def test_idle_connections_do_not_end_turn(switch: Served) -> None:
+    """So many at a time, of all addresses together: others are refused, what is carried goes on,
+    and who comes when they have gone is served."""
+    most, each = packet_filter.TURN_CONNECTIONS, 290
+    first = ipaddress.ip_address("203.0.113.80")
+    with switch.connection(TURN_PORT) as over:
+        carried = Client(over, "1004", turn_password(switch, "1004"))
+        assert carried.allocate() == 0
+        with ExitStack() as stack:
+            asked, answers = select.poll(), {}
+            for nth in range(most + 20):
+                if nth % each == 0:
+                    source = stack.enter_context(address(switch, str(first + nth // each)))
+                made = stack.enter_context(socket.socket())
+                made.bind((source, 0))
+                # Together: coturn gives nobody longer than a minute to log in.
+                made.setblocking(False)
+                made.connect_ex((switch.address, TURN_PORT))
+                answers[made.fileno()] = made
+                asked.register(made, select.POLLOUT)
+            codes = []
+            while answers:
+                found = asked.poll(PATIENCE * 1000)
+                assert found, f"{len(answers)} have no answer"
+                for number, _ in found:
+                    asked.unregister(number)
+                    answer = answers.pop(number).getsockopt(socket.SOL_SOCKET, socket.SO_ERROR)
+                    codes.append(answer)
+            # The one that is carried counts, and one that has just gone may.
+            assert most - 10 <= codes.count(0) < most
+            assert codes.count(errno.ECONNREFUSED) == len(codes) - codes.count(0)
+            assert carried.refresh() == 0
+
+        def is_served() -> bool:
+            try:
+                with switch.connection(TURN_PORT) as made:
+                    return Client(made, "1004", turn_password(switch, "1004")).allocate() == 0
+            except OSError:
+                return False
+
+        until(is_served, True)
+        assert carried.refresh() == 0
 
 
 def test_a_new_certificate_costs_nobody_a_call(
@@ -925,6 +1020,35 @@ def test_a_second_run_changes_nothing(switch: Served) -> None:
     again = switch.operator.succeed()
     assert again.changes == 0, again.output
     assert again.commands <= 12
+
+
+def test_a_browser_calls_by_ipv6(switch: Served, tmp_path: Path) -> None:
+    """It hears the switch, and TURN carries voice to the switch's address and to nobody else's."""
+    ours, theirs = "fd00:77::1", "fd00:77::11"
+    link = [f"{ours}/64", "dev", network.BRIDGE, "nodad"]
+    with ExitStack() as stack:
+        subprocess.run(["ip", "address", "add", *link], check=True)
+        stack.callback(subprocess.run, ["ip", "address", "del", *link[:3]], check=True)
+        assert switch.operator.ssh(HOST, f"ip address add {theirs}/64 dev host0 nodad") == ""
+        switch.describe(address=theirs)
+        switch.operator.succeed()
+        six = Served(switch.operator, switch.authority, theirs)
+        folder, url = tmp_path / "six", f"https://{DOMAIN}/"
+        with browser(folder, url, f"[{theirs}]", switch.authority.file, HZ[ONE]) as page:
+            page.log_in(ONE, switch.password(ONE))
+            page.ready()
+            page.dial(ECHO)
+            page.hears(HZ[ONE])
+            page.click("hangup")
+            page.shows()
+        password = turn_password(six, "1004", ours)
+        with answering(switch, theirs, VOICE), six.connection(TURN_PORT) as over:
+            carried = Client(over, "1004", password)
+            assert (carried.allocate(), carried.permit(theirs)) == (0, 0)
+            for address in (ours, "::1", "ff02::1", f"::ffff:{switch.address}"):
+                assert carried.permit(address) == 403, address
+            carried.send(theirs, VOICE, b"yes")
+            assert carried.hears(PATIENCE) == b"yes"
 
 
 def test_a_browser_and_a_switch_behind_nat(switch: Served, home: str, tmp_path: Path) -> None:

@@ -246,6 +246,20 @@ def test_turn_has_room_for_each_processor(authority: Authority) -> None:
     assert int(re.findall(r"^TasksMax=(\d+)$", unit, re.MULTILINE)[-1]) >= 128 + 65 + 3
 
 
+def test_connections_to_turn_fit_its_memory(authority: Authority) -> None:
+    """All that the packet filter lets in, before anybody has logged in, and all that is carried."""
+    unit = turn.configuration(described(authority, Wss(turn=Turn())), SWITCH)[paths.TURN_UNIT].text
+    # What stands last counts.
+    memory, files = (
+        int(re.findall(rf"^{name}=(\d+)", unit, re.MULTILINE)[-1])
+        for name in ("MemoryMax", "LimitNOFILE")
+    )
+    assert "MemoryMax=256M\n" in unit
+    # 44 kB each, of at most so many MB; the rest is for voice.
+    assert memory * 1000 * 0.6 > packet_filter.TURN_CONNECTIONS * 44
+    assert files > packet_filter.TURN_CONNECTIONS + turn.SESSIONS > 2 * turn.SESSIONS
+
+
 def test_turn_switched_off_is_nowhere(authority: Authority) -> None:
     site = described(authority, Wss())
     assert not turn.configuration(site, SWITCH)
