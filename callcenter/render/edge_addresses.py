@@ -40,21 +40,21 @@ class EdgeAddresses:
         return literal(self.own)
 
     @property
-    def two(self) -> bool:
+    def has_two(self) -> bool:
         """True where Kamailio, or voice, has two addresses: one for local networks and FreeSWITCH,
         another for who is outside."""
         behind = self.behind
         return behind is not None and (self.edge.is_behind_nat or behind.is_behind_nat)
 
     @property
-    def asked(self) -> bool:
+    def is_asked(self) -> bool:
         """True where a STUN server says the other, which is in a table then."""
-        return self.two and self.edge.stun is not None
+        return self.has_two and self.edge.stun is not None
 
     @property
     def public(self) -> str:
         """Kamailio's words for the other address, of voice, where there are two."""
-        if self.asked:
+        if self.is_asked:
             return f"$sht({ADVERTISED}=>address)"
         assert self.behind is not None
         return f'"{self.behind.advertised_address}"'
@@ -62,7 +62,7 @@ class EdgeAddresses:
     @property
     def public_at(self) -> str:
         """The same of SIP, with its port."""
-        if self.asked:
+        if self.is_asked:
             return f'{self.public} + ":{self.site.network.sip_port}"'
         return f'"{self._at(self.edge.advertised_address)}"'
 
@@ -72,12 +72,12 @@ class EdgeAddresses:
         network = self.site.network
         tls, wss = network.tls, network.wss
         ports = [network.sip_port, *([tls.port] if tls else []), *([wss.port] if wss else [])]
-        if self.asked:
+        if self.is_asked:
             # Which one, is compared.
             shown = "|".join(map(str, ports))
             return "[0-9.]+:" + (f"({shown})" if len(ports) > 1 else shown)
         addresses = [self.edge.bind_address if self.behind else self.edge.advertised_address]
-        if self.two:
+        if self.has_two:
             addresses.append(self.edge.advertised_address)
         known = [self._at(one, port) for port in ports for one in dict.fromkeys(addresses)]
         return literal("|".join(known))
@@ -101,7 +101,7 @@ class EdgeAddresses:
         return None if self.behind is None else heard_at(self.behind, self.edge)
 
     @property
-    def beside(self) -> bool:
+    def is_beside(self) -> bool:
         """True where FreeSWITCH is on the same host, and on its loopback."""
         return self.inner == self.edge.loopback
 

@@ -18,10 +18,7 @@ from callcenter.render import (
 )
 from callcenter.render._files import File, Tree
 from callcenter.render._templates import plain, xml
-from callcenter.render.services import (
-    SERVICES,
-    trunks,
-)
+from callcenter.render.services import SERVICES, trunks
 from callcenter.site import CODECS, Site, Switch
 
 __all__ = [

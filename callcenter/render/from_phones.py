@@ -3,23 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 
 from markupsafe import Markup
 
 from callcenter.render._files import File
 from callcenter.render.services import _names as names
-from callcenter.render.services._dialplan import (
-    codes,
-    config,
-    leads_on,
-    numbers,
-    records,
-    voices,
-)
+from callcenter.render.services._dialplan import config, leads_on, records, voices
 from callcenter.render.services._expressions import emergency_numbers, literal, one_of, whole
 from callcenter.site import Route, Site, dialled
 from callcenter.site._outside import is_outside
+from callcenter.site.destinations import SERVICES
+from callcenter.site.features import DIGITS, WITH_NUMBER
 
 __all__ = ["ByRoute", "Dialled", "SpeedDial", "file", "mono_codecs"]
 
@@ -84,18 +79,48 @@ class ByRoute:
 
 
 def _codes(site: Site) -> Iterator[Dialled]:
-    """Yield what acts for the extension that dials it."""
-    for name, code, after in codes(site):
-        yield Dialled(name, literal(code) + after, f"{name}-$1" if after else name)
+    """Yield codes and pages, which act for the extension that dials them."""
+    for field in (
+        *("forward_off", "forward", "do_not_disturb_off", "do_not_disturb"),
+        *("pickup", "intercom"),
+    ):
+        if (code := getattr(site.features, field)) is None:
+            continue
+        name = field.replace("_", "-")
+        if field in WITH_NUMBER:
+            yield Dialled(name, rf"{literal(code)}(\d{{2,{DIGITS}}})", f"{name}-$1")
+        else:
+            yield Dialled(name, literal(code), name)
+    for group in site.paging_groups:
+        name = f"{names.PAGE}{group.name}"
+        yield Dialled(name, literal(group.number), name)
 
 
 def _numbers(site: Site) -> Iterator[Dialled]:
     """Yield the numbers of services, and those of emergency calls."""
-    for number, name in numbers(site):
-        yield Dialled(name, literal(number), name)
+    for number, name in _services(site):
+        if number is not None:
+            yield Dialled(name, literal(number), name)
     for one in site.emergency:
         to = f"{names.EMERGENCY}{one.number}"
         yield Dialled(f"emergency {one.number}", literal(one.number), to)
+
+
+def _services(site: Site) -> Iterator[tuple[str | None, str]]:
+    """Yield the names of services, each with its number if it has one."""
+    for kind in SERVICES:
+        for member in getattr(site, kind):
+            yield member.number, names.service(kind, member.name)
+    for field in fields(site.agent_codes) if site.agents else ():
+        code = getattr(site.agent_codes, field.name)
+        yield code, f"{names.AGENT}{field.name.replace('_', '-')}"
+    if site.parking is not None:
+        yield site.parking.number, names.PARK_ANYWHERE
+    for hours in site.hours:
+        yield hours.night, f"{names.NIGHT}{hours.name}"
+    if site.mailboxes:
+        yield site.voicemail.check, names.CHECK_VOICEMAIL
+        yield site.voicemail.check_any, names.CHECK_ANY_VOICEMAIL
 
 
 def _speed_dials(site: Site) -> Iterator[SpeedDial]:
@@ -110,7 +135,7 @@ def _by_route(route: Route) -> ByRoute:
 
 
 def mono_codecs(site: Site) -> tuple[str, ...]:
-    """List the codecs of a phone that offers stereo, or nothing where it may speak Opus: FreeSWITCH
-    records a leg of stereo Opus with both voices in both channels."""
+    """List the codecs that a phone which offers stereo has instead of Opus, where its call may be
+    recorded with a voice in each channel: FreeSWITCH records stereo Opus with both in both."""
     is_split = records(site) and site.recording.stereo and "OPUS" in site.media.codecs
     return tuple(one for one in site.media.spoken if one != "OPUS") if is_split else ()

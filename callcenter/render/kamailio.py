@@ -116,7 +116,7 @@ def _files(site: Site, edge: Switch, behind: Switch | None) -> Iterator[File]:
             calls=paths.KAMAILIO_CALLS,
             longest=LONGEST_CALL,
             tables=TABLES,
-            loaded=[*TABLES.values(), *([ADVERTISED] if at.asked else [])],
+            loaded=[*TABLES.values(), *([ADVERTISED] if at.is_asked else [])],
             own_networks=packet_filter.own(site),
             connections=CONNECTIONS,
             tls_config=paths.KAMAILIO_TLS,

@@ -9,18 +9,7 @@ from collections.abc import Iterator
 from typing import Final
 
 from callcenter.render.services import billing, event_socket, mail
-from callcenter.render.services._dialplan import (
-    CONTEXT,
-    WEB,
-    action,
-    codes,
-    leads_on,
-    legs,
-    name_of,
-    numbers,
-    records,
-    voices,
-)
+from callcenter.render.services._dialplan import CONTEXT, WEB, legs, name_of
 from callcenter.render.services._shape import Service, Unit, service_of
 from callcenter.render.services.extensions import a1_hash, hash_of
 from callcenter.render.services.voicemails import pin_hash
@@ -31,17 +20,11 @@ __all__ = [
     "WEB",
     "Service",
     "Unit",
-    "action",
     "billing",
-    "codes",
     "event_socket",
-    "leads_on",
     "legs",
     "mail",
     "name_of",
-    "numbers",
-    "records",
-    "voices",
 ]
 __all__ += ["a1_hash", "hash_of", "pin_hash"]
 

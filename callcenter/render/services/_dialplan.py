@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import html
-from collections.abc import Iterator, Mapping
-from dataclasses import fields
+from collections.abc import Mapping
 
 from markupsafe import Markup
 
@@ -15,21 +14,18 @@ from callcenter.render._templates import xml, xml_escape
 from callcenter.render.services import _names as names
 from callcenter.render.services._voice import Voice
 from callcenter.site import Announcement, Destination, OpenDuring, Say, Site, ToOutside, ToQueue
-from callcenter.site.destinations import SERVICES, target_of
-from callcenter.site.features import DIGITS, WITH_NUMBER
+from callcenter.site.destinations import target_of
 from callcenter.site.network import Srtp
 
 __all__ = [
     "CONTEXT",
     "WEB",
     "action",
-    "codes",
     "config",
     "encrypted",
     "leads_on",
     "legs",
     "name_of",
-    "numbers",
     "records",
     "rung_outside",
     "transfer_to",
@@ -137,43 +133,6 @@ def records(site: Site) -> bool:
     return any(
         any(one.record for one in many) for many in (site.extensions, site.queues, site.trunks)
     )
-
-
-def numbers(site: Site) -> Iterator[tuple[str, str]]:
-    """Yield the numbers of the Site's services, with the name in the context of services."""
-    for kind in SERVICES:
-        for member in getattr(site, kind):
-            if member.number is not None:
-                yield member.number, names.service(kind, member.name)
-    for field in fields(site.agent_codes) if site.agents else ():
-        if (code := getattr(site.agent_codes, field.name)) is not None:
-            yield code, f"{names.AGENT}{field.name.replace('_', '-')}"
-    if site.parking is not None and site.parking.number is not None:
-        yield site.parking.number, names.PARK_ANYWHERE
-    for hours in site.hours:
-        if hours.night is not None:
-            yield hours.night, f"{names.NIGHT}{hours.name}"
-    if site.mailboxes:
-        for number, name in (
-            (site.voicemail.check, names.CHECK_VOICEMAIL),
-            (site.voicemail.check_any, names.CHECK_ANY_VOICEMAIL),
-        ):
-            if number is not None:
-                yield number, name
-
-
-def codes(site: Site) -> Iterator[tuple[str, str, str]]:
-    """Yield codes and pages, which act for the extension that dials them: the name in the context
-    of services, the code, and a pattern of what is dialled after it."""
-    for name in (
-        *("forward_off", "forward", "do_not_disturb_off", "do_not_disturb"),
-        *("pickup", "intercom"),
-    ):
-        if (code := getattr(site.features, name)) is not None:
-            after = rf"(\d{{2,{DIGITS}}})" if name in WITH_NUMBER else ""
-            yield name.replace("_", "-"), code, after
-    for group in site.paging_groups:
-        yield f"{names.PAGE}{group.name}", group.number, ""
 
 
 def config(path: str, site: Site, **values: object) -> File:

@@ -35,7 +35,7 @@ from callcenter.site import PASSTHROUGH_CODEC, Emergency, Route, Site, Trunk
 from callcenter.site._outside import asks
 from callcenter.site.trunks import TONES
 
-__all__ = ["ForHelp", "Reached", "Rewritten", "Tried", "TrunkLimit", "files"]
+__all__ = ["ForHelp", "Reached", "Rewritten", "Tried", "TrunkLimit", "files", "reached"]
 
 _ACTING, _CALLED = "${acting}", "${called_number}"
 """Expressions of the dialplan: the extension that calls, and the number that it calls."""
@@ -49,14 +49,13 @@ def files(site: Site) -> Iterator[File]:
     """Yield the dialplan that leads out, and that tells of calls over a limit."""
     if not site.trunks:
         return
-    used = _used(site)
     yield config(
         "dialplan/services/outbound.xml",
         site,
-        routes=[(Voice.of(site, one.media), _reached(site, one, used)) for one in site.outbound],
+        routes=[(Voice.of(site, one.media), reached(site, one)) for one in site.outbound],
         urgent=[_for_help(site, one) for one in site.emergency],
         notifies=any(one.notify for one in site.emergency),
-        limits=[limit for trunk in used for limit in _limits(site, trunk)],
+        limits=[limit for trunk in _used(site) for limit in _limits(site, trunk)],
         rewrites=_rewrites(site),
         denied=_beginnings(site.outbound_limits.barred),
         countries=_beginnings(site.outbound_limits.countries),
@@ -159,13 +158,13 @@ class Rewritten:
     """Value that it is set to, of the expression's groups."""
 
 
-def _reached(site: Site, route: Route, used: Sequence[Trunk]) -> Reached:
-    """Return a route as the dialplan follows it. ``used``: the trunks of all routes."""
+def reached(site: Site, route: Route) -> Reached:
+    """Return a route as the dialplan follows it."""
     voice = Voice.of(site, route.media)
     trunks: list[Trunk] = [site.named("trunks", name) for name in route.trunks]
     drawn = [one for one in trunks if one.name in route.shares]
     rest = [one for one in trunks if one.name not in route.shares]
-    is_toned = any(one.ringback for one in used)
+    is_toned = any(one.ringback for one in _used(site))
 
     def tried(trunk: Trunk, is_last: bool) -> Tried:
         said = Markup("" if is_last else f";{_SILENCE}={route.silence_seconds}")
