@@ -32,7 +32,11 @@ def xml_escape(value: object) -> str:
     expansion."""
     # Character references would be decoded before expansion; FreeSWITCH itself disarms foreign
     # text by turning the dollar into a percent sign.
-    text = _EXPANSION.sub(r"%\1{", str(value))
+    text = str(value)
+    if "-" not in text and not _SPECIAL.search(text):
+        # As most values of thousands of extensions are.
+        return text
+    text = _EXPANSION.sub(r"%\1{", text)
     text = _SPECIAL.sub(lambda sign: f"&#{ord(sign.group())};", text)
     return _DIRECTIVE.sub(lambda word: word.group().replace("-", "&#45;"), text)
 

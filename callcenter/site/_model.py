@@ -6,8 +6,9 @@ import ast
 import difflib
 import inspect
 import textwrap
-from collections.abc import Callable, Container, Iterable, Mapping
+from collections.abc import Callable, Container, Iterable, Iterator, Mapping
 from dataclasses import fields, is_dataclass
+from functools import cache
 from itertools import pairwise
 from types import NoneType, UnionType
 from typing import (
@@ -29,9 +30,11 @@ from pydantic_core import ErrorDetails, core_schema
 
 from callcenter.site._faults import Faults, collected
 
-__all__ = ["Described", "Problem", "SiteError", "built", "model"]
+__all__ = ["Described", "Problem", "SiteError", "built", "composite", "model"]
 
 T = TypeVar("T")
+
+_PLAIN = frozenset((str, int, float, bool, NoneType))
 
 
 class SiteError(ValueError):
@@ -100,6 +103,20 @@ def built(cls: type[T]) -> type[T]:
         rebuild_dataclass(made, _parent_namespace_depth=0)
         made.__init__ = ours
     return cls
+
+
+@cache
+def _names(cls: type) -> tuple[str, ...]:
+    return tuple(field.name for field in fields(cls))
+
+
+def composite(made: object) -> Iterator[tuple[str, Any]]:
+    """Yield the fields of a model that may hold others: among thousands of extensions, most hold
+    text or numbers."""
+    for name in _names(type(made)):  # type: ignore[arg-type]
+        value = getattr(made, name)
+        if type(value) not in _PLAIN and value != ():
+            yield name, value
 
 
 def _by_name(cls: type, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> dict[str, Any]:

@@ -9,7 +9,7 @@ from typing import Annotated, Any, ClassVar, get_args
 
 from pydantic import AfterValidator, BeforeValidator, Discriminator, Field, Tag
 
-from callcenter.site._model import model
+from callcenter.site._model import composite, model
 from callcenter.site._types import Name, Number, dialled, grammar
 
 __all__ = [
@@ -351,9 +351,8 @@ def destinations_in(value: object, path: str = "") -> Iterator[tuple[str, Destin
     elif is_dataclass(value):
         if type(value).__name__ in KEYS:
             yield path, value  # type: ignore[misc]
-        for field in fields(value):
-            below = f"{path}.{field.name}" if path else field.name
-            yield from destinations_in(getattr(value, field.name), below)
+        for name, item in composite(value):
+            yield from destinations_in(item, f"{path}.{name}" if path else name)
 
 
 def owned(destination: Destination, by: str) -> Destination:

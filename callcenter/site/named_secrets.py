@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import fields, is_dataclass
+from dataclasses import is_dataclass
 from typing import TYPE_CHECKING
 
-from callcenter.site._model import Problem
+from callcenter.site._model import Problem, composite
 from callcenter.site.authorities import HOST, ROOT, OwnAuthority
 from callcenter.site.provisioning import secret_of
 from callcenter.site.secrets import Secret, pin_weakness, weakness
@@ -120,6 +120,5 @@ def _secrets_in(value: object, path: str) -> Iterator[tuple[str, Secret]]:
         for index, item in enumerate(value):
             yield from _secrets_in(item, f"{path}[{index}]")
     elif is_dataclass(value):
-        for field in fields(value):
-            below = f"{path}.{field.name}" if path else field.name
-            yield from _secrets_in(getattr(value, field.name), below)
+        for name, item in composite(value):
+            yield from _secrets_in(item, f"{path}.{name}" if path else name)

@@ -251,7 +251,8 @@ class Vault:
     @classmethod
     def open(cls, file: Path, encrypted: Path | None = None) -> Vault:
         """Return the process's one vault over these files."""
-        return _vault(file.absolute(), encrypted.absolute() if encrypted else None)
+        # It is asked for at each secret, and paths are relative to where the process is then.
+        return _vault_from(os.getcwd(), file, encrypted)
 
     def __repr__(self) -> str:
         return f"Vault({str(self.file)!r})"
@@ -393,6 +394,11 @@ class Vault:
                 f"{self.file} is readable by others (mode {mode:04o}); run: chmod 600 {self.file}"
             )
         return _strings(self.file.read_text(), self.file)
+
+
+@functools.cache
+def _vault_from(folder: str, file: Path, encrypted: Path | None) -> Vault:
+    return _vault(Path(folder, file), Path(folder, encrypted) if encrypted else None)
 
 
 @functools.cache

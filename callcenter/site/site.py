@@ -209,8 +209,11 @@ class Site:
     @property
     def vault(self) -> Vault:
         """Vault of the values of this site's secrets."""
-        file = self.secret_file or SECRET_FOLDER / f"{self.domain}.json"
-        return Vault.open(file, self.encrypted_secrets)
+        return Vault.open(self._secrets_at, self.encrypted_secrets)
+
+    @cached_property
+    def _secrets_at(self) -> Path:
+        return self.secret_file or SECRET_FOLDER / f"{self.domain}.json"
 
     def secrets(self) -> list[tuple[str, Secret]]:
         """List every secret of the site with the path of its field."""
