@@ -162,6 +162,23 @@ def index_of_nothing(clone: Path) -> Path:
     return index
 
 
+@pytest.fixture(scope="module")
+def made_environment(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A virtual environment as Python makes it, with nothing but pip."""
+    made = tmp_path_factory.mktemp("made") / ".venv"
+    subprocess.run([sys.executable, "-m", "venv", made], check=True)
+    return made
+
+
+@pytest.fixture
+def environment(clone: Path, made_environment: Path) -> None:
+    """That one in a clone, as ``venv`` would have made it there."""
+    own = clone / ".venv"
+    shutil.copytree(made_environment, own, symlinks=True)
+    for script in own.glob("bin/pip*"):
+        script.write_text(script.read_text().replace(str(made_environment), str(own)))
+
+
 SETUP = ("sh", "-c", ". bin/_environment; environment; python -m callcenter_nothing", "bin/x")
 
 
@@ -193,6 +210,7 @@ def test_a_second_clone_is_installed_without_a_download(clone: Path) -> None:
     assert (done.stdout, done.returncode) == ("here\n", 0), done.stderr
 
 
+@pytest.mark.usefixtures("environment")
 def test_what_the_lock_has_no_hash_of_is_not_installed(clone: Path) -> None:
     index = index_of_nothing(clone)
     (clone / "requirements.lock").write_text("callcenter-nothing==1.0\n")
@@ -205,6 +223,7 @@ def test_what_the_lock_has_no_hash_of_is_not_installed(clone: Path) -> None:
     assert "DO NOT MATCH THE HASHES" in failed.stderr
 
 
+@pytest.mark.usefixtures("environment")
 def test_a_kept_wheel_that_was_changed_is_fetched_anew(clone: Path) -> None:
     index = index_of_nothing(clone)
     assert typed(clone, *SETUP, PIP_FIND_LINKS=index).returncode == 0
