@@ -243,13 +243,13 @@ TIERS: dict[str, Tier] = {
     ),
     "attack": Tier(
         "attacks on a switch and on an edge, by name, and what an intruder would gain",
-        ("pytest tests/attack -n 3 --dist loadfile",),
+        ("pytest tests/attack -n 3 --dist loadgroup",),
         root=True,
         packages={**HOSTS, **PHONES, "bin/nmap": "nmap"},
         freeswitch=True,
         without=Tier(
             "",
-            ("pytest tests/attack -m switchless -n 2 --dist loadfile",),
+            ("pytest tests/attack -m switchless -n 2 --dist loadgroup",),
             note=f"on an edge alone: {NO_FREESWITCH}",
             seconds=120,
             cores=0.7,

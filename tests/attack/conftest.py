@@ -6,22 +6,28 @@ import itertools
 import json
 import re
 import subprocess
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import ExitStack
 from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
 
 import pytest
 
 from callcenter.site import LocalPackages
 from lab import network
-from tests.acceptance.support.waiting import PATIENCE
-from tests.attack.sip import Account, Message, Peer, Transport, sdp
+from lab.lab import Lab
+from tests.acceptance.support.waiting import PATIENCE, eventually
+from tests.attack.sip import ARRIVED, Account, Message, Peer, Transport, sdp
+from tests.forks import Pyinfra
+from tests.labs import kept
 from tests.roles.conftest import (  # noqa: F401
     SITE,
     Operator,
     exchange,
     lab,
     operator_of,
+    operators,
     plain_switch,
     pytest_collection_modifyitems,
 )
@@ -38,6 +44,10 @@ BEFORE_SITE = SITE.replace("Network(", 'Network(local_networks=["192.168.0.0/16"
     "max_calls=100",
     "max_calls=1000, calls_per_extension=900",
 )
+
+
+SILENCE = 0.7
+"""Seconds in which FreeSWITCH would have sent what it should not."""
 
 
 @dataclass(frozen=True)
@@ -89,19 +99,44 @@ class Edge:
 
     def new_address(self) -> str:
         """Return an address of the lab that nobody has used before."""
+        _take_addresses()
         number = next(_addresses)
-        address = f"10.78.{number // 250}.{number % 250 + 1}"
-        change = [f"{address}/32", "dev", network.BRIDGE]
-        subprocess.run(["ip", "address", "replace", *change], check=True)
-        self._resources.callback(
-            subprocess.run, ["ip", "address", "delete", *change], capture_output=True, check=False
-        )
-        return address
+        return f"10.78.{number // 250}.{number % 250 + 1}"
 
     def peer(self, transport: Transport = "udp", address: str | None = None, port: int = 0) -> Peer:
         """Return somebody at an address, a new one unless it is given."""
         made = Peer(address or self.new_address(), (self.address, 5060), transport, port=port)
+        if transport == "udp":
+            made.handled = self.handled
         return self._resources.enter_context(made)
+
+    def settle(self) -> None:
+        """Wait until Kamailio has handled all that it was sent by UDP before: one process of it
+        reads that, in order, and asks a stranger for a password."""
+        with Peer(self.new_address(), (self.address, 5060)) as stranger:
+            asked = stranger.request("REGISTER", f"sip:{DOMAIN}", domain=DOMAIN)
+            # A flood may have taken its place in the queue.
+            eventually(lambda: stranger.ask(asked, 0.5), bool, "Kamailio's answer")
+
+    def handled(self, request: bytes) -> bool:
+        """Wait until Kamailio has handled a request, and tell whether it alone decides: of calls
+        before a switch, FreeSWITCH does once the caller has logged in."""
+        told = Message.parse(request)
+        logged_in = told.header("authorization") or told.header("proxy-authorization")
+        is_stranger = not logged_in and ";tag=" not in told.header("to")
+        if self.is_before_switch and told.method != "REGISTER" and not is_stranger:
+            return False
+        self.settle()
+        return True
+
+    def unheard(self, *peers: Peer) -> None:
+        """Make sure that nothing has reached any of them. FreeSWITCH takes its time to send what it
+        should not; what Kamailio would send is sent once it has handled what came before."""
+        if not self.is_before_switch:
+            self.settle()
+        for number, peer in enumerate(peers):
+            waits = self.is_before_switch and not number
+            assert [one.text for one in peer.messages(SILENCE if waits else ARRIVED)] == []
 
     def account(self, number: str) -> Account:
         """Return an extension and its password."""
@@ -168,25 +203,56 @@ class Edge:
 _addresses = itertools.count()
 
 
+@cache
+def _take_addresses() -> None:
+    """Make every address of a network this machine's own, as long as the lab's network is there."""
+    route = ["local", "10.78.0.0/16", "dev", network.BRIDGE]
+    subprocess.run(["ip", "route", "replace", *route], check=True)
+
+
 ALONE, BEFORE = "alone", "before a switch"
 ALONE_HOST = "edge1"
 
 
-@pytest.fixture(scope="module", params=[ALONE, BEFORE])
+def pytest_itemcollected(item: pytest.Item) -> None:
+    """Keep on one worker what attacks one host: an edge's, or else those of a file."""
+    item.add_marker(pytest.mark.xdist_group(_edge_of(item) or item.path.stem))
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_teardown(item: pytest.Item, nextitem: pytest.Item | None) -> Iterator[None]:
+    """Halt an edge once nobody attacks it any more."""
+    made = item.funcargs.get("edge_operator") if isinstance(item, pytest.Function) else None
+    yield
+    is_last = nextitem is not None and _edge_of(nextitem) is None
+    if isinstance(made, Operator) and is_last and not kept(item.session):
+        made.lab.halt()
+
+
+def _edge_of(item: pytest.Item) -> str | None:
+    parameters = getattr(item, "callspec", None)
+    return parameters.params.get("edge_operator") if parameters else None
+
+
+@pytest.fixture(scope="session", params=[ALONE, BEFORE])
 def edge_operator(
-    operator_of: Callable[..., Operator],  # noqa: F811
+    lab: Lab,  # noqa: F811
+    plain_switch: Path | None,  # noqa: F811
+    pyinfra: Pyinfra,
+    tmp_path_factory: pytest.TempPathFactory,
     request: pytest.FixtureRequest,
-) -> Operator:
-    """Whoever deploys the edge that is attacked: one alone, and one before a switch."""
+) -> Iterator[Operator]:
+    """Whoever deploys the edge that all files attack: one alone, and one before a switch."""
     if request.param == BEFORE and not LocalPackages().index.is_file():
         pytest.skip("no FreeSWITCH packages for a switch behind the edge")
-    made = operator_of(ALONE_HOST if request.param == ALONE else "way1")
-    if request.param == ALONE:
-        made.describe(EDGE_SITE, group="edges")
-    else:
-        made.describe(BEFORE_SITE)
-    made.succeed()
-    return made
+    with operators(lab, plain_switch, pyinfra, tmp_path_factory, request.session) as hosts:
+        made = hosts(ALONE_HOST if request.param == ALONE else "way1")
+        if request.param == ALONE:
+            made.describe(EDGE_SITE, group="edges")
+        else:
+            made.describe(BEFORE_SITE)
+        made.succeed()
+        yield made
 
 
 @pytest.fixture

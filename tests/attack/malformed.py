@@ -14,7 +14,8 @@ from tests.attack.sip import Account, Peer, digest, sdp
 __all__ = ["MESSAGES", "mutated", "send_malformed"]
 
 MESSAGES = 1250
-"""Number of malformed messages at each door, of which there are four."""
+"""Number of malformed messages at each of four doors: a switch's by UDP and by TCP, that of an edge
+alone, and that of one before a switch."""
 
 _SIGNS = b"\r\n\t \0\"'<>;:,=@%?&()[]{}\\/$`|!*#+-_.~\x7f\x80\xff"
 _NUMBERS = (b"0", b"-1", b"4294967296", b"99999999999999999999", b"0x7f", b"1e9", b"%d%n%s")

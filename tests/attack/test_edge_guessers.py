@@ -237,7 +237,7 @@ def test_malformed_messages(edge: Edge, exchange: Exchange) -> None:
         b"SIP/2.0 200 OK\r\n" + phone.request("INVITE", uri, **common).partition(b"\r\n")[2],  # type: ignore[arg-type]
     ]
     chance = random.Random("edge")
-    for sent in range(2 * MESSAGES):
+    for sent in range(MESSAGES):
         data = mutated(chance.choice(seeds), chance)
         with contextlib.suppress(OSError):
             chance.choice([phone, stranger]).send(data)

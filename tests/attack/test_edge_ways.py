@@ -10,9 +10,25 @@ import pytest
 
 from tests.acceptance.support.waiting import PATIENCE
 from tests.attack.conftest import DOMAIN, Dialog, Edge
-from tests.attack.sip import Account, Message, Peer, digest, render, sdp
+from tests.attack.sip import ARRIVED, Account, Message, Peer, digest, render, sdp
 
 pytestmark = pytest.mark.switchless
+
+
+def test_what_came_first_is_handled_first(edge: Edge) -> None:
+    """No attack: where nothing has come once the edge has settled, nothing does."""
+    caller, callee = edge.phone("1000"), edge.phone("1001")
+    for _ in range(20):
+        asked = caller.request("REGISTER", f"sip:{DOMAIN}", user="1000", domain=DOMAIN)
+        caller.send(asked)
+        edge.settle()
+        answer = caller.receive(ARRIVED)
+        assert answer is not None
+        assert answer.status == 401
+    if not edge.is_before_switch:
+        edge.invite(caller, "1000", "1001", timeout=0, challenge=PATIENCE)
+        with pytest.raises(AssertionError, match="INVITE sip:1001"):
+            edge.unheard(callee)
 
 
 def heard(peer: Peer, timeout: float = 0.7, *, something: bool = False) -> list[Message]:
@@ -42,7 +58,7 @@ def test_a_route_of_the_edge_leads_nowhere(edge: Edge, method: str) -> None:
     """Gain: any host is reached from the edge's address, by whoever has no password."""
     sender, victim = edge.peer(), edge.peer()
     sender.send(stray(edge, sender, victim, f"<sip:{edge.address};lr>", method))
-    assert heard(victim) == []
+    edge.unheard(victim)
 
 
 @pytest.mark.parametrize(
@@ -58,7 +74,7 @@ def test_a_made_up_key_leads_nowhere(edge: Edge, more: str) -> None:
     sender, victim = edge.peer(), edge.peer()
     told = more.format(a=sender.address, victim=victim.address, port=victim.port)
     sender.send(stray(edge, sender, victim, f"<sip:{edge.address}:5060;lr{told}>"))
-    assert heard(victim) == []
+    edge.unheard(victim)
 
 
 def test_a_call_leads_to_its_parties_alone(edge: Edge) -> None:
@@ -67,7 +83,7 @@ def test_a_call_leads_to_its_parties_alone(edge: Edge) -> None:
     dialog.caller.send(dialog.request("INFO", dialog.caller, uri=f"sip:x@{victim.contact}"))
     dialog.caller.send(dialog.request("BYE", dialog.caller, uri=f"sip:x@{victim.contact}"))
     assert [one.method for one in heard(dialog.callee, something=True)] == ["BYE"]
-    assert heard(victim) == []
+    edge.unheard(victim)
 
 
 def test_a_second_route_leads_nowhere(edge: Edge) -> None:
@@ -75,8 +91,7 @@ def test_a_second_route_leads_nowhere(edge: Edge) -> None:
     dialog, victim = edge.dialog(), edge.peer()
     route = f"{dialog.answer.header('record-route')}, <sip:{victim.contact};lr>"
     dialog.caller.send(dialog.request("BYE", dialog.caller, changed={"Route": route}))
-    assert heard(victim) == []
-    assert heard(dialog.callee) == []
+    edge.unheard(victim, dialog.callee)
 
 
 @pytest.mark.parametrize("part", ["a", "b"])
@@ -89,7 +104,7 @@ def test_the_addresses_of_a_call_cannot_be_changed(edge: Edge, part: str) -> Non
         dialog.answer.header("record-route"),
     )
     dialog.caller.send(dialog.request("BYE", dialog.caller, changed={"Route": route}))
-    assert heard(victim) == []
+    edge.unheard(victim)
 
 
 def test_a_stranger_cannot_end_a_call(edge: Edge) -> None:
@@ -101,7 +116,7 @@ def test_a_stranger_cannot_end_a_call(edge: Edge) -> None:
         answer = stranger.ask(forged)
         assert answer is not None
         assert answer.status == 407
-    assert heard(dialog.callee) == []
+    edge.unheard(dialog.callee)
 
 
 def test_an_answer_is_not_relayed(edge: Edge) -> None:
@@ -114,7 +129,7 @@ def test_an_answer_is_not_relayed(edge: Edge) -> None:
     ]
     rest = [(name, value) for name, value in named.items() if name != "Via"]
     sender.send(render("SIP/2.0 200 OK", [*vias, *rest]))
-    assert heard(victim) == []
+    edge.unheard(victim)
 
 
 @pytest.mark.parametrize("told", ["maddr={0}", "maddr={0};ttl=1", "received={0};maddr={0}"])
@@ -123,7 +138,7 @@ def test_an_answer_goes_where_the_request_came_from(edge: Edge, told: str) -> No
     sender, victim = edge.peer(), edge.peer(port=5060)
     via = f"SIP/2.0/UDP {sender.contact};branch=z9hG4bKabc;{told.format(victim.address)}"
     sender.send(sender.request("REGISTER", f"sip:{DOMAIN}", domain=DOMAIN, changed={"Via": via}))
-    assert heard(victim) == []
+    edge.unheard(victim)
 
 
 # A callee's answer is no order.
@@ -147,7 +162,7 @@ def test_nobody_is_redirected(edge: Edge, status: str) -> None:
     _, messages, _ = answered(edge, status, headers=[contact])
     assert [one.status for one in messages] == [480]
     assert messages[0].header("contact") == ""
-    assert heard(victim) == []
+    edge.unheard(victim)
 
 
 @pytest.mark.parametrize("status", ["401 Unauthorized", "407 Proxy Authentication Required"])
@@ -287,7 +302,7 @@ def test_from_is_who_logs_in(edge: Edge, as_user: str) -> None:
     )
     assert final is not None
     assert final.status == 403
-    assert heard(callee) == []
+    edge.unheard(callee)
 
 
 def test_to_is_who_registers(edge: Edge) -> None:
@@ -369,7 +384,7 @@ def test_methods_outside_of_a_call(edge: Edge, method: str) -> None:
     final = phone.login(method, uri, account, to="1001", extra=extra, timeout=PATIENCE)
     assert final is not None
     assert final.status == 405
-    assert heard(callee) == []
+    edge.unheard(callee)
 
 
 CODE = "${system(id)}"
@@ -425,7 +440,7 @@ def test_a_phone_is_where_it_registers_from(edge: Edge) -> None:
     assert edge.register(phone, "1002", f"<sip:1002@{victim.contact}>", extra=path) == 200
     edge.invite(caller, "1000", "1002", timeout=0.2, challenge=PATIENCE)
     assert [one.method for one in heard(phone, something=True)][:1] == ["INVITE"]
-    assert heard(victim) == []
+    edge.unheard(victim)
 
 
 @pytest.mark.parametrize(
@@ -453,7 +468,7 @@ def test_a_number_is_no_code(edge: Edge, method: str, uri: str) -> None:
         method, uri, edge.account("1000"), to="1001", body=body, content_type=kind, timeout=0.7
     )
     assert final is None or (final.status or 0) in (400, 403, 404, 405)
-    assert heard(callee) == []
+    edge.unheard(callee)
 
 
 FORBIDDEN = [
@@ -527,7 +542,7 @@ def test_no_header_carries_code(edge: Edge, name: str, value: str) -> None:
     """Gain: code where a switch, a script or a log expands or reads what a caller says."""
     caller, callee = edge.phone("1000"), edge.phone("1001")
     edge.invite(caller, "1000", "1001", changed={name: value}, timeout=0.7)
-    assert heard(callee) == []
+    edge.unheard(callee)
 
 
 @pytest.mark.parametrize(
@@ -539,7 +554,7 @@ def test_no_header_comes_twice(edge: Edge, name: str) -> None:
     named = {**caller.headers("INVITE", user="1000", to="1001", domain=DOMAIN)}
     named["Content-Type"] = "application/sdp"
     edge.invite(caller, "1000", "1001", extra=[(name, named[name])], timeout=0.7)
-    assert heard(callee) == []
+    edge.unheard(callee)
 
 
 @pytest.mark.parametrize(
@@ -558,7 +573,7 @@ def test_a_body_is_what_it_says(edge: Edge, body: bytes) -> None:
     """Gain: a parser of a phone or a switch is fed what it was not made for."""
     caller, callee = edge.phone("1000"), edge.phone("1001")
     edge.invite(caller, "1000", "1001", body=body, timeout=0.7)
-    assert heard(callee) == []
+    edge.unheard(callee)
 
 
 def test_a_text_message_is_a_text(edge: Edge) -> None:
@@ -575,7 +590,7 @@ def test_a_text_message_is_a_text(edge: Edge) -> None:
         )
         assert final is not None
         assert final.status == 400
-    assert heard(callee) == []
+    edge.unheard(callee)
     caller.login(
         *("MESSAGE", uri, account),
         to="1001",
@@ -609,7 +624,7 @@ def test_a_transfer_leads_to_a_number_of_the_site(edge: Edge, target: str) -> No
     final = dialog.caller.ask(told)
     assert final is not None
     assert final.status == 400
-    assert heard(dialog.callee) == []
+    edge.unheard(dialog.callee)
 
 
 def test_an_honest_transfer_passes(edge: Edge) -> None:
@@ -657,7 +672,7 @@ def test_what_is_said_in_a_call_has_one_form(
     final = dialog.caller.ask(told)
     assert final is not None
     assert final.status == 400
-    assert heard(dialog.callee) == []
+    edge.unheard(dialog.callee)
 
 
 # Silence.

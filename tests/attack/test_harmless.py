@@ -22,7 +22,7 @@ from tests.roles.conftest import Operator
 
 pytestmark = pytest.mark.harmless
 
-LAB = {"edge": "edge1", "switch": "stranger1"}
+LAB = {"edge": "stranger2", "switch": "stranger1"}
 """Lab hosts by what they are, where no inventory is given."""
 
 

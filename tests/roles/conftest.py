@@ -10,6 +10,7 @@ import re
 import shutil
 import subprocess
 from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -359,6 +360,30 @@ class Operator:
         return copy
 
 
+@contextmanager
+def operators(
+    lab: Lab,
+    plain_switch: Path | None,
+    pyinfra: Pyinfra,
+    folders: pytest.TempPathFactory,
+    session: pytest.Session,
+) -> Iterator[Callable[..., Operator]]:
+    """Boot fresh hosts and give them an operator, until it is left."""
+    made = []
+
+    def make(*hosts: str, bare: bool = False) -> Operator:
+        lab.up(hosts, prepared=None if bare else plain_switch)
+        spent["hosts"] += len(hosts)
+        made.append(Operator(folders.mktemp("operator"), lab, hosts, pyinfra))
+        return made[-1]
+
+    yield make
+    for operator in made:
+        operator.close()
+    if not kept(session):
+        lab.halt()
+
+
 @pytest.fixture(scope="module")
 def operator_of(
     lab: Lab,
@@ -370,21 +395,8 @@ def operator_of(
     """Boot fresh hosts and give them an operator: on which the packages of ``SITE`` are installed,
     or bare ones. They go with the module: a kernel has inotify instances for some twelve hosts only
     (fs.inotify.max_user_instances)."""
-
-    made = []
-
-    def make(*hosts: str, bare: bool = False) -> Operator:
-        lab.up(hosts, prepared=None if bare else plain_switch)
-        spent["hosts"] += len(hosts)
-        folder = tmp_path_factory.mktemp("operator")
-        made.append(Operator(folder, lab, hosts, pyinfra))
-        return made[-1]
-
-    yield make
-    for operator in made:
-        operator.close()
-    if not kept(request.session):
-        lab.halt()
+    with operators(lab, plain_switch, pyinfra, tmp_path_factory, request.session) as make:
+        yield make
 
 
 @pytest.fixture
