@@ -6,6 +6,7 @@ pyinfra inventories/prod deploy/callcenter.py
 from pyinfra import host, inventory
 
 from callcenter.site import LocalPostgres, Site, Switch
+from callcenter.site.site_hosts import SiteHosts
 from roles import (
     billing,
     certificates,
@@ -33,6 +34,7 @@ inside = (switch, others[0]) if others else None
 # Kamailio's host before this switch, and FreeSWITCH's behind this edge.
 edge = edges[0] if edges and not is_edge else None
 behind = switches[0] if switches and is_edge else None
+all_hosts = SiteHosts.of(switch, switches, edges)
 
 if edges:
     kamailio.preflight(site=site, edges=edges, switches=switches)
@@ -47,24 +49,32 @@ else:
         preflight(site=site, switch=switch, found=found, edge=edge)
         freeswitch.preflight(site=site, switch=switch, found=found)
         billing.preflight(site=site, switches=len(switches))
-        web.preflight(site=site, switches=len(switches))
-        turn.preflight(site=site, switch=switch)
+        web.preflight(site=site, switches=switches)
+        turn.preflight(site=site, switches=switches)
     certificates.preflight(site=site, hosts=len(edges or switches))
 
 passed(name="Linux and Windows hosts alike")
 
 if is_edge:
     kamailio.install(site=site, found=found)
-    web.install(site=site, found=found, accounts=True)
+    web.install(site=site, found=found, hosts=all_hosts, accounts=True)
+    turn.install(site=site, hosts=all_hosts, found=found)
     certificates.install(site=site, found=found, mails=False)
 
     opened = firewall.look(found)
-    firewall.configure(site=site, found=found, present=opened, rtp=False, inside=inside)
+    # The rules of a Site without it do not hold it to voice.
+    turn.retire(site=site, hosts=all_hosts, found=found)
+    firewall.configure(
+        site=site, found=found, present=opened, rtp=False, inside=inside, hosts=all_hosts
+    )
     certificates.activate(site=site, found=found)
     kamailio.configure(site=site, edge=switch, behind=behind)
     kamailio.activate(site=site, edge=switch, behind=behind, found=found)
-    firewall.activate(site=site, found=found, present=opened, rtp=False, inside=inside)
-    web.activate(site=site, switch=switch, behind=behind)
+    firewall.activate(
+        site=site, found=found, present=opened, rtp=False, inside=inside, hosts=all_hosts
+    )
+    turn.activate(site=site, hosts=all_hosts)
+    web.activate(site=site, switch=switch, hosts=all_hosts, behind=behind)
     web.retire(site=site, switch=switch, found=found, accounts=True)
     certificates.retire(site=site, found=found)
 
@@ -86,24 +96,24 @@ elif not is_edge:
     billing.install(site=site, found=found)
     if here:
         kamailio.install(site=site, found=found)
-    turn.install(site=site, found=found)
+    turn.install(site=site, hosts=all_hosts, found=found)
     if edge is None:
-        web.install(site=site, found=found)
+        web.install(site=site, found=found, hosts=all_hosts)
         certificates.install(site=site, found=found, mails=True)
 
     opened = firewall.look(found)
     # The rules of a Site without it do not hold it to voice, however long calls are waited for.
-    turn.retire(site=site, switch=switch, found=found)
+    turn.retire(site=site, hosts=all_hosts, found=found)
     # Phones are Kamailio's until it makes room for FreeSWITCH, in the moment in which that comes.
     leaves = not here and kamailio.runs(found)
     now = None if leaves else inside
-    firewall.configure(site=site, found=found, present=opened, inside=now)
+    firewall.configure(site=site, found=found, present=opened, inside=now, hosts=all_hosts)
     if edge is None:
         # Where an authority gives none, what runs goes on with the files that it has.
         certificates.activate(site=site, found=found)
     if here:
         kamailio.configure(site=site, edge=switch, behind=switch)
-    closing = firewall.closing(site, found, opened, inside) if leaves else None
+    closing = firewall.closing(site, found, opened, inside, all_hosts) if leaves else None
     freeswitch.activate(site=site, switch=switch, edge=edge, closing=closing)
     if here:
         kamailio.activate(site=site, edge=switch, behind=switch, found=found)
@@ -111,11 +121,11 @@ elif not is_edge:
         kamailio.retire(found=found)
     freeswitch.retire(site=site, switch=switch, found=found)
     # What holds it to voice is there before it runs.
-    turn.activate(site=site, switch=switch)
-    firewall.activate(site=site, found=found, present=opened, inside=inside)
+    turn.activate(site=site, hosts=all_hosts)
+    firewall.activate(site=site, found=found, present=opened, inside=inside, hosts=all_hosts)
     billing.retire(site=site, found=found)
     if edge is None:
-        web.activate(site=site, switch=switch)
+        web.activate(site=site, switch=switch, hosts=all_hosts)
     web.retire(site=site, switch=switch, found=found, shown=edge is None)
     certificates.retire(site=site, found=found, shown=edge is None)
     if not isinstance(site.database, LocalPostgres):

@@ -125,8 +125,10 @@ def again(path: Path, number: str) -> Iterator[str]:
 
 
 def _giving(inventory: Inventory) -> tuple[Host, ...]:
-    """Return the hosts that hand out links: those that phones come to."""
-    return inventory.edges or inventory.switches
+    """Return the host that hands out links, of those that phones come to."""
+    return tuple(
+        one for one in inventory.edges or inventory.switches if one.all_hosts.giver is None
+    )
 
 
 def _run(host: Host, *what: str) -> str:

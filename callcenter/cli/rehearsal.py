@@ -132,9 +132,9 @@ def _way_in(site: Site, switch: Switch) -> Tree:
     return kamailio.configuration(site, switch, switch)
 
 
-def _for_phones(site: Site, switch: Switch) -> Tree:
+def _for_phones(site: Site, host: Host) -> Tree:
     """Return what a switch has where phones come to it rather than to an edge."""
-    served = web.configuration(site, switch, npm.library)
+    served = web.configuration(site, host.switch, npm.library, hosts=host.all_hosts)
     return Tree([*served, *acme.configuration(site, mails=True)])
 
 
@@ -154,9 +154,19 @@ def further(
     """Return the files that a host is given besides :func:`configuration`."""
     if host.is_edge:
         asks = acme.configuration(site, mails=False)
-        closed = packet_filter.configuration(site, ssh_ports, rtp=False, inside=host.inside)
-        served = web.configuration(site, host.switch, npm.library, host.behind)
-        return Tree([*asks, *closed, *web.accounts(site), *served])
+        closed = packet_filter.configuration(
+            site, ssh_ports, rtp=False, inside=host.inside, hosts=host.all_hosts
+        )
+        served = web.configuration(site, host.switch, npm.library, host.behind, host.all_hosts)
+        return Tree(
+            [
+                *asks,
+                *closed,
+                *web.accounts(site),
+                *served,
+                *turn.configuration(site, host.all_hosts),
+            ]
+        )
     if host.switch.is_windows:
         return Tree([])
     return Tree(
@@ -167,8 +177,8 @@ def further(
             *postgresql.configuration(site),
             *services.billing.pool(site),
             *(_way_in(site, host.switch) if site.network.edge and host.edge is None else ()),
-            *turn.configuration(site, host.switch),
-            *(_for_phones(site, host.switch) if host.edge is None else ()),
-            *packet_filter.configuration(site, ssh_ports, inside=host.inside),
+            *turn.configuration(site, host.all_hosts),
+            *(_for_phones(site, host) if host.edge is None else ()),
+            *packet_filter.configuration(site, ssh_ports, inside=host.inside, hosts=host.all_hosts),
         ]
     )

@@ -19,7 +19,8 @@ from callcenter.site.edges import OWN, before_switches
 from callcenter.site.families import other_family
 from callcenter.site.logins import login_problems
 from callcenter.site.secrets import SecretUnavailable
-from callcenter.site.where import needs_switch
+from callcenter.site.site_hosts import SiteHosts
+from callcenter.site.where import needs_switch, not_relayed, one_giver
 
 __all__ = ["Host", "Inventory", "load"]
 
@@ -33,6 +34,9 @@ class Host:
     data: Mapping[str, Any]
     others: tuple[Host, ...] = ()
     """Switches that it stands before where it is an edge, edges before it where it is a switch."""
+
+    switches: tuple[Host, ...] = ()
+    """Switches of the whole inventory."""
 
     @property
     def is_edge(self) -> bool:
@@ -63,6 +67,12 @@ class Host:
         if not self.is_edge:
             return self.switch
         return self.others[0].switch if self.others else None
+
+    @property
+    def all_hosts(self) -> SiteHosts:
+        """All hosts of the Site, as this one sees them."""
+        edges = [self.switch if self.is_edge else one.switch for one in self.others[:1]]
+        return SiteHosts.of(self.switch, [one.switch for one in self.switches], edges)
 
     @property
     def inside(self) -> tuple[Switch, Switch] | None:
@@ -107,7 +117,10 @@ class Inventory:
         if all(host.is_edge for host in self.hosts) and (lines := needs_switch(site)):
             raise SiteError(lines)
         edges, switches = ([one.switch for one in of] for of in (self.edges, self.switches))
-        if lines := before_switches(site, edges, switches):
+        if lines := before_switches(site, edges, switches) or [
+            *not_relayed(site, switches),
+            *one_giver(site, switches),
+        ]:
             raise SiteError(lines)
         if lines := site.placed(
             f"{host.name}: {line}"
@@ -166,7 +179,11 @@ def load(path: str | Path) -> Inventory:
     return replace(
         found,
         hosts=tuple(
-            replace(host, others=found.switches if host.is_edge else found.edges)
+            replace(
+                host,
+                others=found.switches if host.is_edge else found.edges,
+                switches=found.switches,
+            )
             for host in found.hosts
         ),
     )

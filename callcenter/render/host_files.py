@@ -14,7 +14,7 @@ from callcenter.render.services._shape import NOTHING
 
 __all__ = ["HostFiles", "Step", "asked", "of_file", "question", "steps"]
 
-OF_EDGES = ("kamailio", "certificates", "provisioning", "web-users")
+OF_EDGES = ("kamailio", "certificates", "provisioning", "web-users", "turn")
 """Groups of files of which a deploy to an edge looks at the record; to a switch, at all."""
 FIREWALL = (paths.FIREWALL_RULES, f"/etc/systemd/system/{paths.FIREWALL_UNIT}")
 """Files that no record names: they come by themselves."""
@@ -159,7 +159,7 @@ def _rules() -> Iterator[_Rule]:
     yield (f"{paths.KAMAILIO}/",), _said(f"reload {paths.KAMAILIO_UNIT}"), RESTARTED_FOR
     web, reloaded = (paths.WEB_UNIT,), paths.WEB_UNIT.rpartition("/")[2]
     yield web, _unit(paths.WEB_UNIT, NOTHING), ()
-    served = (paths.WEB_CONFIG, paths.WEB_CERTIFICATE, paths.WEB_KEY)
+    served = (paths.WEB_CONFIG, paths.WEB_CERTIFICATE, paths.WEB_KEY, paths.WEB_AUTHORITY)
     yield served, _said(f"reload {reloaded}"), web
     yield (paths.PHONES_UNIT, paths.PHONES_TOOL), _unit(paths.PHONES_UNIT, NOTHING), ()
     turn, reloaded = (paths.TURN_UNIT, paths.TURN_CONFIG), paths.TURN_UNIT.rpartition("/")[2]

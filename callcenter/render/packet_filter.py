@@ -12,7 +12,8 @@ from callcenter.render._files import File, Tree
 from callcenter.render._templates import plain
 from callcenter.site import RemotePostgres, Site, Switch, Trunk
 from callcenter.site.authorities import ACME_PORT
-from callcenter.site.network import ANYWHERE, RELAY_PORTS
+from callcenter.site.network import ANYWHERE, RELAY_PORTS, Turn
+from callcenter.site.site_hosts import SiteHosts
 
 __all__ = [
     "FAMILIES",
@@ -67,18 +68,23 @@ def configuration(
     rtp: bool = True,
     outgoing: Sequence[str] = (),
     inside: tuple[Switch, Switch] | None = None,
+    hosts: SiteHosts | None = None,
 ) -> Tree:
     """Render the packet filter's rules and unit, or nothing where the Site switches it off.
     ``rtp``: whether voice comes to the host. ``outgoing``: rules that stay until the service has
-    changed. ``inside``: this host and the other one, where Kamailio and FreeSWITCH are on two."""
+    changed. ``inside``: this host and the other one, where Kamailio and FreeSWITCH are on two.
+    ``hosts``: all of the Site's, where it has several, or TURN."""
     if not site.firewall.enabled:
         return Tree([])
+    # Without rules coturn would be held to nothing.
+    assert hosts is not None or site.network.turn is None
+    relays = None if site.network.turn is None else hosts
+    turn = site.network.turn if relays is not None and relays.is_served else None
     # Phones' SIP comes to the other host.
     far = inside[1].bind_address if inside is not None and rtp else None
     asked_here = site.acme is not None and site.acme.asks_at_host
     network = site.network
     phones = () if far is not None else network.listeners
-    turn = network.turn if rtp else None
     limited = [
         *(("udp" if one == "udp" else "tcp", port) for one, port in phones),
         *([("tcp", turn.port)] if turn else []),
@@ -102,16 +108,23 @@ def configuration(
         "accepted": [
             *_ssh(site, sorted(set(ssh_ports))),
             *(_from_switch(site, inside[1]) if inside is not None and not rtp else ()),
-            *_from_phones(site, phones, rtp=rtp, web=site.web_server if far is None else None),
+            *_from_phones(
+                site, phones, rtp=rtp, web=site.web_server if far is None else None, turn=turn
+            ),
+            *(_by_turn(site, relays) if relays is not None else ()),
+            *(_from_askers(site, hosts) if hosts is not None else ()),
             *(_from_others(site) if rtp else ()),
         ],
         "outgoing": outgoing,
         "further": further(site),
         "acme_port": ACME_PORT if asked_here and far is None else None,
-        "egress": egress(site, far) if rtp and site.firewall.egress else {},
+        "egress": egress(site, far, hosts) if rtp and site.firewall.egress else {},
         "turn": turn,
         "turn_connections": TURN_CONNECTIONS,
-        "relay_ports": RELAY_PORTS,
+        "relayed": _relayed(site, hosts),
+        "unheard": tuple(_unheard(site, relays)) if relays is not None and turn else (),
+        "unasked": tuple(_unasked(site, relays)) if relays is not None and turn else (),
+        "turned": tuple(_turned(site, relays)) if relays is not None and turn else (),
     }
     return Tree(
         [
@@ -180,7 +193,12 @@ def _ssh(site: Site, ports: Iterable[int]) -> Iterator[str]:
 
 
 def _from_phones(
-    site: Site, listeners: Iterable[tuple[str, int]], *, rtp: bool, web: tuple[object, int] | None
+    site: Site,
+    listeners: Iterable[tuple[str, int]],
+    *,
+    rtp: bool,
+    web: tuple[object, int] | None,
+    turn: Turn | None,
 ) -> Iterator[str]:
     """Yield what comes from phones, and from those who look at pages."""
     network = site.network
@@ -197,8 +215,8 @@ def _from_phones(
             yield f'{match}udp dport {first}-{last} accept comment "rtp"'
         if web is not None:
             yield f'{match}tcp dport {web[1]} accept comment "web"'
-        if rtp and network.turn is not None:
-            yield f"{match}tcp dport {network.turn.port} goto turn"
+        if turn is not None:
+            yield f"{match}tcp dport {turn.port} goto turn"
 
 
 def _sip(transport: str, port: int) -> str:
@@ -219,6 +237,69 @@ def _from_others(site: Site) -> Iterator[str]:
                 protocol, port = listens
                 yield f'{match}{protocol} dport {port} accept comment "trunk {trunk.name}"'
             yield f'{match}udp dport {first}-{last} accept comment "rtp of {trunk.name}"'
+
+
+def _forth(site: Site) -> str:
+    """Return the match of what TURN sends to FreeSWITCH."""
+    (first, last), (low, high) = site.network.rtp_ports, RELAY_PORTS
+    return f"udp sport {low}-{high} udp dport {first}-{last}"
+
+
+def _back(site: Site) -> str:
+    """Return the match of what FreeSWITCH sends to TURN."""
+    (first, last), (low, high) = site.network.rtp_ports, RELAY_PORTS
+    return f"udp sport {first}-{last} udp dport {low}-{high}"
+
+
+def _relayed(site: Site, hosts: SiteHosts | None) -> tuple[str, ...]:
+    """Return what TURN of a host sends to switches. What goes to a router's address has been turned
+    to the switch's own, but is still on the way out."""
+    if site.network.turn is None or hosts is None or not hosts.is_served:
+        return ()
+    return tuple(
+        f"{match}{_forth(site)} accept"
+        for voice in hosts.voices
+        for match in at(voice.bind_address, "daddr")
+    )
+
+
+def _turned(site: Site, hosts: SiteHosts) -> Iterator[str]:
+    """Yield what TURN sends to a router's address, and where it goes instead."""
+    for voice in hosts.voices:
+        family = "ip6" if ":" in voice.bind_address else "ip"
+        for match in at(voice.advertised_address, "daddr") if voice.is_behind_nat else ():
+            sent = f'meta skuid "{users.TURN}" {match}{_forth(site)}'
+            yield f"{sent} dnat {family} to {voice.bind_address}"
+
+
+def _unheard(site: Site, hosts: SiteHosts) -> Iterator[str]:
+    """Yield what FreeSWITCH of a host behind a router sends before TURN has: it would be known by
+    the host's own address, and what follows by the router's."""
+    for match in at(hosts.here.bind_address, "saddr"):
+        if hosts.here in hosts.voices and hosts.here.is_behind_nat:
+            yield f"{match}{_back(site)} ct state new counter drop"
+
+
+def _unasked(site: Site, hosts: SiteHosts) -> Iterator[str]:
+    """Yield what FreeSWITCH of another host sends before TURN has. It is no stranger for that."""
+    for voice in hosts.further_voices:
+        yield from (f"{one}{_back(site)} counter drop" for one in at(voice.bind_address, "saddr"))
+
+
+def _by_turn(site: Site, hosts: SiteHosts) -> Iterator[str]:
+    """Yield what TURN of other hosts sends to FreeSWITCH of this one."""
+    for server in hosts.further_servers:
+        for match in at(server.bind_address, "saddr"):
+            yield f'{match}{_forth(site)} accept comment "rtp by TURN"'
+
+
+def _from_askers(site: Site, hosts: SiteHosts) -> Iterator[str]:
+    """Yield what hosts ask that pass links on."""
+    if site.provisioning is None:
+        return
+    for asker in hosts.askers:
+        for match in at(asker.bind_address, "saddr"):
+            yield f'{match}tcp dport {site.provisioning.port} accept comment "links"'
 
 
 def matches(networks: Iterable[str], side: str = "saddr") -> list[str]:
@@ -283,9 +364,11 @@ def further(site: Site) -> list[str]:
     return out
 
 
-def egress(site: Site, edge: str | None = None) -> Mapping[str, list[str]]:
+def egress(
+    site: Site, edge: str | None = None, hosts: SiteHosts | None = None
+) -> Mapping[str, list[str]]:
     """Return rules by user of what each may reach, apart from loopback and answers. ``edge``: the
-    address of Kamailio's host, where that is another one."""
+    address of Kamailio's host, where that is another one. ``hosts``: all of the Site's."""
     names = ["udp dport 53 accept", "tcp dport 53 accept"]
     further = [f"{match}accept" for match in matches(site.firewall.egress_to, "daddr")]
     first, last = site.network.rtp_ports
@@ -307,7 +390,11 @@ def egress(site: Site, edge: str | None = None) -> Mapping[str, list[str]]:
         out.append(f"tcp dport {site.database.port} accept")
     rules = {users.FREESWITCH: [*names, *out, *further]}
     local = (users.FAX, users.BANS, users.FILTER, users.WEB, users.PHONES, users.VOICEMAIL)
-    rules |= {user: [] for user in (*local, users.TURN)}
+    rules |= {user: [] for user in local}
+    rules[users.TURN] = [*_relayed(site, hosts)]
+    if site.provisioning is not None and hosts is not None and hosts.giver is not None:
+        asked = f"tcp dport {site.provisioning.port} accept"
+        rules[users.WEB] = [f"{match}{asked}" for match in at(hosts.giver.bind_address, "daddr")]
     mail = [f"tcp dport {site.smtp.port} accept"] if site.smtp is not None else []
     rules[users.MAIL] = [*names, *mail, *further] if mail else []
     urls = [urlsplit(one.url) for one in site.http_applications]

@@ -9,9 +9,10 @@ from callcenter.render._files import File, Tree
 from callcenter.render._templates import plain
 from callcenter.render.kamailio import CIPHERS, turn_password
 from callcenter.render.services import hash_of
-from callcenter.site import Site, Switch
+from callcenter.site import Site
 from callcenter.site.network import RELAY_PORTS
 from callcenter.site.served import certificate_of
+from callcenter.site.site_hosts import SiteHosts
 
 __all__ = ["PACKAGE", "configuration"]
 
@@ -25,13 +26,13 @@ SESSIONS = 2048
 """Allocations at most, of which each has a port. More calls than that have none."""
 
 
-def configuration(site: Site, switch: Switch) -> Tree:
-    """Render all that TURN needs, or nothing where the Site has none."""
-    return Tree(_files(site, switch))
+def configuration(site: Site, hosts: SiteHosts) -> Tree:
+    """Render all that TURN needs, or nothing where the Site has none, or this host."""
+    return Tree(_files(site, hosts))
 
 
-def _files(site: Site, switch: Switch) -> Iterator[File]:
-    if (turn := site.network.turn) is None:
+def _files(site: Site, hosts: SiteHosts) -> Iterator[File]:
+    if (turn := site.network.turn) is None or not hosts.is_served:
         return
     certificate, key = paths.TURN_CERTIFICATE, paths.TURN_KEY
     if site.acme is not None:
@@ -47,7 +48,8 @@ def _files(site: Site, switch: Switch) -> Iterator[File]:
         "turn/turn.conf.j2",
         paths=paths,
         site=site,
-        switch=switch,
+        switch=hosts.here,
+        reached=hosts.reached,
         certificate=certificate,
         key=key,
         ciphers=CIPHERS,

@@ -12,7 +12,8 @@ from callcenter.render._files import Fetched, File, Tree
 from callcenter.render._templates import plain, source
 from callcenter.render.kamailio import CIPHERS
 from callcenter.site import Site, Switch
-from callcenter.site.served import certificate_of
+from callcenter.site.served import certificate_of, phones_authority
+from callcenter.site.site_hosts import SiteHosts
 
 __all__ = ["BESIDE", "PACKAGE", "accounts", "configuration", "packages"]
 
@@ -24,22 +25,30 @@ LIBRARY = f"{paths.WEB_PAGES}/jssip.js"
 
 
 def configuration(
-    site: Site, switch: Switch, library: Callable[[], bytes], behind: Switch | None = None
+    site: Site,
+    switch: Switch,
+    library: Callable[[], bytes],
+    behind: Switch | None = None,
+    hosts: SiteHosts | None = None,
 ) -> Tree:
     """Render all that is served, or nothing where the Site serves nothing. ``library`` fetches
-    JsSIP where a host lacks it. ``behind``: FreeSWITCH's host, where that is another one."""
-    return Tree(_files(site, switch, library, behind))
+    JsSIP where a host lacks it. ``behind``: FreeSWITCH's host, where that is another one.
+    ``hosts``: all of the Site's, where it has several."""
+    return Tree(_files(site, switch, library, behind, hosts or SiteHosts.of(switch)))
 
 
 def accounts(site: Site) -> Tree:
-    """Render the users of an edge that serves. A switch has them already."""
-    wanted = [] if site.web_server is None else [plain("web/users.j2", users=users)]
+    """Render the users of an edge that serves, or has TURN. A switch has them already."""
+    web, turn = site.web_server is not None, site.network.turn is not None
+    wanted = [plain("web/users.j2", users=users, web=web, turn=turn)] if web or turn else []
     return Tree(File(paths.WEB_USERS, text) for text in wanted)
 
 
-def packages(site: Site) -> tuple[str, ...]:
-    """List what is needed beside the web server."""
-    return () if site.provisioning is None else ("python3",)
+def packages(site: Site, hosts: SiteHosts) -> tuple[str, ...]:
+    """List what is needed beside the web server. ``hosts``: all of the Site's."""
+    if site.provisioning is None:
+        return ()
+    return ("python3",) if hosts.giver is None else ("ca-certificates",)
 
 
 def _host_port(switch: Switch, port: int) -> str:
@@ -57,7 +66,11 @@ def _messages(site: Site, behind: Switch | None) -> str | None:
 
 
 def _files(
-    site: Site, switch: Switch, library: Callable[[], bytes], behind: Switch | None
+    site: Site,
+    switch: Switch,
+    library: Callable[[], bytes],
+    behind: Switch | None,
+    hosts: SiteHosts,
 ) -> Iterator[File]:
     if (web := site.web_server) is None or site.network.tls is None:
         return
@@ -65,6 +78,7 @@ def _files(
     certificate, key = paths.WEB_CERTIFICATE, paths.WEB_KEY
     if site.acme is not None:
         certificate, key = paths.ACME_CERTIFICATE, paths.ACME_WEB_KEY
+    giver, authority = hosts.giver, phones_authority(site)
     config = plain(
         "web/nginx.conf.j2",
         paths=paths,
@@ -73,6 +87,9 @@ def _files(
         certificate=certificate,
         key=key,
         ciphers=CIPHERS,
+        giver=None if giver is None else _host_port(giver, port),
+        askers=[one.bind_address for one in hosts.askers] if site.provisioning else [],
+        authorities=paths.AUTHORITIES if authority is None else paths.WEB_AUTHORITY,
         # Desk phones ask for files below their link.
         below="(/[0-9A-Za-z.-]{1,40})?" if any(one.phones for one in site.extensions) else "",
         messages=_messages(site, behind),
@@ -95,7 +112,10 @@ def _files(
             low_port=port < 1024,
         ),
     )
-    yield from provisioning.files(site)
+    if giver is None:
+        yield from provisioning.files(site)
+    elif site.provisioning is not None and authority is not None:
+        yield File(paths.WEB_AUTHORITY, authority)
     if site.web_phone is not None:
         yield from _page(site, library)
 

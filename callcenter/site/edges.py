@@ -52,11 +52,6 @@ def _of_site(site: Site) -> list[str]:
             "Site.firewall.enabled: is False, and nothing else keeps others than the edge from "
             "FreeSWITCH's port; leave it out"
         )
-    if site.network.turn is not None:
-        out.append(
-            "Site.network.tls.wss.turn: runs beside FreeSWITCH, and the Site's domain leads to the "
-            "edge; leave it out, or let Kamailio stand on the switch's own host"
-        )
     return out
 
 

@@ -82,9 +82,9 @@ Sources = Annotated[
 
 @model
 class Turn:
-    """TURN (RFC 8656) over TLS, for browsers whose network lets no UDP out: Debian's coturn on the
-    switch's own host, with the certificate of ``network.tls``. It carries voice to the switch, and
-    to nothing else, for who has logged in (docs/web-phone.md). It needs the packet filter."""
+    """TURN (RFC 8656) over TLS, for browsers whose network lets no UDP out: Debian's coturn where
+    Kamailio is, with the certificate of ``network.tls``. It carries voice to the Site's switches,
+    and to nothing else, for who has logged in (docs/web-phone.md). It needs the packet filter."""
 
     _: KW_ONLY
     port: Annotated[int, Field(strict=True, ge=1, le=65535)] = 5349

@@ -124,16 +124,23 @@ def listeners(site: Site, *, alone: bool = False, apart: bool = False) -> Iterat
                 opened=phones,
                 another="7443 or another",
             )
-    yield from _web(site) if alone else _of_switch(site)
+    yield from _served(site) if alone else _of_switch(site)
 
 
-def _web(site: Site) -> Iterator[Listener]:
+def _served(site: Site) -> Iterator[Listener]:
+    # Where the Site's domain leads to, as phones do.
     if (web := site.web_server) is not None:
-        # Where the Site's domain leads to, as phones do.
         yield Listener(
             *(*web, "web", "phones", (("tcp", site.network.sip_from),)),
             opened=", which network.sip_from opens",
             another="443 or another",
+        )
+    if (turn := site.network.turn) is not None:
+        yield Listener(
+            *("network.tls.wss.turn.port", turn.port, "turn", "phones"),
+            (("tcp", site.network.sip_from),),
+            opened=", which network.sip_from opens",
+            another="5349 or another",
         )
 
 
@@ -173,20 +180,13 @@ def _of_switch(site: Site, *, apart: bool = False) -> Iterator[Listener]:
             another="8031",
         )
     if not apart:
-        yield from _web(site)
+        yield from _served(site)
     elif site.web_phone is not None and site.shows_messages:
         yield Listener(
             "web_phone.messages_port",
             *(site.web_phone.messages_port, "voice messages", "phones", nobody),
             opened=", which is for the edge's web server",
             another="8444 or another",
-        )
-    if network.turn is not None:
-        yield Listener(
-            *("network.tls.wss.turn.port", network.turn.port, "turn", "phones"),
-            (("tcp", network.sip_from),),
-            opened=", which network.sip_from opens",
-            another="5349 or another",
         )
     for index, trunk in enumerate(site.trunks):
         if trunk.transport == "tls":

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from callcenter.site._plan import NAMED
 from callcenter.site.cdr import LocalPostgres
 from callcenter.site.extensions import UNANSWERED
+from callcenter.site.families import ONE
 from callcenter.site.trunks import TAKEN_FOR_LOCAL
 
 if TYPE_CHECKING:
@@ -112,16 +114,28 @@ def misleads(site: Site, switch: Switch) -> list[str]:
     return out
 
 
-def not_relayed(site: Site, switch: Switch) -> list[str]:
-    """List why a switch cannot have TURN beside it, a line each."""
-    if site.network.turn is None or not switch.is_behind_nat:
+def not_relayed(site: Site, switches: Sequence[Switch]) -> list[str]:
+    """List why TURN cannot carry the voice of these switches, a line each."""
+    if site.network.turn is None:
         return []
-    return site.placed(
-        [
-            "Site.network.tls.wss.turn: the host does not reach the public address that browsers "
-            "are told, which is its router's; leave it out, or use a host that holds its address"
-        ]
-    )
+    out = []
+    if any(one.stun is not None for one in switches):
+        out.append(
+            "Site.network.tls.wss.turn: turns back what goes to the public address, which a STUN "
+            "server says anew each minute; leave it out, or give public_ip instead of stun"
+        )
+    elif len(switches) > 1 and any(one.is_behind_nat for one in switches):
+        out.append(
+            f"Site.network.tls.wss.turn: of {len(switches)} switches each carries voice of all, "
+            "and does not reach another by its router's address; leave it out, or use hosts that "
+            "hold their addresses"
+        )
+    if len({":" in one.bind_address for one in switches}) > 1:
+        out.append(
+            "Site.network.tls.wss.turn: of several switches each carries voice of all, and has no "
+            f"address of another's family; leave it out, or give all one family ({ONE})"
+        )
+    return site.placed(out)
 
 
 def unsaid(site: Site, *, windows: bool = False) -> list[str]:
@@ -165,13 +179,21 @@ def one_asked(site: Site, hosts: int) -> list[str]:
     )
 
 
-def one_giver(site: Site, switches: int) -> list[str]:
-    """List why so many switches cannot serve links, a line each: a link is good once."""
-    if site.provisioning is None or switches < 2:
+def one_giver(site: Site, switches: Sequence[Switch]) -> list[str]:
+    """List why these switches cannot give links out, a line each: a link is good once, so one
+    switch gives, and the others ask it."""
+    if site.provisioning is None or len(switches) < 2:
         return []
-    return site.placed(
-        [
-            f"Site.provisioning: each of the {switches} switches would hand out each link "
-            "once; leave it out, or use one switch"
-        ]
-    )
+    out = []
+    if any(one.is_behind_nat for one in switches):
+        out.append(
+            f"Site.provisioning: one of {len(switches)} switches gives links out, and is not "
+            "reached by the others behind a router; leave it out, or use hosts that hold their "
+            "addresses"
+        )
+    elif len({":" in one.bind_address for one in switches}) > 1:
+        out.append(
+            "Site.provisioning: one of several switches gives links out, and is not reached from "
+            f"an address of another family; leave it out, or give all one family ({ONE})"
+        )
+    return site.placed(out)

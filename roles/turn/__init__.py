@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from pyinfra import host, logger
 from pyinfra.api import deploy
 
 from callcenter.render import paths, shell, turn
 from callcenter.site import Site, Switch
+from callcenter.site.site_hosts import SiteHosts
 from callcenter.site.where import not_relayed
 from roles import files
 from roles.freeswitch.operations import service
@@ -27,9 +30,9 @@ _PLACE = shell.command(
 
 
 @deploy("TURN: preflight")
-def preflight(site: Site, switch: Switch) -> None:
-    """Make sure that the switch can be reached from beside it."""
-    wrong = not_relayed(site, switch)
+def preflight(site: Site, switches: Sequence[Switch]) -> None:
+    """Make sure that each host of TURN reaches the voice of all switches."""
+    wrong = not_relayed(site, switches)
     for line in wrong:
         logger.error(f"{host.print_prefix}{line}")
     refuse(name="It can relay", problems=wrong)
@@ -37,9 +40,9 @@ def preflight(site: Site, switch: Switch) -> None:
 
 
 @deploy("TURN: install")
-def install(site: Site, found: State) -> None:
+def install(site: Site, hosts: SiteHosts, found: State) -> None:
     """Install coturn, not started by its own unit."""
-    if site.network.turn is not None:
+    if site.network.turn is not None and hosts.is_served:
         packages.package(
             name="Package",
             wanted=turn.PACKAGE,
@@ -49,19 +52,19 @@ def install(site: Site, found: State) -> None:
 
 
 @deploy("TURN: activate")
-def activate(site: Site, switch: Switch) -> None:
+def activate(site: Site, hosts: SiteHosts) -> None:
     """Relay as the Site describes."""
-    if site.network.turn is not None:
-        _tree(site, switch)
+    if site.network.turn is not None and hosts.is_served:
+        _tree(site, hosts)
 
 
 @deploy("TURN: retire")
-def retire(site: Site, switch: Switch, found: State) -> None:
-    """Take all of it away where the Site describes none."""
+def retire(site: Site, hosts: SiteHosts, found: State) -> None:
+    """Take all of it away where the Site describes none, or none here."""
     # It never comes without its package, and asking for its files would cost each run a command.
-    if site.network.turn is not None or turn.PACKAGE not in found.packages:
+    if (site.network.turn is not None and hosts.is_served) or turn.PACKAGE not in found.packages:
         return
-    _tree(site, switch)
+    _tree(site, hosts)
     packages.no_package(
         name="No package",
         unwanted=turn.PACKAGE,
@@ -70,12 +73,12 @@ def retire(site: Site, switch: Switch, found: State) -> None:
     )
 
 
-def _tree(site: Site, switch: Switch) -> None:
+def _tree(site: Site, hosts: SiteHosts) -> None:
     started = service(paths.TURN_UNIT, (paths.TURN_CONFIG,))
     files.tree(
         name="Configuration",
         group="turn",
-        wanted=turn.configuration(site, switch),
+        wanted=turn.configuration(site, hosts),
         after={
             **{path: [_PLACE, command] for path, command in started.items()},
             # Who talks goes on.

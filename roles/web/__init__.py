@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import shlex
+from collections.abc import Sequence
 
 from pyinfra import host, logger
 from pyinfra.api import deploy
 
 from callcenter.client import npm
-from callcenter.render import Tree, paths, shell, users, web
+from callcenter.render import Tree, paths, shell, turn, users, web
 from callcenter.site import Site, Switch
+from callcenter.site.site_hosts import SiteHosts
 from callcenter.site.where import one_giver
 from roles import files
 from roles.freeswitch.operations import service
@@ -19,6 +21,7 @@ from roles.host.operations import passed, refuse
 __all__ = ["activate", "install", "preflight", "retire"]
 
 _UNIT = paths.WEB_UNIT.rpartition("/")[2]
+_READ = (paths.WEB_CONFIG, paths.WEB_CERTIFICATE, paths.WEB_KEY, paths.WEB_AUTHORITY)
 _RELOAD = files.where(paths.WEB_UNIT, "systemctl", "reload-or-restart", _UNIT)
 _FORGET = shell.command(
     __file__, "forget_links", paths.PHONES_UNIT, paths.PHONES_STATE, paths.PHONES
@@ -27,8 +30,8 @@ _EMPTY = shlex.join(["rmdir", "--ignore-fail-on-non-empty", paths.WEB_PAGES])
 
 
 @deploy("Web: preflight")
-def preflight(site: Site, switches: int) -> None:
-    """Make sure that a link can be known to be used, and that the page's library is at hand."""
+def preflight(site: Site, switches: Sequence[Switch]) -> None:
+    """Make sure that one host can give links out, and that the page's library is at hand."""
     wrong = [*one_giver(site, switches), *(npm.lacking() if site.web_phone is not None else [])]
     for line in wrong:
         logger.error(f"{host.print_prefix}{line}")
@@ -37,9 +40,10 @@ def preflight(site: Site, switches: int) -> None:
 
 
 @deploy("Web: install")
-def install(site: Site, found: State, *, accounts: bool = False) -> None:
+def install(site: Site, found: State, hosts: SiteHosts, *, accounts: bool = False) -> None:
     """Install the web server, not started by its own unit.
 
+    + hosts: all of the Site's
     + accounts: whether the host is an edge, which has no users of ours yet
     """
     if site.web_server is not None:
@@ -48,21 +52,22 @@ def install(site: Site, found: State, *, accounts: bool = False) -> None:
             wanted=web.PACKAGE,
             mark=paths.WEB_OURS,
             installed=found.packages,
-            further=web.packages(site),
+            further=web.packages(site, hosts),
         )
-        if accounts:
-            # Before a certificate comes, whose key is given to these.
-            _accounts(web.accounts(site))
+    if accounts and (wanted := web.accounts(site)):
+        # Before a certificate comes, whose key is given to these.
+        _accounts(wanted)
 
 
 @deploy("Web: activate")
-def activate(site: Site, switch: Switch, behind: Switch | None = None) -> None:
+def activate(site: Site, switch: Switch, hosts: SiteHosts, behind: Switch | None = None) -> None:
     """Serve what the Site describes.
 
+    + hosts: all of the Site's
     + behind: FreeSWITCH's host, where that is another one
     """
     if site.web_server is not None:
-        _tree(site, switch, behind)
+        _tree(web.configuration(site, switch, npm.library, behind, hosts))
 
 
 @deploy("Web: retire")
@@ -71,22 +76,23 @@ def retire(
 ) -> None:
     """Take all of it away where the Site describes none.
 
-    + accounts: whether the host is an edge, which has users for nothing else
+    + accounts: whether the host is an edge, which has users for this and TURN alone
     + shown: whether phones come to this host
     """
     # It never comes without its package, and asking for its files would cost each run a command.
-    if (site.web_server is not None and shown) or web.PACKAGE not in found.packages:
-        return
-    _tree(site, switch, None, shown=False)
-    if accounts:
-        _accounts(Tree([]))
-    packages.no_package(
-        name="No package",
-        unwanted=web.PACKAGE,
-        mark=paths.WEB_OURS,
-        installed=found.packages,
-        beside=web.BESIDE,
-    )
+    gone = web.PACKAGE in found.packages and not (site.web_server is not None and shown)
+    if gone:
+        _tree(Tree([]))
+    if accounts and (gone or (turn.PACKAGE in found.packages and site.network.turn is None)):
+        _accounts(web.accounts(site))
+    if gone:
+        packages.no_package(
+            name="No package",
+            unwanted=web.PACKAGE,
+            mark=paths.WEB_OURS,
+            installed=found.packages,
+            beside=web.BESIDE,
+        )
 
 
 def _accounts(wanted: Tree) -> None:
@@ -98,23 +104,23 @@ def _accounts(wanted: Tree) -> None:
         first={paths.WEB_USERS: shlex.join(["systemd-sysusers", paths.WEB_USERS])},
         after={
             paths.WEB_USERS: shell.command(
-                __file__, "users", paths.WEB_USERS, *keys, users.WEB, users.PHONES
+                __file__, "users", paths.WEB_USERS, *keys, users.WEB, users.PHONES, users.TURN
             )
         },
     )
 
 
-def _tree(site: Site, switch: Switch, behind: Switch | None, *, shown: bool = True) -> None:
+def _tree(wanted: Tree) -> None:
     files.tree(
         name="Pages and links",
         # The record's name on hosts that had links before there were pages.
         group="provisioning",
-        wanted=web.configuration(site, switch, npm.library, behind) if shown else Tree([]),
+        wanted=wanted,
         after={
             **service(paths.WEB_UNIT, ()),
             f"{paths.WEB_PAGES}/index.html": _EMPTY,
             # Who is in the midst of an answer has it.
-            **dict.fromkeys((paths.WEB_CONFIG, paths.WEB_CERTIFICATE, paths.WEB_KEY), _RELOAD),
+            **dict.fromkeys(_READ, _RELOAD),
             **{
                 path: (command, _FORGET)
                 for path, command in service(paths.PHONES_UNIT, (paths.PHONES_TOOL,)).items()

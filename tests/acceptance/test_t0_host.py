@@ -87,6 +87,10 @@ CONFINED = {
 }
 
 
+def _served(site: Site, node: Host) -> render.Tree:
+    return render.web.configuration(site, node.switch, npm.library, hosts=node.all_hosts)
+
+
 @LINUX
 def test_confinement(host: Any, site: Site, node: Host) -> None:
     """FreeSWITCH and every program beside it may do what each needs, as systemd says it"""
@@ -94,8 +98,8 @@ def test_confinement(host: Any, site: Site, node: Host) -> None:
         render.beside.configuration(site, realtime=False),
         render.public_address.configuration(node.switch),
         render.services.billing.pool(site),
-        *(() if node.edge else (render.web.configuration(site, node.switch, npm.library),)),
-        render.turn.configuration(site, node.switch),
+        *(() if node.edge else (_served(site, node),)),
+        render.turn.configuration(site, node.all_hosts),
     )
     files = [file.path.rpartition("/")[2] for tree in trees for file in tree]
     # A template is asked of by one of its instances.

@@ -391,15 +391,17 @@ def described(operator: Operator) -> Iterator[Operator]:
     operator.succeed()
     for host in BOTH:
         assert operator.ssh(host, f"{SERVES}; {MESSAGES}") == ""
-    assert operator.ssh(EDGE, f"getent passwd {users.WEB} {users.PHONES}; true") == ""
+    assert operator.ssh(EDGE, f"getent passwd {users.WEB} {users.PHONES} {users.TURN}; true") == ""
 
 
 SERVES = (
     f"ls -d {paths.WEB_CONFIG} {paths.WEB_KEY} {paths.WEB_UNIT} {paths.WEB_USERS} {paths.PHONES} "
-    f"{paths.PHONES_INDEX} {paths.PHONES_STATE} {paths.PHONES_UNIT} {paths.WEB_PAGES} 2>/dev/null; "
-    "dpkg-query -W -f '${Package} ${db:Status-Status}\\n' nginx kamailio-websocket-modules "
+    f"{paths.PHONES_INDEX} {paths.PHONES_STATE} {paths.PHONES_UNIT} {paths.WEB_PAGES} "
+    f"{paths.TURN_UNIT} {paths.TURN} {paths.TURN_CONFIG} {paths.TURN_KEY} 2>/dev/null; "
+    "dpkg-query -W -f '${Package} ${db:Status-Status}\\n' nginx coturn kamailio-websocket-modules "
     "2>/dev/null | grep ' installed'; "
-    "ss -Hlnt 'sport = :443 or sport = :7443'; true"
+    "ss -Hlnt 'sport = :443 or sport = :5349 or sport = :7443'; "
+    f"grep 49152 {paths.FIREWALL_RULES}; true"
 )
 """Shell line that prints what of a web server of ours is on a host."""
 MESSAGES = (
@@ -481,12 +483,19 @@ def outside(operator: Operator, site: str) -> None:
 
 
 @contextmanager
-def page(operator: Operator, folder: Path, capsys: pytest.CaptureFixture[str]) -> Iterator[Page]:
-    """Give a browser at the page that the edge serves."""
+def page(
+    operator: Operator, folder: Path, capsys: pytest.CaptureFixture[str], *, turn: bool = False
+) -> Iterator[Page]:
+    """Give a browser at the page that the edge serves. ``turn``: from outside, by TURN alone."""
     if not (shutil.which("chromedriver") and shutil.which("certutil")):
         pytest.skip("Chromium is not on this machine")
-    tls = "web_phone=WebPhone(), network=Network(tls=PhoneTls(OwnAuthority(), wss=Wss()), "
-    operator.describe(DESCRIBED.replace("network=Network(", tls), group=BOTH)
+    wss = "Wss(turn=Turn())" if turn else "Wss()"
+    tls = f"web_phone=WebPhone(), network=Network(tls=PhoneTls(OwnAuthority(), wss={wss}), "
+    site = DESCRIBED.replace("network=Network(", tls)
+    if turn:
+        outside(operator, site)
+    else:
+        operator.describe(site, group=BOTH)
     operator.succeed()
     again = operator.succeed()
     assert again.changes == 0, again.output
@@ -495,6 +504,8 @@ def page(operator: Operator, folder: Path, capsys: pytest.CaptureFixture[str]) -
     known.write_text(capsys.readouterr().out)
     where = address_of(operator, EDGE)
     with browser(folder / "home", f"https://{DOMAIN}/", where, known, BROWSER_HZ) as made:
+        if turn:
+            made.relays_only()
         made.log_in("1008", account(operator, "1008").password)
         made.ready()
         yield made
@@ -565,6 +576,19 @@ def test_a_browser_is_a_phone_at_the_edge(
     unit = paths.VOICEMAIL_PAGE_UNIT.rpartition("/")[2]
     told = described.ssh(SWITCH, f"journalctl --sync; journalctl -u {unit} -o cat")
     assert f"refused {described.lab.gateway}: wrong password or user" in told
+
+
+def test_a_browser_outside_talks_by_turn_of_the_edge(
+    described: Operator, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """It is told the public address of the switch, to which no way leads here, and TURN reaches the
+    switch by the one inside."""
+    with page(described, tmp_path, capsys, turn=True) as made:
+        made.dial(ECHO)
+        made.hears(BROWSER_HZ)
+        made.click("hangup")
+        made.shows()
+    assert described.ssh(SWITCH, f"ls -d {paths.TURN_CONFIG} {paths.TURN} 2>/dev/null; true") == ""
 
 
 def test_phones_outside_are_told_public_addresses(described: Operator) -> None:

@@ -1052,22 +1052,15 @@ def test_a_browser_calls_by_ipv6(switch: Served, tmp_path: Path) -> None:
 
 
 def test_a_browser_and_a_switch_behind_nat(switch: Served, home: str, tmp_path: Path) -> None:
-    """Each behind a router of its own: the browser is told the switch's public address. TURN is
-    gone."""
+    """Each behind a router of its own: the browser is told the switch's public address, which the
+    switch itself does not reach. It talks by TURN alone, and without."""
     addresses = {"address": switch.address, "public_ip": nat.SWITCH_OUTSIDE}
-    switch.describe(**addresses)
-    refused = switch.operator.deploy()
-    assert refused.code != 0
-    assert "which is its router's; leave it out" in refused.output
-    switch.describe(WITHOUT_TURN, **addresses)
-    said = switch.operator.succeed().output
-    # It is gone before what holds it to voice.
-    assert said.index("TURN: retire | ") < said.index("Firewall: configure | ")
-    assert switch.operator.ssh(HOST, NO_TURN) == ""
 
-    def talk() -> None:
-        url, folder = f"https://{DOMAIN}/", tmp_path / "home"
+    def talk(*, turn: bool) -> None:
+        url, folder = f"https://{DOMAIN}/", tmp_path / f"home-{turn}"
         with browser(folder, url, nat.SWITCH_OUTSIDE, switch.authority.file, HZ[ONE]) as page:
+            if turn:
+                page.relays_only()
             page.log_in(ONE, switch.password(ONE))
             page.ready()
             page.dial(ECHO)
@@ -1076,7 +1069,15 @@ def test_a_browser_and_a_switch_behind_nat(switch: Served, home: str, tmp_path: 
             page.shows()
 
     with ThreadPoolExecutor(1, initializer=network.join, initargs=(home,)) as at:
-        at.submit(talk).result()
+        switch.describe(**addresses)
+        switch.operator.succeed()
+        at.submit(talk, turn=True).result()
+        switch.describe(WITHOUT_TURN, **addresses)
+        said = switch.operator.succeed().output
+        # It is gone before what holds it to voice.
+        assert said.index("TURN: retire | ") < said.index("Firewall: configure | ")
+        assert switch.operator.ssh(HOST, NO_TURN) == ""
+        at.submit(talk, turn=False).result()
 
 
 NO_TURN = (

@@ -15,7 +15,16 @@ from callcenter.cli.check import check
 from callcenter.cli.phone import phone
 from callcenter.cli.rehearsal import files
 from callcenter.client.inventory import load
-from callcenter.render import beside, freeswitch, kamailio, packet_filter, paths, users, web
+from callcenter.render import (
+    beside,
+    freeswitch,
+    kamailio,
+    packet_filter,
+    paths,
+    turn,
+    users,
+    web,
+)
 from callcenter.site import (
     Acme,
     Extension,
@@ -27,12 +36,15 @@ from callcenter.site import (
     Site,
     SiteError,
     Switch,
+    Turn,
     WebPhone,
     Wss,
 )
 from callcenter.site.edges import before_switches
 from callcenter.site.ports import listeners
 from callcenter.site.secrets import Secret
+from callcenter.site.site_hosts import SiteHosts
+from callcenter.site.where import not_relayed
 
 EDGE = Switch("edge1", address="10.0.0.20", public_ip="203.0.113.20")
 SWITCH = Switch("cc1", address="10.0.0.11", public_ip="203.0.113.11")
@@ -338,6 +350,39 @@ def test_without_a_mailbox_nothing_of_messages_is_between_the_hosts(
     nginx = web.configuration(made, EDGE, bytes, SWITCH)[paths.WEB_CONFIG].text
     assert "voicemail" not in nginx
     assert "8444" not in {str(one.port) for one in listeners(made, apart=True)}
+
+
+def test_the_edge_has_turn_and_reaches_the_switch_inside(own_authority: Network) -> None:
+    """By its inside address, whichever of the two a browser is told"""
+    tls = PhoneTls(OwnAuthority(), wss=Wss(turn=Turn()))
+    made = site(network=replace(own_authority, tls=tls))
+    assert before_switches(made, [EDGE], [SWITCH]) == []
+    assert not_relayed(made, [SWITCH]) == []
+    here, there = (SiteHosts.of(one, [SWITCH], [EDGE]) for one in (EDGE, SWITCH))
+    config = turn.configuration(made, here)[paths.TURN_CONFIG].text
+    assert "relay-ip=10.0.0.20\nallocation" in config
+    assert re.findall("allowed-peer-ip=(.*)", config) == ["10.0.0.11", "203.0.113.11"]
+    assert list(turn.configuration(made, there)) == []
+    assert users.TURN in web.accounts(made)[paths.WEB_USERS].text
+    forth = "udp sport 49152-53247 udp dport 16384-32767"
+    own, other = (
+        packet_filter.configuration(
+            made, [22], rtp=one is there, inside=(one.here, beside), hosts=one
+        )[paths.FIREWALL_RULES].text
+        for one, beside in ((here, SWITCH), (there, EDGE))
+    )
+    assert f"ip daddr {{ 203.0.113.11/32 }} {forth} dnat ip to 10.0.0.11\n" in own
+    assert f"ip daddr {{ 10.0.0.11/32 }} {forth} accept\n" in own
+    assert f'ip saddr {{ 10.0.0.20/32 }} {forth} accept comment "rtp by TURN"\n' in other
+    assert "tcp dport 5349 goto turn" in own
+    assert "5349" not in other
+    assert "dnat" not in other
+    fields = {
+        one.here.name: {each.field for each in listeners(made, alone=one is here, apart=True)}
+        & {"network.tls.wss.turn.port"}
+        for one in (here, there)
+    }
+    assert fields == {"edge1": {"network.tls.wss.turn.port"}, "cc1": set()}
 
 
 @pytest.mark.parametrize("fields", [{"port": 8444}, {"messages_port": 7443}])

@@ -16,7 +16,7 @@ from callcenter.cli import main
 from callcenter.cli.sheets import code, runs
 from callcenter.client import npm
 from callcenter.onhost import phones
-from callcenter.render import paths, provisioning, users, web
+from callcenter.render import packet_filter, paths, provisioning, users, web
 from callcenter.render.hidden import HIDDEN
 from callcenter.site import (
     Extension,
@@ -33,6 +33,7 @@ from callcenter.site import (
 )
 from callcenter.site.network import Srtp
 from callcenter.site.provisioning import path_of
+from callcenter.site.site_hosts import SiteHosts
 from callcenter.site.where import needs_switch, one_giver
 from tests.certificates import Authority
 
@@ -93,9 +94,45 @@ def test_what_cannot_be_served_is_refused(
 
 def test_two_switches_serve_none(authority: Authority) -> None:
     site = described(authority)
-    assert one_giver(site, 1) == []
-    assert "each of the 2 switches would hand out each link once" in one_giver(site, 2)[0]
-    assert one_giver(replace(site, provisioning=None), 2) == []
+    other = Switch("cc2", address="192.0.2.8")
+    assert one_giver(site, [SWITCH]) == one_giver(site, [SWITCH, other]) == []
+    routed = Switch("cc2", address="192.0.2.8", public_ip="203.0.113.8")
+    six = Switch("cc2", address="2001:db8::8")
+    for one, said in ((routed, "behind a router; leave it out"), (six, "of another family;")):
+        (line,) = one_giver(site, [SWITCH, one])
+        assert line.startswith("Site.provisioning: one of ")
+        assert said in line
+        assert one_giver(replace(site, provisioning=None), [SWITCH, one]) == []
+
+
+def test_one_of_several_switches_gives_links_out(authority: Authority) -> None:
+    """The others have no settings of phones; they ask the first by its certificate, and say who
+    has asked them"""
+    site = described(authority)
+    other = Switch("cc0", address="192.0.2.8")
+    own, first = (SiteHosts.of(one, [SWITCH, other]) for one in (SWITCH, other))
+    files = {one.path: one for one in web.configuration(site, SWITCH, npm.library, hosts=own)}
+    assert not [path for path in files if "phones" in path]
+    config = files[paths.WEB_CONFIG].text
+    assert "proxy_pass https://192.0.2.8:443$request_uri;" in config
+    assert "proxy_ssl_verify on;" in config
+    assert f"proxy_ssl_trusted_certificate {paths.AUTHORITIES};" in config
+    assert web.packages(site, own) == ("ca-certificates",)
+    given = web.configuration(site, other, npm.library, hosts=first)
+    config = given[paths.WEB_CONFIG].text
+    assert re.findall(r"real_ip_header X-Source;\n *set_real_ip_from (.*);", config) == [
+        "192.0.2.7"
+    ]
+    assert f"proxy_pass http://unix:{paths.PHONES_SOCKET}:$request_uri;" in config
+    here, there = (
+        packet_filter.configuration(site, [22], hosts=one)[paths.FIREWALL_RULES].text
+        for one in (own, first)
+    )
+    assert "ip daddr { 192.0.2.8/32 } tcp dport 443 accept" in here
+    assert 'ip saddr { 192.0.2.7/32 } tcp dport 443 accept comment "links"' in there
+    alone = web.configuration(site, SWITCH, npm.library)[paths.WEB_CONFIG].text
+    assert "real_ip" not in alone
+    assert "proxy_ssl" not in alone
 
 
 def test_edges_alone_serve_none(authority: Authority) -> None:

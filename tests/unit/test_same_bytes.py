@@ -35,6 +35,7 @@ from callcenter.render import (
     windows,
 )
 from callcenter.site import Site, Speech, Switch
+from callcenter.site.site_hosts import SiteHosts
 from tests.unit import test_site
 
 ROOT = Path(__file__).parents[2]
@@ -84,7 +85,7 @@ def on_linux(site: Site, switch: Switch) -> Iterator[File]:
     if site.network.edge:
         yield from kamailio.configuration(site, switch, switch)
     yield from web.configuration(site, switch, npm.library)
-    yield from turn.configuration(site, switch)
+    yield from turn.configuration(site, SiteHosts.of(switch))
 
 
 def on_edge(site: Site, edge: Switch) -> Iterator[File]:

@@ -46,7 +46,7 @@ from callcenter.site import (
     WebPhone,
     Wss,
 )
-from callcenter.site.edges import before_switches
+from callcenter.site.site_hosts import SiteHosts
 from callcenter.site.where import needs_switch, not_relayed
 from roles.files.operations import masked
 from tests.certificates import Authority
@@ -184,14 +184,73 @@ def test_pages_that_may_open_a_websocket(authority: Authority) -> None:
         assert bool(re.search(line, origin)) is wanted, origin
 
 
-def test_turn_is_where_freeswitch_and_its_address_are(authority: Authority) -> None:
-    """Neither behind an edge on a host of its own, nor behind a router"""
+OTHER = Switch("cc2", address="192.0.2.8")
+ROUTED = Switch("cc1", address="192.0.2.7", public_ip="203.0.113.10")
+
+
+@pytest.mark.parametrize(
+    ("switches", "begin"),
+    [
+        ([Switch("cc1", address="192.0.2.7", stun="stun.example.net")], "turns back what goes to"),
+        ([ROUTED, OTHER], "of 2 switches each carries voice of all, and does not reach"),
+        ([SWITCH, Switch("cc2", address="2001:db8::8")], "of several switches each carries"),
+    ],
+)
+def test_turn_reaches_all_voice_or_is_refused(
+    authority: Authority, switches: list[Switch], begin: str
+) -> None:
     site = described(authority, Wss(turn=Turn()))
-    edge = Switch("edge1", address="192.0.2.6")
-    assert any(".wss.turn: runs beside" in line for line in before_switches(site, [edge], [SWITCH]))
-    assert not_relayed(site, SWITCH) == []
-    for outside in ({"public_ip": "203.0.113.10"}, {"stun": "stun.example.net"}):
-        assert len(not_relayed(site, Switch("cc1", address="192.0.2.7", **outside))) == 1
+    (line,) = not_relayed(site, switches)
+    assert line.startswith(f"Site.network.tls.wss.turn: {begin}")
+    assert "; " in line
+    assert not_relayed(described(authority, Wss()), switches) == []
+
+
+def of_turn(site: Site, here: Switch, *switches: Switch) -> tuple[list[str], list[str]]:
+    """Return what coturn of a host may speak with, and the rules of its packet filter about it."""
+    hosts = SiteHosts.of(here, switches)
+    config = turn.configuration(site, hosts)[paths.TURN_CONFIG].text
+    rules = packet_filter.configuration(site, [22], hosts=hosts)[paths.FIREWALL_RULES].text
+    lines = [line.strip() for line in rules.splitlines() if "49152-53247" in line]
+    return re.findall(r"^allowed-peer-ip=(.*)$", config, re.MULTILINE), lines
+
+
+def test_turn_of_each_switch_carries_voice_of_all(authority: Authority) -> None:
+    """A browser finds one by the Site's domain for its call, and maybe another for TURN"""
+    site = described(authority, Wss(turn=Turn()))
+    assert not_relayed(site, [SWITCH, OTHER]) == []
+    forth, back = (
+        "udp sport 49152-53247 udp dport 16384-32767",
+        ("udp sport 16384-32767 udp dport 49152-53247"),
+    )
+    assert of_turn(site, SWITCH, SWITCH, OTHER) == (
+        ["192.0.2.7", "192.0.2.8"],
+        [
+            f"ip daddr {{ 192.0.2.7/32 }} {forth} accept",
+            f"ip daddr {{ 192.0.2.8/32 }} {forth} accept",
+            f"ip daddr {{ 192.0.2.7/32 }} {forth} accept",
+            f"ip daddr {{ 192.0.2.8/32 }} {forth} accept",
+            f"ip saddr {{ 192.0.2.8/32 }} {back} counter drop",
+            f'ip saddr {{ 192.0.2.8/32 }} {forth} accept comment "rtp by TURN"',
+        ],
+    )
+    told, rules = of_turn(site, SWITCH)
+    assert told == ["192.0.2.7"]
+    assert not [line for line in rules if "192.0.2.8" in line]
+
+
+def test_turn_behind_a_router_turns_back_its_address(authority: Authority) -> None:
+    """To the host's own: browsers outside are told the one, those in local networks the other"""
+    site = described(authority, Wss(turn=Turn()))
+    assert not_relayed(site, [ROUTED]) == []
+    told, rules = of_turn(site, ROUTED)
+    assert told == ["192.0.2.7", "203.0.113.10"]
+    turned = (
+        f'meta skuid "{users.TURN}" ip daddr {{ 203.0.113.10/32 }} udp sport 49152-53247 '
+        "udp dport 16384-32767 dnat ip to 192.0.2.7"
+    )
+    assert turned in rules
+    assert not [line for line in of_turn(site, SWITCH)[1] if "dnat" in line or "ct state" in line]
 
 
 def test_relayed_voice_is_not_the_ports_of_calls(authority: Authority) -> None:
@@ -205,7 +264,7 @@ def test_a_secret_of_turn_is_no_phones(authority: Authority) -> None:
     """It is coturn's and Kamailio's, in no form that the other has, and goes with the password"""
     site = described(authority, Wss(turn=Turn()))
     known = kamailio.configuration(site, SWITCH, SWITCH)[f"{paths.KAMAILIO}/secrets"].text
-    tree = turn.configuration(site, SWITCH)
+    tree = turn.configuration(site, SiteHosts.of(SWITCH))
     told = {one.number: kamailio.turn_password(site, one) for one in site.extensions}
     ha1 = [services.a1_hash(site, one) for one in site.extensions]
     for number, password in told.items():
@@ -223,7 +282,7 @@ def test_a_secret_of_turn_is_no_phones(authority: Authority) -> None:
 
 def test_a_new_extension_ends_no_voice_by_turn(authority: Authority) -> None:
     trees = [
-        turn.configuration(site, SWITCH)
+        turn.configuration(site, SiteHosts.of(SWITCH))
         for site in (
             described(authority, Wss(turn=Turn())),
             described(authority, Wss(turn=Turn()), extensions=[*Extension.range(1000, 1002)]),
@@ -241,14 +300,18 @@ def test_a_new_extension_ends_no_voice_by_turn(authority: Authority) -> None:
 
 def test_turn_has_room_for_each_processor(authority: Authority) -> None:
     """coturn has up to 128 threads that relay, half as many that ask who comes, and a few more."""
-    unit = turn.configuration(described(authority, Wss(turn=Turn())), SWITCH)[paths.TURN_UNIT].text
+    unit = turn.configuration(described(authority, Wss(turn=Turn())), SiteHosts.of(SWITCH))[
+        paths.TURN_UNIT
+    ].text
     # What stands last counts.
     assert int(re.findall(r"^TasksMax=(\d+)$", unit, re.MULTILINE)[-1]) >= 128 + 65 + 3
 
 
 def test_connections_to_turn_fit_its_memory(authority: Authority) -> None:
     """All that the packet filter lets in, before anybody has logged in, and all that is carried."""
-    unit = turn.configuration(described(authority, Wss(turn=Turn())), SWITCH)[paths.TURN_UNIT].text
+    unit = turn.configuration(described(authority, Wss(turn=Turn())), SiteHosts.of(SWITCH))[
+        paths.TURN_UNIT
+    ].text
     # What stands last counts.
     memory, files = (
         int(re.findall(rf"^{name}=(\d+)", unit, re.MULTILINE)[-1])
@@ -262,7 +325,7 @@ def test_connections_to_turn_fit_its_memory(authority: Authority) -> None:
 
 def test_turn_switched_off_is_nowhere(authority: Authority) -> None:
     site = described(authority, Wss())
-    assert not turn.configuration(site, SWITCH)
+    assert not turn.configuration(site, SiteHosts.of(SWITCH))
     assert "X-Turn" not in kamailio.configuration(site, SWITCH, SWITCH)[paths.KAMAILIO_CONFIG].text
     rules = packet_filter.configuration(site, [22])[paths.FIREWALL_RULES].text
     assert "chain relay" not in rules
