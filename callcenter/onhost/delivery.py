@@ -24,6 +24,7 @@ __all__ = [
     "ASKED",
     "EMERGENCY",
     "LEG",
+    "NOTIFIED",
     "ROUTE",
     "TABLE",
     "Database",
@@ -102,6 +103,8 @@ ROUTE = "route-"
 """Beginning of the name by which the dialplan leads a call to a route, before the route's name."""
 EMERGENCY = "emergency-"
 """Beginning of the name by which it leads one to an emergency number, before that number."""
+NOTIFIED = f"{EMERGENCY}told"
+"""Name of what a phone runs that tells of somebody's emergency call."""
 ASKED = "asked-"
 """Beginning of the name of a number outside that rings among others: for whom, and where."""
 _ASKED = re.compile(rf"{ASKED}([0-9]{{2,15}})-(\+?[0-9]{{2,20}})")
@@ -127,6 +130,9 @@ def record_of(leg: Mapping[str, Any]) -> Record | None:
     first = routed[-1] if routed else flow[-1]["caller_profile"]
     caller = said.get("sip_auth_username") or first.get("caller_id_number") or ""
     dialled = first["destination_number"]
+    if dialled == NOTIFIED:
+        # Its phone has only rung for another's call.
+        return None
     if asked := _ASKED.fullmatch(dialled):
         # One of those that rang for somebody's call: it is a call of its own.
         caller, dialled = asked.groups()

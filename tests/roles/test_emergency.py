@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
@@ -9,6 +10,7 @@ from typing import ClassVar
 
 import pytest
 
+from callcenter.render import paths
 from lab.lab import Lab
 from tests.acceptance.support.audio import assert_speech
 from tests.acceptance.support.phones import Call, Exchange
@@ -44,6 +46,7 @@ OUTSIDE = f"""
               weights=[1, 1], silence_seconds=2),
     ],
     outbound_limits=OutboundLimits(countries=["+49"]),
+    cdr=Cdr("json", keep_days=7),
     media="""
 
 RANGE = "*Extension.range(1000, 1009, ring_seconds=5)"
@@ -221,7 +224,7 @@ def test_a_trunk_that_seems_to_be_down_is_tried(
 
 def test_people_in_the_house_are_told(operator: Operator, exchange: Exchange, lab: Lab) -> None:
     """Their phones ring, show who has called, and say what for; the call waits for nobody, and no
-    phone that is gone holds up another of its extension"""
+    phone that is gone holds up another of its extension. The one call has the one record."""
     with carrier(operator, lab, NEXT) as after, ExitStack() as open_:
         gone = Desk(operator, lab, open_).phone("1003")
         desk, guard = (phone_of(operator, HOST, exchange, one) for one in ("1003", "1004"))
@@ -240,3 +243,12 @@ def test_people_in_the_house_are_told(operator: Operator, exchange: Exchange, la
         told.hangup()
         call.hangup()
     logged(operator, HOST, "Emergency call of 1002 to 999")
+
+    def records() -> list[tuple[str, str]]:
+        lines = operator.ssh(HOST, f"cat {paths.CALLS}/20*.jsonl 2>/dev/null || :").splitlines()
+        kept = [(one["caller"], one["dialled"]) for one in map(json.loads, lines)]
+        return [one for one in kept if one[1] == "999" or one[0] in {"1003", "1004"}]
+
+    until(records, lambda found: ("1002", "999") in found)
+    until(lambda: operator.ssh(HOST, f"ls {paths.CALLS_SPOOL} | grep -c json || :").strip(), "0")
+    assert records() == [("1002", "999")]

@@ -101,6 +101,12 @@ def test_a_mobile_that_rang_among_others() -> None:
     )
 
 
+def test_a_phone_that_tells_of_an_emergency_call() -> None:
+    """The call is somebody else's, who has a record of it."""
+    assert record_of(leg(step("emergency-told", "1003"), last_bridge_to="b")) is None
+    assert record(step("emergency-999", "1002"), step("999", "1002")).direction == "out"
+
+
 def test_a_caller_is_who_proved_it_and_not_who_says_so() -> None:
     assert record(step("1001", "1009"), sip_auth_username="1000").caller == "1000"
 

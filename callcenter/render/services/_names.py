@@ -5,7 +5,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from callcenter.onhost.delivery import ASKED, EMERGENCY, ROUTE
+from callcenter.onhost.delivery import ASKED, EMERGENCY, NOTIFIED, ROUTE
 from callcenter.site.destinations import word_of
 
 __all__ = [
@@ -22,6 +22,7 @@ __all__ = [
     "INTERCOM",
     "LIMIT",
     "NIGHT",
+    "NOTIFIED",
     "OUTSIDE",
     "PAGE",
     "PARK_ANYWHERE",
