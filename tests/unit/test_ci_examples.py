@@ -43,22 +43,21 @@ def linter(name: str, package: str) -> str:
 
 
 @pytest.mark.parametrize(
-    ("file", "options"),
+    ("files", "options"),
     [
-        (FILES["github"], ["--builtin-schema", "vendor.github-workflows"]),
+        ([FILES["github"], *WORKFLOWS], ["--builtin-schema", "vendor.github-workflows"]),
         # Its transform resolves !reference, as GitLab does.
         (
-            FILES["gitlab"],
+            [FILES["gitlab"]],
             ["--builtin-schema", "vendor.gitlab-ci", "--data-transform", "gitlab-ci"],
         ),
-        *((file, ["--builtin-schema", "vendor.github-workflows"]) for file in WORKFLOWS),
     ],
-    ids=lambda value: value.name if isinstance(value, Path) else "",
+    ids=FILES,
 )
-def test_the_file_fits_its_schema(file: Path, options: list[str]) -> None:
+def test_files_fit_their_schema(files: list[Path], options: list[str]) -> None:
     program = linter("check-jsonschema", "PyPI package check-jsonschema")
     done = subprocess.run(
-        [program, *options, str(file)], capture_output=True, text=True, check=False
+        [program, *options, *map(str, files)], capture_output=True, text=True, check=False
     )
     assert done.returncode == 0, done.stdout
 
@@ -163,7 +162,8 @@ def test_a_host_that_does_not_answer_fails_the_job(
 @each
 def test_verification_is_asked_for_as_it_can_be(tool: str, tmp_path: Path) -> None:
     text = script(tool, "verify", "pytest")
-    asked = {"PYTEST_ADDOPTS": f"--collect-only -q -p no:cacheprovider --rootdir={ROOT}"}
+    options = "--collect-only -q -p no:cacheprovider -p no:hypothesispytest"
+    asked = {"PYTEST_ADDOPTS": f"{options} --rootdir={ROOT}"}
     done = run(tool, text.replace("reports/", f"{tmp_path}/"), ROOT, {**ENVIRONMENT, **asked})
     assert done.returncode == 0, done.stdout + done.stderr
     assert "test_t2_call.py" in done.stdout

@@ -186,8 +186,9 @@ def test_moon(): pass
 
 
 @pytest.fixture
-def tests(tmp_path: Path) -> Tier:
-    """A tier of three tests."""
+def tests(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Tier:
+    """A tier of three tests, which need no plugin."""
+    monkeypatch.setenv("PYTEST_DISABLE_PLUGIN_AUTOLOAD", "1")
     (tmp_path / "test_it.py").write_text(TESTS)
     (tmp_path / "pytest.ini").write_text("[pytest]\n")
     return Tier("", (f"pytest -c {tmp_path}/pytest.ini {tmp_path}/test_*.py",))
@@ -264,7 +265,7 @@ def test_waits(): open({fifo!r}).readline()
 """
 
 
-@pytest.mark.parametrize("options", ["", " -n 2 --dist loadfile"])
+@pytest.mark.parametrize("options", ["", " -p xdist -n 2 --dist loadfile"])
 @pytest.mark.parametrize("beside", [[], ["true"]], ids=["alone", "beside another"])
 def test_a_failed_test_is_named_while_others_run(
     tmp_path: Path, options: str, beside: list[str]
@@ -277,7 +278,8 @@ def test_a_failed_test_is_named_while_others_run(
     (tmp_path / "test_b.py").write_text(ONE_WAITS.format(fifo=str(fifo)))
     line = f"pytest -c {tmp_path}/pytest.ini {tmp_path}/test_*.py{options}"
     command = [sys.executable, "-c", PROGRAM, str(tmp_path / "reports"), line, *beside]
-    with subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE) as process:
+    environment = {**os.environ, "PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1"}
+    with subprocess.Popen(command, cwd=ROOT, env=environment, stdout=subprocess.PIPE) as process:
         assert process.stdout is not None
         try:
             said = until(process.stdout.fileno(), b"test_a.py::test_left", 1)
