@@ -43,8 +43,9 @@ _DEPLOYS = (
     "roles.postgresql",
     "roles.windows",
     "pyinfra_windows.connectors",
+    "tests.built",
 )
-"""Modules that every deploy imports."""
+"""Modules that every deploy imports, and one that makes what each would make of them."""
 
 
 class Forks:

@@ -33,6 +33,7 @@ __all__ = [
     "APPLIED",
     "APT_AUTH",
     "APT_KEY",
+    "APT_LISTS",
     "APT_PREFERENCES",
     "APT_SOURCES",
     "BANS",
@@ -305,6 +306,8 @@ APT_KEY: Final = "/etc/apt/keyrings/freeswitch.gpg"
 APT_AUTH: Final = "/etc/apt/auth.conf.d/freeswitch.conf"
 APT_PREFERENCES: Final = "/etc/apt/preferences.d/freeswitch"
 LOCAL_REPOSITORY: Final = "/var/lib/callcenter/packages"
+APT_LISTS: Final = "/run/callcenter-apt-lists"
+"""Mark of when a deploy has last had apt read the package sources' lists."""
 
 KAMAILIO: Final = "/etc/kamailio/callcenter"
 KAMAILIO_CONFIG: Final = release.KAMAILIO_CONFIG

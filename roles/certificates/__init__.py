@@ -40,16 +40,11 @@ def install(site: Site, found: State, *, mails: bool) -> None:
     packages.package(
         name="Package", wanted=acme.PACKAGE, mark=paths.ACME_OURS, installed=found.packages
     )
-    reload = "systemctl daemon-reload"
     files.tree(
         name="Who asks",
         group="certificates",
         wanted=acme.configuration(site, mails=mails),
         first={paths.ACME_USERS: shlex.join(["systemd-sysusers", paths.ACME_USERS])},
-        after={
-            **{f"{paths.ACME_UNIT}.{kind}": reload for kind in ("service", "timer")},
-            paths.ACME_ALARM_UNIT: reload,
-        },
     )
 
 

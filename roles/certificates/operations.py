@@ -16,7 +16,7 @@ __all__ = ["GONE", "obtained"]
 _UNIT = paths.ACME_UNIT.rpartition("/")[2]
 
 GONE = shell.command(__file__, "gone", _UNIT, users.ACME, paths.ACME, paths.ACME_STATE)
-"""Shell command that ends what asks for certificates, and removes what was given."""
+"""Shell command that removes what was given, and who asked for it."""
 
 
 @operation()

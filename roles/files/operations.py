@@ -49,7 +49,8 @@ def tree(
     after: Mapping[str, str | Sequence[str]] | None = None,
     first: Mapping[str, str] | None = None,
 ) -> Generator[StringCommand, None, None]:
-    """Make a group's files those of ``wanted``: absolute paths, owned by root.
+    """Make a group's files those of ``wanted``: absolute paths, owned by root. Units whose files go
+    are ended, and systemd has read those that came when ``after`` begins.
 
     + group: names the record of what is there, so that what is no longer wanted is removed
     + wanted: the files
@@ -85,7 +86,11 @@ def tree(
     steps = [
         *(line for path, command in early.items() for line in (placed(path), command)),
         *(placed(path) for path in put if path not in early),
+        *_end_units(difference.removed),
         *(shlex.join(["rm", "-f", "--", path]) for path in difference.removed),
+        # Once for all of them: it takes a host a second, and programs that change units would do
+        # it for each.
+        *(["systemctl daemon-reload"] if any(map(_is_units, difference.paths)) else []),
         *commands,
         *forget_units(difference.removed),
     ]
@@ -105,10 +110,27 @@ def tree(
 def forget_units(removed: Iterable[str]) -> list[str]:
     """Return the command by which systemd forgets units whose files were removed: one that has
     failed stays in its list otherwise. No command where no unit's file was."""
-    folder = "/etc/systemd/system/"
-    names = [path.removeprefix(folder) for path in removed if path.startswith(folder)]
-    units = [name.replace("@.", "@*.") for name in names if "/" not in name]
+    units = _units(removed)
     return [shell.command(__file__, "forget_units", *units)] if units else []
+
+
+def _end_units(removed: Iterable[str]) -> list[str]:
+    """Return the command that ends the units whose files are to go, or none."""
+    units = _units(removed)
+    return [shell.command(__file__, "end_units", *units)] if units else []
+
+
+_UNITS = "/etc/systemd/system/"
+
+
+def _is_units(path: str) -> bool:
+    return path.startswith(_UNITS)
+
+
+def _units(paths: Iterable[str]) -> list[str]:
+    """List the names of the units among files."""
+    names = [path.removeprefix(_UNITS) for path in paths if _is_units(path)]
+    return [name.replace("@.", "@*.") for name in names if "/" not in name]
 
 
 def shows_differences() -> bool:

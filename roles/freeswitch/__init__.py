@@ -146,7 +146,7 @@ def configure(site: Site, switch: Switch, found: State, edge: Switch | None = No
             paths.UNIT_DROP_IN: operations.changed_unit(),
             **operations.followed(SERVICES, wanted),
             **operations.timer(paths.STUN),
-            paths.STUN_DROP_IN: operations.stun(switch),
+            **operations.stun(switch),
         },
     )
 

@@ -23,6 +23,7 @@ from callcenter.render.services import SERVICES, Service, Unit
 from callcenter.site import Maintenance, Switch
 from roles.files import payload_command, show_difference, where, without
 from roles.freeswitch.facts import ReleaseState
+from roles.host.packages import with_lists
 
 __all__ = [
     "changed_unit",
@@ -138,12 +139,14 @@ def packages(
     if key is not None:
         yield StringCommand(shell.command(__file__, "fetch_key", *key))
     yield StringCommand(
-        shell.command(
-            __file__,
-            "install",
-            *(paths.UNIT, paths.CONFIG, paths.RESTART_NEEDED),
-            " ".join(_PROGRAMS),
-            *wanted,
+        with_lists(
+            *shell.words(
+                __file__,
+                "install",
+                *(paths.UNIT, paths.CONFIG, paths.RESTART_NEEDED),
+                " ".join(_PROGRAMS),
+                *wanted,
+            )
         )
     )
 
@@ -189,13 +192,13 @@ def timer(path: str) -> dict[str, str]:
     return {f"{path}.timer": command, f"{path}.service": command}
 
 
-def stun(switch: Switch) -> str:
+def stun(switch: Switch) -> dict[str, str]:
     """Return what is to be run after it was described anew how the host learns its public address,
     which is there before a configuration needs it."""
     if switch.stun is None:
-        return "systemctl daemon-reload"
+        return {}
     words = (paths.STUN_TOOL, paths.STUN_ANSWER, *asks(switch).split())
-    return shell.command(__file__, "stun", *words)
+    return {paths.STUN_DROP_IN: shell.command(__file__, "stun", *words)}
 
 
 @operation()
@@ -210,8 +213,8 @@ def forget_stun_answer(known: Known | None) -> Generator[StringCommand, None, No
 
 
 def service(path: str, reads: Sequence[str]) -> dict[str, str]:
-    """Return what is to be run after the unit of a service, or a file that it reads, came, changed
-    or went."""
+    """Return what is to be run after the unit of a service, or a file that it reads, came or
+    changed."""
     return dict.fromkeys((path, *reads), shell.command(__file__, "service", path))
 
 
@@ -232,7 +235,7 @@ def followed(services: Iterable[Service], wanted: Sequence[str]) -> dict[str, li
 
 def _after(unit: Unit, wanted: Sequence[str]) -> dict[str, list[str]]:
     if not unit.starts:
-        return {unit.path: ["systemctl daemon-reload"]}
+        return {}
     base, _, kind = unit.path.rpartition(".")
     started = timer(base) if kind == "timer" else service(unit.path, unit.reads)
     gone = []

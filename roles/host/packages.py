@@ -8,10 +8,17 @@ from collections.abc import Generator, Mapping, Sequence
 from pyinfra import host
 from pyinfra.api import FactBase, StringCommand, operation
 
-from callcenter.render import shell
+from callcenter.render import paths, shell
 from roles.files import where
 
-__all__ = ["InstalledHere", "no_package", "package"]
+__all__ = ["InstalledHere", "no_package", "package", "with_lists"]
+
+
+def with_lists(*command: str) -> str:
+    """Return the command that runs one which installs packages, with the lists of their sources:
+    read anew, unless a deploy has just done so."""
+    known = (paths.APT_LISTS, paths.LOCAL_REPOSITORY)
+    return shell.command(__file__, "with_lists", *known, *command)
 
 
 class InstalledHere(FactBase[bool]):
@@ -38,7 +45,7 @@ def package(
     if not lacking:
         return
     own = wanted if wanted in lacking else ""
-    yield StringCommand(shell.command(__file__, "install", own, mark, *lacking))
+    yield StringCommand(with_lists(*shell.words(__file__, "install", own, mark, *lacking)))
 
 
 @operation()

@@ -9,7 +9,7 @@ from pyinfra import host, logger
 from pyinfra.api import deploy
 
 from callcenter import render
-from callcenter.render import Tree, paths
+from callcenter.render import Tree
 from callcenter.site import Site, Switch
 from callcenter.site.edges import before_switches
 from callcenter.site.where import needs_switch
@@ -60,12 +60,7 @@ def retire(found: State) -> None:
     """Remove an edge from a host that shall have none; FreeSWITCH has taken its port."""
     if found.edge:
         operations.absent(name="No edge", installed=found.packages)
-        files.tree(
-            name="No configuration",
-            group="kamailio",
-            wanted=Tree([]),
-            after={paths.KAMAILIO_DROP_IN: "systemctl daemon-reload"},
-        )
+        files.tree(name="No configuration", group="kamailio", wanted=Tree([]))
 
 
 @deploy("Kamailio: activate")

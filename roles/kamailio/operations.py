@@ -10,6 +10,7 @@ from pyinfra.api import StringCommand, operation
 
 from callcenter.render import Tree, paths, shell
 from callcenter.render.kamailio import FURTHER, PACKAGES, RESTARTED_FOR, TABLES, TLS_FILES
+from roles.host.packages import with_lists
 from roles.kamailio.facts import KamailioState
 
 __all__ = ["absent", "no_others", "packages", "running"]
@@ -27,7 +28,7 @@ def packages(
     grouped = (*(f"{paths.KAMAILIO}/{name}" for name in TABLES.values()), paths.KAMAILIO_TLS_KEY)
     yield StringCommand(
         shell.in_turn(
-            shell.command(__file__, "install", paths.KAMAILIO_UNIT, *lacking),
+            with_lists(*shell.words(__file__, "install", paths.KAMAILIO_UNIT, *lacking)),
             shell.command(__file__, "group", *grouped),
         )
     )

@@ -9,6 +9,7 @@ from pyinfra.api import StringCommand, operation
 
 from callcenter.render import paths, shell
 from roles.files import without
+from roles.host.packages import with_lists
 from roles.postgresql.facts import PostgresState
 
 __all__ = ["database", "package", "stopped_without"]
@@ -24,7 +25,7 @@ def package(wanted: str, installed: Mapping[str, str]) -> Generator[StringComman
     """Install it where it is lacking; the package makes its cluster and starts it."""
     if wanted in installed:
         return
-    yield StringCommand(shell.command(__file__, "install", wanted, paths.POSTGRES_OURS))
+    yield StringCommand(with_lists(*shell.words(__file__, "install", wanted, paths.POSTGRES_OURS)))
 
 
 @operation()

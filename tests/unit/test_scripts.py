@@ -165,7 +165,7 @@ def load_rules(_: Path) -> list[str]:
 
 
 def put_files(_: Path) -> list[str]:
-    after = {paths.UNIT_DROP_IN: "systemctl daemon-reload"}
+    after = {paths.UNIT_DROP_IN: "systemctl try-restart freeswitch"}
     return list(
         scripts_of(commands(tree, "freeswitch", beside.configuration(SITE, realtime=False), after))
     )
@@ -204,11 +204,8 @@ SCRIPTS: dict[str, Callable[[Path], list[str]]] = {
     "a STUN server asked first": lambda _: list(
         scripts_of(commands(operations.stun_answers, STUN, None))
     ),
-    "a public address": lambda _: [operations.stun(STUN)],
-    "no public address": lambda _: [
-        operations.stun(replace(STUN, stun=None)),
-        *scripts_of(commands(operations.forget_stun_answer, KNOWN)),
-    ],
+    "a public address": lambda _: [*operations.stun(STUN).values()],
+    "no public address": lambda _: list(scripts_of(commands(operations.forget_stun_answer, KNOWN))),
     "a certificate by ACME": lambda _: [
         acme.configuration(CERTIFIED, mails=True)[paths.ACME_TOOL].text,
         *scripts_of(commands(certificates.obtained, "0123")),

@@ -17,7 +17,7 @@ for file in "$rules" "/etc/systemd/system/$unit"; do
     mv "$file.new" "$file"
 done
 nft -s -t list table inet "$table" | sha256sum >"$loaded"
-systemctl daemon-reload
+# It has systemd read the unit, too.
 systemctl enable --quiet "$unit"
 systemctl start "$unit"
 rm -rf "$work"

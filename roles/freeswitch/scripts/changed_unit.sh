@@ -1,8 +1,7 @@
 #!/bin/sh
-# Has systemd read a changed unit, and marks that what runs was started by another.
+# Marks that what runs was started by another unit.
 # Arguments: the unit; the mark.
 set -e
 unit=$1 mark=$2
 
-systemctl daemon-reload
 ! systemctl is-active --quiet "$unit" || touch "$mark"

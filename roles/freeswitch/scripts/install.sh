@@ -20,7 +20,6 @@ trap 'systemctl unmask --runtime --quiet "$unit"' EXIT
 dpkg --configure -a
 mkdir -p "$config"
 before=$(dpkg-query -W -f '${Version}' libfreeswitch1 2>/dev/null || true)
-apt update
 new=$(for name in $programs; do dpkg -s "$name" >/dev/null 2>&1 || echo "$name"; done)
 # All of FreeSWITCH in one transaction: a module fits exactly one libfreeswitch1.
 apt install --no-install-recommends --allow-downgrades "$@"

@@ -1,16 +1,10 @@
 #!/bin/sh
-# Starts a unit anew, or stops it where its file has gone.
-# Arguments: its file.
+# Starts a unit anew, if its file is there.
+# Arguments: that file.
 set -e
 path=$1
 name=${path##*/}
 
-if [ -e "$path" ]; then
-    systemctl daemon-reload
-    systemctl enable --quiet "$name"
-    systemctl restart "$name"
-else
-    systemctl stop "$name" 2>/dev/null || :
-    rm -f "/etc/systemd/system/multi-user.target.wants/$name"
-    systemctl daemon-reload
-fi
+[ -e "$path" ] || exit 0
+systemctl enable --no-reload --quiet "$name"
+systemctl restart "$name"

@@ -5,5 +5,4 @@ set -e
 tool=$1 kept=$2
 shift 2
 
-systemctl daemon-reload
 "$tool" "$@" --soon --keep "$kept" || [ -e "$kept" ]

@@ -12,5 +12,4 @@ if [ -n "$package" ]; then
     mkdir -p "$(dirname "$mark")"
     touch "$mark"
 fi
-apt-get -qq -o DPkg::Lock::Timeout=300 update
 apt-get -y -qq -o DPkg::Lock::Timeout=300 -o Dpkg::Use-Pty=0 install --no-install-recommends "$@"

@@ -7,5 +7,4 @@ shift
 
 systemctl mask --runtime --quiet "$unit"
 export DEBIAN_FRONTEND=noninteractive
-apt-get -qq -o DPkg::Lock::Timeout=300 update
 apt-get -y -qq -o DPkg::Lock::Timeout=300 install --no-install-recommends "$@"

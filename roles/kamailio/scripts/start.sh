@@ -4,12 +4,11 @@
 unit=$1 config=$2
 
 systemctl unmask --runtime --quiet "$unit"
-systemctl daemon-reload
 if ! said=$(kamailio -c -f "$config" 2>&1); then
     printf '%s\n' "$said" | tail -n 20 >&2
     exit 1
 fi
-if ! { systemctl enable --quiet "$unit" && systemctl restart "$unit"; }; then
+if ! { systemctl enable --no-reload --quiet "$unit" && systemctl restart "$unit"; }; then
     journalctl -u "$unit" -n 20 --no-pager >&2
     exit 1
 fi

@@ -5,7 +5,6 @@ set -e
 package=$1 mark=$2
 
 export DEBIAN_FRONTEND=noninteractive
-apt-get -qq -o DPkg::Lock::Timeout=300 update
 apt-get -y -qq -o DPkg::Lock::Timeout=300 -o Dpkg::Use-Pty=0 install --no-install-recommends \
     "$package"
 touch "$mark"
