@@ -21,6 +21,7 @@ from callcenter.site.ports import listeners
 from callcenter.site.served import certificate_of
 from tests.acceptance.conftest import authorities, local_address
 from tests.acceptance.support.phones import Exchange, Phone, RegistrationRefused
+from tests.acceptance.support.strangers import stranger
 from tests.acceptance.support.waiting import PATIENCE, eventually
 
 
@@ -193,26 +194,27 @@ def test_says_nothing_to_strangers(site: Site, switch: Switch) -> None:
     address = local_address(switch)
     family = socket.AF_INET6 if ":" in address else socket.AF_INET
     shown = f"[{address}]" if ":" in address else address
-    with socket.socket(family, socket.SOCK_DGRAM) as stranger:
-        stranger.bind((address, 0))
-        stranger.settimeout(1)
-        own = f"{shown}:{stranger.getsockname()[1]}"
+    user = stranger()
+    with socket.socket(family, socket.SOCK_DGRAM) as asking:
+        asking.bind((address, 0))
+        asking.settimeout(1)
+        own = f"{shown}:{asking.getsockname()[1]}"
 
         def ask(method: str, domain: str) -> str:
             lines = [
                 f"{method} sip:{domain} SIP/2.0",
                 f"Via: SIP/2.0/UDP {own};rport;branch=z9hG4bK{method}t0",
-                f"From: <sip:stranger@{domain}>;tag=t0",
-                f"To: <sip:stranger@{domain}>",
-                f"Call-ID: t0-{method}-{stranger.getsockname()[1]}",
+                f"From: <sip:{user}@{domain}>;tag=t0",
+                f"To: <sip:{user}@{domain}>",
+                f"Call-ID: t0-{method}-{asking.getsockname()[1]}",
                 f"CSeq: 1 {method}",
                 "Max-Forwards: 70",
                 "Content-Length: 0",
             ]
             text = "".join(f"{line}\r\n" for line in [*lines, ""])
-            stranger.sendto(text.encode(), (switch.advertised_address, site.network.sip_port))
+            asking.sendto(text.encode(), (switch.advertised_address, site.network.sip_port))
             try:
-                return stranger.recv(65535).decode()
+                return asking.recv(65535).decode()
             except TimeoutError:
                 return ""
 

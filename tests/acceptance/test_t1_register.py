@@ -9,6 +9,7 @@ import pytest
 from callcenter.site import Site, Switch
 from tests.acceptance.support.given import Given
 from tests.acceptance.support.phones import Exchange, Phone, RegistrationRefused
+from tests.acceptance.support.strangers import stranger
 from tests.acceptance.support.uses import Uses, alone, uses
 from tests.acceptance.support.waiting import eventually
 
@@ -54,8 +55,8 @@ def test_wrong_password(numbers: list[str], phone: Callable[..., Phone]) -> None
 
 def test_unknown_user(site: Site, exchange: Exchange, door: Switch) -> None:
     """A user that the Site does not name is refused"""
-    stranger = exchange.phone(
-        "mallory",
+    unknown = exchange.phone(
+        stranger(),
         WRONG,
         domain=site.domain,
         server=door.advertised_address,
@@ -63,7 +64,7 @@ def test_unknown_user(site: Site, exchange: Exchange, door: Switch) -> None:
         port=site.network.for_all[1],
     )
     with pytest.raises(RegistrationRefused) as refused:
-        stranger.register()
+        unknown.register()
     assert refused.value.code == 403
 
 

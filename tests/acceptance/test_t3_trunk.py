@@ -15,6 +15,7 @@ from callcenter.site import Agent, Did, Route, Site, Switch, ToExtension, ToQueu
 from tests.acceptance.conftest import all_free
 from tests.acceptance.support.given import Given
 from tests.acceptance.support.phones import CallFailed, Exchange, Phone
+from tests.acceptance.support.strangers import stranger
 from tests.acceptance.support.uses import Declaration, Grant, Resource, Uses, alone, some, uses
 from tests.acceptance.test_t2_call import CALLEE_HZ, CALLER_HZ, MakePhone, prove_both_ways
 from tests.acceptance.test_t3_cdr import Records, awaited, records
@@ -175,18 +176,18 @@ def test_strangers_call_nobody(site: Site, door: Switch, exchange: Exchange) -> 
     own = f"{door.advertised_address}:{site.network.sip_port}"
     if site.network.edge:
         # It answers nobody who does not even know the domain.
-        stranger = exchange.phone(
-            "stranger",
+        caller = exchange.phone(
+            stranger(),
             domain=site.domain,
             server=door.advertised_address,
             transport=site.network.for_all[0],
             port=site.network.for_all[1],
         )
     else:
-        stranger = exchange.phone("stranger", domain=own)
+        caller = exchange.phone(stranger(), domain=own)
     for number in ("030555123", "0030555123", "112", site.extensions[0].number):
         with pytest.raises(CallFailed) as refused:
-            stranger.call(number).wait_established()
+            caller.call(number).wait_established()
         assert refused.value.code in (401, 403, 407), refused.value
 
 
