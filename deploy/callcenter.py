@@ -8,11 +8,11 @@ from pyinfra import host, inventory
 from callcenter.site import LocalPostgres, Site, Switch
 from callcenter.site.site_hosts import SiteHosts
 from roles import (
-    billing,
     certificates,
     firewall,
     freeswitch,
     kamailio,
+    pool,
     postgresql,
     turn,
     web,
@@ -48,7 +48,7 @@ else:
     else:
         preflight(site=site, switch=switch, found=found, edge=edge)
         freeswitch.preflight(site=site, switch=switch, found=found)
-        billing.preflight(site=site, switches=len(switches))
+        pool.preflight(site=site, switches=len(switches))
         web.preflight(site=site, switches=switches)
         turn.preflight(site=site, switches=switches)
     certificates.preflight(site=site, hosts=len(edges or switches))
@@ -93,7 +93,7 @@ elif not is_edge:
         postgresql.install(site=site, found=found)
         postgresql.activate(site=site)
     freeswitch.configure(site=site, switch=switch, found=found, edge=edge)
-    billing.install(site=site, found=found)
+    pool.install(site=site, found=found)
     if here:
         kamailio.install(site=site, found=found)
     turn.install(site=site, hosts=all_hosts, found=found)
@@ -123,7 +123,7 @@ elif not is_edge:
     # What holds it to voice is there before it runs.
     turn.activate(site=site, hosts=all_hosts)
     firewall.activate(site=site, found=found, present=opened, inside=inside, hosts=all_hosts)
-    billing.retire(site=site, found=found)
+    pool.retire(site=site, found=found)
     if edge is None:
         web.activate(site=site, switch=switch, hosts=all_hosts)
     web.retire(site=site, switch=switch, found=found, shown=edge is None)

@@ -36,7 +36,7 @@ _DEPLOYS = (
     "pyinfra_cli.main",
     "pyinfra.connectors.ssh",
     "callcenter.render",
-    "roles.billing",
+    "roles.pool",
     "roles.firewall",
     "roles.freeswitch",
     "roles.kamailio",

@@ -15,7 +15,7 @@ from pathlib import Path
 
 from callcenter import render
 from callcenter.render.services.faxes import PROGRAMS
-from roles import billing, postgresql
+from roles import pool, postgresql
 from roles.freeswitch import CLOCKS, HOST_PACKAGES, MAIL_SERVERS
 
 __all__ = ["status", "wanted"]
@@ -37,7 +37,7 @@ def wanted() -> list[str]:
         "ca-certificates",
         "nftables",
     ]
-    named += ["openssh-server", postgresql.PACKAGE, billing.PACKAGE, "python3", "python3-psycopg2"]
+    named += ["openssh-server", postgresql.PACKAGE, pool.PACKAGE, "python3", "python3-psycopg2"]
     return sorted(set(named))
 
 

@@ -35,6 +35,7 @@ COMMANDS: Mapping[str, str] = {
     "siptrace": "print the SIP messages of a host as they go by",
     "bans": "list the addresses that are shut out for guessing, or let one in again",
     "billing": "prepaid accounts: money in and out, what is left, what was spent on what",
+    "caps": "show what is used of each cap of calls outside",
     "notify": "call a list of numbers with a notice, and tell what became of each",
     "fax": "send a PDF or TIFF as a fax",
     "reference": "print every field of a Site with its meaning and default, as Markdown",

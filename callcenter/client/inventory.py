@@ -20,7 +20,7 @@ from callcenter.site.families import other_family
 from callcenter.site.logins import login_problems
 from callcenter.site.secrets import SecretUnavailable
 from callcenter.site.site_hosts import SiteHosts
-from callcenter.site.where import needs_switch, not_relayed, one_giver
+from callcenter.site.where import needs_switch, not_relayed, one_count, one_giver, one_ledger
 
 __all__ = ["Host", "Inventory", "load"]
 
@@ -120,6 +120,8 @@ class Inventory:
         if lines := before_switches(site, edges, switches) or [
             *not_relayed(site, switches),
             *one_giver(site, switches),
+            *one_ledger(site, len(switches)),
+            *one_count(site, len(switches)),
         ]:
             raise SiteError(lines)
         if lines := site.placed(

@@ -16,7 +16,7 @@ from typing import Any
 
 __all__ = ["TABLES", "answer", "main"]
 
-SOCKET = "/run/callcenter-billing"
+SOCKET = "/run/callcenter-pool"
 
 TABLES = """
 CREATE TABLE billing_accounts (

@@ -130,8 +130,6 @@ def _said(command: str, cost: str = NOTHING) -> _Made:
 
 
 _KAMAILIO = "calls that are up go on; phones by TCP or TLS and browsers connect anew"
-_POOL = "prepaid calls end"
-"""A restart cuts FreeSWITCH's connections, by which their seconds are charged."""
 
 _Rule = tuple[Collection[str], _Made, Collection[str]]
 """Files, the step for them, and files whose own step makes it needless."""
@@ -151,10 +149,10 @@ def _rules() -> Iterator[_Rule]:
                 yield files, _unit(unit.path, unit.cost), ()
     timer = f"{paths.STUN}.timer"
     yield (timer, f"{paths.STUN}.service"), _unit(timer, NOTHING), ()
-    pool = (paths.BILLING_UNIT,)
-    yield pool, _unit(paths.BILLING_UNIT, _POOL), ()
-    reloaded = paths.BILLING_UNIT.rpartition("/")[2]
-    yield (paths.BILLING_POOL, paths.BILLING_CA), _said(f"reload {reloaded}"), pool
+    pool = (paths.POOL_UNIT,)
+    yield pool, _unit_of_pool, ()
+    reloaded = paths.POOL_UNIT.rpartition("/")[2]
+    yield (paths.POOL_CONFIG, paths.POOL_CA), _said(f"reload {reloaded}"), pool
     yield RESTARTED_FOR, _unit_of_kamailio, ()
     yield (f"{paths.KAMAILIO}/",), _said(f"reload {paths.KAMAILIO_UNIT}"), RESTARTED_FOR
     web, reloaded = (paths.WEB_UNIT,), paths.WEB_UNIT.rpartition("/")[2]
@@ -167,6 +165,12 @@ def _rules() -> Iterator[_Rule]:
     known = (paths.TURN_USERS, paths.TURN_CERTIFICATE, paths.TURN_KEY)
     yield known, _said(f"reload {reloaded}"), turn
     yield FIREWALL, _said("load the packet filter"), ()
+
+
+def _unit_of_pool(found: Difference, wanted: Container[str]) -> Step | None:
+    # A restart cuts FreeSWITCH's connections, by which prepaid seconds are charged.
+    cost = "prepaid calls end" if paths.BILLING_TOOL in wanted else NOTHING
+    return _unit(paths.POOL_UNIT, cost)(found, wanted)
 
 
 def _unit_of_kamailio(found: Difference, wanted: Container[str]) -> Step:

@@ -46,11 +46,7 @@ __all__ = [
     "BANS_RULES",
     "BANS_TOOL",
     "BANS_UNIT",
-    "BILLING_CA",
-    "BILLING_POOL",
-    "BILLING_SOCKET",
     "BILLING_TOOL",
-    "BILLING_UNIT",
     "CALLS",
     "CALLS_CA",
     "CALLS_CONFIG",
@@ -100,7 +96,11 @@ __all__ = [
     "PHONES_STATE",
     "PHONES_TOOL",
     "PHONES_UNIT",
+    "POOL_CA",
+    "POOL_CONFIG",
     "POOL_OURS",
+    "POOL_SOCKET",
+    "POOL_UNIT",
     "POSTGRES_CLUSTER",
     "POSTGRES_OURS",
     "RECORDINGS",
@@ -247,10 +247,10 @@ TURN_UNIT: Final = "/etc/systemd/system/callcenter-turn.service"
 TURN_OURS: Final = f"{STATE}/coturn"
 """File that is there where a deploy has installed coturn."""
 BILLING_TOOL: Final = "/usr/lib/callcenter/ledger"
-BILLING_UNIT: Final = "/etc/systemd/system/callcenter-billing.service"
-BILLING_POOL: Final = "/etc/callcenter/billing-pool.ini"
-BILLING_CA: Final = "/etc/callcenter/billing-ca.pem"
-BILLING_SOCKET: Final = "/run/callcenter-billing"
+POOL_UNIT: Final = "/etc/systemd/system/callcenter-pool.service"
+POOL_CONFIG: Final = "/etc/callcenter/pool.ini"
+POOL_CA: Final = "/etc/callcenter/pool-ca.pem"
+POOL_SOCKET: Final = "/run/callcenter-pool"
 """The folder of the pool's socket, for FreeSWITCH and root alone."""
 POOL_OURS: Final = f"{STATE}/pgbouncer"
 """File that is there where a deploy has installed PgBouncer."""

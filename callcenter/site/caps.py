@@ -100,6 +100,8 @@ class Cap:
 def check_caps(site: Site) -> None:
     """Check that caps are about parts of the Site, and about calls that may be made and have a
     price."""
+    if site.caps_counted_by is not None and not site.caps:
+        raise Problem("caps_counted_by", "is about caps, and there are none; leave it out")
     seen: set[str] = set()
     for index, cap in enumerate(site.caps):
         path = f"caps[{index}]"

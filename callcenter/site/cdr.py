@@ -106,8 +106,15 @@ def check_database(site: Site) -> None:
         )
     if site.prepaid is not None and site.database is None:
         raise Problem("billing", "needs a database; give database=LocalPostgres()")
-    if site.database is not None and not wanted and site.prepaid is None:
+    if site.shares_caps and not isinstance(site.database, RemotePostgres):
+        raise Problem(
+            "caps_counted_by",
+            "'site' needs a database that all switches reach; give database=RemotePostgres(…), or "
+            "use 'switch'",
+        )
+    if site.database is not None and not wanted and not site.needs_pool:
         raise Problem(
             "database",
-            'is used by nothing; give cdr=Cdr("database") or billing=Billing(…), or leave it out',
+            'is used by nothing; give cdr=Cdr("database"), billing=Billing(…) or '
+            "caps_counted_by='site', or leave it out",
         )

@@ -166,6 +166,10 @@ class Site:
     """Limits of what calls outside may cost."""
     caps: Many[Cap] = ()
     """Limits on the calls, minutes or money of calls outside within an hour or a day."""
+    caps_counted_by: Literal["site", "switch"] | None = None
+    """Counting of what ``caps`` are about. ``site``: all switches together, in a RemotePostgres.
+    ``switch``: each by itself, so several may spend as many times what a cap says. Default: the
+    switch, where there is one; several must say it."""
     database: Annotated[LocalPostgres | RemotePostgres, Field(discriminator="source")] | None = None
     """Database that keeps what is counted. Default: there is none."""
     cdr: Cdr | None = None
@@ -234,6 +238,16 @@ class Site:
     def prepaid(self) -> Billing | None:
         """Prices of accounts, or None where no extension has one."""
         return self.billing if self.accounts else None
+
+    @property
+    def shares_caps(self) -> bool:
+        """True where calls that caps count are in the database, those of all switches."""
+        return bool(self.caps) and self.caps_counted_by == "site"
+
+    @property
+    def needs_pool(self) -> bool:
+        """True where FreeSWITCH asks the database, by a pool of connections on its host."""
+        return self.prepaid is not None or self.shares_caps
 
     @property
     def shuts_out(self) -> bool:

@@ -15,8 +15,8 @@ if TYPE_CHECKING:
     from callcenter.site.site import Site
     from callcenter.site.switch import Switch
 
-__all__ = ["behind_edge", "misleads", "needs_switch", "one_asked", "one_giver"]
-__all__ += ["not_relayed", "one_ledger", "unsaid"]
+__all__ = ["behind_edge", "misleads", "needs_switch", "one_asked", "one_count"]
+__all__ += ["not_relayed", "one_giver", "one_ledger", "unsaid"]
 
 
 def needs_switch(site: Site) -> list[str]:
@@ -162,6 +162,20 @@ def one_ledger(site: Site, switches: int) -> list[str]:
         [
             f"Site.database: each of the {switches} switches would have balances of its own, "
             "and money could be spent on each; use RemotePostgres(…), or one switch"
+        ]
+    )
+
+
+def one_count(site: Site, switches: int) -> list[str]:
+    """List why so many switches cannot count what caps are about, a line each: nobody has said
+    whether they count together."""
+    if not site.caps or switches < 2 or site.caps_counted_by is not None:
+        return []
+    return site.placed(
+        [
+            f"Site.caps_counted_by: is not said, and each of the {switches} switches would spend a "
+            "cap of its own; use 'site', with database=RemotePostgres(…), or 'switch', where each "
+            "may spend all of it"
         ]
     )
 

@@ -5,6 +5,7 @@ from dataclasses import replace
 from callcenter.site import (
     Agent,
     Billing,
+    Cap,
     Cdr,
     Conference,
     Did,
@@ -117,6 +118,8 @@ site = Site(
     billing=Billing(
         currency="EUR", rates=[Rate("+49", "6.00")], heartbeat_seconds=1, low_balance="0.80"
     ),
+    # More than all tests call; they see that each is counted.
+    caps=[Cap("all", per="day", calls=100_000)],
     hours=[
         Hours("always", ["Mon-Sun 00:00-24:00"], night="*280"),
         Hours("office", ["Mon-Fri 09:00-18:00"], holidays=["12-25", "01-01"]),
@@ -173,9 +176,10 @@ site = Site(
     ],
 )
 
-# Each of several switches would have balances of its own.
+# Each of several switches would have balances of its own, and has counts of its own.
 _site_of_several = replace(
     site,
+    caps_counted_by="switch",
     billing=None,
     extensions=[replace(one, account=None) for one in site.extensions],
 )

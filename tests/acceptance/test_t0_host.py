@@ -97,7 +97,7 @@ def test_confinement(host: Any, site: Site, node: Host) -> None:
     trees = (
         render.beside.configuration(site, realtime=False),
         render.public_address.configuration(node.switch),
-        render.services.billing.pool(site),
+        render.pool.configuration(site),
         *(() if node.edge else (_served(site, node),)),
         render.turn.configuration(site, node.all_hosts),
     )

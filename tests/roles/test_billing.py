@@ -471,7 +471,7 @@ def test_off_it_is_gone_and_the_money_stays(
     assert operator.succeed().changes == 0
     for module in ("mod_nibblebill", "mod_pgsql"):
         assert operator.ssh(HOST, f"fs_cli -x 'module_exists {module}'").strip() == "false"
-    for path in (paths.BILLING_TOOL, paths.BILLING_UNIT, paths.BILLING_POOL):
+    for path in (paths.BILLING_TOOL, paths.POOL_UNIT, paths.POOL_CONFIG):
         assert operator.ssh(HOST, f"ls {path} 2>/dev/null") == ""
     there = "pgrep -x pgbouncer; dpkg-query -W pgbouncer 2>/dev/null"
     until(lambda: operator.ssh(HOST, there), "")
@@ -529,7 +529,7 @@ def test_a_database_of_the_operators_own(
         "pg_stat_ssl JOIN pg_stat_activity USING (pid) WHERE usename = 'callcenter'\"",
     )
     assert encrypted == "t\n"
-    assert operator.ssh(HOST, f"stat -c %U:%G:%a {paths.BILLING_POOL}") == "root:freeswitch:640\n"
+    assert operator.ssh(HOST, f"stat -c %U:%G:%a {paths.POOL_CONFIG}") == "root:freeswitch:640\n"
     assert password not in operator.ssh(
         HOST, "journalctl -o cat; ps axww; cat /var/log/freeswitch/*; cat /etc/freeswitch/*/*.xml"
     )

@@ -116,20 +116,26 @@ def mail_server(lab: Lab, to: str = NOC) -> Iterator[queue.Queue[EmailMessage]]:
         controller.stop()
 
 
-def address_of(operator: Operator) -> str:
-    return next(one.address for one in operator.lab.hosts if one.name == HOST)
+def address_of(operator: Operator, host: str = HOST) -> str:
+    return next(one.address for one in operator.lab.hosts if one.name == host)
 
 
 @contextmanager
 def calls(
-    operator: Operator, folder: Path, user: str, *, port: int = 5098, **given: Any
+    operator: Operator,
+    folder: Path,
+    user: str,
+    *,
+    port: int = 5098,
+    host: str = HOST,
+    **given: Any,
 ) -> Iterator[Sipp]:
-    """Calls of an extension by SIPp."""
+    """Calls of an extension of a host by SIPp."""
     with sipp(
         folder,
         operator.lab.gateway,
         port,
-        calls=f"{address_of(operator)}:5060",
+        calls=f"{address_of(operator, host)}:5060",
         user=user,
         password=json.loads(operator.secrets.read_text())[f"extension/{user}"],
         domain="roles.callcenter.test",

@@ -2,14 +2,21 @@
 
 from __future__ import annotations
 
+import sqlite3
+import time
+from dataclasses import replace
 from datetime import UTC, datetime
+from pathlib import Path
 
 import pytest
 
 from callcenter.cli.fax import attempts
+from callcenter.onhost import counts
+from callcenter.render import paths, pool
 from callcenter.render.freeswitch import configuration, modules
 from callcenter.render.outbound import leaving
 from callcenter.render.routing import explain
+from callcenter.render.services import caps
 from callcenter.site import (
     Billing,
     Cap,
@@ -20,11 +27,13 @@ from callcenter.site import (
     Network,
     OutboundLimits,
     Rate,
+    RemotePostgres,
     Route,
     Site,
     Switch,
     Trunk,
 )
+from callcenter.site.secrets import Secret
 
 DAY, NIGHT = datetime(2026, 11, 23, 10, tzinfo=UTC), datetime(2026, 11, 23, 22, tzinfo=UTC)
 CAPS = (
@@ -111,3 +120,43 @@ def test_nothing_of_it_is_there_where_nothing_is_capped(capped: bool) -> None:
     files = {one.path: one for one in configuration(described(*CAPS * capped), switch)}
     assert ("scripts/caps.lua" in files) == ("dialplan/services/caps.xml" in files) == capped
     assert ("caps" in files["dialplan/services/outbound.xml"].text) == capped
+
+
+SHARED = RemotePostgres("db.example.net", password=Secret(literal="Lo8ng!enough-77"))
+
+
+def test_where_all_switches_count_the_database_is_asked_by_the_pool() -> None:
+    """Which alone knows the password; where each counts, it is not there."""
+    counted = replace(described(CAPS[1]), caps_counted_by="site", database=SHARED)
+    script = next(one.text for one in caps.files(counted) if one.path == "scripts/caps.lua")
+    assert 'DATABASE = "pgsql://host=/run/callcenter-pool port=6432 dbname=caps ' in script
+    assert "Lo8ng" not in script
+    assert {"mod_lua", "mod_pgsql"} <= {*modules(counted)}
+    files = {one.path: one for one in pool.configuration(counted)}
+    settings = files[paths.POOL_CONFIG]
+    assert "\ncaps = host=db.example.net port=5432" in settings.text
+    assert "\nbilling = " not in settings.text
+    assert (settings.mode, settings.group) == (0o640, "freeswitch")
+    assert paths.BILLING_TOOL not in files
+    alone = replace(counted, caps_counted_by="switch", database=None)
+    assert [*pool.configuration(alone)] == []
+    assert "mod_pgsql" not in modules(alone)
+    script = next(one.text for one in caps.files(alone) if one.path == "scripts/caps.lua")
+    assert f'DATABASE = "sqlite://{paths.CAPS_DATABASE}"' in script
+
+
+def test_counts_of_a_file_are_summed(tmp_path: Path) -> None:
+    """What is older than a cap looks back on is not."""
+    file = tmp_path / "caps.db"
+    assert counts.of_file(str(file), {"c": 3600}) == []
+    with sqlite3.connect(file) as made:
+        assert counts.of_file(str(file), {"c": 3600}) == []
+        made.execute("CREATE TABLE caps_counted (cap, whose, attempt, reserved, price, seen)")
+        now = time.time()
+        rows = [("a", 30, now), ("a", 20, now), ("b", 7, now), ("old", 500, now - 4000)]
+        made.executemany(
+            "INSERT INTO caps_counted VALUES ('c', '', ?, ?, 100, CAST(? AS INTEGER))", rows
+        )
+    expected = {"cap": "c", "whose": "", "calls": 2, "seconds": 57, "money": 5700}
+    assert counts.of_file(str(file), {"c": 3600, "other": 86400}) == [expected]
+    assert counts.of_file(str(file), {"c": 86400})[0]["calls"] == 3

@@ -12,10 +12,12 @@ from typing import Any
 import pytest
 
 from callcenter.cli.check import check
+from callcenter.client.inventory import Host, Inventory
 from callcenter.render import Tree, freeswitch, kamailio, packet_filter, paths
 from callcenter.render.where import needs_linux
 from callcenter.site import (
     Billing,
+    Cap,
     Cdr,
     Extension,
     FeatureCodes,
@@ -23,8 +25,10 @@ from callcenter.site import (
     LocalPostgres,
     Media,
     Network,
+    OutboundLimits,
     Rate,
     RemotePostgres,
+    Route,
     Site,
     SiteError,
     Switch,
@@ -33,7 +37,7 @@ from callcenter.site import (
     secret,
 )
 from callcenter.site.secrets import Secret
-from callcenter.site.where import behind_edge, needs_switch, one_ledger
+from callcenter.site.where import behind_edge, needs_switch, one_count, one_ledger
 
 KAMAILIO = shutil.which("kamailio", path="/usr/sbin:/usr/local/sbin:/usr/bin")
 EDGE = Switch("sip.example.net", address="192.0.2.7")
@@ -193,6 +197,28 @@ def test_billing_needs_a_switch_linux_and_one_place_for_each_account() -> None:
     assert line.startswith("Site.database: each of the 2 switches")
     shared = site(**fields, database=RemotePostgres("db.example.net", password=secret("db")))
     assert one_ledger(shared, 2) == []
+
+
+def test_several_switches_say_who_counts_for_caps(tmp_path: Path) -> None:
+    """In a deploy, and for whoever asks about the inventory."""
+    fields: dict[str, Any] = {
+        "trunks": [Trunk("a", host="192.0.2.1", caller_id="+4930123400")],
+        "outbound": [Route("r", pattern=r"^0\d{6}$", strip=1, prefix="+49", trunks=["a"])],
+        "outbound_limits": OutboundLimits(countries=["+49"]),
+        "caps": [Cap("c", per="day", calls=1)],
+    }
+    made = site(**fields)
+    assert one_count(made, 1) == []
+    (line,) = one_count(made, 2)
+    assert line.startswith("Site.caps_counted_by: is not said")
+    assert one_count(site(**fields, caps_counted_by="switch"), 2) == []
+    remote = RemotePostgres("db.example.net", password=secret("db"))
+    assert one_count(site(**fields, caps_counted_by="site", database=remote), 2) == []
+    names = ("cc1.example.net", "cc2.example.net")
+    data = {"public_ip": "203.0.113.9", "site": made}
+    two = Inventory(tmp_path, tuple(Host(name, ("switches",), data) for name in names))
+    with pytest.raises(SiteError, match="each of the 2 switches"):
+        _ = two.site
 
 
 def test_a_carrier_by_tls_needs_linux(certificates: object) -> None:

@@ -27,9 +27,9 @@ from callcenter.render import (
     freeswitch,
     kamailio,
     packet_filter,
+    pool,
     postgresql,
     public_address,
-    services,
     turn,
     web,
     windows,
@@ -80,7 +80,7 @@ def on_linux(site: Site, switch: Switch) -> Iterator[File]:
     yield from apt.configuration(site, "bookworm")
     yield from public_address.configuration(switch)
     yield from postgresql.configuration(site)
-    yield from services.billing.pool(site)
+    yield from pool.configuration(site)
     yield from packet_filter.configuration(site, [22])
     if site.network.edge:
         yield from kamailio.configuration(site, switch, switch)

@@ -138,6 +138,7 @@ billing:
   low_announcement: {say: Low.}
   used_up_announcement: {say: None left.}
   unavailable_announcement: {say: Later.}
+caps_counted_by: site
 caps:
   - {name: day, per: day, money: 20.5, each: account, accounts: [family]}
   - {name: night, per: hour, calls: 0, minutes: 5, routes: [national], prefixes: ["+86"],
@@ -331,6 +332,7 @@ def twin() -> Site:
             used_up_announcement=say("None left."),
             unavailable_announcement=say("Later."),
         ),
+        caps_counted_by="site",
         caps=[
             Cap("day", per="day", money="20.5", each="account", accounts=["family"]),
             Cap(

@@ -2,21 +2,16 @@
 
 from __future__ import annotations
 
-import hashlib
-import inspect
 from collections.abc import Iterator
-from typing import Any
 
-from callcenter.onhost import ledger
-from callcenter.render import paths
+from callcenter.render import paths, pool
 from callcenter.render._actions import Action, Severity
-from callcenter.render._files import File, Tree
-from callcenter.render._templates import plain
-from callcenter.render.postgresql import ASKS_POSTGRESQL, AUTHORITIES
+from callcenter.render._files import File
+from callcenter.render.postgresql import ASKS_POSTGRESQL
 from callcenter.render.services._dialplan import config
-from callcenter.site import RemotePostgres, Site
+from callcenter.site import Site
 
-__all__ = ["COSTS", "files", "modules", "needs_linux", "packages", "pool"]
+__all__ = ["COSTS", "files", "modules", "needs_linux", "packages"]
 
 COSTS = {
     # The rates' calls know what they are charged; what the module keeps of them outlives it.
@@ -43,51 +38,12 @@ def files(site: Site) -> Iterator[File]:
         billing=billing,
         low_balance=format(billing.low_balance, "f"),
         unasked_seconds=billing.heartbeat_seconds + _LATE_SECONDS,
-        socket=paths.BILLING_SOCKET,
-        database=_known_by(site),
+        socket=paths.POOL_SOCKET,
+        database=pool.known_by(site),
     )
     # The first that fits is taken.
     rates = sorted(billing.rates, key=lambda rate: (-len(rate.prefix), rate.prefix))
     yield config("dialplan/rates.xml", site, billing=billing, rates=rates)
-
-
-def _known_by(site: Site) -> str:
-    """Return a word that changes with the database: mod_nibblebill then opens new connections. Old
-    ones would try for two minutes to come back where the new database does not answer."""
-    one = site.database
-    where = (one.host, one.port, one.user) if isinstance(one, RemotePostgres) else ()
-    name = one.name if one is not None else ""
-    return hashlib.sha256(repr((where, name)).encode()).hexdigest()[:8]
-
-
-def pool(site: Site) -> Tree:
-    """Render what reaches the accounts of prepaid calls, where the Site has any."""
-    if site.prepaid is None or (database := site.database) is None:
-        return Tree([])
-    remote = database if isinstance(database, RemotePostgres) else None
-    values: dict[str, Any] = {
-        "paths": paths,
-        "database": database,
-        "remote": remote,
-        "ca": AUTHORITIES,
-    }
-    files = []
-    if remote is not None:
-        # As its file wants it. The template's words keep the value out of diffs.
-        password = site.reveal(remote.password).replace("'", "''")
-        values["password"] = f"'{password}'"
-        if remote.ca_file is not None:
-            values["ca"] = paths.BILLING_CA
-            files.append(File(paths.BILLING_CA, remote.ca_file.read_bytes()))
-    pool = plain("system/billing-pool.ini.j2", **values)
-    return Tree(
-        [
-            *files,
-            File(paths.BILLING_POOL, pool, 0o640, "freeswitch"),
-            File(paths.BILLING_TOOL, inspect.getsource(ledger).encode(), 0o755),
-            File(paths.BILLING_UNIT, plain("system/billing.service.j2", **values)),
-        ]
-    )
 
 
 def packages(site: Site) -> tuple[str, ...]:

@@ -9,16 +9,18 @@ from decimal import Decimal
 from markupsafe import Markup
 
 from callcenter.onhost import alarm
-from callcenter.render import paths
+from callcenter.render import paths, pool
 from callcenter.render._files import File
 from callcenter.render._templates import plain
+from callcenter.render.postgresql import ASKS_POSTGRESQL
 from callcenter.render.services import _names as names
 from callcenter.render.services._dialplan import config
 from callcenter.render.services._hits import SUBCLASS, Hit
 from callcenter.render.services.hours import rules
 from callcenter.site import Cap, Hours, Site
 
-__all__ = ["OVER", "SCRIPT", "asked", "asked_hours", "files", "modules", "needs_linux"]
+__all__ = ["OVER", "PARTS", "SCRIPT", "SPANS", "asked", "asked_hours", "files", "modules"]
+__all__ += ["needs_linux", "packages"]
 
 _PATH = "scripts/caps.lua"
 SCRIPT = f"{paths.CURRENT}/{_PATH}"
@@ -29,11 +31,15 @@ SPANS = {"hour": 3600, "day": 86400}
 """Seconds over which a cap counts."""
 PARTS = 10_000
 """Number of parts of a unit of money in which the script counts, as small as a price can be."""
+LOCK = 5544872
+"""Number by which PostgreSQL knows that a switch counts."""
 
 
 def modules(site: Site) -> tuple[str, ...]:
-    """Name the module that runs the script."""
-    return ("mod_lua",) if site.caps else ()
+    """Name the modules that run the script, and that speak PostgreSQL for it."""
+    if not site.caps:
+        return ()
+    return ("mod_lua", "mod_pgsql") if site.shares_caps else ("mod_lua",)
 
 
 def files(site: Site) -> Iterator[File]:
@@ -46,6 +52,7 @@ def files(site: Site) -> Iterator[File]:
     made = plain(
         f"freeswitch/{_PATH}.j2",
         site=site,
+        is_shared=site.shares_caps,
         names=names,
         caps=[(cap, SPANS[cap.per], tuple(_most(cap)), _only(cap)) for cap in site.caps],
         rates=[(rate.prefix, _units(Decimal(rate.minute))) for rate in rates],
@@ -53,7 +60,8 @@ def files(site: Site) -> Iterator[File]:
         # Of whom, if it counts for each: an extension, a fax or an account.
         hit=alarm.hit("cap", "cap %s%s", "of %s to %s"),
         subclass=SUBCLASS,
-        database=paths.CAPS_DATABASE,
+        database=_asked_by(site),
+        lock=LOCK,
         script=SCRIPT,
     )
     yield File(_PATH, made, 0o640)
@@ -97,6 +105,22 @@ def _only(cap: Cap) -> list[tuple[str, tuple[str, ...]]]:
     """Return what a cap is about, where it is not about all calls."""
     fields = ("extensions", "accounts", "routes")
     return [(field, getattr(cap, field)) for field in fields if getattr(cap, field)]
+
+
+def _asked_by(site: Site) -> str:
+    """Return where the script finds its table: a file, or the pool on this host, so that no
+    password is here and no question waits for long."""
+    if not site.shares_caps:
+        return paths.CAPS_DATABASE
+    return (
+        f"host={paths.POOL_SOCKET} port=6432 dbname=caps user=freeswitch connect_timeout=2 "
+        f"application_name=caps-{pool.known_by(site)}"
+    )
+
+
+def packages(site: Site) -> tuple[str, ...]:
+    """Name what the operator's question for the counts runs by."""
+    return ASKS_POSTGRESQL if site.shares_caps else ()
 
 
 def _units(money: Decimal) -> int:
