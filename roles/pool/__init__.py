@@ -19,9 +19,7 @@ __all__ = ["install", "preflight", "retire"]
 PACKAGE = "pgbouncer"
 
 
-_RELOAD = files.where(
-    paths.POOL_UNIT, "systemctl", "reload", paths.POOL_UNIT.rpartition("/")[2]
-)
+_RELOAD = files.where(paths.POOL_UNIT, "systemctl", "reload", paths.POOL_UNIT.rpartition("/")[2])
 
 
 @deploy("Pool: preflight")
