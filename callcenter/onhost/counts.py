@@ -19,7 +19,7 @@ __all__ = ["main", "of_file", "of_pool"]
 
 _USED = """
 SELECT whose, COUNT(DISTINCT attempt), SUM(reserved), SUM(reserved * price) FROM caps_counted
-WHERE cap = {mark} AND seen > {now} - {mark} GROUP BY whose ORDER BY whose
+WHERE cap = {mark} AND {now} - {mark} < seen GROUP BY whose ORDER BY whose
 """
 
 Rows = list[dict[str, Any]]
