@@ -243,13 +243,13 @@ TIERS: dict[str, Tier] = {
     ),
     "attack": Tier(
         "attacks on a switch and on an edge, by name, and what an intruder would gain",
-        ("pytest tests/attack -n 3 --dist loadgroup",),
+        ("pytest tests/attack -n 3 --dist loadfile",),
         root=True,
         packages={**HOSTS, **PHONES, "bin/nmap": "nmap"},
         freeswitch=True,
         without=Tier(
             "",
-            ("pytest tests/attack -m switchless -n 2 --dist loadgroup",),
+            ("pytest tests/attack -m switchless -n 2 --dist loadfile",),
             note=f"on an edge alone: {NO_FREESWITCH}",
             seconds=120,
             cores=0.7,

@@ -11,6 +11,7 @@ from contextlib import ExitStack
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -214,9 +215,18 @@ ALONE, BEFORE = "alone", "before a switch"
 ALONE_HOST = "edge1"
 
 
-def pytest_itemcollected(item: pytest.Item) -> None:
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
     """Keep on one worker what attacks one host: an edge's, or else those of a file."""
-    item.add_marker(pytest.mark.xdist_group(_edge_of(item) or item.path.stem))
+    from xdist.scheduler import LoadScopeScheduling
+
+    class ByHost(LoadScopeScheduling):  # type: ignore[misc]
+        def _split_scope(self, nodeid: str) -> str:
+            file, _, test = nodeid.partition("::")
+            edge = re.search(rf"\[({ALONE}|{BEFORE})[-\]]", test)
+            return edge[1] if edge and Path(file).stem.startswith("test_edge_") else file
+
+    return ByHost(config, log)
 
 
 @pytest.hookimpl(wrapper=True)
