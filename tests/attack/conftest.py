@@ -197,8 +197,9 @@ class Edge:
         return made
 
     def journal(self) -> str:
-        """Return what Kamailio has logged."""
-        return self.operator.ssh(self.host, "journalctl -u kamailio -o cat --no-pager")
+        """Return what Kamailio has logged by now: the journal is asked to catch up."""
+        read = "journalctl --sync; journalctl -u kamailio -o cat --no-pager"
+        return self.operator.ssh(self.host, read)
 
 
 _addresses = itertools.count()
