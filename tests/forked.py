@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import gc
 import inspect
 import json
@@ -10,7 +11,7 @@ import runpy
 import socket
 import sys
 from collections.abc import Sequence
-from importlib import import_module
+from importlib import import_module, metadata
 
 
 def serve(number: int, imported: Sequence[str]) -> None:
@@ -22,6 +23,8 @@ def serve(number: int, imported: Sequence[str]) -> None:
     sys.path[0] = os.path.dirname(sys.executable)
     for name in imported:
         import_module(name)
+    # What is installed stays, and pyinfra goes through it four times in each run.
+    metadata.entry_points = functools.cache(metadata.entry_points)  # type: ignore[assignment]
     # It asks once where each module is, and pyinfra asks it at each operation.
     inspect.getmodule(inspect.currentframe())
     gc.freeze()

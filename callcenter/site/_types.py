@@ -207,12 +207,15 @@ Name = Annotated[str, AfterValidator(_name), grammar(_NAME)]
 
 
 @functools.cache
-def _timezones() -> frozenset[str]:
-    return frozenset(zoneinfo.available_timezones())
-
-
 def _timezone(name: str) -> str:
-    if name not in _timezones():
+    # To list all takes longer than a Site's other checks together.
+    try:
+        zoneinfo.ZoneInfo(name)
+        # The database as it is kept, which names no place.
+        is_zone = not name.startswith(("posix", "right/"))
+    except (ValueError, OSError, zoneinfo.ZoneInfoNotFoundError):
+        is_zone = False
+    if not is_zone:
         raise ValueError(f"{name!r} is no IANA time zone; use one such as 'Europe/Berlin'")
     return name
 
