@@ -16,7 +16,7 @@ from typing import Any
 
 __all__ = ["TABLES", "answer", "main"]
 
-SOCKET = "/run/callcenter-pool"
+SOCKET = "/run/callcenter-billing"
 
 TABLES = """
 CREATE TABLE billing_accounts (

@@ -57,7 +57,8 @@ def retire(site: Site, found: State) -> None:
 def _tree(site: Site) -> None:
     files.tree(
         name="Pool",
-        group="pool",
+        # The record's name on hosts that had prepaid accounts before caps asked a database.
+        group="billing",
         wanted=render.pool.configuration(site),
         after={
             **service(paths.POOL_UNIT, ()),

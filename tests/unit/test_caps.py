@@ -129,7 +129,7 @@ def test_where_all_switches_count_the_database_is_asked_by_the_pool() -> None:
     """Which alone knows the password; where each counts, it is not there."""
     counted = replace(described(CAPS[1]), caps_counted_by="site", database=SHARED)
     script = next(one.text for one in caps.files(counted) if one.path == "scripts/caps.lua")
-    assert 'DATABASE = "pgsql://host=/run/callcenter-pool port=6432 dbname=caps ' in script
+    assert 'DATABASE = "pgsql://host=/run/callcenter-billing port=6432 dbname=caps ' in script
     assert "Lo8ng" not in script
     assert {"mod_lua", "mod_pgsql"} <= {*modules(counted)}
     files = {one.path: one for one in pool.configuration(counted)}
