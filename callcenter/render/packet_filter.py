@@ -273,11 +273,12 @@ def _turned(site: Site, hosts: SiteHosts) -> Iterator[str]:
 
 
 def _unheard(site: Site, hosts: SiteHosts) -> Iterator[str]:
-    """Yield what FreeSWITCH of a host behind a router sends before TURN has: it would be known by
-    the host's own address, and what follows by the router's."""
-    for match in at(hosts.here.bind_address, "saddr"):
-        if hosts.here in hosts.voices and hosts.here.is_behind_nat:
-            yield f"{match}{_back(site)} ct state new counter drop"
+    """Yield what FreeSWITCH of a host behind a router sends to its TURN before that has: it would
+    be known by the host's own address, and what follows by the router's."""
+    if hosts.here in hosts.voices and hosts.here.is_behind_nat:
+        # TURN is at the same address. What is sent elsewhere is no answer to it, whatever its port.
+        own = "".join(at(hosts.here.bind_address, side)[0] for side in ("saddr", "daddr"))
+        yield f"{own}{_back(site)} ct state new counter drop"
 
 
 def _unasked(site: Site, hosts: SiteHosts) -> Iterator[str]:
