@@ -533,7 +533,7 @@ class Maker:
     """Name of the file that is typed after the link. Default: the phone itself knows what to ask
     for there."""
     is_bare: bool = False
-    """Tells whether its link is typed without a slash at its end."""
+    """Absence of a slash at the end of its link, as it is typed."""
     root: str = ""
     """Place in the phone's own pages for the root of an authority that it does not know. Default:
     its file brings it."""

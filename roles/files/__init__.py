@@ -2,7 +2,6 @@
 
 from roles.files.facts import ManagedFiles, MaskedContents
 from roles.files.operations import (
-    forget_units,
     payload_command,
     show_difference,
     tree,
@@ -13,7 +12,6 @@ from roles.files.operations import (
 __all__ = [
     "ManagedFiles",
     "MaskedContents",
-    "forget_units",
     "payload_command",
     "show_difference",
     "tree",

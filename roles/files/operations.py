@@ -19,8 +19,7 @@ from callcenter.render import Difference, File, Tree, paths, shell
 from callcenter.render.hidden import HIDDEN
 from roles.files.facts import MASK_SED, ManagedFiles, MaskedContents
 
-__all__ = ["forget_units", "payload_command", "show_difference", "shows_differences", "tree"]
-__all__ += ["where", "without"]
+__all__ = ["payload_command", "show_difference", "shows_differences", "tree", "where", "without"]
 
 
 def payload_command(archive: bytes, *arguments: str) -> StringCommand:
@@ -92,7 +91,7 @@ def tree(
         # it for each.
         *(["systemctl daemon-reload"] if any(map(_is_units, difference.paths)) else []),
         *commands,
-        *forget_units(difference.removed),
+        *_forget_units(difference.removed),
     ]
     yield payload_command(
         wanted.archive(
@@ -107,7 +106,7 @@ def tree(
     )
 
 
-def forget_units(removed: Iterable[str]) -> list[str]:
+def _forget_units(removed: Iterable[str]) -> list[str]:
     """Return the command by which systemd forgets units whose files were removed: one that has
     failed stays in its list otherwise. No command where no unit's file was."""
     units = _units(removed)

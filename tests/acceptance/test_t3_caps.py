@@ -1,4 +1,4 @@
-"""T3: what caps are about is counted, and a cap that allows nothing bars.
+"""T3: what caps are about is counted.
 
 That counts can be read is asked of any Site. Calls are made only where every trunk leads to this
 machine, as in the lab: the carrier is one of the phones, and no operator's money is spent.

@@ -1,5 +1,5 @@
 #!/bin/sh
-# Starts a timer anew, or forgets when it was due where its file has gone.
+# Starts a timer anew, or forgets when it last ran where its file has gone.
 # Arguments: its file, without its kind.
 set -e
 path=$1

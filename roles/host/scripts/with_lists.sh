@@ -1,13 +1,13 @@
 #!/bin/sh
-# Runs a command that installs packages, with the lists of what their sources have. These are as old
-# as a few minutes where a deploy has read them of the same sources: to read them takes apt seconds.
+# Runs a command that installs packages, with the lists of what their sources have. A deploy that has
+# read them within ten minutes does not read them again, which takes apt seconds.
 # Arguments: the mark of when they were read; the folder of a deploy's own packages; the command and
 # its arguments.
 set -e
 mark=$1 own=$2
 shift 2
 
-# Where something does not hold, they are read: sources, and what apt is told, are the same.
+# Sources, keys and settings that came after the lists may lead to other lists.
 if [ -z "$(find "$mark" -mmin -10 2>/dev/null)" ] ||
     [ -n "$(find /etc/apt "$own" -newer "$mark" 2>/dev/null | head -n 1)" ]; then
     rm -f "$mark"
@@ -15,7 +15,7 @@ if [ -z "$(find "$mark" -mmin -10 2>/dev/null)" ] ||
     DEBIAN_FRONTEND=noninteractive apt-get -qq -o DPkg::Lock::Timeout=300 update
     mv "$mark.new" "$mark"
 fi
-# What fails may fail since they are old.
+# It may have failed since the lists are old: the next deploy reads them anew.
 "$@" || {
     code=$?
     rm -f "$mark"
