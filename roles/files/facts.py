@@ -10,7 +10,12 @@ from pyinfra.api import FactBase
 from callcenter.render import shell
 from callcenter.render.host_files import asked, of_file
 
-__all__ = ["ManagedFiles", "MaskedContents", "Present"]
+__all__ = ["BEGUN", "ManagedFiles", "MaskedContents", "Present"]
+
+BEGUN = ".begun"
+"""End of the name of the record of what a deploy has begun with. It is there until that is done.
+Each path is in it twice: as in the group's record, since it is to go where nobody wants it any
+more, and after ``begun``."""
 
 
 @dataclass(frozen=True)
@@ -22,28 +27,32 @@ class Present:
     modes: dict[str, int] = field(default_factory=dict)
     managed: frozenset[str] = frozenset()
     """Paths that an earlier deploy put there."""
+    begun: frozenset[str] = frozenset()
+    """Those of them with which a deploy had begun that died: what follows was not done."""
 
 
 class ManagedFiles(FactBase[Present]):
     """The files that a group holds, and those that it shall hold, in one command."""
 
     def command(self, group: str, wanted: Iterable[str]) -> str:
-        return asked([group], wanted)
+        return asked([group, f"{group}{BEGUN}"], wanted)
 
     @staticmethod
     def default() -> Present:
         return Present()
 
     def process(self, output: list[str]) -> Present:
-        digests, modes, managed = {}, {}, set()
+        digests, modes, managed, begun = {}, {}, set(), set()
         for line in output:
             kind, _, rest = line.partition(" ")
-            if kind == "managed":
+            if kind == "managed" and rest.startswith("/"):
                 managed.add(rest)
+            elif kind == "managed":
+                begun.add(rest.removeprefix("begun "))
             elif kind == "file":
                 path, mode, digest = of_file(rest)
                 digests[path], modes[path] = digest, mode
-        return Present(digests, modes, frozenset(managed))
+        return Present(digests, modes, frozenset(managed), frozenset(begun))
 
 
 class MaskedContents(FactBase[dict[str, str]]):

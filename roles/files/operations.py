@@ -17,7 +17,7 @@ from pyinfra.api import StringCommand, operation
 
 from callcenter.render import Difference, File, Tree, paths, shell
 from callcenter.render.hidden import HIDDEN
-from roles.files.facts import MASK_SED, ManagedFiles, MaskedContents
+from roles.files.facts import BEGUN, MASK_SED, ManagedFiles, MaskedContents
 
 __all__ = ["payload_command", "show_difference", "shows_differences", "tree", "where", "without"]
 
@@ -67,14 +67,17 @@ def tree(
         if file.path not in difference.paths and present.modes.get(file.path) != file.mode
     ]
     forgotten = set(names) - present.managed
-    if not difference and not wrong_mode and not forgotten:
+    if not difference and not wrong_mode and not forgotten and not present.begun:
         return
     show_difference(wanted, difference)
-    put = sorted({*difference.added, *difference.changed, *wrong_mode})
+    # What a run that died had begun with is done from its beginning.
+    touched = {*difference.paths, *wrong_mode, *present.begun}
+    put = sorted(path for path in touched if path in wanted)
+    removed = sorted(touched - {*put})
     commands = dict.fromkeys(
         command
         for path, given in (after or {}).items()
-        if path in difference.paths or path in wrong_mode
+        if path in touched
         for command in ([given] if isinstance(given, str) else given)
     )
     early = {path: command for path, command in (first or {}).items() if path in put}
@@ -85,13 +88,13 @@ def tree(
     steps = [
         *(line for path, command in early.items() for line in (placed(path), command)),
         *(placed(path) for path in put if path not in early),
-        *_end_units(difference.removed),
+        *_end_units(removed),
         *(shlex.join(["rm", "-f", "--", path]) for path in difference.removed),
         # Once for all of them: it takes a host a second, and programs that change units would do
         # it for each.
-        *(["systemctl daemon-reload"] if any(map(_is_units, difference.paths)) else []),
+        *(["systemctl daemon-reload"] if any(map(_is_units, touched)) else []),
         *commands,
-        *_forget_units(difference.removed),
+        *_forget_units(removed),
     ]
     yield payload_command(
         wanted.archive(
@@ -100,9 +103,11 @@ def tree(
                 File("apply", shell.text(__file__, "apply").encode()),
                 File("steps", "".join(f"{step}\n" for step in steps).encode()),
                 File("managed", "".join(f"{name}\n" for name in names).encode()),
+                File("begun", "".join(f"{p}\nbegun {p}\n" for p in sorted(touched)).encode()),
             ],
         ),
         f"{paths.MANAGED}/{group}",
+        BEGUN,
     )
 
 

@@ -18,7 +18,7 @@ from pyinfra.api import Config, StringCommand
 from pyinfra.context import ctx_host, ctx_state
 
 from callcenter.onhost.stun import Known
-from callcenter.render import Tree, acme, apt, beside, freeswitch, packet_filter, paths
+from callcenter.render import File, Tree, acme, apt, beside, freeswitch, packet_filter, paths
 from callcenter.render.services import SERVICES
 from callcenter.site import (
     Acme,
@@ -37,7 +37,7 @@ from callcenter.site import (
 from callcenter.site.secrets import Secret
 from roles.certificates import AcmeState
 from roles.certificates import operations as certificates
-from roles.files.facts import ManagedFiles, MaskedContents
+from roles.files.facts import BEGUN, ManagedFiles, MaskedContents
 from roles.files.operations import tree
 from roles.firewall import operations as firewall
 from roles.firewall.facts import Filter, FirewallState
@@ -320,8 +320,74 @@ def test_files_are_put_in_place_as_they_are_described(tmp_path: Path) -> None:
     # Only root could give files away.
     script = (folder / "apply").read_text().replace("chown ", ": ")
     record = tmp_path / "managed" / "unit test"
-    subprocess.run(["sh", "-c", script, "apply", str(folder), str(record)], check=True)
+    subprocess.run(["sh", "-c", script, "apply", str(folder), str(record), BEGUN], check=True)
     for file in wanted:
         assert Path(file.path).read_bytes() == file.content
         assert Path(file.path).stat().st_mode & 0o7777 == file.mode
     assert record.read_text().splitlines() == [file.path for file in wanted]
+
+
+def put(
+    folder: Path, group: str, wanted: Tree, after: dict[str, list[str]]
+) -> subprocess.CompletedProcess[bytes] | None:
+    """Make a group's files those that are wanted, by what this machine says of them; None where
+    nothing is to be done."""
+    asked = ManagedFiles().command(group, [file.path for file in wanted])
+    said = subprocess.run(["sh", "-c", asked], capture_output=True, text=True, check=True)
+    present = ManagedFiles().process(said.stdout.splitlines())
+    made = commands(tree, group, wanted, after, ManagedFiles=present)
+    if not made:
+        return None
+    shutil.rmtree(folder, ignore_errors=True)
+    for name, content in payload(made[0]).items():
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        (folder / name).write_bytes(content)
+    # Only root could give files away.
+    script = (folder / "apply").read_text().replace("chown ", ": ")
+    words = ["sh", "-c", script, "apply", str(folder), f"{paths.MANAGED}/{group}", BEGUN]
+    return subprocess.run(words, capture_output=True)
+
+
+@pytest.fixture
+def steps_fail_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> dict[str, list[str]]:
+    """Give the steps after a file, of which the first fails as long as nothing is mended, and have
+    records kept here."""
+    monkeypatch.setattr(paths, "MANAGED", str(tmp_path / "managed"))
+    return {f"{tmp_path}/conf": [f"test -e {tmp_path}/mended", f"echo done >>{tmp_path}/did"]}
+
+
+@pytest.mark.parametrize("before", [None, b"old"], ids=["new", "changed"])
+def test_what_a_run_that_died_had_begun_is_finished_by_the_next(
+    tmp_path: Path, steps_fail_once: dict[str, list[str]], before: bytes | None
+) -> None:
+    """The file is as it is wanted by then, but whoever reads it has not been told."""
+    name, carried = f"{tmp_path}/conf", tmp_path / "carried"
+    if before is not None:
+        first = put(carried, "one", Tree([File(name, before)]), {})
+        assert first is not None
+        assert first.returncode == 0
+    wanted = Tree([File(name, b"new")])
+    died = put(carried, "one", wanted, steps_fail_once)
+    assert died is not None
+    assert died.returncode != 0
+    assert Path(name).read_bytes() == b"new"
+    (tmp_path / "mended").touch()
+    again = put(carried, "one", wanted, steps_fail_once)
+    assert again is not None
+    assert again.returncode == 0
+    assert (tmp_path / "did").read_text() == "done\n"
+    assert put(carried, "one", wanted, steps_fail_once) is None
+
+
+def test_what_a_run_that_died_had_put_there_goes_where_it_is_not_wanted_any_more(
+    tmp_path: Path, steps_fail_once: dict[str, list[str]]
+) -> None:
+    name, carried = f"{tmp_path}/conf", tmp_path / "carried"
+    died = put(carried, "one", Tree([File(name, b"new")]), steps_fail_once)
+    assert died is not None
+    assert died.returncode != 0
+    back = put(carried, "one", Tree([]), {})
+    assert back is not None
+    assert back.returncode == 0
+    assert not Path(name).exists()
+    assert put(carried, "one", Tree([]), {}) is None
