@@ -18,7 +18,7 @@ from callcenter.cli.switches import printable, switch_of
 from callcenter.client.inventory import Host, Inventory
 from callcenter.client.ssh import answer
 from callcenter.onhost import counts
-from callcenter.render import paths
+from callcenter.render import paths, pool
 from callcenter.render.services.caps import PARTS, SPANS
 from callcenter.site import Cap, Site, SiteError
 
@@ -43,7 +43,8 @@ def look(inventory: Inventory, host: str | None = None) -> list[dict[str, Any]]:
 
 
 def _used(site: Site, host: Host) -> Iterator[dict[str, Any]]:
-    where = ("pool", paths.POOL_SOCKET) if site.shares_caps else ("file", paths.CAPS_DATABASE)
+    shared, own = ("pool", pool.reached_by("caps")), ("file", paths.CAPS_DATABASE)
+    where = shared if site.shares_caps else own
     caps = json.dumps({cap.name: SPANS[cap.per] for cap in site.caps})
     words = ("runuser", "-u", "freeswitch", "--", "python3", "-I", "-", *where, caps)
     found = json.loads(answer(host, shlex.join(words), inspect.getsource(counts).encode()))

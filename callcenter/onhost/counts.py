@@ -1,9 +1,9 @@
 """Counts of caps, as they are on a switch or in the database of all of them.
 
 This file alone travels to a host and runs there as ``counts KIND WHERE CAPS``, with an answer as
-JSON on its standard output: it needs Python 3.11, and psycopg2 where KIND is ``pool`` and WHERE the
-folder of its socket. Else KIND is ``file``. CAPS is JSON: the seconds that each cap looks back on,
-by its name.
+JSON on its standard output: it needs Python 3.11, and psycopg2 where KIND is ``pool`` and WHERE
+what libpq connects by. Else KIND is ``file``. CAPS is JSON: the seconds that each cap looks back
+on, by its name.
 """
 
 from __future__ import annotations
@@ -72,9 +72,7 @@ def main(words: list[str]) -> int:
         import psycopg2  # type: ignore[import-untyped]
 
         try:
-            rows = of_pool(
-                psycopg2.connect(host=where, port=6432, dbname="caps", user="freeswitch"), caps
-            )
+            rows = of_pool(psycopg2.connect(where), caps)
         except psycopg2.Error as wrong:
             return _failed(wrong)
     print(json.dumps(rows))

@@ -16,7 +16,8 @@ from typing import Any
 
 __all__ = ["TABLES", "answer", "main"]
 
-SOCKET = "/run/callcenter-billing"
+SOCKET, PORT = "/run/callcenter-billing", 6432
+"""Folder of the pool's socket, and the port by which the socket is named there."""
 
 TABLES = """
 CREATE TABLE billing_accounts (
@@ -126,7 +127,7 @@ def main(words: list[str]) -> int:
     try:
         # The pool on this host: it knows the way to the database, and says at once if there is
         # none.
-        connection = psycopg2.connect(host=SOCKET, port=6432, dbname="billing", user="freeswitch")
+        connection = psycopg2.connect(host=SOCKET, port=PORT, dbname="billing", user="freeswitch")
         # Not as a context, which would hide what was lost behind a rollback that cannot be.
         cursor = connection.cursor()
         prepare(cursor)

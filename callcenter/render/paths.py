@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from callcenter.onhost import bans, release
+from callcenter.onhost import bans, ledger, release
 
 __all__ = [
     "ACME",
@@ -99,6 +99,7 @@ __all__ = [
     "POOL_CA",
     "POOL_CONFIG",
     "POOL_OURS",
+    "POOL_PORT",
     "POOL_SOCKET",
     "POOL_UNIT",
     "POSTGRES_CLUSTER",
@@ -251,8 +252,10 @@ BILLING_TOOL: Final = "/usr/lib/callcenter/ledger"
 POOL_UNIT: Final = "/etc/systemd/system/callcenter-billing.service"
 POOL_CONFIG: Final = "/etc/callcenter/billing-pool.ini"
 POOL_CA: Final = "/etc/callcenter/billing-ca.pem"
-POOL_SOCKET: Final = "/run/callcenter-billing"
+POOL_SOCKET: Final = ledger.SOCKET
 """The folder of the pool's socket, for FreeSWITCH and root alone."""
+POOL_PORT: Final = ledger.PORT
+"""The port by which that socket is named. Nothing listens at it."""
 POOL_OURS: Final = f"{STATE}/pgbouncer"
 """File that is there where a deploy has installed PgBouncer."""
 EVENT_SOCKET_CONFIG: Final = "/etc/callcenter/event-socket.conf"

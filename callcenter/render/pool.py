@@ -14,7 +14,7 @@ from callcenter.render._templates import plain
 from callcenter.render.postgresql import AUTHORITIES
 from callcenter.site import RemotePostgres, Site
 
-__all__ = ["configuration", "known_by"]
+__all__ = ["configuration", "known_by", "reached_by"]
 
 
 def configuration(site: Site) -> Tree:
@@ -34,6 +34,7 @@ def configuration(site: Site) -> Tree:
         "is_prepaid": is_prepaid,
         "asking": asking,
         "ca": AUTHORITIES,
+        "runtime": paths.POOL_SOCKET.rpartition("/")[2],
     }
     files = []
     if remote is not None:
@@ -52,6 +53,11 @@ def configuration(site: Site) -> Tree:
             File(paths.POOL_UNIT, plain("system/pool.service.j2", **values)),
         ]
     )
+
+
+def reached_by(name: str) -> str:
+    """Return the words by which libpq reaches one of the pool's databases, on the pool's host."""
+    return f"host={paths.POOL_SOCKET} port={paths.POOL_PORT} dbname={name} user=freeswitch"
 
 
 def known_by(site: Site) -> str:

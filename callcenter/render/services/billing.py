@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from callcenter.render import paths, pool
+from callcenter.render import pool
 from callcenter.render._actions import Action, Severity
 from callcenter.render._files import File
 from callcenter.render.postgresql import ASKS_POSTGRESQL
@@ -38,7 +38,7 @@ def files(site: Site) -> Iterator[File]:
         billing=billing,
         low_balance=format(billing.low_balance, "f"),
         unasked_seconds=billing.heartbeat_seconds + _LATE_SECONDS,
-        socket=paths.POOL_SOCKET,
+        reached_by=pool.reached_by("billing"),
         database=pool.known_by(site),
     )
     # The first that fits is taken.

@@ -113,8 +113,7 @@ def _asked_by(site: Site) -> str:
     if not site.shares_caps:
         return paths.CAPS_DATABASE
     return (
-        f"host={paths.POOL_SOCKET} port=6432 dbname=caps user=freeswitch connect_timeout=2 "
-        f"application_name=caps-{pool.known_by(site)}"
+        f"{pool.reached_by('caps')} connect_timeout=2 application_name=caps-{pool.known_by(site)}"
     )
 
 
