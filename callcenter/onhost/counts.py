@@ -15,10 +15,15 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-__all__ = ["main", "of_file", "of_pool"]
+__all__ = ["TABLE", "TABLE_OF_FILE", "main", "of_file", "of_pool"]
+
+TABLE = "caps_counted"
+"""Table in a database of all switches, which has others, too."""
+TABLE_OF_FILE = "counted"
+"""Table of a switch that counts by itself."""
 
 _USED = """
-SELECT whose, COUNT(DISTINCT attempt), SUM(reserved), SUM(reserved * price) FROM caps_counted
+SELECT whose, COUNT(DISTINCT attempt), SUM(reserved), SUM(reserved * price) FROM {table}
 WHERE cap = {mark} AND {now} - {mark} < seen GROUP BY whose ORDER BY whose
 """
 
@@ -32,15 +37,17 @@ def of_file(where: str, caps: Mapping[str, int]) -> Rows:
     if not Path(where).exists():
         return []
     connection = sqlite3.connect(f"{Path(where).as_uri()}?mode=rw", uri=True, timeout=9)
-    there = "SELECT MAX(name) FROM sqlite_master WHERE name = 'caps_counted'"
-    asked = _USED.format(mark="?", now="CAST(strftime('%s', 'now') AS INTEGER)")
+    there = f"SELECT MAX(name) FROM sqlite_master WHERE name = '{TABLE_OF_FILE}'"
+    now = "CAST(strftime('%s', 'now') AS INTEGER)"
+    asked = _USED.format(table=TABLE_OF_FILE, mark="?", now=now)
     return _rows(connection.cursor(), there, asked, caps)
 
 
 def of_pool(connection: Any, caps: Mapping[str, int]) -> Rows:
     """Return what all switches have counted."""
-    there = "SELECT to_regclass('caps_counted')"
-    asked = _USED.format(mark="%s", now="CAST(EXTRACT(EPOCH FROM now()) AS BIGINT)")
+    there = f"SELECT to_regclass('{TABLE}')"
+    now = "CAST(EXTRACT(EPOCH FROM now()) AS BIGINT)"
+    asked = _USED.format(table=TABLE, mark="%s", now=now)
     return _rows(connection.cursor(), there, asked, caps)
 
 

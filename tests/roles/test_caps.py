@@ -119,7 +119,7 @@ def exchange(lab: Lab) -> Iterator[Exchange]:
 
 def counted(operator: Operator, cap: str, what: str) -> str:
     """Return what the switch has counted of a cap."""
-    asked = f"SELECT {what} FROM caps_counted WHERE cap = '{cap}'"
+    asked = f"SELECT {what} FROM counted WHERE cap = '{cap}'"
     script = (
         f"import sqlite3; file = sqlite3.connect('file:{paths.CAPS_DATABASE}?mode=ro', uri=True); "
         f'print(file.execute("{asked}").fetchone()[0])'

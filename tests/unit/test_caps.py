@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import sqlite3
 import time
 from dataclasses import replace
@@ -151,12 +152,38 @@ def test_counts_of_a_file_are_summed(tmp_path: Path) -> None:
     assert counts.of_file(str(file), {"c": 3600}) == []
     with sqlite3.connect(file) as made:
         assert counts.of_file(str(file), {"c": 3600}) == []
-        made.execute("CREATE TABLE caps_counted (cap, whose, attempt, reserved, price, seen)")
+        made.execute("CREATE TABLE counted (cap, whose, attempt, reserved, price, seen)")
         now = time.time()
         rows = [("a", 30, now), ("a", 20, now), ("b", 7, now), ("old", 500, now - 4000)]
         made.executemany(
-            "INSERT INTO caps_counted VALUES ('c', '', ?, ?, 100, CAST(? AS INTEGER))", rows
+            "INSERT INTO counted VALUES ('c', '', ?, ?, 100, CAST(? AS INTEGER))", rows
         )
     expected = {"cap": "c", "whose": "", "calls": 2, "seconds": 57, "money": 5700}
     assert counts.of_file(str(file), {"c": 3600, "other": 86400}) == [expected]
     assert counts.of_file(str(file), {"c": 86400})[0]["calls"] == 3
+
+
+def test_counts_of_the_release_before_go_on(tmp_path: Path) -> None:
+    """It had the table in the same file, and wrote there when a call was answered: calls that are
+    up at the upgrade stay counted, and what they have talked is known at their end."""
+    file = tmp_path / "caps.db"
+    script = next(
+        one.text for one in caps.files(described(*CAPS)) if one.path == "scripts/caps.lua"
+    )
+    (opening,) = re.findall(r"local BEGIN = \[\[(.*?)\]\]", script, re.DOTALL)
+    (talked,) = re.findall(r'local ANSWERED, TALKED = "answered", "(.*)"', script)
+    now = int(time.time())
+    with sqlite3.connect(file, isolation_level=None) as made:
+        made.executescript(
+            "CREATE TABLE counted (cap TEXT NOT NULL, whose TEXT NOT NULL, leg TEXT NOT NULL, "
+            "attempt TEXT NOT NULL, caller TEXT NOT NULL, number TEXT NOT NULL, "
+            "price INTEGER NOT NULL, reserved INTEGER NOT NULL, answered INTEGER, ended INTEGER, "
+            "seen INTEGER NOT NULL, PRIMARY KEY (leg, cap));"
+            "CREATE INDEX counted_whose ON counted (cap, whose, seen);"
+        )
+        row = "INSERT INTO counted VALUES ('boss', '', ?, ?, '1001', '+49170', 5, 60, ?, NULL, ?)"
+        made.executemany(row, [("1", "a", now - 45, now), ("2", "b", None, now)])
+        made.executescript(f"{opening} COMMIT")
+        assert counts.of_file(str(file), {"boss": 86400})[0]["seconds"] == 120
+        asked = f"SELECT {talked % now} FROM counted ORDER BY leg"
+        assert made.execute(asked).fetchall() == [(45,), (0,)]

@@ -8,7 +8,7 @@ from decimal import Decimal
 
 from markupsafe import Markup
 
-from callcenter.onhost import alarm
+from callcenter.onhost import alarm, counts
 from callcenter.render import paths, pool
 from callcenter.render._files import File
 from callcenter.render._templates import plain
@@ -61,6 +61,7 @@ def files(site: Site) -> Iterator[File]:
         hit=alarm.hit("cap", "cap %s%s", "of %s to %s"),
         subclass=SUBCLASS,
         database=_asked_by(site),
+        table=counts.TABLE if site.shares_caps else counts.TABLE_OF_FILE,
         lock=LOCK,
         script=SCRIPT,
     )
