@@ -12,18 +12,23 @@ from callcenter.render.kamailio import RESTARTED_FOR
 from callcenter.render.services import SERVICES
 from callcenter.render.services._shape import NOTHING
 
-__all__ = ["HostFiles", "Step", "asked", "of_file", "question", "steps"]
+__all__ = ["BEGUN", "HostFiles", "Step", "asked", "of_file", "question", "steps"]
 
 OF_EDGES = ("kamailio", "certificates", "provisioning", "web-users", "turn")
 """Groups of files of which a deploy to an edge looks at the record; to a switch, at all."""
 FIREWALL = (paths.FIREWALL_RULES, f"/etc/systemd/system/{paths.FIREWALL_UNIT}")
 """Files that no record names: they come by themselves."""
+BEGUN = ".begun"
+"""End of the name of the record of what a deploy has begun with. It is there until that is done.
+Each path is in it twice: as in the group's record, since it is to go where nobody wants it any
+more, and after ``begun``."""
 
 
 def asked(groups: Iterable[str], wanted: Iterable[str]) -> str:
     """Return the shell command, which changes nothing, that tells of the files that groups have on
     a host, and of those that it is to have. The group ``*`` is all of them."""
-    return shell.command(__file__, "files", paths.MANAGED, " ".join(groups), *wanted)
+    records = [name for one in groups for name in ([one] if one == "*" else [one, one + BEGUN])]
+    return shell.command(__file__, "files", paths.MANAGED, " ".join(records), *wanted)
 
 
 def of_file(said: str) -> tuple[str, int, str]:
@@ -41,6 +46,8 @@ class HostFiles:
     modes: dict[str, int] = field(default_factory=dict)
     managed: frozenset[str] = frozenset()
     """Paths that an earlier deploy put there."""
+    begun: frozenset[str] = frozenset()
+    """Paths with which a deploy had begun that died: what follows was not done."""
     codename: str | None = None
     """Codename of its Debian."""
     realtime: bool = False
@@ -55,12 +62,15 @@ class HostFiles:
         """Read what a host answers to the :func:`question`."""
         digests, modes = {}, {}
         managed: set[str] = set()
+        begun: set[str] = set()
         ports: set[int] = set()
         values: dict[str, str] = {}
         for line in output:
             kind, _, rest = line.partition(" ")
             if kind == "managed":
                 managed.add(rest)
+            elif kind == "begun":
+                begun.add(rest)
             elif kind == "file":
                 path, mode, digest = of_file(rest)
                 digests[path], modes[path] = digest, mode
@@ -72,6 +82,7 @@ class HostFiles:
             digests,
             modes,
             frozenset(managed),
+            frozenset(begun),
             values.get("codename") or None,
             "realtime" in values,
             frozenset(ports),
@@ -79,13 +90,15 @@ class HostFiles:
         )
 
     def difference(self, wanted: Tree) -> Difference:
-        """Return what a deploy would write and remove. A file with another mode is another."""
+        """Return what a deploy would write and remove. A file with another mode is another, and so
+        is one of which a deploy that died may have told nobody."""
         ours = self.managed | {*FIREWALL}
         found = wanted.against({p: d for p, d in self.digests.items() if p in wanted or p in ours})
         wrong = {
             file.path
             for file in wanted
-            if self.modes.get(file.path, file.mode) != file.mode and file.path not in found.added
+            if (self.modes.get(file.path, file.mode) != file.mode or file.path in self.begun)
+            and file.path not in found.added
         }
         return Difference(found.added, tuple(sorted({*found.changed, *wrong})), found.removed)
 

@@ -10,12 +10,7 @@ from pyinfra.api import FactBase
 from callcenter.render import shell
 from callcenter.render.host_files import asked, of_file
 
-__all__ = ["BEGUN", "ManagedFiles", "MaskedContents", "Present"]
-
-BEGUN = ".begun"
-"""End of the name of the record of what a deploy has begun with. It is there until that is done.
-Each path is in it twice: as in the group's record, since it is to go where nobody wants it any
-more, and after ``begun``."""
+__all__ = ["ManagedFiles", "MaskedContents", "Present"]
 
 
 @dataclass(frozen=True)
@@ -28,14 +23,14 @@ class Present:
     managed: frozenset[str] = frozenset()
     """Paths that an earlier deploy put there."""
     begun: frozenset[str] = frozenset()
-    """Those of them with which a deploy had begun that died: what follows was not done."""
+    """Paths with which a deploy had begun that died: what follows was not done."""
 
 
 class ManagedFiles(FactBase[Present]):
     """The files that a group holds, and those that it shall hold, in one command."""
 
     def command(self, group: str, wanted: Iterable[str]) -> str:
-        return asked([group, f"{group}{BEGUN}"], wanted)
+        return asked([group], wanted)
 
     @staticmethod
     def default() -> Present:
@@ -45,10 +40,10 @@ class ManagedFiles(FactBase[Present]):
         digests, modes, managed, begun = {}, {}, set(), set()
         for line in output:
             kind, _, rest = line.partition(" ")
-            if kind == "managed" and rest.startswith("/"):
+            if kind == "managed":
                 managed.add(rest)
-            elif kind == "managed":
-                begun.add(rest.removeprefix("begun "))
+            elif kind == "begun":
+                begun.add(rest)
             elif kind == "file":
                 path, mode, digest = of_file(rest)
                 digests[path], modes[path] = digest, mode

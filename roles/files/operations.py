@@ -17,7 +17,8 @@ from pyinfra.api import StringCommand, operation
 
 from callcenter.render import Difference, File, Tree, paths, shell
 from callcenter.render.hidden import HIDDEN
-from roles.files.facts import BEGUN, MASK_SED, ManagedFiles, MaskedContents
+from callcenter.render.host_files import BEGUN
+from roles.files.facts import MASK_SED, ManagedFiles, MaskedContents
 
 __all__ = ["payload_command", "show_difference", "shows_differences", "tree", "where", "without"]
 

@@ -19,6 +19,7 @@ from pyinfra.context import ctx_host, ctx_state
 
 from callcenter.onhost.stun import Known
 from callcenter.render import File, Tree, acme, apt, beside, freeswitch, packet_filter, paths
+from callcenter.render.host_files import BEGUN, HostFiles, asked
 from callcenter.render.services import SERVICES
 from callcenter.site import (
     Acme,
@@ -37,7 +38,7 @@ from callcenter.site import (
 from callcenter.site.secrets import Secret
 from roles.certificates import AcmeState
 from roles.certificates import operations as certificates
-from roles.files.facts import BEGUN, ManagedFiles, MaskedContents
+from roles.files.facts import ManagedFiles, MaskedContents
 from roles.files.operations import tree
 from roles.firewall import operations as firewall
 from roles.firewall.facts import Filter, FirewallState
@@ -327,14 +328,20 @@ def test_files_are_put_in_place_as_they_are_described(tmp_path: Path) -> None:
     assert record.read_text().splitlines() == [file.path for file in wanted]
 
 
+def answer(command: str) -> list[str]:
+    """Return the lines that this machine answers to a question."""
+    done = subprocess.run(["sh", "-c", command], capture_output=True, text=True, check=True)
+    return done.stdout.splitlines()
+
+
 def put(
     folder: Path, group: str, wanted: Tree, after: dict[str, list[str]]
 ) -> subprocess.CompletedProcess[bytes] | None:
     """Make a group's files those that are wanted, by what this machine says of them; None where
     nothing is to be done."""
-    asked = ManagedFiles().command(group, [file.path for file in wanted])
-    said = subprocess.run(["sh", "-c", asked], capture_output=True, text=True, check=True)
-    present = ManagedFiles().process(said.stdout.splitlines())
+    present = ManagedFiles().process(
+        answer(ManagedFiles().command(group, [file.path for file in wanted]))
+    )
     made = commands(tree, group, wanted, after, ManagedFiles=present)
     if not made:
         return None
@@ -354,6 +361,27 @@ def steps_fail_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> dict[str
     records kept here."""
     monkeypatch.setattr(paths, "MANAGED", str(tmp_path / "managed"))
     return {f"{tmp_path}/conf": [f"test -e {tmp_path}/mended", f"echo done >>{tmp_path}/did"]}
+
+
+@pytest.mark.parametrize("groups", [["*"], ["one"]], ids=["all", "named"])
+def test_a_plan_tells_what_a_run_that_died_has_left(
+    tmp_path: Path, steps_fail_once: dict[str, list[str]], groups: list[str]
+) -> None:
+    """The file is as it is wanted, and is written once more for what follows."""
+    name, carried = f"{tmp_path}/conf", tmp_path / "carried"
+    wanted = Tree([File(name, b"new")])
+
+    def planned() -> tuple[str, ...]:
+        return HostFiles.parse(answer(asked(groups, [name]))).difference(wanted).paths
+
+    for mended in (False, True):
+        if mended:
+            (tmp_path / "mended").touch()
+        assert planned() == (name,)
+        done = put(carried, "one", wanted, steps_fail_once)
+        assert done is not None
+        assert (done.returncode == 0) == mended
+    assert planned() == ()
 
 
 @pytest.mark.parametrize("before", [None, b"old"], ids=["new", "changed"])

@@ -1,15 +1,16 @@
 #!/bin/sh
 # Tells which files the records of groups name, and of these and further ones what is there.
-# Arguments: the folder of records; its groups, with blanks between, or * for all; names of files.
-managed=$1 groups=$2
+# Arguments: the folder of records; their names, with blanks between, or * for all; names of files.
+managed=$1 names=$2
 shift 2
 
 records() {
     # shellcheck disable=SC2086  # words, and * is what the folder has
-    (cd "$managed" && cat -- $groups) 2>/dev/null
+    (cd "$managed" && cat -- $names) 2>/dev/null
 }
 
-records | sed 's/^/managed /'
+# A record of what was begun has further lines, which say so.
+records | sed 's|^/|managed /|'
 {
     records
     printf '%s\n' "$@"
