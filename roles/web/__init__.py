@@ -26,7 +26,7 @@ _RELOAD = files.where(paths.WEB_UNIT, "systemctl", "reload-or-restart", _UNIT)
 _FORGET = shell.command(
     __file__, "forget_links", paths.PHONES_UNIT, paths.PHONES_STATE, paths.PHONES
 )
-_EMPTY = shlex.join(["rmdir", "--ignore-fail-on-non-empty", paths.WEB_PAGES])
+_EMPTY = files.where(paths.WEB_PAGES, "rmdir", "--ignore-fail-on-non-empty", paths.WEB_PAGES)
 
 
 @deploy("Web: preflight")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import io
+import os
 import shutil
 import subprocess
 import tarfile
@@ -18,7 +19,7 @@ from pyinfra.api import Config, StringCommand
 from pyinfra.context import ctx_host, ctx_state
 
 from callcenter.onhost.stun import Known
-from callcenter.render import File, Tree, acme, apt, beside, freeswitch, packet_filter, paths
+from callcenter.render import File, Tree, acme, apt, beside, freeswitch, packet_filter, paths, shell
 from callcenter.render.host_files import BEGUN, HostFiles, asked
 from callcenter.render.services import SERVICES
 from callcenter.site import (
@@ -36,6 +37,7 @@ from callcenter.site import (
     Switch,
 )
 from callcenter.site.secrets import Secret
+from roles import web
 from roles.certificates import AcmeState
 from roles.certificates import operations as certificates
 from roles.files.facts import ManagedFiles, MaskedContents
@@ -44,6 +46,7 @@ from roles.firewall import operations as firewall
 from roles.firewall.facts import Filter, FirewallState
 from roles.freeswitch import operations
 from roles.freeswitch.facts import Release, ReleaseState
+from roles.host import packages
 from roles.host.facts import HostState
 
 SITE = Site(
@@ -419,3 +422,31 @@ def test_what_a_run_that_died_had_put_there_goes_where_it_is_not_wanted_any_more
     assert back.returncode == 0
     assert not Path(name).exists()
     assert put(carried, "one", Tree([]), {}) is None
+
+
+def test_an_empty_folder_of_pages_goes_and_is_not_missed(tmp_path: Path) -> None:
+    """A run that died later on has removed it already."""
+    (folder := tmp_path / "web").mkdir()
+    command = web._EMPTY.replace(paths.WEB_PAGES, str(folder))
+    for _ in range(2):
+        done = subprocess.run(["sh", "-c", command], capture_output=True, text=True)
+        assert (done.returncode, done.stderr, folder.exists()) == (0, "", False)
+
+
+def test_lists_of_sources_that_came_with_an_older_date_are_read_anew(tmp_path: Path) -> None:
+    """Backups, rsync and cp -p bring a file back with the date that it had."""
+    for name in ("apt", "own", "bin"):
+        (tmp_path / name).mkdir()
+    (sources := tmp_path / "apt/debian.sources").write_text("one")
+    (apt := tmp_path / "bin/apt-get").write_text(f"#!/bin/sh\necho read >>{tmp_path}/said\n")
+    apt.chmod(0o755)
+    script = shell.text(packages.__file__, "with_lists").replace("/etc/apt", f"{tmp_path}/apt")
+    words = ["sh", "-c", script, "with_lists", f"{tmp_path}/mark", f"{tmp_path}/own", "true"]
+    place = {"PATH": f"{tmp_path}/bin:/usr/bin:/bin"}
+    for _ in range(2):
+        subprocess.run(words, check=True, env=place)
+    assert (tmp_path / "said").read_text() == "read\n"
+    sources.write_text("two")
+    os.utime(sources, (0, 0))
+    subprocess.run(words, check=True, env=place)
+    assert (tmp_path / "said").read_text() == "read\nread\n"

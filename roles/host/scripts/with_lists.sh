@@ -9,7 +9,7 @@ shift 2
 
 # Sources, keys and settings that came after the lists may lead to other lists.
 if [ -z "$(find "$mark" -mmin -10 2>/dev/null)" ] ||
-    [ -n "$(find /etc/apt "$own" -newer "$mark" 2>/dev/null | head -n 1)" ]; then
+    [ -n "$(find /etc/apt "$own" -cnewer "$mark" 2>/dev/null | head -n 1)" ]; then
     rm -f "$mark"
     : >"$mark.new"
     DEBIAN_FRONTEND=noninteractive apt-get -qq -o DPkg::Lock::Timeout=300 update
