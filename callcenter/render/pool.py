@@ -23,10 +23,9 @@ def configuration(site: Site) -> Tree:
         return Tree([])
     remote = database if isinstance(database, RemotePostgres) else None
     is_prepaid = site.prepaid is not None
-    asking = [("billing", "")] if is_prepaid else []
-    if site.shares_caps:
-        # They are asked one after the other, of all switches. Prepaid calls need not wait for them.
-        asking.append(("caps", " pool_size=2"))
+    # Both, whatever the Site describes: FreeSWITCH changes later, and asks for what it had until
+    # then. Caps are asked one after the other, of all switches; prepaid calls need not wait.
+    asking = (("billing", ""), ("caps", " pool_size=2"))
     values: dict[str, Any] = {
         "paths": paths,
         "database": database,

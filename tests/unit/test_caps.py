@@ -136,7 +136,6 @@ def test_where_all_switches_count_the_database_is_asked_by_the_pool() -> None:
     files = {one.path: one for one in pool.configuration(counted)}
     settings = files[paths.POOL_CONFIG]
     assert "\ncaps = host=db.example.net port=5432" in settings.text
-    assert "\nbilling = " not in settings.text
     assert (settings.mode, settings.group) == (0o640, "freeswitch")
     assert paths.BILLING_TOOL not in files
     alone = replace(counted, caps_counted_by="switch", database=None)
@@ -144,6 +143,20 @@ def test_where_all_switches_count_the_database_is_asked_by_the_pool() -> None:
     assert "mod_pgsql" not in modules(alone)
     script = next(one.text for one in caps.files(alone) if one.path == "scripts/caps.lua")
     assert f'DATABASE = "sqlite://{paths.CAPS_DATABASE}"' in script
+
+
+def test_the_pool_knows_caps_until_nothing_asks_for_them() -> None:
+    """It is changed before FreeSWITCH is, which may wait for calls to end or keep what it has: one
+    that were taken out of it at once would end calls that are up, and have others refused."""
+    both = replace(
+        described(CAPS[0]), caps_counted_by="site", database=SHARED,
+        extensions=[Extension(1000, account="family")],
+    )  # fmt: skip
+    prepaid, caps_alone = replace(both, caps=(), caps_counted_by=None), described(CAPS[1])
+    shared = replace(caps_alone, caps_counted_by="site", database=SHARED)
+    settings = {pool.configuration(one)[paths.POOL_CONFIG].text for one in (both, prepaid, shared)}
+    assert len(settings) == 1
+    assert [*pool.configuration(caps_alone)] == []
 
 
 def test_counts_of_a_file_are_summed(tmp_path: Path) -> None:
