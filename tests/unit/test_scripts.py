@@ -8,6 +8,7 @@ import os
 import shutil
 import subprocess
 import tarfile
+import time
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -40,7 +41,7 @@ from callcenter.site.secrets import Secret
 from roles import web
 from roles.certificates import AcmeState
 from roles.certificates import operations as certificates
-from roles.files.facts import ManagedFiles, MaskedContents
+from roles.files.facts import ManagedFiles, MaskedContents, Present
 from roles.files.operations import tree
 from roles.firewall import operations as firewall
 from roles.firewall.facts import Filter, FirewallState
@@ -331,6 +332,31 @@ def test_files_are_put_in_place_as_they_are_described(tmp_path: Path) -> None:
     assert record.read_text().splitlines() == [file.path for file in wanted]
 
 
+def test_systemd_reads_units_once_between_files_and_what_follows() -> None:
+    """Units that go are ended while it still knows what they are."""
+    folder = "/etc/systemd/system"
+    gone = [f"{folder}/c.service", f"{folder}/d@.service"]
+    there = Present(dict.fromkeys(gone, "0"), dict.fromkeys(gone, 0o644), frozenset(gone))
+    wanted = Tree(File(f"{folder}/{name}", b"new") for name in ("a.service", "b.timer"))
+    after = {file.path: f"echo {file.path}" for file in wanted}
+    [command] = commands(tree, "one", wanted, after, ManagedFiles=there)
+    steps = payload(command)["steps"].decode()
+    in_order = [
+        f"put {folder}/b.timer",
+        "end_units c.service 'd@*.service'\n",
+        f"rm -f -- {folder}/c.service\n",
+        "\nsystemctl daemon-reload\n",
+        f"echo {folder}/a.service\n",
+        "forget_units c.service 'd@*.service'\n",
+    ]
+    places = [steps.find(one) for one in in_order]
+    assert places == sorted(places)
+    assert [steps.count(one) for one in in_order] == [1] * len(in_order)
+    other = Tree([File("/etc/other", b"new")])
+    [command] = commands(tree, "one", other, ManagedFiles=Present())
+    assert "systemctl" not in payload(command)["steps"].decode()
+
+
 def answer(command: str) -> list[str]:
     """Return the lines that this machine answers to a question."""
     done = subprocess.run(["sh", "-c", command], capture_output=True, text=True, check=True)
@@ -433,20 +459,59 @@ def test_an_empty_folder_of_pages_goes_and_is_not_missed(tmp_path: Path) -> None
         assert (done.returncode, done.stderr, folder.exists()) == (0, "", False)
 
 
-def test_lists_of_sources_that_came_with_an_older_date_are_read_anew(tmp_path: Path) -> None:
-    """Backups, rsync and cp -p bring a file back with the date that it had."""
+@pytest.fixture
+def lists_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., tuple[int, int]]:
+    """Run a command with apt's lists, and tell how it ended and how often they were read so far."""
     for name in ("apt", "own", "bin"):
         (tmp_path / name).mkdir()
-    (sources := tmp_path / "apt/debian.sources").write_text("one")
-    (apt := tmp_path / "bin/apt-get").write_text(f"#!/bin/sh\necho read >>{tmp_path}/said\n")
-    apt.chmod(0o755)
+    (apt_get := tmp_path / "bin/apt-get").write_text(f"#!/bin/sh\necho read >>{tmp_path}/said\n")
+    apt_get.chmod(0o755)
     script = shell.text(packages.__file__, "with_lists").replace("/etc/apt", f"{tmp_path}/apt")
-    words = ["sh", "-c", script, "with_lists", f"{tmp_path}/mark", f"{tmp_path}/own", "true"]
-    place = {"PATH": f"{tmp_path}/bin:/usr/bin:/bin"}
-    for _ in range(2):
-        subprocess.run(words, check=True, env=place)
-    assert (tmp_path / "said").read_text() == "read\n"
+    words = ["sh", "-c", script, "with_lists", f"{tmp_path}/mark", f"{tmp_path}/own"]
+    monkeypatch.setenv("PATH", f"{tmp_path}/bin", prepend=os.pathsep)
+
+    def run(*command: str) -> tuple[int, int]:
+        done = subprocess.run([*words, *command], check=False)
+        return done.returncode, (tmp_path / "said").read_text().count("read")
+
+    return run
+
+
+def date(path: Path, seconds: float) -> None:
+    """Give a file a date of so many seconds ago."""
+    at = time.time() - seconds
+    os.utime(path, (at, at))
+
+
+def test_apts_lists_are_read_once_in_ten_minutes(
+    tmp_path: Path, lists_read: Callable[..., tuple[int, int]]
+) -> None:
+    assert [lists_read("true") for _ in range(2)] == [(0, 1)] * 2
+    # They came after what the mark will say.
+    for name in ("apt", "own"):
+        (tmp_path / name).rmdir()
+    date(tmp_path / "mark", 660)
+    assert [lists_read("true") for _ in range(2)] == [(0, 2)] * 2
+
+
+@pytest.mark.parametrize("name", ["apt/debian.sources", "own/Packages"])
+def test_lists_of_sources_that_came_are_read_anew(
+    tmp_path: Path, lists_read: Callable[..., tuple[int, int]], name: str
+) -> None:
+    """Backups, rsync and cp -p bring a file back with the date that it had."""
+    (sources := tmp_path / name).write_text("one")
+    assert [lists_read("true") for _ in range(2)] == [(0, 1)] * 2
     sources.write_text("two")
-    os.utime(sources, (0, 0))
-    subprocess.run(words, check=True, env=place)
-    assert (tmp_path / "said").read_text() == "read\nread\n"
+    # The clock of files goes in ticks.
+    date(sources, 86400)
+    while sources.stat().st_ctime_ns <= (tmp_path / "mark").stat().st_mtime_ns:
+        date(sources, 86400)
+    assert lists_read("true") == (0, 2)
+
+
+def test_lists_are_read_anew_after_what_failed(
+    lists_read: Callable[..., tuple[int, int]],
+) -> None:
+    """It may have failed since they are old."""
+    assert lists_read("sh", "-c", "exit 100") == (100, 1)
+    assert lists_read("true") == (0, 2)
