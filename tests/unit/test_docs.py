@@ -1,4 +1,4 @@
-"""Documents: each is in the site's contents, and each link leads somewhere."""
+"""Documents: each is in the site's contents, each link leads somewhere, each command is told of."""
 
 from __future__ import annotations
 
@@ -8,6 +8,8 @@ from pathlib import Path
 
 import pytest
 import yaml
+
+from callcenter.cli import COMMANDS
 
 ROOT = Path(__file__).parents[2]
 PAGES = sorted((ROOT / "docs").glob("*.md"))
@@ -53,3 +55,11 @@ def test_every_page_is_in_the_contents_once() -> None:
                 yield from named(below)
 
     assert sorted(named(contents)) == [page.name for page in PAGES]
+
+
+def test_every_command_is_in_the_table_once() -> None:
+    """Each has a row of its own, or shares one."""
+    text = (ROOT / "docs/start.md").read_text(encoding="utf-8")
+    rows = re.findall(r"^\| (`[a-z_`, ]+`) \|", text, re.MULTILINE)
+    told = [name for row in rows for name in re.findall(r"`([a-z_]+)`", row)]
+    assert sorted(told) == sorted(COMMANDS)
