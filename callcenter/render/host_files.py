@@ -3,6 +3,8 @@ of them costs."""
 
 from __future__ import annotations
 
+import base64
+import gzip
 from collections.abc import Callable, Collection, Container, Iterable, Iterator
 from dataclasses import dataclass, field
 
@@ -28,7 +30,10 @@ def asked(groups: Iterable[str], wanted: Iterable[str]) -> str:
     """Return the shell command, which changes nothing, that tells of the files that groups have on
     a host, and of those that it is to have. The group ``*`` is all of them."""
     records = [name for one in groups for name in ([one] if one == "*" else [one, one + BEGUN])]
-    return shell.command(__file__, "files", paths.MANAGED, " ".join(records), *wanted)
+    # Each extension may have a file, and Linux takes 128 KiB as a word of a command.
+    names = gzip.compress("".join(f"{path}\n" for path in wanted).encode(), mtime=0)
+    packed = base64.b64encode(names).decode()
+    return shell.command(__file__, "files", paths.MANAGED, " ".join(records), packed)
 
 
 def of_file(said: str) -> tuple[str, int, str]:

@@ -21,7 +21,7 @@ from pyinfra.context import ctx_host, ctx_state
 
 from callcenter.onhost.stun import Known
 from callcenter.render import File, Tree, acme, apt, beside, freeswitch, packet_filter, paths, shell
-from callcenter.render.host_files import BEGUN, HostFiles, asked
+from callcenter.render.host_files import BEGUN, HostFiles, asked, question
 from callcenter.render.services import SERVICES
 from callcenter.site import (
     Acme,
@@ -515,3 +515,12 @@ def test_lists_are_read_anew_after_what_failed(
     """It may have failed since they are old."""
     assert lists_read("sh", "-c", "exit 100") == (100, 1)
     assert lists_read("true") == (0, 2)
+
+
+def test_a_host_is_asked_for_thousands_of_files_in_one_command() -> None:
+    """Each extension's phone has one, and Linux takes 128 KiB as a word of a command."""
+    own = __file__
+    names = [own, *(f"/etc/callcenter/phones/{number}.phone" for number in range(9999))]
+    for command in (ManagedFiles().command("one", names), question(names, is_edge=False)):
+        done = subprocess.run(["sh", "-c", command], capture_output=True, text=True, check=True)
+        assert f"  {own}\n" in done.stdout
