@@ -204,8 +204,8 @@ TIERS: dict[str, Tier] = {
     ),
     "roles": Tier(
         "deploys to lab hosts, each feature of a Site",
-        # Five files at a time: each has hosts of its own, and deploys keep two cores busy then.
-        ("pytest tests/roles -n 5 --dist loadfile --no-loadscope-reorder",),
+        # Four files at a time: each has hosts of its own, and deploys keep two cores busy then.
+        ("pytest tests/roles -n 4 --dist loadfile --no-loadscope-reorder",),
         root=True,
         packages={
             **HOSTS,
@@ -238,7 +238,7 @@ TIERS: dict[str, Tier] = {
         ),
         # More where nobody is beside it; but Windows, which mostly waits, is to run meanwhile.
         cores=1.5,
-        hosts=8,
+        hosts=7,
         seconds=1370,
     ),
     "attack": Tier(
@@ -308,7 +308,7 @@ GROUPS: dict[str, Group] = {
 
 CORES = 1.25 * (os.cpu_count() or 1)
 """Tiers run side by side while they keep fewer busy: who computes leaves gaps, too."""
-LAB_HOSTS = 11
+LAB_HOSTS = 10
 """A kernel has inotify instances for about as many (fs.inotify.max_user_instances)."""
 
 
