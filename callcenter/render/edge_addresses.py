@@ -19,7 +19,7 @@ ADVERTISED = paths.KAMAILIO_ADVERTISED.rpartition("/")[2]
 
 @dataclass(frozen=True)
 class EdgeAddresses:
-    """Where Kamailio is, and who is told which of two addresses."""
+    """Addresses of Kamailio, and who is told which of two."""
 
     site: Site
     edge: Switch
@@ -84,7 +84,7 @@ class EdgeAddresses:
 
     @property
     def listens(self) -> Iterator[str]:
-        """What Kamailio listens at; FreeSWITCH speaks UDP with it."""
+        """Return what Kamailio listens at; FreeSWITCH speaks UDP with it."""
         network, edge = self.site.network, self.edge
         inside = [("udp", network.sip_port)] if self.behind else []
         for transport, port in dict.fromkeys([*network.listeners, *inside]):

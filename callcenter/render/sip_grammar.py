@@ -1,4 +1,4 @@
-"""What a SIP message may be that passes Kamailio: expressions of POSIX, extended, without regard to
+"""Grammar of SIP messages that pass Kamailio: expressions of POSIX, extended, without regard to
 case, in quotes within which nothing is escaped. Lengths are counted apart: many repetitions of one
 part cost as much as all the rest."""
 
@@ -75,13 +75,13 @@ class Grammar:
 
     @property
     def parameters(self) -> str:
-        """What may follow in the Request-URI."""
+        """Return what may follow in the Request-URI."""
         return f"(;(transport={self.transport}|user=phone))*"
 
     @property
     def identity(self) -> str:
-        """Who calls or is called. Linphone writes To without brackets; what follows is the header's
-        then (RFC 3261, 20.10)."""
+        """Return who calls or is called. Linphone writes To without brackets; what follows is the
+        header's then (RFC 3261, 20.10)."""
         who = f"sip:{self.user}@{self.domain}{self.port}"
         return f"({self.display}<{who}{self.parameters}>|{who})"
 
@@ -96,8 +96,8 @@ class Grammar:
 
     @property
     def target(self) -> str:
-        """What a request within a dialog goes to. FreeSWITCH's own place bears the number that was
-        dialled."""
+        """Return what a request within a dialog goes to. FreeSWITCH's own place bears the number
+        that was dialled."""
         if self.behind:
             return f"(sip:{self.user}@{self._place}|{self._where})"
         return self._where

@@ -1,4 +1,4 @@
-"""What stands between FreeSWITCH and the Site's database: a pool of connections."""
+"""Pool of connections between FreeSWITCH and the Site's database."""
 
 from __future__ import annotations
 

@@ -29,7 +29,8 @@ Used = Callable[[], dict[tuple[str, str], dict[str, Any]]]
 
 @pytest.fixture
 def used(site: Site, node: Host, request: pytest.FixtureRequest) -> Used:
-    """What is used of each cap, by its name and whose calls it counts, as the command says it."""
+    """Return what is used of each cap, by its name and whose calls it counts, as the command has
+    it."""
     if not site.caps or node.is_edge:
         pytest.skip("the Site has no caps")
     inventory = request.config.getoption("--inventory")

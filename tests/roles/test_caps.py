@@ -268,7 +268,7 @@ def shown(operator: Operator, *words: str) -> list[dict[str, Any]]:
 
 
 def test_what_is_used_is_shown(operator: Operator) -> None:
-    """As of the tests before: of each extension and fax where each has its own."""
+    """Those of each extension and fax, too, where each has its own."""
     found = {(row["cap"], row["of"]): row for row in shown(operator)}
     assert found["burst", "all calls of prefixes +4947"]["calls"] == {"used": BURST, "most": BURST}
     paid = found["paid", "all calls of routes paid"]

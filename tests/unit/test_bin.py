@@ -172,7 +172,7 @@ def made_environment(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture
 def environment(clone: Path, made_environment: Path) -> None:
-    """That one in a clone, as ``venv`` would have made it there."""
+    """Copy that one into a clone, as ``venv`` would have made it there."""
     own = clone / ".venv"
     shutil.copytree(made_environment, own, symlinks=True)
     for script in own.glob("bin/pip*"):

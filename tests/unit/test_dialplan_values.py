@@ -1,4 +1,4 @@
-"""What the dialplan's templates are handed: what several fields of a Site decide together."""
+"""Values of the dialplan's templates: what several fields of a Site decide together."""
 
 from __future__ import annotations
 

@@ -127,7 +127,7 @@ WRONG = {
 
 @pytest.fixture(scope="module")
 def valid_with_libvirt(libvirt: None, tmp_path_factory: pytest.TempPathFactory) -> Said:
-    """What Vagrant says of each topology of the lab."""
+    """Return what Vagrant says of each topology of the lab."""
     cases = {
         one: {"CALLCENTER_VAGRANT_TOPOLOGY": one, "VAGRANT_DEFAULT_PROVIDER": "libvirt"}
         for one in TOPOLOGIES

@@ -12,7 +12,7 @@ __all__ = ["Voice"]
 
 @dataclass(frozen=True)
 class Voice:
-    """What the switch does with the voice of calls of one media mode."""
+    """Treatment of voice in calls of one media mode."""
 
     mode: MediaMode
     media: Media

@@ -87,7 +87,7 @@ TESTS = {"test_t1_register": REGISTER, "test_t2_call": CALL, "test_other": "def 
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Where those tests are, and what a run of them has written."""
+    """Return where those tests are, and what a run of them has written."""
     made = tmp_path_factory.mktemp("report")
     for name, source in TESTS.items():
         (made / f"{name}.py").write_text(source)
