@@ -1,5 +1,7 @@
-"""Messages that Kamailio lets pass, by the expressions that its configuration prints. Kamailio reads
-them without regard to case; what they mean in POSIX, Python means, too."""
+"""Messages that Kamailio lets pass, by the expressions that its configuration prints.
+
+Kamailio reads them without regard to case; what they mean in POSIX, Python means, too.
+"""
 
 from __future__ import annotations
 
