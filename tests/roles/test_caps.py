@@ -268,7 +268,7 @@ def shown(operator: Operator, *words: str) -> list[dict[str, Any]]:
 
 
 def test_what_is_used_is_shown(operator: Operator) -> None:
-    """Those of each extension and fax, too, where each has its own."""
+    """Counts are those of the tests before, of each extension and fax where each has its own."""
     found = {(row["cap"], row["of"]): row for row in shown(operator)}
     assert found["burst", "all calls of prefixes +4947"]["calls"] == {"used": BURST, "most": BURST}
     paid = found["paid", "all calls of routes paid"]
@@ -439,7 +439,7 @@ def test_while_the_database_is_away(
 
 
 def test_each_switch_by_itself(pair: Operator, database: Operator, lab: Lab) -> None:
-    """Where the Site says so. What was shared goes; the table stays, and its counts."""
+    """Counts go back to each switch where the Site says so; the shared table stays."""
     kept = told(database, "SELECT count(*) FROM caps_counted")
     pair.describe(of_two(lab, pair.folder, 'caps_counted_by="switch",'))
     pair.succeed()

@@ -554,7 +554,7 @@ def calls_and_reads(operator: Operator, page: Page, exchange: Exchange) -> None:
 def test_a_browser_is_a_phone_at_the_edge(
     described: Operator, exchange: Exchange, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """It calls and is called; its voice goes to the switch, and the switch's messages are on it."""
+    """Browser calls and is called, by voice to the switch, and shows the switch's messages."""
     with page(described, tmp_path, capsys) as made:
         calls_and_reads(described, made, exchange)
     assert described.ssh(SWITCH, SERVES) == ""
@@ -581,8 +581,8 @@ def test_a_browser_is_a_phone_at_the_edge(
 def test_a_browser_outside_talks_by_turn_of_the_edge(
     described: Operator, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """It is told the public address of the switch, to which no way leads here, and TURN reaches the
-    switch by the one inside."""
+    """Browser is told the public address of the switch, to which no way leads here; TURN reaches
+    the switch by the one inside."""
     with page(described, tmp_path, capsys, turn=True) as made:
         made.dial(ECHO)
         made.hears(BROWSER_HZ)
@@ -592,7 +592,7 @@ def test_a_browser_outside_talks_by_turn_of_the_edge(
 
 
 def test_phones_outside_are_told_public_addresses(described: Operator) -> None:
-    """Of the edge for SIP, and of the switch for voice."""
+    """Addresses are the edge's for SIP, and the switch's for voice."""
     outside(described, DESCRIBED)
     described.succeed()
     with Peer(described.lab.gateway, (address_of(described, EDGE), 5060)) as phone:

@@ -369,7 +369,7 @@ def test_voice_is_encrypted_where_a_phone_can(secure: Secure, exchange: Exchange
 
 
 def test_who_encrypts_and_who_does_not_are_both_heard(secure: Secure, exchange: Exchange) -> None:
-    """Where two phones of a group ring at once, by a queue, and by a mailbox"""
+    """Voice is heard where two phones of a group ring at once, by a queue, and by a mailbox"""
     secure.describe(", srtp='offered'")
     secure.operator.succeed()
     lengths: dict[Phone, int] = {}

@@ -1023,7 +1023,7 @@ def test_a_second_run_changes_nothing(switch: Served) -> None:
 
 
 def test_a_browser_calls_by_ipv6(switch: Served, tmp_path: Path) -> None:
-    """It hears the switch, and TURN carries voice to the switch's address and to nobody else's."""
+    """Browser hears the switch, and TURN carries voice to the switch's address alone."""
     ours, theirs = "fd00:77::1", "fd00:77::11"
     link = [f"{ours}/64", "dev", network.BRIDGE, "nodad"]
     with ExitStack() as stack:

@@ -146,8 +146,10 @@ def test_where_all_switches_count_the_database_is_asked_by_the_pool() -> None:
 
 
 def test_the_pool_knows_caps_until_nothing_asks_for_them() -> None:
-    """It is changed before FreeSWITCH is, which may wait for calls to end or keep what it has: one
-    that were taken out of it at once would end calls that are up, and have others refused."""
+    """Pool is changed before FreeSWITCH, which may wait for calls to end or keep what it has.
+
+    A name that were taken out at once would end calls that are up, and have others refused.
+    """
     both = replace(
         described(CAPS[0]), caps_counted_by="site", database=SHARED,
         extensions=[Extension(1000, account="family")],
@@ -160,7 +162,7 @@ def test_the_pool_knows_caps_until_nothing_asks_for_them() -> None:
 
 
 def test_counts_of_a_file_are_summed(tmp_path: Path) -> None:
-    """What is older than a cap looks back on is not."""
+    """Counts that are older than a cap looks back on are left out."""
     file = tmp_path / "caps.db"
     assert counts.of_file(str(file), {"c": 3600}) == []
     with sqlite3.connect(file) as made:
@@ -177,8 +179,10 @@ def test_counts_of_a_file_are_summed(tmp_path: Path) -> None:
 
 
 def test_counts_of_the_release_before_go_on(tmp_path: Path) -> None:
-    """It had the table in the same file, and wrote there when a call was answered: calls that are
-    up at the upgrade stay counted, and what they have talked is known at their end."""
+    """Release before had the table in the same file, and wrote there when a call was answered.
+
+    Calls that are up at the upgrade stay counted, and what they have talked is known at their end.
+    """
     file = tmp_path / "caps.db"
     script = next(
         one.text for one in caps.files(described(*CAPS)) if one.path == "scripts/caps.lua"

@@ -142,7 +142,7 @@ def named(**fields: Any) -> Trunk:
 
 
 def test_a_gateway_for_help_is_never_marked_as_down() -> None:
-    """It asks for nothing, so that nothing says that the carrier is away."""
+    """Gateway asks for nothing, so that nothing says that the carrier is away."""
     one = named(username="a", password=SECRET)
     usual, late = gateways(one, urgent=True)
     assert (usual.registers, late.registers) == (True, False)
@@ -153,7 +153,7 @@ def test_a_gateway_for_help_is_never_marked_as_down() -> None:
 
 
 def test_where_a_gateway_sends() -> None:
-    """What is looked up in the DNS has no port; behind a proxy the carrier's name stays the
+    """Name that is looked up in the DNS has no port; behind a proxy the carrier's name stays the
     carrier's."""
     by_name = next(gateways(named(), urgent=False))
     assert (by_name.proxy, by_name.outbound_proxy, by_name.register_proxy) == (

@@ -353,7 +353,7 @@ def test_without_a_mailbox_nothing_of_messages_is_between_the_hosts(
 
 
 def test_the_edge_has_turn_and_reaches_the_switch_inside(own_authority: Network) -> None:
-    """By its inside address, whichever of the two a browser is told"""
+    """Switch is reached by its inside address, whichever of the two a browser is told"""
     tls = PhoneTls(OwnAuthority(), wss=Wss(turn=Turn()))
     made = site(network=replace(own_authority, tls=tls))
     assert before_switches(made, [EDGE], [SWITCH]) == []

@@ -512,7 +512,7 @@ def test_lists_of_sources_that_came_are_read_anew(
 def test_lists_are_read_anew_after_what_failed(
     lists_read: Callable[..., tuple[int, int]],
 ) -> None:
-    """It may have failed since they are old."""
+    """Lists are read anew after a failure, which may be due to their age."""
     assert lists_read("sh", "-c", "exit 100") == (100, 1)
     assert lists_read("true") == (0, 2)
 

@@ -46,8 +46,8 @@ def decisions(source: str) -> Iterator[str]:
 
 @pytest.mark.parametrize("path", TEMPLATES, ids=lambda path: str(path.relative_to(ROOT)))
 def test_a_template_prints(path: Path) -> None:
-    """It loops over a list, asks whether one thing is there, and prints. What would need more is
-    handed to it ready."""
+    """Template loops over a list, asks whether one thing is there, and prints. What would need more
+    is handed to it ready."""
     assert list(decisions(path.read_text(encoding="utf-8"))) == []
 
 
