@@ -5,7 +5,7 @@ from __future__ import annotations
 import inspect
 import json
 import shlex
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
@@ -22,7 +22,7 @@ from callcenter.render import paths, pool
 from callcenter.render.services.caps import PARTS, SPANS
 from callcenter.site import Cap, Site, SiteError
 
-__all__ = ["command", "look"]
+__all__ = ["command", "lines", "look"]
 
 
 def look(inventory: Inventory, host: str | None = None) -> list[dict[str, Any]]:
@@ -88,6 +88,16 @@ def _row(row: dict[str, Any], *, switches: bool) -> dict[str, str]:
     return {name: printable(cell) for name, cell in cells.items()}
 
 
+def lines(found: Sequence[dict[str, Any]]) -> Iterator[str]:
+    """Yield what :func:`look` has found, as a person reads it."""
+    if not found:
+        # Caps of each extension or account have no row before one of these has called.
+        yield "no call that a cap counts was made within its hour or day"
+        return
+    several = len({row["switch"] for row in found}) > 1
+    yield from table([_row(row, switches=several) for row in found])
+
+
 @click.command()
 @argument
 @click.option("--host", help="One of its switches (default: each that counts by itself).")
@@ -99,6 +109,5 @@ def command(path: Path, host: str | None, as_json: bool) -> None:
     if as_json:
         click.echo(json.dumps(found, indent=2, ensure_ascii=False))
         return
-    several = len({row["switch"] for row in found}) > 1
-    for line in table([_row(row, switches=several) for row in found]) if found else ():
+    for line in lines(found):
         click.echo(line)

@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+from callcenter.cli.caps import lines
 from callcenter.cli.fax import attempts
 from callcenter.onhost import counts
 from callcenter.render import paths, pool
@@ -159,6 +160,12 @@ def test_the_pool_knows_caps_until_nothing_asks_for_them() -> None:
     settings = {pool.configuration(one)[paths.POOL_CONFIG].text for one in (both, prepaid, shared)}
     assert len(settings) == 1
     assert [*pool.configuration(caps_alone)] == []
+
+
+def test_where_no_call_was_counted_a_line_says_so() -> None:
+    assert list(lines([])) == ["no call that a cap counts was made within its hour or day"]
+    row = {"switch": None, "cap": "all", "of": "all calls", "calls": {"used": 1, "most": 2}}
+    assert [line.split() for line in lines([row])][1] == ["all", "all", "calls", "1", "of", "2"]
 
 
 def test_counts_of_a_file_are_summed(tmp_path: Path) -> None:

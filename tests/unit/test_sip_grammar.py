@@ -69,7 +69,7 @@ def test_a_transport_that_is_off_does_not_pass(grammar: Grammar, transports: set
 
 
 def test_where_a_phone_is() -> None:
-    """Contacts pass of IPv6, of a push service (RFC 8599), and of Linphone as Kamailio has seen it."""
+    """Contacts pass of IPv6, of a push service (RFC 8599), and of Linphone as Kamailio sees it."""
     for text in (
         "<sip:1000@[2001:db8::1]:5060;line=a1>",
         "<sip:1000@192.0.2.1;pn-provider=apns;pn-prid=a%2B:b>",
