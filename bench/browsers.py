@@ -22,7 +22,7 @@ import lab as lab_package
 from lab.lab import find
 from tests.attack.sip import Account, WebPeer
 from tests.certificates import Authority
-from tests.forks import Pyinfra
+from tests.forks import Callcenter, Pyinfra
 from tests.roles.conftest import SITE, Operator
 
 HOST, DOMAIN, PORT = "bench6", "roles.callcenter.test", 7443
@@ -53,7 +53,7 @@ def main() -> None:
         lab.up((HOST,))
         with tempfile.TemporaryDirectory() as place, ExitStack() as stack:
             folder = Path(place)
-            operator = Operator(folder, lab, (HOST,), pyinfra)
+            operator = Operator(folder, lab, (HOST,), pyinfra, Callcenter())
             stack.callback(operator.close)
             authority = Authority.make(folder / "own")
             certificate, key = authority.certificate(DOMAIN)

@@ -19,7 +19,7 @@ import lab as lab_package
 from callcenter.render import freeswitch
 from callcenter.site import Extension, Media, Site, Switch
 from lab.lab import find
-from tests.forks import COMMAND, Pyinfra
+from tests.forks import COMMAND, Callcenter, Pyinfra
 from tests.roles.conftest import ROOT, SITE, Operator
 
 HOST = "bench1"
@@ -38,7 +38,7 @@ def main() -> None:
         with tempfile.TemporaryDirectory() as folder:
             (own := Path(folder) / "operator").mkdir()
             # The command itself, as it is typed.
-            operator = Operator(own, lab, (HOST,), Pyinfra(forks=False))
+            operator = Operator(own, lab, (HOST,), Pyinfra(forks=False), Callcenter())
             operator.succeed()
             print(
                 "extensions  files  commands: none / one more   seconds: ours  file by file  ratio"

@@ -19,7 +19,7 @@ from callcenter.site import Agent, Extension, Queue, Site, Switch
 from lab.lab import find
 from tests.acceptance.support.audio import assert_speech
 from tests.acceptance.support.phones import Exchange
-from tests.forks import Pyinfra
+from tests.forks import Callcenter, Pyinfra
 from tests.roles.conftest import SITE, Operator
 from tests.roles.support import phone_of
 
@@ -40,7 +40,7 @@ def main() -> None:
         with tempfile.TemporaryDirectory() as folder:
             (own := Path(folder) / "operator").mkdir()
             # The command itself, as it is typed.
-            operator = Operator(own, lab, (HOST,), Pyinfra(forks=False))
+            operator = Operator(own, lab, (HOST,), Pyinfra(forks=False), Callcenter())
             operator.succeed()
             measure(operator, given.extensions, given.agents, given.queues)
     finally:

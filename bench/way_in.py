@@ -21,7 +21,7 @@ from pathlib import Path
 import lab as lab_package
 from lab.lab import find
 from tests.attack import vanilla
-from tests.forks import Pyinfra
+from tests.forks import Callcenter, Pyinfra
 from tests.roles.conftest import ALONE, BEHIND, SITE, Operator
 from tests.sipp import SIPP, complete_calls
 
@@ -79,7 +79,7 @@ def main() -> None:
             operators = {}
             for name, host in HOSTS.items():
                 (own := Path(folder) / host).mkdir()
-                operators[name] = operator = Operator(own, lab, (host,), pyinfra)
+                operators[name] = operator = Operator(own, lab, (host,), pyinfra, Callcenter())
                 operator.describe(
                     {
                         WITHOUT: site.replace(BEHIND, ALONE),

@@ -11,7 +11,9 @@ import runpy
 import socket
 import sys
 from collections.abc import Sequence
+from contextlib import suppress
 from importlib import import_module, metadata
+from select import POLLIN, poll
 
 
 def serve(number: int, imported: Sequence[str]) -> None:
@@ -28,28 +30,60 @@ def serve(number: int, imported: Sequence[str]) -> None:
     # It asks once where each module is, and pyinfra asks it at each operation.
     inspect.getmodule(inspect.currentframe())
     gc.freeze()
-    while asked := socket.recv_fds(asking, 64, 3)[1]:
-        child = fork()
-        if not child:
-            asking.close()
-            for target, descriptor in enumerate(asked):
-                os.dup2(descriptor, target)
+    runs: dict[int, tuple[int, int]] = {}
+    waiting = poll()
+    waiting.register(asking, POLLIN)
+    while True:
+        for ready, _ in waiting.poll():
+            if ready in runs:
+                waiting.unregister(ready)
+                child, told = runs.pop(ready)
+                _, status, used = wait(child, 0)
+                _tell(told, [status, used.ru_utime + used.ru_stime])
+                os.close(told)
+                os.close(ready)
+                continue
+            asked = socket.recv_fds(asking, 64, 4)[1]
+            if not asked:
+                sys.exit()
+            child = fork()
+            if not child:
+                asking.close()
+                # Who waits for the end of another run is told by the last that has this.
+                for other, (_, told) in runs.items():
+                    os.close(other)
+                    os.close(told)
+                _become(asked)
+                return
+            *others, told = asked
+            for descriptor in others:
                 os.close(descriptor)
-            with open(0, closefd=False) as request:
-                request.seek(0)
-                sys.argv, folder, environment = json.load(request)
-            with open(os.devnull) as nothing:
-                os.dup2(nothing.fileno(), 0)
-            os.chdir(folder)
-            os.environ.clear()
-            os.environ.update(environment)
-            return
-        for descriptor in asked:
-            os.close(descriptor)
-        asking.send(json.dumps(child).encode())
-        _, status, used = wait(child, 0)
-        asking.send(json.dumps([status, used.ru_utime + used.ru_stime]).encode())
-    sys.exit()
+            _tell(told, child)
+            runs[ended := os.pidfd_open(child)] = child, told
+            waiting.register(ended, POLLIN)
+
+
+def _tell(whom: int, what: object) -> None:
+    """Write a line, also to somebody who has gone."""
+    with suppress(BrokenPipeError):
+        os.write(whom, json.dumps(what).encode() + b"\n")
+
+
+def _become(asked: Sequence[int]) -> None:
+    """Take what a run was asked for with, as a process that is started."""
+    *streams, told = asked
+    os.close(told)
+    for target, descriptor in enumerate(streams):
+        os.dup2(descriptor, target)
+        os.close(descriptor)
+    with open(0, closefd=False) as request:
+        request.seek(0)
+        sys.argv, folder, environment = json.load(request)
+    with open(os.devnull) as nothing:
+        os.dup2(nothing.fileno(), 0)
+    os.chdir(folder)
+    os.environ.clear()
+    os.environ.update(environment)
 
 
 if __name__ == "__main__":

@@ -3,14 +3,15 @@
 A process that has imported what every run of a command imports forks for each. The child is given
 the run's arguments, environment, folder and output, and does from there on what the command does,
 with the same code: a deploy reads the inventory, the Site and the deploy's files for itself. A run
-whose environment is another than the first one's, since Python or a module may have read it at its
-start, or that comes while another one goes on, is one of the command itself.
+whose environment is another than the first one's is one of the command itself, since Python or a
+module may have read it at its start.
 """
 
 from __future__ import annotations
 
 import json
 import os
+import select
 import signal
 import socket
 import subprocess
@@ -18,12 +19,15 @@ import sys
 import tempfile
 import threading
 from collections.abc import Collection, Mapping, Sequence
-from contextlib import ExitStack, suppress
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from pathlib import Path
+from typing import Self, TypeAlias
 
+from callcenter.cli import COMMANDS
 from tests.times import spent
 
-__all__ = ["COMMAND", "Forks", "Pyinfra"]
+__all__ = ["COMMAND", "Callcenter", "Forked", "Forks", "Pyinfra", "Started"]
 
 ROOT = Path(__file__).resolve().parents[1]
 COMMAND = Path(sys.executable).with_name("pyinfra")
@@ -47,6 +51,80 @@ _DEPLOYS = (
 )
 """Modules that every deploy imports, and one that makes what each would make of them."""
 
+_COMMANDS = (
+    *(f"callcenter.cli.{name}" for name in COMMANDS),
+    "callcenter.client.ssh",
+    "tests.built",
+)
+"""Modules that commands of ours import, and the same one."""
+
+
+class Forked:
+    """Run of a process that forks, with those parts of ``subprocess.Popen`` that tests use."""
+
+    def __init__(self, told: int, read: Sequence[int]) -> None:
+        """Take where its number, status and seconds are told, and where what it prints is read."""
+        self._told = os.fdopen(told)
+        self.pid: int = json.loads(self._told.readline())
+        streams = [os.fdopen(one) for one in read]
+        self.stdout = streams[0] if streams else None
+        self.stderr = streams[1] if len(streams) > 1 else None
+        self.returncode: int | None = None
+        self.seconds = 0.0
+        """Seconds of a processor, once it has ended."""
+
+    def wait(self, timeout: float | None = None) -> int:
+        """Wait for its end, and return its exit code."""
+        if self.returncode is None:
+            if not select.select([self._told], [], [], timeout)[0]:
+                raise subprocess.TimeoutExpired(str(self.pid), timeout or 0)
+            status, self.seconds = json.loads(self._told.readline())
+            spent["processor"] += self.seconds
+            self.returncode = os.waitstatus_to_exitcode(status)
+        return self.returncode
+
+    def poll(self) -> int | None:
+        """Return its exit code, or None while it goes on."""
+        with suppress(subprocess.TimeoutExpired):
+            self.wait(0)
+        return self.returncode
+
+    def communicate(self, *, timeout: float | None = None) -> tuple[str, str]:
+        """Read what it prints, and wait for its end."""
+        with self, ThreadPoolExecutor(2) as pool:
+            streams = (self.stdout, self.stderr)
+            reading = [pool.submit(stream.read if stream else str) for stream in streams]
+            try:
+                self.wait(timeout)
+            except BaseException:
+                self.kill()
+                raise
+            out, err = (one.result() for one in reading)
+        return out, err
+
+    def send_signal(self, number: int) -> None:
+        """Send it a signal, unless it has ended."""
+        if self.poll() is None:
+            os.kill(self.pid, number)
+
+    def kill(self) -> None:
+        """End it at once."""
+        self.send_signal(signal.SIGKILL)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        for stream in (self.stdout, self.stderr):
+            if stream:
+                stream.close()
+        self.wait()
+        self._told.close()
+
+
+Started: TypeAlias = Forked | subprocess.Popen[str]
+"""Run that goes on."""
+
 
 class Forks:
     """Runs of pyinfra's command, or of modules by ``python -m``."""
@@ -61,8 +139,8 @@ class Forks:
         self._process: subprocess.Popen[bytes] | None = None
         self._socket: socket.socket | None = None
         self._environment: dict[str, str] = {}
-        self._spent = 0.0
-        self._busy = threading.Lock()
+        self._made: list[Forked] = []
+        self._begins = threading.Lock()
 
     def run(
         self,
@@ -74,22 +152,63 @@ class Forks:
     ) -> subprocess.CompletedProcess[str]:
         """Run a command line to its end."""
         words = [str(word) for word in command]
-        if self._forks and self._busy.acquire(blocking=False):
-            try:
-                if self._answers(environment):
-                    return self._forked(words, cwd, environment, timeout)
-            finally:
-                self._busy.release()
-        return subprocess.run(
-            words,
-            cwd=cwd,
-            env=dict(environment),
-            stdin=subprocess.DEVNULL,
-            capture_output=True,
-            text=True,
-            timeout=timeout,
-            check=False,
-        )
+        # No pipes: what it leaves behind may go on with what it prints to.
+        with tempfile.TemporaryFile() as out, tempfile.TemporaryFile() as err:
+            ran: Started = (
+                self._forked(words, cwd, environment, out.fileno(), err.fileno())
+                if self._answers(environment)
+                else subprocess.Popen(
+                    words,
+                    cwd=cwd,
+                    env=dict(environment),
+                    stdin=subprocess.DEVNULL,
+                    stdout=out,
+                    stderr=err,
+                    text=True,
+                )
+            )
+            with ran:
+                try:
+                    status = ran.wait(timeout)
+                except BaseException:
+                    ran.kill()
+                    raise
+            said = []
+            for stream in (out, err):
+                stream.seek(0)
+                said.append(stream.read().decode())
+        return subprocess.CompletedProcess(words, status, *said)
+
+    def start(
+        self,
+        command: Sequence[str | Path],
+        *,
+        cwd: Path,
+        environment: Mapping[str, str],
+        together: bool = False,
+    ) -> Started:
+        """Return a run of a command line that goes on, and whose output is read meanwhile:
+        ``together`` with what it complains of, or apart."""
+        words = [str(word) for word in command]
+        if not self._answers(environment):
+            return subprocess.Popen(
+                words,
+                cwd=cwd,
+                env=dict(environment),
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.STDOUT if together else subprocess.PIPE,
+                text=True,
+            )
+        pipes = [os.pipe() for _ in range(1 if together else 2)]
+        ends = [written for _, written in pipes]
+        try:
+            return self._forked(
+                words, cwd, environment, ends[0], ends[-1], read=[read for read, _ in pipes]
+            )
+        finally:
+            for end in ends:
+                os.close(end)
 
     def close(self) -> None:
         """End the process that forks."""
@@ -97,53 +216,52 @@ class Forks:
             self._socket.close()
             self._process.wait()
             # They are its own now, and so this process's.
-            spent["processor"] -= self._spent
-            self._spent = 0.0
+            spent["processor"] -= sum(run.seconds for run in self._made)
+        self._made.clear()
         self._process = self._socket = None
 
     def _answers(self, environment: Mapping[str, str]) -> bool:
         """Tell whether the process that forks has this environment; the first one is its."""
+        if not self._forks:
+            return False
         wanted = {name: value for name, value in environment.items() if name not in self._unread}
-        if self._process is None:
-            ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
-            with theirs:
-                self._process = subprocess.Popen(
-                    [sys.executable, str(_FORKED), str(theirs.fileno()), *self._imported],
-                    cwd=ROOT,
-                    env=wanted,
-                    stdin=subprocess.DEVNULL,
-                    stdout=subprocess.DEVNULL,
-                    pass_fds=[theirs.fileno()],
-                )
-            self._socket, self._environment = ours, wanted
+        with self._begins:
+            if self._process is None:
+                ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+                with theirs:
+                    self._process = subprocess.Popen(
+                        [sys.executable, str(_FORKED), str(theirs.fileno()), *self._imported],
+                        cwd=ROOT,
+                        env=wanted,
+                        stdin=subprocess.DEVNULL,
+                        stdout=subprocess.DEVNULL,
+                        pass_fds=[theirs.fileno()],
+                    )
+                self._socket, self._environment = ours, wanted
         return wanted == self._environment
 
     def _forked(
-        self, words: list[str], cwd: Path, environment: Mapping[str, str], timeout: float | None
-    ) -> subprocess.CompletedProcess[str]:
+        self,
+        words: Sequence[str],
+        cwd: Path,
+        environment: Mapping[str, str],
+        out: int,
+        err: int,
+        *,
+        read: Sequence[int] = (),
+    ) -> Forked:
+        """Return a run that prints to two descriptors; what is read of them, elsewhere."""
         assert self._socket is not None
-        with ExitStack() as files:
-            asked, out, err = (files.enter_context(tempfile.TemporaryFile()) for _ in range(3))
-            asked.write(json.dumps([words, str(cwd), dict(environment)]).encode())
-            asked.flush()
-            socket.send_fds(self._socket, [b"run"], [one.fileno() for one in (asked, out, err)])
-            child = json.loads(self._socket.recv(64))
-            self._socket.settimeout(timeout)
-            try:
-                status, seconds = json.loads(self._socket.recv(64))
-            except BaseException:
-                with suppress(ProcessLookupError):
-                    os.kill(child, signal.SIGKILL)
-                self.close()
-                raise
-            self._socket.settimeout(None)
-            spent["processor"] += seconds
-            self._spent += seconds
-            said = []
-            for stream in (out, err):
-                stream.seek(0)
-                said.append(stream.read().decode())
-        return subprocess.CompletedProcess(words, os.waitstatus_to_exitcode(status), *said)
+        told, telling = os.pipe()
+        try:
+            with tempfile.TemporaryFile() as asked:
+                asked.write(json.dumps([words, str(cwd), dict(environment)]).encode())
+                asked.flush()
+                socket.send_fds(self._socket, [b"run"], [asked.fileno(), out, err, telling])
+        finally:
+            os.close(telling)
+        self._made.append(run := Forked(told, read))
+        return run
 
 
 class Pyinfra(Forks):
@@ -151,3 +269,27 @@ class Pyinfra(Forks):
 
     def __init__(self, *, forks: bool = True) -> None:
         super().__init__(_DEPLOYS, forks=forks)
+
+
+class Callcenter(Forks):
+    """Commands of ours in a clone, which have imported what each of them imports."""
+
+    def __init__(self) -> None:
+        super().__init__(_COMMANDS)
+
+    def typed(self, *words: str | Path, cwd: Path = ROOT) -> subprocess.CompletedProcess[str]:
+        """Run ``python -m callcenter`` to its end."""
+        return self.run(self._line(words), cwd=cwd, environment=self._given())
+
+    def begun(self, *words: str | Path, cwd: Path = ROOT, together: bool = False) -> Started:
+        """Return ``python -m callcenter`` as it goes on."""
+        line = self._line(words)
+        return self.start(line, cwd=cwd, environment=self._given(), together=together)
+
+    @staticmethod
+    def _line(words: Sequence[str | Path]) -> list[str | Path]:
+        return [sys.executable, "-m", "callcenter", *words]
+
+    @staticmethod
+    def _given() -> dict[str, str]:
+        return {**os.environ, "PYTHONPATH": str(ROOT)}

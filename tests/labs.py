@@ -13,7 +13,7 @@ import pytest
 
 from lab import network
 from lab.lab import Lab, find
-from tests.forks import Pyinfra
+from tests.forks import Callcenter, Pyinfra
 
 __all__ = ["fresh", "kept", "watched"]
 
@@ -61,6 +61,14 @@ def pytest_runtest_makereport(
 def pyinfra() -> Iterator[Pyinfra]:
     """pyinfra's command, for as long as the tests run."""
     made = Pyinfra()
+    yield made
+    made.close()
+
+
+@pytest.fixture(scope="session")
+def callcenter() -> Iterator[Callcenter]:
+    """Commands of ours, for as long as the tests run."""
+    made = Callcenter()
     yield made
     made.close()
 

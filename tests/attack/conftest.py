@@ -20,7 +20,7 @@ from lab import network
 from lab.lab import Lab
 from tests.acceptance.support.waiting import PATIENCE, eventually
 from tests.attack.sip import ARRIVED, Account, Message, Peer, Transport, sdp
-from tests.forks import Pyinfra
+from tests.forks import Callcenter, Pyinfra
 from tests.labs import kept
 from tests.roles.conftest import (  # noqa: F401
     SITE,
@@ -250,13 +250,16 @@ def edge_operator(
     lab: Lab,  # noqa: F811
     plain_switch: Path | None,  # noqa: F811
     pyinfra: Pyinfra,
+    callcenter: Callcenter,
     tmp_path_factory: pytest.TempPathFactory,
     request: pytest.FixtureRequest,
 ) -> Iterator[Operator]:
     """Whoever deploys the edge that all files attack: one alone, and one before a switch."""
     if request.param == BEFORE and not LocalPackages().index.is_file():
         pytest.skip("no FreeSWITCH packages for a switch behind the edge")
-    with operators(lab, plain_switch, pyinfra, tmp_path_factory, request.session) as hosts:
+    with operators(
+        lab, plain_switch, pyinfra, callcenter, tmp_path_factory, request.session
+    ) as hosts:
         made = hosts(ALONE_HOST if request.param == ALONE else "way1")
         if request.param == ALONE:
             made.describe(EDGE_SITE, group="edges")

@@ -28,7 +28,7 @@ from lab.prepared import HOST, prepared
 from roles.freeswitch import packages
 from roles.host import State
 from tests.acceptance.support.phones import Exchange
-from tests.forks import COMMAND, Pyinfra
+from tests.forks import COMMAND, Callcenter, Pyinfra, Started
 from tests.labs import fresh, kept, watched
 from tests.times import spent
 
@@ -223,9 +223,16 @@ def with_options(ssh: list[str], *options: str) -> list[str]:
 class Operator:
     """Whoever types ``pyinfra inventories/NAME deploy/callcenter.py``."""
 
-    def __init__(self, folder: Path, lab: Lab, hosts: tuple[str, ...], pyinfra: Pyinfra) -> None:
+    def __init__(
+        self,
+        folder: Path,
+        lab: Lab,
+        hosts: tuple[str, ...],
+        pyinfra: Pyinfra,
+        callcenter: Callcenter,
+    ) -> None:
         self.folder, self.lab, self.hosts = folder, lab, hosts
-        self.pyinfra = pyinfra
+        self.pyinfra, self.callcenter = pyinfra, callcenter
         self.secrets = folder / "secrets.json"
         self.repository = ROOT
         self.inventory = folder / "site"
@@ -262,17 +269,14 @@ class Operator:
         """Return what the command needs of the environment."""
         return {**os.environ, "PYTHONPATH": str(self.repository)}
 
-    def start(self, *options: str) -> subprocess.Popen[str]:
+    def start(self, *options: str) -> Started:
         """Return a deploy that goes on while the test does something else."""
         spent["deploys"] += 1
-        return subprocess.Popen(
+        return self.pyinfra.start(
             self.command(*options),
             cwd=self.repository,
-            env=self.environment(),
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            stdin=subprocess.DEVNULL,
-            text=True,
+            environment=self.environment(),
+            together=True,
         )
 
     def deploy(self, *options: str) -> Run:
@@ -365,6 +369,7 @@ def operators(
     lab: Lab,
     plain_switch: Path | None,
     pyinfra: Pyinfra,
+    callcenter: Callcenter,
     folders: pytest.TempPathFactory,
     session: pytest.Session,
 ) -> Iterator[Callable[..., Operator]]:
@@ -374,7 +379,7 @@ def operators(
     def make(*hosts: str, bare: bool = False) -> Operator:
         lab.up(hosts, prepared=None if bare else plain_switch)
         spent["hosts"] += len(hosts)
-        made.append(Operator(folders.mktemp("operator"), lab, hosts, pyinfra))
+        made.append(Operator(folders.mktemp("operator"), lab, hosts, pyinfra, callcenter))
         return made[-1]
 
     yield make
@@ -389,13 +394,16 @@ def operator_of(
     lab: Lab,
     plain_switch: Path | None,
     pyinfra: Pyinfra,
+    callcenter: Callcenter,
     tmp_path_factory: pytest.TempPathFactory,
     request: pytest.FixtureRequest,
 ) -> Iterator[Callable[..., Operator]]:
     """Boot fresh hosts and give them an operator: on which the packages of ``SITE`` are installed,
     or bare ones. They go with the module: a kernel has inotify instances for some twelve hosts only
     (fs.inotify.max_user_instances)."""
-    with operators(lab, plain_switch, pyinfra, tmp_path_factory, request.session) as make:
+    with operators(
+        lab, plain_switch, pyinfra, callcenter, tmp_path_factory, request.session
+    ) as make:
         yield make
 
 

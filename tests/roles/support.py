@@ -22,6 +22,7 @@ from lab import nat, network
 from tests.acceptance.support.audio import assert_heard, assert_speech
 from tests.acceptance.support.phones import Call, Codec, Exchange, Phone, Srtp, Transport
 from tests.acceptance.support.waiting import PATIENCE, eventually
+from tests.forks import Started
 from tests.roles.conftest import EDGE, ROOT, Operator, Run
 
 __all__ = [
@@ -309,16 +310,10 @@ def name_server(
 
 
 @contextmanager
-def watching(operator: Operator, *words: str) -> Iterator[subprocess.Popen[str]]:
+def watching(operator: Operator, *words: str) -> Iterator[Started]:
     """Give a command of ours as typed, while it goes on, and no longer than a test may wait."""
-    with subprocess.Popen(
-        [sys.executable, "-m", "callcenter", *words, "--site", str(operator.inventory)],
-        cwd=ROOT,
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-    ) as process:
+    begun = operator.callcenter.begun(*words, "--site", operator.inventory, together=True)
+    with begun as process:
         limit = threading.Timer(PATIENCE, process.kill)
         limit.start()
         try:
@@ -328,7 +323,7 @@ def watching(operator: Operator, *words: str) -> Iterator[subprocess.Popen[str]]
             process.kill()
 
 
-def shown_until(process: subprocess.Popen[str], wanted: str) -> str:
+def shown_until(process: Started, wanted: str) -> str:
     """Return what a command prints until it has said something."""
     shown = ""
     assert process.stdout

@@ -5,8 +5,6 @@ from __future__ import annotations
 import json
 import re
 import shlex
-import subprocess
-import sys
 import time
 import wave
 from collections.abc import Callable, Iterator
@@ -20,7 +18,7 @@ from callcenter.render import paths
 from lab.lab import Lab
 from tests.acceptance.support.audio import assert_heard, assert_not_heard
 from tests.acceptance.support.phones import Call, CallFailed, Exchange, Phone
-from tests.roles.conftest import ROOT, SITE, Operator
+from tests.roles.conftest import SITE, Operator
 from tests.roles.sides import Side, answering, side
 from tests.roles.support import (
     CALLEE_HZ,
@@ -118,16 +116,7 @@ announcer = side(EARLY)
 
 def billing(operator: Operator, *words: str) -> tuple[int, str]:
     """Return the command of an operator, and what it said."""
-    done = subprocess.run(
-        [
-            *(sys.executable, "-m", "callcenter", "billing", *words),
-            *("--inventory", str(operator.inventory)),
-        ],
-        cwd=ROOT,
-        capture_output=True,
-        text=True,
-        check=False,
-    )
+    done = operator.callcenter.typed("billing", *words, "--inventory", operator.inventory)
     return done.returncode, done.stdout + done.stderr
 
 

@@ -10,7 +10,6 @@ import shutil
 import socket
 import ssl
 import subprocess
-import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
@@ -455,13 +454,8 @@ def test_an_authority_of_the_sites_own(certified: Certified) -> None:
     assert "PRIVATE KEY" not in said
     kept = json.loads(certified.operator.secrets.read_text())
     assert "PRIVATE KEY" in kept["certificates/authority"]
-    printed = subprocess.run(
-        (sys.executable, "-m", "callcenter", "authority", str(certified.operator.inventory)),
-        cwd=ROOT,
-        capture_output=True,
-        text=True,
-        check=True,
-    )
+    printed = certified.operator.callcenter.typed("authority", certified.operator.inventory)
+    assert printed.returncode == 0, printed.stderr
     certified.known.write_text(printed.stdout)
     certified.phone_by_tls("1004")
     assert certified.shown() == certified.shown(WEB)

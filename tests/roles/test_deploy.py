@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import re
-import subprocess
 from collections.abc import Callable
 
 import pytest
@@ -14,6 +13,7 @@ from callcenter.render.services import a1_hash
 from callcenter.site import Extension, Site
 from tests.acceptance.support.phones import Exchange
 from tests.acceptance.support.waiting import PATIENCE, eventually
+from tests.forks import Started
 from tests.roles.conftest import EDGE, ROOT, SITE, Operator
 from tests.roles.support import connected, still_talking, until
 
@@ -41,7 +41,7 @@ def is_paused(operator: Operator) -> bool:
     return operator.ssh(HOST, "fs_cli -x 'fsctl pause_check inbound'").strip() == "true"
 
 
-def until_it_drains(operator: Operator, running: subprocess.Popen[str]) -> None:
+def until_it_drains(operator: Operator, running: Started) -> None:
     """Wait until a deploy keeps new calls out. As long as it goes on, it may still come to that."""
     eventually(
         lambda: is_paused(operator) or running.poll() is not None,

@@ -7,7 +7,6 @@ import email.policy
 import queue
 import struct
 import subprocess
-import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from email.message import EmailMessage
@@ -21,6 +20,7 @@ import pytest
 from callcenter.render import paths
 from lab.lab import Lab
 from tests.acceptance.support.waiting import PATIENCE
+from tests.forks import Started
 from tests.roles.conftest import SITE, Operator
 from tests.roles.support import until
 
@@ -145,16 +145,9 @@ def document(tmp_path: Path) -> Path:
     return made
 
 
-def start(near: Operator, number: str, file: Path, *options: str) -> subprocess.Popen[str]:
+def start(near: Operator, number: str, file: Path, *options: str) -> Started:
     """Return the command, as an operator types it."""
-    command = ("fax", "send", str(near.inventory), number, str(file), *options)
-    return subprocess.Popen(
-        (sys.executable, "-m", "callcenter", *command),
-        cwd=near.repository,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-    )
+    return near.callcenter.begun("fax", "send", near.inventory, number, file, *options)
 
 
 def send(near: Operator, number: str, file: Path, *options: str) -> tuple[int | None, str]:

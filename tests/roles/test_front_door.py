@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import os
-import subprocess
-import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -31,15 +28,7 @@ def told(
     operator: Operator, command: str, *words: str, within: Path = ROOT
 ) -> tuple[int, list[str], list[str]]:
     """Return a command's exit code, and the lines that it prints and complains with."""
-    done = subprocess.run(
-        [sys.executable, "-m", "callcenter", command, str(operator.inventory), *words],
-        cwd=within,
-        env={**os.environ, "PYTHONPATH": str(ROOT)},
-        stdin=subprocess.DEVNULL,
-        capture_output=True,
-        text=True,
-        check=False,
-    )
+    done = operator.callcenter.typed(command, operator.inventory, *words, cwd=within)
     return done.returncode, done.stdout.splitlines(), done.stderr.splitlines()
 
 

@@ -4,7 +4,6 @@ a login that is not root."""
 from __future__ import annotations
 
 import subprocess
-import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -79,10 +78,7 @@ def told(operator: Operator, exchange: Exchange, numbers: Path) -> str:
     """Return what ``notify`` prints of a call that is answered and heard."""
     phone = phone_of(operator, INNER, exchange, "1001")
     numbers.write_text("1001\n")
-    command = subprocess.Popen(
-        (sys.executable, "-m", "callcenter", "notify", str(operator.inventory), "storm", numbers),
-        cwd=operator.repository, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
-    )  # fmt: skip
+    command = operator.callcenter.begun("notify", operator.inventory, "storm", numbers)
     call = phone.incoming().answer()
     assert_speech(call, seconds=1)
     assert call.wait_ended().by == "them"

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import csv
 import io
-import subprocess
-import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -15,6 +13,7 @@ import pytest
 from tests.acceptance.support.audio import assert_speech
 from tests.acceptance.support.phones import Exchange
 from tests.acceptance.support.waiting import PATIENCE
+from tests.forks import Started
 from tests.roles.conftest import EDGE, SITE, Operator
 from tests.roles.support import phone_of
 
@@ -30,18 +29,9 @@ def operator(operator_of: Callable[..., Operator]) -> Operator:
     return made
 
 
-def start(operator: Operator, numbers: Path, *options: str) -> subprocess.Popen[str]:
+def start(operator: Operator, numbers: Path, *options: str) -> Started:
     """Return the command, as an operator types it."""
-    return subprocess.Popen(
-        (
-            *(sys.executable, "-m", "callcenter", "notify", str(operator.inventory)),
-            *("storm", str(numbers), *options),
-        ),
-        cwd=operator.repository,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-    )
+    return operator.callcenter.begun("notify", operator.inventory, "storm", numbers, *options)
 
 
 def test_each_number_is_told(operator: Operator, exchange: Exchange, tmp_path: Path) -> None:

@@ -11,7 +11,6 @@ import shlex
 import socket
 import ssl
 import subprocess
-import sys
 import wave
 from collections import Counter
 from collections.abc import Callable, Iterator
@@ -25,7 +24,7 @@ from callcenter.render import paths, users
 from callcenter.site.provisioning import path_of
 from tests.acceptance.support.audio import Tone, assert_heard, assert_speech, read_wav
 from tests.acceptance.support.phones import Exchange
-from tests.roles.conftest import ROOT, SITE, Operator
+from tests.roles.conftest import SITE, Operator
 from tests.roles.support import CALLEE_HZ, CALLER_HZ, phone_of, until, until_on
 from tests.roles.test_fax_tls import overheard
 
@@ -83,13 +82,7 @@ class Provisioned:
 
     def callcenter(self, *words: str, command: str = "phones") -> str:
         """Lines that a command of ours prints."""
-        done = subprocess.run(
-            (sys.executable, "-m", "callcenter", command, str(self.operator.inventory), *words),
-            cwd=ROOT,
-            capture_output=True,
-            text=True,
-            check=False,
-        )
+        done = self.operator.callcenter.typed(command, self.operator.inventory, *words)
         assert done.returncode == 0, done.stderr
         return done.stdout
 

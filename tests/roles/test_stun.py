@@ -7,7 +7,6 @@ import queue
 import shlex
 import socket
 import subprocess
-import sys
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -22,7 +21,7 @@ from lab.lab import Lab
 from lab.system import require
 from tests.acceptance.support.phones import Exchange
 from tests.acceptance.support.waiting import PATIENCE
-from tests.roles.conftest import EDGE, ROOT, SITE, Operator
+from tests.roles.conftest import EDGE, SITE, Operator
 from tests.roles.far import Somebody, announced, far_people, talk
 from tests.roles.support import (
     CALLEE_HZ,
@@ -216,13 +215,7 @@ def test_whoever_must_know_the_address_asks_the_host(operator: Operator, tmp_pat
 
 def is_known(operator: Operator, only: str, tmp_path: Path) -> None:
     """Make sure that the command and the operator's tests know the public address."""
-    printed = subprocess.run(
-        [sys.executable, "-m", "callcenter", "phone", str(operator.inventory)],
-        cwd=ROOT,
-        capture_output=True,
-        text=True,
-        check=True,
-    ).stdout
+    printed = operator.callcenter.typed("phone", operator.inventory).stdout
     assert f"sip:{nat.SWITCH_OUTSIDE}:5060" in printed
     done = verify(operator, only, tmp_path / "report.html")
     # Kamailio's configuration is looked at as well.

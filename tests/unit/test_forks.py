@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -10,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.acceptance.support.waiting import PATIENCE
 from tests.forks import COMMAND, ROOT, Forks, Pyinfra
 
 SAID = "env | grep -v ^_= | sort; pwd; ls -l /proc/$PPID/fd/0"
@@ -74,6 +76,33 @@ def test_a_module_does_too(tmp_path: Path) -> None:
     assert started.stdout
 
 
+def test_several_go_on_at_once(tmp_path: Path) -> None:
+    """Each has a folder, output and end of its own, and is told of its end while others go on."""
+    (tmp_path / "waits.py").write_text(
+        "import sys\nprint(sys.argv[1], flush=True)\nopen(sys.argv[1]).read()\nsys.exit(3)"
+    )
+    forks = Forks(["json"])
+    try:
+        runs = {}
+        for name in ("first", "second"):
+            os.mkfifo(tmp_path / name)
+            command = [sys.executable, "-m", "waits", name]
+            run = forks.start(command, cwd=tmp_path, environment=environment(), together=True)
+            assert run.stdout
+            assert run.stdout.readline() == f"{name}\n"
+            runs[name] = run
+        assert [run.poll() for run in runs.values()] == [None, None]
+        (tmp_path / "second").write_text("")
+        assert runs["second"].wait(PATIENCE) == 3
+        assert runs["first"].poll() is None
+        runs["first"].send_signal(signal.SIGINT)
+        said, _ = runs["first"].communicate(timeout=PATIENCE)
+        assert said.endswith("KeyboardInterrupt\n")
+        assert runs["first"].returncode == -signal.SIGINT
+    finally:
+        forks.close()
+
+
 def test_it_is_where_and_what_it_shall_be(forking: Pyinfra, tmp_path: Path) -> None:
     for more in ({}, {"A": "of one run"}, {"PYTEST_CURRENT_TEST": "another"}):
         forked, started = both(forking, tmp_path, "-y", "@local", "exec", "--", SAID, **more)
@@ -87,7 +116,7 @@ def test_one_that_takes_too_long_is_ended(forking: Pyinfra, tmp_path: Path) -> N
     with (tmp_path / "inventory").open("a") as inventory:
         inventory.write("os.mkfifo('never')\nopen('never').read()\n")
     command: list[str | Path] = [COMMAND, "inventory", "debug-inventory"]
-    with pytest.raises(TimeoutError):
+    with pytest.raises(subprocess.TimeoutExpired):
         forking.run(command, cwd=tmp_path, environment=environment(), timeout=10)
     assert not Path(f"/proc/{(tmp_path / 'mine').read_text()}").exists()
     again = forking.run(
