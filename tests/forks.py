@@ -54,9 +54,12 @@ _DEPLOYS = (
 _COMMANDS = (
     *(f"callcenter.cli.{name}" for name in COMMANDS),
     "callcenter.client.ssh",
+    "pytest",
+    "_pytest.junitxml",
+    "numpy",
     "tests.built",
 )
-"""Modules that commands of ours import, and the same one."""
+"""Modules that commands of ours and acceptance's tests import, and the same one."""
 
 
 class Forked:

@@ -64,6 +64,13 @@ KEYS = (
 )
 """Shell line that makes the keys that FreeSWITCH makes at its first start, in two seconds."""
 
+LISTS = (
+    'if [ -n "$(find /var/cache/apt/pkgcache.bin -mmin -720 2>/dev/null)" ]; '
+    f"then touch {paths.APT_LISTS}; fi"
+)
+"""Shell line after which a deploy takes the lists of packages that are in its host's image, for as
+long as they are good: of what it has read a host knows until its next boot."""
+
 FIRST = (
     "billing",
     "fax",
@@ -246,7 +253,9 @@ class Operator:
                 "-l INFO#' /etc/ssh/sshd_config; echo 'LogLevel VERBOSE' >>/etc/ssh/sshd_config; "
                 "systemctl restart ssh"
             )
-            subprocess.run(lab.ssh(host, [count]), stdin=subprocess.DEVNULL, check=True)
+            subprocess.run(
+                lab.ssh(host, [f"{LISTS}; {count}"]), stdin=subprocess.DEVNULL, check=True
+            )
 
     def describe(
         self, site: str = SITE, group: str | Mapping[str, str] = "switches", **host_data: Any
