@@ -584,6 +584,16 @@ def _run(*words: str) -> None:
     subprocess.run(words, stdin=subprocess.DEVNULL, stdout=sys.stderr, check=True)
 
 
+def _enable() -> None:
+    """Have systemd start the service at each boot. It reads all units only to take away a mask."""
+    asked = ["systemctl", "is-enabled", UNIT]
+    state = subprocess.run(asked, capture_output=True, text=True).stdout.strip()
+    if state.startswith("masked"):
+        _run("systemctl", "unmask", "--runtime", "--quiet", UNIT)
+    if state != "enabled":
+        _run("systemctl", "enable", "--no-reload", "--quiet", UNIT)
+
+
 def _does(*words: str) -> bool:
     """Tell whether a command succeeds, which says nothing by itself."""
     quiet = subprocess.DEVNULL
@@ -752,8 +762,7 @@ def apply(releases: Releases, given: Path) -> None:
     releases.folder.mkdir(parents=True, exist_ok=True)
     _run("chgrp", "freeswitch", str(releases.folder))
     _run("ln", "-sfn", f"{releases.applied}/{CLI_CONFIG}", FS_CLI_CONFIG)
-    _run("systemctl", "unmask", "--runtime", "--quiet", UNIT)
-    _run("systemctl", "enable", "--quiet", UNIT)
+    _enable()
     releases.lock()
     door = Linux(releases)
     if (closing := given / "closing").exists():

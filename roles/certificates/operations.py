@@ -30,7 +30,7 @@ def obtained(wanted: str) -> Generator[StringCommand, None, None]:
     is_there = present.name.startswith(f"{wanted}-") and not present.is_over
     if is_there and present.timer:
         return
-    renew = shlex.join(["systemctl", "enable", "--quiet", "--now", f"{_UNIT}.timer"])
+    renew = shlex.join(["systemctl", "enable", "--no-reload", "--quiet", "--now", f"{_UNIT}.timer"])
     # A certificate that is there is not asked for again: the timer does that.
     ask = [] if is_there else [shell.command(__file__, "obtain", _UNIT)]
     yield StringCommand(shell.in_turn(*ask, renew))

@@ -58,11 +58,12 @@ site = Site(
 
 KEYS = (
     "set -e; umask 077; mkdir /var/lib/freeswitch/certs; cd /var/lib/freeswitch/certs; "
-    "openssl req -x509 -newkey rsa:2048 -nodes -keyout key -out dtls-srtp.pem -days 30 "
+    "openssl req -x509 -newkey rsa:4096 -nodes -keyout key -out dtls-srtp.pem -days 30 "
     "-subj /CN=FreeSWITCH 2>/dev/null; cat key >>dtls-srtp.pem; rm key; "
     "cp dtls-srtp.pem wss.pem; chown -R freeswitch:freeswitch ."
 )
-"""Shell line that makes the keys that FreeSWITCH makes at its first start, in two seconds."""
+"""Shell line that makes the keys that FreeSWITCH makes at its first start, and wherever it finds
+shorter ones: that takes a processor some seconds."""
 
 LISTS = (
     'if [ -n "$(find /var/cache/apt/pkgcache.bin -mmin -720 2>/dev/null)" ]; '

@@ -13,11 +13,13 @@ systemctl stop "$undo.timer"
 umask 022
 mkdir -p "$(dirname "$rules")" "$(dirname "$loaded")"
 for file in "$rules" "/etc/systemd/system/$unit"; do
-    install -m 644 "$work/files$file" "$file.new"
-    mv "$file.new" "$file"
+    cmp -s "$work/files$file" "$file" || {
+        install -m 644 "$work/files$file" "$file.new"
+        mv "$file.new" "$file"
+    }
 done
 nft -s -t list table inet "$table" | sha256sum >"$loaded"
-# It has systemd read the unit, too.
-systemctl enable --quiet "$unit"
+[ "$(systemctl show --property NeedDaemonReload --value "$unit")" = no ] || systemctl daemon-reload
+systemctl enable --no-reload --quiet "$unit"
 systemctl start "$unit"
 rm -rf "$work"

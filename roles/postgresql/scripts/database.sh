@@ -7,7 +7,8 @@ database=$1 owner=$2
 # Asks with what comes over standard input: a variable of psql's is quoted there, and is not in -c.
 ask() { runuser -u postgres -- psql -qAt -v ON_ERROR_STOP=1 -v name="$1" -v owner="$owner"; }
 
-systemctl enable --quiet --now postgresql
+# Its script of System V's would have systemd read all units twice.
+SYSTEMCTL_SKIP_SYSV=1 systemctl enable --no-reload --quiet --now postgresql
 cd /
 # Its unit is a shell around the cluster's own, which may still be at it.
 for _ in $(seq 30); do
