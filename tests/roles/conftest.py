@@ -65,6 +65,13 @@ KEYS = (
 """Shell line that makes the keys that FreeSWITCH makes at its first start, and wherever it finds
 shorter ones: that takes a processor some seconds."""
 
+LARGE = (
+    *("libllvm14", "libicu72", "libz3-4"),
+    *("libgs10", "fonts-urw-base35", "poppler-data"),
+)
+"""Packages that PostgreSQL and ghostscript need and nobody notices by itself, all that is large of
+them: several files of tests install these, and to unpack them takes a processor seconds."""
+
 LISTS = (
     'if [ -n "$(find /var/cache/apt/pkgcache.bin -mmin -720 2>/dev/null)" ]; '
     f"then touch {paths.APT_LISTS}; fi"
@@ -150,6 +157,7 @@ def plain_switch(tmp_path_factory: pytest.TempPathFactory) -> Path | None:
     code = (ROOT / f"roles/{name}/operations.py" for name in ("files", "freeswitch", "kamailio"))
     made_of = [
         KEYS,
+        *LARGE,
         *packages(site, State()),
         *render.kamailio.packages(site),
         *(file.content.decode() for file in render.apt.configuration(site, RELEASES[0])),
@@ -163,10 +171,14 @@ def plain_switch(tmp_path_factory: pytest.TempPathFactory) -> Path | None:
         )
         units = f"{paths.UNIT} {paths.KAMAILIO_UNIT}"
         off = f"systemctl unmask --runtime --quiet {units}; systemctl disable --quiet {units}"
+        libraries = (
+            "DEBIAN_FRONTEND=noninteractive apt-get -y -qq install --no-install-recommends "
+            f"{' '.join(LARGE)} && apt-mark auto {' '.join(LARGE)}"
+        )
         for command in (
             [str(COMMAND), "-y", str(inventory), str(INSTALL)],
             # Without a configuration they would fail, or begin with another's, at each boot.
-            lab.ssh(HOST, [f"{off}; {KEYS}"]),
+            lab.ssh(HOST, [f"{off}; {KEYS}; {libraries}"]),
         ):
             subprocess.run(
                 [*network.within(lab.name), *command],

@@ -24,9 +24,9 @@ new=$(for name in $programs; do dpkg -s "$name" >/dev/null 2>&1 || echo "$name";
 # All of FreeSWITCH in one transaction: a module fits exactly one libfreeswitch1.
 apt install --no-install-recommends --allow-downgrades "$@"
 # What came with voicemail or fax may go with it.
-for name in $new; do
-    ! dpkg -s "$name" >/dev/null 2>&1 || apt-mark auto "$name"
-done
+came=$(for name in $new; do ! dpkg -s "$name" >/dev/null 2>&1 || echo "$name"; done)
+# shellcheck disable=SC2086 # names of packages, a line each
+[ -z "$came" ] || apt-mark auto $came
 # A further module can be loaded at once; another libfreeswitch1 needs a restart.
 [ "$before" = "$(dpkg-query -W -f '${Version}' libfreeswitch1)" ] ||
     ! systemctl is-active --quiet "$unit" || touch "$restart_needed"
