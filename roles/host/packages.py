@@ -17,7 +17,7 @@ __all__ = ["InstalledHere", "no_package", "package", "with_lists"]
 def with_lists(*command: str) -> str:
     """Return the command that runs one which installs packages, with the lists of their sources:
     read anew, unless a deploy has just done so."""
-    known = (paths.APT_LISTS, paths.LOCAL_REPOSITORY)
+    known = (paths.APT_LISTS, paths.LOCAL_REPOSITORY, paths.APT_SOURCES)
     return shell.command(__file__, "with_lists", *known, *command)
 
 

@@ -464,10 +464,13 @@ def lists_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[...,
     """Run a command with apt's lists, and tell how it ended and how often they were read so far."""
     for name in ("apt", "own", "bin"):
         (tmp_path / name).mkdir()
-    (apt_get := tmp_path / "bin/apt-get").write_text(f"#!/bin/sh\necho read >>{tmp_path}/said\n")
+    (apt_get := tmp_path / "bin/apt-get").write_text(
+        f'#!/bin/sh\necho "read $*" >>{tmp_path}/said\n'
+    )
     apt_get.chmod(0o755)
     script = shell.text(packages.__file__, "with_lists").replace("/etc/apt", f"{tmp_path}/apt")
-    words = ["sh", "-c", script, "with_lists", f"{tmp_path}/mark", f"{tmp_path}/own"]
+    words = ["sh", "-c", script, "with_lists", f"{tmp_path}/mark"]
+    words += [f"{tmp_path}/own", f"{tmp_path}/apt/own.sources"]
     monkeypatch.setenv("PATH", f"{tmp_path}/bin", prepend=os.pathsep)
 
     def run(*command: str) -> tuple[int, int]:
@@ -506,7 +509,9 @@ def test_lists_of_sources_that_came_are_read_anew(
     date(sources, 86400)
     while sources.stat().st_ctime_ns <= (tmp_path / "mark").stat().st_mtime_ns:
         date(sources, 86400)
-    assert lists_read("true") == (0, 2)
+    assert [lists_read("true") for _ in range(2)] == [(0, 2)] * 2
+    alone = f"Dir::Etc::sourcelist={tmp_path}/apt/own.sources"
+    assert (alone in (tmp_path / "said").read_text()) is name.startswith("own/")
 
 
 def test_lists_are_read_anew_after_what_failed(
