@@ -149,7 +149,7 @@ def send(inventory: Inventory, number: str, file: Path, name: str | None = None)
     if (host := inventory.linux_switch) is None:
         raise SiteError([f"{inventory.path}: has no Linux switch to send from; add one"])
     identifier = str(uuid.uuid4())
-    with login(host) as entered:
+    with login(host, shared=True) as entered:
 
         def tool(what: str, given: bytes = b"") -> str:
             done = entered.run(shlex.join([paths.FAX_TOOL, what, identifier]), given)

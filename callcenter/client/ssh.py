@@ -12,7 +12,7 @@ import shlex
 import subprocess
 import tempfile
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager, nullcontext, suppress
 from pathlib import Path
 from typing import Any
 
@@ -156,10 +156,13 @@ class Login:
 
 
 @contextmanager
-def login(host: Host) -> Iterator[Login]:
-    """Give a way into a host for the time of a command."""
+def login(host: Host, *, shared: bool = False) -> Iterator[Login]:
+    """Give a way into a host for the time of a command. ``shared``: its sessions are several, and
+    go over one login."""
     with tempfile.TemporaryDirectory(prefix="login-") as folder:
-        yield Login(host, Path(folder))
+        entered = Login(host, Path(folder), shared=shared)
+        with entered.keep() if shared else nullcontext():
+            yield entered
 
 
 _ADVICE = (

@@ -11,12 +11,19 @@ records() {
 
 # A record of what was begun has further lines, which say so.
 records | sed 's|^/|managed /|'
-{
+names=$({
     records
     printf '%s' "$files" | base64 -d | gzip -dc
-} | sort -u | while read -r file; do
-    if [ -n "$file" ] && [ -e "$file" ]; then
-        printf 'file %s %s\n' "$(stat -c %a "$file")" "$(sha256sum "$file")"
-    fi
-done
+} | sort -u)
+
+# Those that are not there are told of by nobody.
+each() { printf '%s\n' "$names" | xargs -r -d '\n' "$@" 2>/dev/null; }
+
+{
+    each stat -c '%a %n'
+    each sha256sum
+} | awk '
+    length($1) < 64 { mode = $1; sub(/^[0-7]+ /, ""); modes[$0] = mode; next }
+    substr($0, 67) in modes { print "file " modes[substr($0, 67)] " " $0 }
+'
 true

@@ -10,8 +10,10 @@ echo "unit $(systemctl is-active "$unit") $(systemctl is-enabled "$unit" 2>/dev/
 [ "$(readlink "$current")" = "$(readlink "$applied")" ] && echo settled
 cd "$applied/" 2>/dev/null || exit 0
 find . -type f -printf '%P\0' | xargs -0 -r sha256sum | sed 's/^/file /'
-find "$@" -type f 2>/dev/null | while read -r file; do
-    echo "text $file"
-    sed 's/^/| /' "$file"
-done
+# An empty file has no first line.
+find "$@" -type f -exec awk '
+    FNR == 1 { print "text " FILENAME; told[FILENAME] = 1 }
+    { print "| " $0 }
+    END { for (n = 1; n < ARGC; n++) if (!(ARGV[n] in told)) print "text " ARGV[n] }
+' {} + 2>/dev/null
 true

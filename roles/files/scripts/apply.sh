@@ -8,10 +8,8 @@ d=$1 record=$2 begun=$2$3
 # Puts a file in place. mv within a folder is atomic: a reader sees the old file or the new one.
 # Arguments: its path; its mode; its group.
 put() {
-    (umask 022 && mkdir -p "$(dirname "$1")")
-    cp "$d/files$1" "$1.new"
-    chown "root:$3" "$1.new"
-    chmod "$2" "$1.new"
+    [ -d "${1%/*}" ] || (umask 022 && mkdir -p "${1%/*}")
+    install -m "$2" -o root -g "$3" "$d/files$1" "$1.new"
     mv "$1.new" "$1"
 }
 
