@@ -8,7 +8,7 @@ import select
 import signal
 import subprocess
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -55,14 +55,12 @@ class Group:
     @property
     def pids(self) -> set[int]:
         """All processes in the group and below."""
-        found: set[int] = set()
-        for folder in self.folders:
-            for at, _, _ in os.walk(folder):
-                try:
-                    found.update(map(int, Path(at, "cgroup.procs").read_text().split()))
-                except OSError:
-                    continue  # it went away while we looked
-        return found
+        return set(self._pids())
+
+    @property
+    def is_empty(self) -> bool:
+        """True where no process is in the group or below. It looks no further than the first."""
+        return next(self._pids(), None) is None
 
     def start(
         self, command: Sequence[str], log: Path, environment: Mapping[str, str] | None = None
@@ -121,6 +119,14 @@ class Group:
         while (pids := self.pids) and time.monotonic() < deadline:
             self._one_ends(pids, deadline)
         return not pids
+
+    def _pids(self) -> Iterator[int]:
+        for folder in self.folders:
+            for at, _, _ in os.walk(folder):
+                try:
+                    yield from map(int, Path(at, "cgroup.procs").read_text().split())
+                except OSError:
+                    continue  # it went away while we looked
 
     def _signal(self, pids: set[int], number: signal.Signals) -> None:
         for pid in pids:

@@ -48,7 +48,8 @@ def check(state: Path) -> None:
 
 def running(name: str, state: Path, host: str) -> bool:
     """Tell whether the host's container is there and came up."""
-    return disk(state, host) is not None and bool(Group(f"{_group(name, host).path}/payload").pids)
+    group = Group(f"{_group(name, host).path}/payload")
+    return disk(state, host) is not None and not group.is_empty
 
 
 def init(name: str, state: Path, host: str) -> int:

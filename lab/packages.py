@@ -33,7 +33,7 @@ def serve(name: str, state: Path, cache: Path) -> None:
         if not _answers():
             _SERVER.end(at_once=True)
             _start(cache / "packages")
-        if not _way(name).pids:
+        if _way(name).is_empty:
             listen = f"TCP-LISTEN:{PORT},bind={network.GATEWAY},reuseaddr,fork"
             _way(name).start(
                 [*network.within(name), "socat", listen, f"UNIX-CONNECT:{_SOCKET}"],
@@ -45,7 +45,7 @@ def cease(name: str) -> None:
     """End this lab's way to the cache, and the cache when no lab is left to use it."""
     with single(_LOCK):
         _way(name).end()
-        if not Group("packages/ways").pids:
+        if Group("packages/ways").is_empty:
             _SERVER.end()
 
 
