@@ -38,14 +38,13 @@ _OF_THE_TEST = "PYTEST_CURRENT_TEST"
 
 _DEPLOYS = (
     "pyinfra_cli.main",
-    "pyinfra.connectors.ssh",
-    "callcenter.render",
-    "roles.pool",
-    "roles.firewall",
-    "roles.freeswitch",
-    "roles.kamailio",
-    "roles.postgresql",
-    "roles.windows",
+    # Each run loads all of them.
+    *(f"pyinfra.connectors.{one}" for one in ("chroot", "docker", "dockerssh", "local", "ssh")),
+    *("pyinfra.connectors.terraform", "pyinfra.connectors.vagrant"),
+    *("gevent.resolver.thread", "gevent.threadpool"),
+    *("callcenter.client.named", "callcenter.render"),
+    *("roles.certificates", "roles.firewall", "roles.freeswitch", "roles.kamailio", "roles.pool"),
+    *("roles.postgresql", "roles.turn", "roles.web", "roles.windows"),
     "pyinfra_windows.connectors",
     "tests.built",
 )
