@@ -284,7 +284,8 @@ class Wine:
         config.write_text(
             f"ListenAddress 127.0.0.1:{port}\nHostKey {keys}/host\nPidFile none\nUsePAM no\n"
             f"AuthorizedKeysFile {keys}/authorized\nStrictModes no\nPermitRootLogin yes\n"
-            "SetEnv SHLVL=1\n"
+            # As for hosts of the lab (lab/host.py).
+            "SetEnv SHLVL=1\nKexAlgorithms curve25519-sha256\n"
             f"Subsystem sftp {self.folder}/sftp-on-wine\n{command}\nMaxSessions 20\n"
         )
         sshd = subprocess.Popen(
