@@ -63,7 +63,7 @@ def files(state: Path, host: str, address: str) -> dict[str, tuple[str, int]]:
         ),
         "etc/apt/apt.conf.d/01lab": (f'Acquire::http::Proxy "{packages.PROXY}";\n', 0o644),
         "root/.ssh/authorized_keys": ((state / "key.pub").read_text(), 0o600),
-        # Against quantum computers a login would take its client a tenth of a second more, each time.
+        # Safe from quantum computers a login takes its client a tenth of a second more, each time.
         "etc/ssh/sshd_config.d/lab.conf": ("KexAlgorithms curve25519-sha256\n", 0o644),
         "etc/ssh/ssh_host_ed25519_key": (own.read_text(), 0o600),
         "etc/ssh/ssh_host_ed25519_key.pub": (public, 0o644),
