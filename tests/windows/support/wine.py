@@ -23,6 +23,7 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import rsa
 from cryptography.x509.oid import NameOID
 
+from lab.host import KEYS
 from lab.lab import find
 from lab.system import single
 from tests.windows.support import freeswitch
@@ -284,8 +285,7 @@ class Wine:
         config.write_text(
             f"ListenAddress 127.0.0.1:{port}\nHostKey {keys}/host\nPidFile none\nUsePAM no\n"
             f"AuthorizedKeysFile {keys}/authorized\nStrictModes no\nPermitRootLogin yes\n"
-            # As for hosts of the lab (lab/host.py).
-            "SetEnv SHLVL=1\nKexAlgorithms curve25519-sha256\n"
+            f"SetEnv SHLVL=1\n{KEYS}\n"
             f"Subsystem sftp {self.folder}/sftp-on-wine\n{command}\nMaxSessions 20\n"
         )
         sshd = subprocess.Popen(
