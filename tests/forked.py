@@ -30,6 +30,8 @@ def serve(number: int, imported: Sequence[str]) -> None:
     # It asks once where each module is, and pyinfra asks it at each operation.
     inspect.getmodule(inspect.currentframe())
     gc.freeze()
+    # Runs are short, and to look for garbage in what all of them have takes a part of each.
+    gc.set_threshold(100_000)
     runs: dict[int, tuple[int, int]] = {}
     waiting = poll()
     waiting.register(asking, POLLIN)
