@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import select
 import signal
 import socket
@@ -33,8 +34,8 @@ ROOT = Path(__file__).resolve().parents[1]
 COMMAND = Path(sys.executable).with_name("pyinfra")
 _FORKED = Path(__file__).with_name("forked.py")
 
-_OF_THE_TEST = "PYTEST_CURRENT_TEST"
-"""Differs in each run, and nothing that is imported reads it."""
+_UNREAD = re.compile("PYTEST_CURRENT_TEST|DOCKER_HOST|CALLCENTER_SECRET_.*")
+"""Variables that differ from run to run, and that nothing reads when it is imported."""
 
 _DEPLOYS = (
     "pyinfra_cli.main",
@@ -136,7 +137,7 @@ class Forks:
     ) -> None:
         """Take the modules to import once, and variables that none of them reads when imported."""
         self._imported = imported
-        self._unread = {_OF_THE_TEST, *unread}
+        self._unread = unread
         self._forks = forks
         self._process: subprocess.Popen[bytes] | None = None
         self._socket: socket.socket | None = None
@@ -226,7 +227,11 @@ class Forks:
         """Tell whether the process that forks has this environment; the first one is its."""
         if not self._forks:
             return False
-        wanted = {name: value for name, value in environment.items() if name not in self._unread}
+        wanted = {
+            name: value
+            for name, value in environment.items()
+            if name not in self._unread and not _UNREAD.fullmatch(name)
+        }
         with self._begins:
             if self._process is None:
                 ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)

@@ -104,7 +104,7 @@ def test_several_go_on_at_once(tmp_path: Path) -> None:
 
 
 def test_it_is_where_and_what_it_shall_be(forking: Pyinfra, tmp_path: Path) -> None:
-    for more in ({}, {"A": "of one run"}, {"PYTEST_CURRENT_TEST": "another"}):
+    for more in ({}, {"A": "of one run"}, {"DOCKER_HOST": "unix:///another"}):
         forked, started = both(forking, tmp_path, "-y", "@local", "exec", "--", SAID, **more)
         assert forked.returncode == started.returncode == 0
         assert set(forked.stdout.split()) == set(started.stdout.split())
