@@ -36,6 +36,9 @@ LANGUAGES = 'Acquire::Languages "none"'
 """Descriptions of 60,000 packages that nobody reads on a lab host, and that apt goes through each
 time."""
 
+LISTS = "--skip=cleanup/apt/lists"
+"""mmdebstrap's option that leaves the lists of packages: a host fetches those that have changed."""
+
 IDLE = (
     *("cryptsetup", "debug", "gpt-auto", "hibernate-resume", "integritysetup"),
     *("rc-local", "run", "system-update", "veritysetup"),
@@ -51,7 +54,7 @@ def image(cache: Path, release: str) -> Path:
     if release not in RELEASES:
         raise LabError(f"{release} is no release of the lab; use {' or '.join(RELEASES)}")
     # A month's name keeps security updates from ageing in the cache.
-    recipe = "\n".join((release, time.strftime("%Y-%m"), LANGUAGES, *IDLE, *PACKAGES))
+    recipe = "\n".join((release, time.strftime("%Y-%m"), LANGUAGES, LISTS, *IDLE, *PACKAGES))
     digest = hashlib.sha256(recipe.encode()).hexdigest()[:12]
     folder = cache / "images" / f"{release}-{digest}"
     if folder.is_dir():
@@ -71,7 +74,7 @@ def image(cache: Path, release: str) -> Path:
         building.parent.mkdir(parents=True, exist_ok=True)
         masks = "$1/etc/systemd/system-generators"
         links = (f"ln -s /dev/null {masks}/systemd-{one}-generator" for one in IDLE)
-        bootstrap(building, release, PACKAGES, [f"mkdir -p {masks}", *links])
+        bootstrap(building, release, PACKAGES, [f"mkdir -p {masks}", *links], [LISTS])
         building.rename(folder)
         return folder
 
@@ -84,10 +87,14 @@ def layers(image: Path) -> list[Path]:
 
 
 def bootstrap(
-    folder: Path, release: str, include: Sequence[str], hooks: Sequence[str] = ()
+    folder: Path,
+    release: str,
+    include: Sequence[str],
+    hooks: Sequence[str] = (),
+    options: Sequence[str] = (),
 ) -> None:
-    """Make a release's root in ``folder``, of this machine's own mirrors. Hooks are mmdebstrap's:
-    shell lines with the root as ``$1``, run at the end."""
+    """Make a release's root in ``folder``, of this machine's own mirrors. Hooks and options are
+    mmdebstrap's, hooks shell lines with the root as ``$1``, run at the end."""
     network.outside()
     mirrors = packages.mirrors(
         run(
@@ -103,6 +110,7 @@ def bootstrap(
             *("unshare", "--pid", "--kill-child", "--mount-proc"),
             "mmdebstrap",
             "--variant=minbase",
+            *options,
             f"--include={','.join(include)}",
             f"--aptopt={LANGUAGES}",
             *([f'--aptopt=Acquire::http::Proxy "{proxy}"'] if proxy else []),
