@@ -72,9 +72,11 @@ def image(cache: Path, release: str) -> Path:
         for left in folder.parent.glob("*.building"):  # by a build that was killed
             shutil.rmtree(left)
         building.parent.mkdir(parents=True, exist_ok=True)
-        masks = "$1/etc/systemd/system-generators"
-        links = (f"ln -s /dev/null {masks}/systemd-{one}-generator" for one in IDLE)
-        bootstrap(building, release, PACKAGES, [f"mkdir -p {masks}", *links], [LISTS])
+        bootstrap(building, release, PACKAGES, options=[LISTS])
+        masks = building / "etc/systemd/system-generators"
+        masks.mkdir()
+        for one in IDLE:
+            (masks / f"systemd-{one}-generator").symlink_to("/dev/null")
         building.rename(folder)
         return folder
 
