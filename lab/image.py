@@ -74,7 +74,7 @@ def image(cache: Path, release: str) -> Path:
         building.parent.mkdir(parents=True, exist_ok=True)
         bootstrap(building, release, PACKAGES, options=[LISTS])
         masks = building / "etc/systemd/system-generators"
-        masks.mkdir()
+        masks.mkdir(parents=True)
         for one in IDLE:
             (masks / f"systemd-{one}-generator").symlink_to("/dev/null")
         building.rename(folder)

@@ -309,8 +309,8 @@ GROUPS: dict[str, Group] = {
 CORES = 1.25 * (os.cpu_count() or 1)
 """Tiers run side by side while they keep fewer busy: who computes leaves gaps, too."""
 LAB_HOSTS = 14
-"""Tiers run side by side while they have fewer up, at most. A kernel has inotify instances for about
-twelve (fs.inotify.max_user_instances): a host that finds none left waits for its turn."""
+"""Tiers run side by side while they have no more up, at most. A kernel has inotify instances for
+about twelve (fs.inotify.max_user_instances): a host that finds none left waits for its turn."""
 
 
 class Refused(ValueError):
