@@ -164,9 +164,10 @@ TIERS: dict[str, Tier] = {
             "bin/vagrant": "vagrant",
             "share/rubygems-integration/all/gems/vagrant-libvirt-*": "vagrant-libvirt",
         },
-        # It would keep two busy by itself. Beside roles it takes what these leave.
-        cores=0.8,
-        seconds=160,
+        # It would keep two busy by itself. Beside roles, which mostly wait once they are alone, it
+        # takes what these leave.
+        cores=1,
+        seconds=90,
     ),
     "smoke": Tier(
         "of acceptance the tiers T0 to T2, on one switch, or without packages on an edge",
@@ -196,15 +197,15 @@ TIERS: dict[str, Tier] = {
         ("pytest tests/lab -n 2 --dist loadfile",),
         root=True,
         packages={**HOSTS, **DOCKER, "sbin/nft": "nftables", "bin/pgrep": "procps"},
-        cores=0.8,
+        cores=1.1,
         hosts=6,
         report="lab-tests",
         seconds=100,
     ),
     "roles": Tier(
         "deploys to lab hosts, each feature of a Site",
-        # Six files at a time: each has hosts of its own, and mostly waits for calls.
-        ("pytest tests/roles -n 6 --dist loadfile --no-loadscope-reorder",),
+        # Four files at a time: each has hosts of its own, and deploys keep two cores busy then.
+        ("pytest tests/roles -n 4 --dist loadfile --no-loadscope-reorder",),
         root=True,
         packages={
             **HOSTS,
@@ -235,10 +236,9 @@ TIERS: dict[str, Tier] = {
             cores=0.7,
             hosts=3,
         ),
-        # More where nobody is beside it; but Windows and attack, which mostly wait, are to run
-        # meanwhile.
-        cores=1.2,
-        hosts=8,
+        # More where nobody is beside it; but Windows, which mostly waits, is to run meanwhile.
+        cores=1.5,
+        hosts=7,
         seconds=1370,
     ),
     "attack": Tier(
@@ -255,7 +255,7 @@ TIERS: dict[str, Tier] = {
             cores=0.7,
             hosts=2,
         ),
-        cores=0.5,
+        cores=0.9,
         hosts=3,
         seconds=430,
     ),
@@ -270,7 +270,7 @@ TIERS: dict[str, Tier] = {
         else {**HOSTS, **PHONES, **WINE},
         prepare="tests/windows/support/build-tar",
         # With one deploy at a time, its processes wait for each other.
-        cores=0.7,
+        cores=1,
         hosts=1,
         seconds=730,
     ),
@@ -308,9 +308,8 @@ GROUPS: dict[str, Group] = {
 
 CORES = 1.25 * (os.cpu_count() or 1)
 """Tiers run side by side while they keep fewer busy: who computes leaves gaps, too."""
-LAB_HOSTS = 14
-"""Tiers run side by side while they have no more up, at most. A kernel has inotify instances for
-about twelve (fs.inotify.max_user_instances): a host that finds none left waits for its turn."""
+LAB_HOSTS = 10
+"""A kernel has inotify instances for about as many (fs.inotify.max_user_instances)."""
 
 
 class Refused(ValueError):
