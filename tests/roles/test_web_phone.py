@@ -907,8 +907,9 @@ def test_idle_connections_do_not_end_turn(switch: Served) -> None:
         carried = Client(over, "1004", turn_password(switch, "1004"))
         assert carried.allocate() == 0
         with ExitStack() as stack:
-            asked, answers = select.poll(), {}
-            codes = []
+            asked = select.poll()
+            answers: dict[int, socket.socket] = {}
+            codes: list[int] = []
 
             def come(milliseconds: float) -> bool:
                 """Take the answers that have come, and tell whether there were some."""
