@@ -6,15 +6,17 @@ import os
 import subprocess
 import wave
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from selenium import webdriver
+from selenium.common.exceptions import WebDriverException
 from selenium.webdriver.common.by import By
 from selenium.webdriver.remote.webelement import WebElement
 
 from tests.acceptance.support.audio import Tone
 from tests.acceptance.support.waiting import eventually
+from tests.labs import TELLING
 
 __all__ = ["Page", "browser"]
 
@@ -26,6 +28,8 @@ const sounds = [...document.querySelectorAll("audio")].filter((one) => one.srcOb
 const given = sounds.length && sounds[sounds.length - 1].srcObject;
 if (!given) return null;
 if (!window.ear || window.ear.of !== given) {
+  // Chromium plays no more than fifty at once.
+  if (window.ear) window.ear.context.close();
   const context = new AudioContext();
   const analyser = context.createAnalyser();
   analyser.fftSize = 16384;
@@ -221,8 +225,24 @@ def browser(
         "/usr/bin/chromedriver", env={**os.environ, "HOME": str(folder)}
     )
     driver = webdriver.Chrome(options=options, service=service)
+
+    def told() -> tuple[str, str]:
+        with suppress(WebDriverException):
+            shown = driver.find_element(By.TAG_NAME, "body").text
+            lines: list[dict[str, str]] = driver.get_log("browser")  # type: ignore[no-untyped-call]
+            return f"browser at {url}", "\n".join((shown, *(line["message"] for line in lines)))
+        return f"browser at {url}", "it does not answer"
+
+    TELLING.append(told)
     try:
         driver.get(url)
+        # What it has sent and heard is told where its test fails.
+        driver.execute_script("if (window.JsSIP) JsSIP.debug.enable('JsSIP:*')")
         yield Page(driver)
+    except BaseException:
+        # It is gone when the report of its test is made.
+        print(*told(), sep="\n")
+        raise
     finally:
+        TELLING.remove(told)
         driver.quit()

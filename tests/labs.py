@@ -6,7 +6,7 @@ from __future__ import annotations
 import itertools
 import os
 import subprocess
-from collections.abc import Generator, Iterator
+from collections.abc import Callable, Generator, Iterator
 from contextlib import contextmanager
 
 import pytest
@@ -15,7 +15,10 @@ from lab import network
 from lab.lab import Lab, find
 from tests.forks import Callcenter, Pyinfra
 
-__all__ = ["fresh", "kept", "watched"]
+__all__ = ["TELLING", "fresh", "kept", "watched"]
+
+TELLING: list[Callable[[], tuple[str, str]]] = []
+"""Who else tells of itself where a test fails: a title and a text."""
 
 _WATCHED = pytest.StashKey[list[Lab]]()
 _LINES = 60
@@ -53,7 +56,7 @@ def pytest_runtest_makereport(
 ) -> Generator[None, pytest.TestReport, pytest.TestReport]:
     report = yield
     if report.failed:
-        report.sections += _told(item.config)
+        report.sections += [*_told(item.config), *(tell() for tell in TELLING)]
     return report
 
 

@@ -270,7 +270,7 @@ TIERS: dict[str, Tier] = {
         else {**HOSTS, **PHONES, **WINE},
         prepare="tests/windows/support/build-tar",
         # With one deploy at a time, its processes wait for each other.
-        cores=1,
+        cores=0.4,
         hosts=1,
         seconds=730,
     ),

@@ -170,14 +170,16 @@ class Line {
   // Whom this call and the other one are with speak to each other, and this page is out.
   join() {
     const other = [...calls].find((one) => one !== this);
-    if (other) this.refer(other.session.remote_identity.uri.user, { replaces: other.session });
+    if (other) this.refer(other.session.remote_identity.uri.user, { replaces: other.session }, 1000);
   }
 
-  refer(to, options) {
+  // FreeSWITCH ends a held call that is given to another one where BYE comes while it leaves this
+  // one: within some 20 ms of its word that all is done.
+  refer(to, options, patience = 0) {
     const eventHandlers = {
       accepted: () => {
         say("sent");
-        this.session.terminate();
+        setTimeout(() => this.session.isEnded() || this.session.terminate(), patience);
       },
       failed: () => say("failed"),
     };
