@@ -63,6 +63,15 @@ class Page:
         """Have its voice go by TURN alone, as from a network that lets no UDP out."""
         self.driver.execute_script("VOICE.pcConfig.iceTransportPolicy = 'relay'")
 
+    def loses_connection(self) -> None:
+        """Have its WebSocket end."""
+        self.driver.execute_script("agent._transport.socket._ws.close()")
+
+    @property
+    def is_registered(self) -> bool:
+        """True where the switch has said so, by the WebSocket that there is."""
+        return bool(self.driver.execute_script("return agent.isRegistered()"))
+
     def fills(self, **fields: str) -> None:
         """Fill in a form of an example's, and send it."""
         for name, text in fields.items():

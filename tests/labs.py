@@ -18,7 +18,7 @@ from tests.forks import Callcenter, Pyinfra
 __all__ = ["TELLING", "fresh", "kept", "watched"]
 
 TELLING: list[Callable[[], tuple[str, str]]] = []
-"""Who else tells of itself where a test fails: a title and a text."""
+"""Questions to whatever else tells of itself where a test fails: a title and a text."""
 
 _WATCHED = pytest.StashKey[list[Lab]]()
 _LINES = 60

@@ -395,8 +395,10 @@ def test_changes_lose_no_caller_and_log_nobody_out(
     assert "\n1003|" not in callcenter(operator, "agent list")
     assert callcenter(operator, "agent get status 1002").strip() == "On Break"
     # The caller is still there, and is answered at last.
+    # An agent who is free before its phone is there is called, and then not for a minute.
+    phone = phone_of(operator, HOST, exchange, "1002")
     callcenter(operator, "agent set status 1002 Available")
-    answered = phone_of(operator, HOST, exchange, "1002").incoming().answer()
+    answered = phone.incoming().answer()
     answered.play(CALLEE_HZ)
     call.forget()
     assert_heard(call, CALLEE_HZ, 1)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 import subprocess
+import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
@@ -213,6 +214,24 @@ def test_a_restart_forgets_no_phone(operator: Operator, exchange: Exchange, rest
     assert_heard(answered, CALLER_HZ, 1)
     call.hangup()
     assert [len(registrations(phone.messages)) for phone in (caller, callee)] == registered
+
+
+def test_who_registers_twice_in_a_moment_is_known(
+    operator: Operator, peers: Callable[..., Peer]
+) -> None:
+    """Whenever in FreeSWITCH's second that is: of one with several Contacts it forgot the later"""
+    phone, owner = peers("1002"), account(operator, "1002")
+    for tenth in range(10):
+        time.sleep((tenth / 10 - time.time()) % 1)
+        for _ in range(2):
+            answer = phone.login("REGISTER", f"sip:{DOMAIN}", owner)
+            assert answer is not None
+            assert answer.status == 200
+            time.sleep(0.12)
+        # It writes down some of it a fifth of a second later.
+        time.sleep(0.3)
+        known = operator.ssh(HOST, f"fs_cli -x 'sofia_contact */1002@{DOMAIN}'")
+        assert "sip:1002@" in known, tenth
 
 
 def registrations(messages: list[Traced]) -> list[Traced]:

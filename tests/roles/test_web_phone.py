@@ -380,6 +380,21 @@ def test_a_browser_calls_a_desk_phone(
     page.shows()
 
 
+def test_a_call_ends_at_a_browser_that_came_back(
+    switch: Served, pages: dict[str, Page], exchange: Exchange
+) -> None:
+    """Its WebSocket is another one by then"""
+    page, desk = pages[ONE], desk_of(switch, exchange, "1001")
+    page.dial("1001")
+    answered = desk.incoming().answer()
+    page.shows("1001: talking")
+    page.loses_connection()
+    until(lambda: page.is_registered, False)
+    until(lambda: page.is_registered, True)
+    answered.hangup()
+    page.shows()
+
+
 # As where the machine is so busy that what needs no socket is found first: until the browser has
 # found all, it knows of that alone.
 _TCP_FIRST = """

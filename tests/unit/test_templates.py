@@ -122,3 +122,11 @@ def test_what_templates_say() -> None:
             "{{ 'true' if one.record else 'false' }}{{ one.codecs | join(',') }}{% endfor %}"
         )
     )
+
+
+def test_kamailio_is_given_no_text_with_a_variable() -> None:
+    """It assigns a text as it stands; what functions are given it expands."""
+    source = (ROOT / "templates/kamailio/kamailio.cfg.j2").read_text()
+    given = re.findall(r"\$[a-z_]+\([a-z_]+\) = ([\"$][^;\n]*)", source)
+    assert given
+    assert [one for one in given if "$" in "".join(re.findall(r'"([^"]*)"', one))] == []
