@@ -204,8 +204,8 @@ TIERS: dict[str, Tier] = {
     ),
     "roles": Tier(
         "deploys to lab hosts, each feature of a Site",
-        # Five files at a time: each has hosts of its own. With four, two cores are idle a quarter of
-        # the time after the first ten minutes; with six they do less for what they are busy with.
+        # Five files at a time: each has hosts of its own. With four, two cores are idle a quarter
+        # of the time after ten minutes; with six they do less for what they are busy with.
         ("pytest tests/roles -n 5 --dist loadfile --no-loadscope-reorder",),
         root=True,
         packages={
