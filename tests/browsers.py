@@ -13,6 +13,7 @@ from selenium import webdriver
 from selenium.common.exceptions import WebDriverException
 from selenium.webdriver.common.by import By
 from selenium.webdriver.remote.webelement import WebElement
+from urllib3.exceptions import HTTPError
 
 from tests.acceptance.support.audio import Tone
 from tests.acceptance.support.waiting import eventually
@@ -64,13 +65,11 @@ class Page:
         self.driver.execute_script("VOICE.pcConfig.iceTransportPolicy = 'relay'")
 
     def loses_connection(self) -> None:
-        """Have its WebSocket end."""
-        self.driver.execute_script("agent._transport.socket._ws.close()")
-
-    @property
-    def is_registered(self) -> bool:
-        """True where the switch has said so, by the WebSocket that there is."""
-        return bool(self.driver.execute_script("return agent.isRegistered()"))
+        """End its WebSocket, and wait until it has registered by another one."""
+        before = "window.before = agent._transport.socket._ws"
+        self.driver.execute_script(f"({before}).close()")
+        back = "agent.isRegistered() && agent._transport.socket._ws !== window.before"
+        eventually(lambda: self.driver.execute_script(f"return {back}"), bool, "another WebSocket")
 
     def fills(self, **fields: str) -> None:
         """Fill in a form of an example's, and send it."""
@@ -236,7 +235,8 @@ def browser(
     driver = webdriver.Chrome(options=options, service=service)
 
     def told() -> tuple[str, str]:
-        with suppress(WebDriverException):
+        # The second: of a driver that is gone itself.
+        with suppress(WebDriverException, HTTPError):
             shown = driver.find_element(By.TAG_NAME, "body").text
             lines: list[dict[str, str]] = driver.get_log("browser")  # type: ignore[no-untyped-call]
             return f"browser at {url}", "\n".join((shown, *(line["message"] for line in lines)))

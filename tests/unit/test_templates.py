@@ -125,7 +125,7 @@ def test_what_templates_say() -> None:
 
 
 def test_kamailio_is_given_no_text_with_a_variable() -> None:
-    """It assigns a text as it stands; what functions are given it expands."""
+    """Texts are assigned as they stand; what functions are given is expanded."""
     source = (ROOT / "templates/kamailio/kamailio.cfg.j2").read_text()
     given = re.findall(r"\$[a-z_]+\([a-z_]+\) = ([\"$][^;\n]*)", source)
     assert given
