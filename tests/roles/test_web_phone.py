@@ -590,6 +590,7 @@ def test_a_light_is_for_phones_and_browsers(
     leave_message(switch, "1002", "x")
     desk.wait_message(lambda one: one.method == "NOTIFY" and "Voice-Message: 1/0" in one.text)
     until(lambda: page.mailbox, "Voicemail: 1 new messages")
+    until(lambda: page.messages, lambda shown: len(shown) == 1)
     desk.unregister()
     page.press_on_message("erase")
     until(lambda: page.mailbox, "Voicemail")
