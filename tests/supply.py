@@ -34,6 +34,9 @@ def wanted() -> list[str]:
     named += [
         render.services.mail.MAILER,
         render.services.event_socket.TLS,
+        render.acme.PACKAGE,
+        render.turn.PACKAGE,
+        render.web.PACKAGE,
         "ca-certificates",
         "nftables",
     ]

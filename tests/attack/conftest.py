@@ -24,12 +24,13 @@ from tests.forks import Callcenter, Pyinfra
 from tests.labs import kept
 from tests.roles.conftest import (  # noqa: F401
     SITE,
+    Images,
     Operator,
     exchange,
+    images,
     lab,
     operator_of,
     operators,
-    plain_switch,
     pytest_collection_modifyitems,
 )
 
@@ -248,7 +249,7 @@ def _edge_of(item: pytest.Item) -> str | None:
 @pytest.fixture(scope="session", params=[ALONE, BEFORE])
 def edge_operator(
     lab: Lab,  # noqa: F811
-    plain_switch: Path | None,  # noqa: F811
+    images: Images,  # noqa: F811
     pyinfra: Pyinfra,
     callcenter: Callcenter,
     tmp_path_factory: pytest.TempPathFactory,
@@ -257,9 +258,7 @@ def edge_operator(
     """Whoever deploys the edge that all files attack: one alone, and one before a switch."""
     if request.param == BEFORE and not LocalPackages().index.is_file():
         pytest.skip("no FreeSWITCH packages for a switch behind the edge")
-    with operators(
-        lab, plain_switch, pyinfra, callcenter, tmp_path_factory, request.session
-    ) as hosts:
+    with operators(lab, images, pyinfra, callcenter, tmp_path_factory, request.session) as hosts:
         made = hosts(ALONE_HOST if request.param == ALONE else "way1")
         if request.param == ALONE:
             made.describe(EDGE_SITE, group="edges")

@@ -7,13 +7,15 @@ import json
 import os
 import random
 import re
+import shlex
 import shutil
 import subprocess
-from collections.abc import Callable, Iterator, Mapping
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 import pytest
 
@@ -22,7 +24,7 @@ from callcenter import render
 from callcenter.render import paths
 from callcenter.site import LocalPackages, Site
 from lab import network
-from lab.image import RELEASES, image
+from lab.image import RELEASES
 from lab.lab import Lab
 from lab.prepared import HOST, prepared
 from roles.freeswitch import packages
@@ -30,6 +32,8 @@ from roles.host import State
 from tests.acceptance.support.phones import Exchange
 from tests.forks import COMMAND, Callcenter, Pyinfra, Started
 from tests.labs import fresh, kept, watched
+from tests.roles.spare import names_in
+from tests.supply import wanted
 from tests.times import spent
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -65,19 +69,14 @@ KEYS = (
 """Shell line that makes the keys that FreeSWITCH makes at its first start, and wherever it finds
 shorter ones: that takes a processor some seconds."""
 
-LARGE = (
-    *("libllvm14", "libicu72", "libz3-4"),
-    *("libgs10", "fonts-urw-base35", "poppler-data"),
-)
-"""Packages that PostgreSQL and ghostscript need and nobody notices by itself, all that is large of
-them: several files of tests install these, and to unpack them takes a processor seconds."""
+SPARE = ROOT / "tests/roles/spare.py"
+TESTS_OWN = ("bind9-dnsutils", "curl", "linphone-cli", "openssl", "sudo", "firewalld", "ufw")
+"""Packages of Debian's that tests install by themselves. What is neither here nor what a Site may
+need, hosts of these tests cannot locate."""
 
-LISTS = (
-    'if [ -n "$(find /var/cache/apt/pkgcache.bin -mmin -720 2>/dev/null)" ]; '
-    f"then touch {paths.APT_LISTS}; fi"
-)
-"""Shell line after which a deploy takes the lists of packages that are in its host's image, for as
-long as they are good: of what it has read a host knows until its next boot."""
+KNOWN = f"touch {paths.APT_LISTS}"
+"""Shell line after which a deploy takes the lists of packages that are in its host's image, which
+are of this day: of what it has read a host knows until its next boot."""
 
 FIRST = (
     "fax",
@@ -148,20 +147,36 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
             item.add_marker(pytest.mark.skip(reason=reason))
 
 
+@dataclass(frozen=True)
+class Images:
+    """Images that hosts of tests are booted from."""
+
+    bare: Path
+    """Image of a host on which nothing was installed."""
+    plain_switch: Path
+    """Image of a host on which the packages of ``SITE`` are installed, by the role itself, and
+    nothing is configured; the bare one where there are no FreeSWITCH packages."""
+
+
 @pytest.fixture(scope="session")
-def plain_switch(tmp_path_factory: pytest.TempPathFactory) -> Path | None:
-    """The image of a host on which the packages of ``SITE`` are installed, by the role itself, and
-    nothing is configured; None where there are no packages."""
+def images(tmp_path_factory: pytest.TempPathFactory) -> Images:
+    """Images that are made once a day, and serve all tests of it."""
     index = LocalPackages().index
-    if not index.is_file():
-        return None
+    there = index.is_file()
+    known = [*wanted(), *TESTS_OWN]
+    if there:
+        needs = set(names_in(index.read_text()))
+        known += sorted(one for one in needs if one.startswith("lib"))
+    made_of = [time.strftime("%Y-%m-%d"), *known, SPARE.read_text()]
+    bare = prepared("\n".join(made_of), lambda lab: _spare(lab, known))
+    if not there:
+        return Images(bare, bare)
     scope: dict[str, Any] = {}
     exec(SITE, scope)
     site: Site = scope["site"]
     code = (ROOT / f"roles/{name}/operations.py" for name in ("files", "freeswitch", "kamailio"))
-    made_of = [
+    made_of += [
         KEYS,
-        *LARGE,
         *packages(site, State()),
         *render.kamailio.packages(site),
         *(file.content.decode() for file in render.apt.configuration(site, RELEASES[0])),
@@ -175,32 +190,35 @@ def plain_switch(tmp_path_factory: pytest.TempPathFactory) -> Path | None:
         )
         units = f"{paths.UNIT} {paths.KAMAILIO_UNIT}"
         off = f"systemctl unmask --runtime --quiet {units}; systemctl disable --quiet {units}"
-        libraries = (
-            "DEBIAN_FRONTEND=noninteractive apt-get -y -qq install --no-install-recommends "
-            f"{' '.join(LARGE)} && apt-mark auto {' '.join(LARGE)}"
+        subprocess.run(
+            [*network.within(lab.name), str(COMMAND), "-y", str(inventory), str(INSTALL)],
+            cwd=ROOT,
+            env={**os.environ, "PYTHONPATH": str(ROOT)},
+            check=True,
         )
-        for command in (
-            [str(COMMAND), "-y", str(inventory), str(INSTALL)],
-            # Without a configuration they would fail, or begin with another's, at each boot.
-            lab.ssh(HOST, [f"{off}; {KEYS}; {libraries}"]),
-        ):
-            subprocess.run(
-                [*network.within(lab.name), *command],
-                cwd=ROOT,
-                env={**os.environ, "PYTHONPATH": str(ROOT)},
-                check=True,
-            )
+        # Without a configuration they would fail, or begin with another's, at each boot.
+        _inside(lab, f"{off}; {KEYS}")
+        _spare(lab, known)
 
-    return prepared("\n".join(made_of), install)
+    return Images(bare, prepared("\n".join(made_of), install))
+
+
+def _spare(lab: Lab, known: Sequence[str]) -> None:
+    with SPARE.open() as program:
+        _inside(lab, shlex.join(["python3", "-", *known]), program)
+
+
+def _inside(lab: Lab, command: str, read: IO[str] | None = None) -> None:
+    words = [*network.within(lab.name), *lab.ssh(HOST, [command])]
+    subprocess.run(words, stdin=read or subprocess.DEVNULL, check=True)
 
 
 @pytest.fixture(scope="session")
-def lab(plain_switch: Path | None, request: pytest.FixtureRequest) -> Iterator[Lab]:
+def lab(images: Images, request: pytest.FixtureRequest) -> Iterator[Lab]:
     """A lab without hosts yet; this process is in its network."""
     with watched(fresh("roles-"), request) as made:
         made.up(())
-        # From within the network no image is made, and without packages nobody has needed one yet.
-        image(made.cache, RELEASES[0])
+        # From within the network no image is made.
         lab_package.enter(made.name)
         yield made
 
@@ -271,7 +289,7 @@ class Operator:
                 "systemctl restart ssh"
             )
             subprocess.run(
-                lab.ssh(host, [f"{LISTS}; {count}"]), stdin=subprocess.DEVNULL, check=True
+                lab.ssh(host, [f"{KNOWN}; {count}"]), stdin=subprocess.DEVNULL, check=True
             )
 
     def describe(
@@ -393,7 +411,7 @@ class Operator:
 @contextmanager
 def operators(
     lab: Lab,
-    plain_switch: Path | None,
+    images: Images,
     pyinfra: Pyinfra,
     callcenter: Callcenter,
     folders: pytest.TempPathFactory,
@@ -403,7 +421,7 @@ def operators(
     made = []
 
     def make(*hosts: str, bare: bool = False) -> Operator:
-        lab.up(hosts, prepared=None if bare else plain_switch)
+        lab.up(hosts, prepared=images.bare if bare else images.plain_switch)
         spent["hosts"] += len(hosts)
         made.append(Operator(folders.mktemp("operator"), lab, hosts, pyinfra, callcenter))
         return made[-1]
@@ -418,7 +436,7 @@ def operators(
 @pytest.fixture(scope="module")
 def operator_of(
     lab: Lab,
-    plain_switch: Path | None,
+    images: Images,
     pyinfra: Pyinfra,
     callcenter: Callcenter,
     tmp_path_factory: pytest.TempPathFactory,
@@ -427,9 +445,7 @@ def operator_of(
     """Boot fresh hosts and give them an operator: on which the packages of ``SITE`` are installed,
     or bare ones. They go with the module: a kernel has inotify instances for some twelve hosts only
     (fs.inotify.max_user_instances)."""
-    with operators(
-        lab, plain_switch, pyinfra, callcenter, tmp_path_factory, request.session
-    ) as make:
+    with operators(lab, images, pyinfra, callcenter, tmp_path_factory, request.session) as make:
         yield make
 
 
