@@ -25,6 +25,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Self, TypeAlias
 
+from callcenter import render
 from callcenter.cli import COMMANDS
 from tests.times import spent
 
@@ -37,13 +38,16 @@ _FORKED = Path(__file__).with_name("forked.py")
 _UNREAD = re.compile("PYTEST_CURRENT_TEST|DOCKER_HOST|CALLCENTER_SECRET_.*")
 """Variables that differ from run to run, and that nothing reads when it is imported."""
 
+_RENDER = tuple(f"callcenter.render.{name}" for name in render.__all__ if name.islower())
+
 _DEPLOYS = (
     "pyinfra_cli.main",
     # Each run loads all of them.
     *(f"pyinfra.connectors.{one}" for one in ("chroot", "docker", "dockerssh", "local", "ssh")),
     *("pyinfra.connectors.terraform", "pyinfra.connectors.vagrant"),
     *("gevent.resolver.thread", "gevent.threadpool"),
-    *("callcenter.client.named", "callcenter.render"),
+    "callcenter.client.named",
+    *_RENDER,
     *("roles.certificates", "roles.firewall", "roles.freeswitch", "roles.kamailio", "roles.pool"),
     *("roles.postgresql", "roles.turn", "roles.web", "roles.windows"),
     "pyinfra_windows.connectors",
@@ -54,6 +58,7 @@ _DEPLOYS = (
 _COMMANDS = (
     *(f"callcenter.cli.{name}" for name in COMMANDS),
     "callcenter.client.ssh",
+    *_RENDER,
     "pytest",
     "_pytest.junitxml",
     "numpy",

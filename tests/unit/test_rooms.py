@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import ast
+import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -73,3 +75,13 @@ def test_nothing_lies_between_the_rooms() -> None:
     """A module of ``callcenter`` has a room, or nobody knows what it may import."""
     own = {path.name for path in (ROOT / "callcenter").glob("*.py")}
     assert own == {"__init__.py", "__main__.py"}
+
+
+def test_the_labs_command_brings_no_site_along() -> None:
+    """It would take ten times as long, whatever it is asked for."""
+    ask = "import lab.__main__, sys; print(*(one for one in sys.modules if one in sys.argv))"
+    heavy = ("callcenter.render.paths", "callcenter.site", "pydantic", "pyinfra", "jinja2")
+    done = subprocess.run(
+        [sys.executable, "-c", ask, *heavy], cwd=ROOT, capture_output=True, text=True, check=True
+    )
+    assert done.stdout == "callcenter.render.paths\n"
