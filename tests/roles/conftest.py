@@ -248,8 +248,14 @@ class Run:
     output: str
     plan: list[dict[str, Any]]
     totals: dict[str, int]
-    commands: int
-    """Remote commands and file transfers, as the hosts' sshd counted them."""
+    counted: int | None
+    """Remote commands and file transfers, as the hosts' sshd counted them, where somebody asked."""
+
+    @property
+    def commands(self) -> int:
+        """Remote commands and file transfers."""
+        assert self.counted is not None, "deploy with counted=True"
+        return self.counted
 
     @property
     def changes(self) -> int:
@@ -323,17 +329,18 @@ class Operator:
             together=True,
         )
 
-    def deploy(self, *options: str) -> Run:
-        """Run a deploy to its end (``-y --json`` unless told otherwise)."""
+    def deploy(self, *options: str, counted: bool = False) -> Run:
+        """Run a deploy to its end (``-y --json`` unless told otherwise), and count what it does
+        there, which is a question to each host before and after."""
         spent["deploys"] += 1
-        before = self.commands_seen()
+        before = self.commands_seen() if counted else None
         done = self.pyinfra.run(
             self.command(*(options or ("-y", "--json"))),
             cwd=self.repository,
             environment=self.environment(),
         )
         # The question itself is one command.
-        seen = self.commands_seen() - before - len(self.hosts)
+        seen = None if before is None else self.commands_seen() - before - len(self.hosts)
         plan: list[dict[str, Any]] = []
         totals: dict[str, int] = {}
         if "--json" in (options or ("--json",)) and done.stdout.startswith("{"):
@@ -341,9 +348,9 @@ class Operator:
             plan, totals = said["plan"], (said.get("results") or {}).get("totals", {})
         return Run(done.returncode, done.stdout + done.stderr, plan, totals, seen)
 
-    def succeed(self, *options: str) -> Run:
+    def succeed(self, *options: str, counted: bool = False) -> Run:
         """Deploy, and show all output if it fails."""
-        run = self.deploy(*options)
+        run = self.deploy(*options, counted=counted)
         assert run.code == 0, run.output
         return run
 

@@ -157,7 +157,7 @@ def test_a_switch_that_cannot_move_keeps_its_phones(
 def test_a_second_run_changes_nothing(
     operator: Operator, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    again = operator.succeed()
+    again = operator.succeed(counted=True)
     assert again.changes == 0, again.output
     assert again.commands <= 12 * 2
     for host in operator.hosts:

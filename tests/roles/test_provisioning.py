@@ -206,7 +206,7 @@ def linphone(desk: Operator, words: str) -> str:
 
 
 def test_a_second_run_changes_nothing(switch: Provisioned) -> None:
-    again = switch.operator.succeed()
+    again = switch.operator.succeed(counted=True)
     assert again.changes == 0, again.output
     assert again.commands <= 12
 

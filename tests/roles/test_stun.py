@@ -189,7 +189,7 @@ def test_public_address_is_told_outside_and_the_private_one_inside(
         call, answered = connected(operator, HOST, inside)
         still_talking(call, answered)
         assert announced(call) == announced(answered) == {private(operator)}
-    again = operator.succeed()
+    again = operator.succeed(counted=True)
     # Two of them look at Kamailio.
     assert (again.changes, again.commands) == (0, 7 if EDGE else 5)
 
