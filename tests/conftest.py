@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 from pathlib import Path
 
 import pytest
@@ -37,6 +38,11 @@ def pytest_configure(config: pytest.Config) -> None:
             "tests/acceptance needs the hosts to verify, such as: "
             "pytest tests/acceptance --inventory inventories/lab"
         )
+
+
+def pytest_collection_finish() -> None:
+    """Leave what was imported and collected, and stays, out of each look for garbage."""
+    gc.freeze()
 
 
 class _Unasked(pytest.Directory):
