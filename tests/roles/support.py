@@ -203,6 +203,7 @@ def phones_at(
 
 def contacts(call: Call) -> set[str]:
     """Return where the switch says that it is reached."""
+    call.wait_message(lambda message: not message.sent and "@" in message.header("contact"))
     said = [message.header("contact") for message in call.messages if not message.sent]
     return {one.partition("@")[2].partition(":")[0] for one in said if "@" in one}
 

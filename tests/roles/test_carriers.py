@@ -147,12 +147,7 @@ def registered(operator: Operator, trunk: str) -> None:
 
 def invite_of(answered: Call) -> Message:
     """Return the INVITE that a call came with."""
-
-    def came() -> list[Message]:
-        return [one for one in answered.messages if one.method == "INVITE" and not one.sent]
-
-    # The trace is a moment behind the phones.
-    return until(came, bool)[0]
+    return answered.wait_message(lambda one: one.method == "INVITE" and not one.sent)
 
 
 def called(operator: Operator, exchange: Exchange, dialled: str, sent: str) -> Message:

@@ -254,7 +254,7 @@ def test_the_sip_of_a_host_is_seen_and_no_login_in_it(
         shown_until(tracing, f"listening at {HOST} for 600 s\n")
         phone = phone_of(operator, HOST, exchange, "1002")
         shown = shown_until(tracing, "\n  SIP/2.0 200")
-        [sent] = [one for one in phone.messages if one.sent and "response=" in one.text]
+        sent = phone.wait_message(lambda one: one.sent and "response=" in one.text)
         [digest] = re.findall(r'response="([0-9a-f]{32})"', sent.text)
         assert 'response="***"' in shown
         assert digest not in shown

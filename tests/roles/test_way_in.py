@@ -453,7 +453,7 @@ def test_a_phone_transfers_no_call_of_others(
 ) -> None:
     """Replaces in a REFER names a call of who asks, or the transfer is refused."""
     call, answered = connected(operator, HOST, exchange)
-    theirs = next(one for one in call.messages if one.sent and one.method == "INVITE")
+    theirs = call.wait_message(lambda one: one.sent and one.method == "INVITE")
     mine = peers("1007")
     caller = phone_of(operator, HOST, exchange, "1002")
     talk = caller.call("1007")
@@ -471,7 +471,7 @@ def test_a_call_does_not_begin_by_the_name_of_somebody_elses(
 ) -> None:
     """A known Call-ID is refused: the call of that name would be who sends it's to transfer."""
     call, answered = connected(operator, HOST, exchange)
-    theirs = next(one for one in call.messages if one.sent and one.method == "INVITE")
+    theirs = call.wait_message(lambda one: one.sent and one.method == "INVITE")
     thief = peers("1003")
     refused = thief.login(
         *("INVITE", f"sip:1008@{DOMAIN}", account(operator, "1003")),
@@ -501,7 +501,7 @@ def test_a_call_that_comes_to_nothing_is_not_remembered(
     ringing = caller.call("1001")
     rings = callee.incoming()
     legs = {
-        next(one.header("call-id") for one in side.messages if one.method == "INVITE")
+        side.wait_message(lambda one: one.method == "INVITE").header("call-id")
         for side in (ringing, rings)
     }
     assert len(legs) == 2
@@ -554,7 +554,7 @@ def test_a_call_is_not_taken_by_replaces(
 ) -> None:
     """An INVITE with Replaces of a ringing or talking call is an ordinary call."""
     call, answered = connected(operator, HOST, exchange)
-    theirs = next(one for one in call.messages if one.sent and one.method == "INVITE")
+    theirs = call.wait_message(lambda one: one.sent and one.method == "INVITE")
     uuids = operator.ssh(HOST, "fs_cli -x 'show channels'").splitlines()[1:]
     thief = peers("1003")
     for call_id in (theirs.header("call-id"), uuids[0].partition(",")[0]):

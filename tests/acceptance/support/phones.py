@@ -550,8 +550,13 @@ class Call:
 
     @property
     def messages(self) -> list[Message]:
-        """The SIP messages of this phone's side of the call so far."""
+        """The SIP messages of this phone's side of the call so far; for the very last,
+        wait_message."""
         return [m for m in self.phone.messages if m.call_id == self._call_id]
+
+    def wait_message(self, wanted: Callable[[Message], bool], timeout: float = PATIENCE) -> Message:
+        """Wait for such a message of this side of the call, and return the latest."""
+        return self.phone.wait_message(lambda m: m.call_id == self._call_id and wanted(m), timeout)
 
     @property
     def final_stats(self) -> Stats:
@@ -640,10 +645,7 @@ class Call:
         self._wait(settled, PATIENCE, "the end of a re-INVITE")
 
     def _sdp(self, wanted: Callable[[Message], bool]) -> Sdp:
-        def carries(message: Message) -> bool:
-            return bool(message.sdp) and message.call_id == self._call_id and wanted(message)
-
-        sdp = self.phone.wait_message(carries).sdp
+        sdp = self.wait_message(lambda m: bool(m.sdp) and wanted(m)).sdp
         assert sdp
         return sdp
 
