@@ -62,7 +62,8 @@ def files(state: Path, host: str, address: str) -> dict[str, tuple[str, int]]:
         "etc/machine-id": (f"{uuid.uuid4().hex}\n", 0o644),
         "etc/systemd/network/10-lab.network": (
             f"[Match]\nName={network.INTERFACE}\n[Network]\nAddress={address}/{network.PREFIX}\n"
-            f"Gateway={network.GATEWAY}\n",
+            # None of IPv6 answers here, and until it was asked in vain the network is not up.
+            f"Gateway={network.GATEWAY}\nIPv6AcceptRA=no\n",
             0o644,
         ),
         "etc/apt/apt.conf.d/01lab": (f'Acquire::http::Proxy "{packages.PROXY}";\n', 0o644),
