@@ -78,7 +78,7 @@ def test_nothing_lies_between_the_rooms() -> None:
 
 
 def test_the_labs_command_brings_no_site_along() -> None:
-    """It would take ten times as long, whatever it is asked for."""
+    """Import of what a Site may say takes ten times as long as all else that it does."""
     ask = "import lab.__main__, sys; print(*(one for one in sys.modules if one in sys.argv))"
     heavy = ("callcenter.render.paths", "callcenter.site", "pydantic", "pyinfra", "jinja2")
     done = subprocess.run(
