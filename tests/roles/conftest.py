@@ -32,7 +32,7 @@ from roles.host import State
 from tests.acceptance.support.phones import Exchange
 from tests.forks import COMMAND, Callcenter, Pyinfra, Started
 from tests.labs import fresh, kept, watched
-from tests.roles.spare import names_in
+from tests.roles.prepare import names_in
 from tests.supply import wanted
 from tests.times import spent
 
@@ -69,7 +69,7 @@ KEYS = (
 """Shell line that makes the keys that FreeSWITCH makes at its first start, and wherever it finds
 shorter ones: that takes a processor some seconds."""
 
-SPARE = ROOT / "tests/roles/spare.py"
+PREPARE = ROOT / "tests/roles/prepare.py"
 TESTS_OWN = ("bind9-dnsutils", "curl", "linphone-cli", "openssl", "sudo", "firewalld", "ufw")
 """Packages of Debian's that tests install by themselves. What is neither here nor what a Site may
 need, hosts of these tests cannot locate."""
@@ -152,7 +152,7 @@ class Images:
     """Images that hosts of tests are booted from."""
 
     bare: Path
-    """Image of a host on which nothing was installed."""
+    """Image of a host on which nothing of a Site's was installed."""
     plain_switch: Path
     """Image of a host on which the packages of ``SITE`` are installed, by the role itself, and
     nothing is configured; the bare one where there are no FreeSWITCH packages."""
@@ -167,8 +167,8 @@ def images(tmp_path_factory: pytest.TempPathFactory) -> Images:
     if there:
         needs = set(names_in(index.read_text()))
         known += sorted(one for one in needs if one.startswith("lib"))
-    made_of = [time.strftime("%Y-%m-%d"), *known, SPARE.read_text()]
-    bare = prepared("\n".join(made_of), lambda lab: _spare(lab, known))
+    made_of = [time.strftime("%Y-%m-%d"), *known, PREPARE.read_text()]
+    bare = prepared("\n".join(made_of), lambda lab: _prepare(lab, known))
     if not there:
         return Images(bare, bare)
     scope: dict[str, Any] = {}
@@ -198,13 +198,13 @@ def images(tmp_path_factory: pytest.TempPathFactory) -> Images:
         )
         # Without a configuration they would fail, or begin with another's, at each boot.
         _inside(lab, f"{off}; {KEYS}")
-        _spare(lab, known)
+        _prepare(lab, known)
 
     return Images(bare, prepared("\n".join(made_of), install))
 
 
-def _spare(lab: Lab, known: Sequence[str]) -> None:
-    with SPARE.open() as program:
+def _prepare(lab: Lab, known: Sequence[str]) -> None:
+    with PREPARE.open() as program:
         _inside(lab, shlex.join(["python3", "-", *known]), program)
 
 

@@ -1,6 +1,6 @@
-"""Program that a prepared host is given: it does once what each host of tests would do, unnoticed.
+"""Program that prepares an image's host: it does once what each host of tests would do, unnoticed.
 
-    python3 - PACKAGE... <tests/roles/spare.py
+    python3 - PACKAGE... <tests/roles/prepare.py
 
 PACKAGE is what tests may install. What these need and nobody notices by itself is installed:
 to unpack it takes a processor seconds. Then apt is left, of all that Debian has, those packages and
@@ -19,7 +19,7 @@ import sys
 from collections.abc import Iterable
 from pathlib import Path
 
-SPARED = {
+LEFT_OUT = {
     Path("/etc/pam.d/common-session"): "pam_systemd.so",
     Path("/etc/apt/apt.conf.d/70debconf"): "dpkg-preconfigure",
 }
@@ -82,7 +82,7 @@ def install(wanted: Iterable[str]) -> None:
 def main(wanted: list[str]) -> None:
     """Prepare this host."""
     os.environ["DEBIAN_FRONTEND"] = "noninteractive"
-    for path, words in SPARED.items():
+    for path, words in LEFT_OUT.items():
         lines = path.read_text().splitlines(keepends=True)
         path.write_text("".join(line for line in lines if words not in line))
     output("apt-get", "-qq", "update")
@@ -102,6 +102,7 @@ def main(wanted: list[str]) -> None:
     for cache in Path("/var/cache/apt").glob("*.bin"):
         cache.unlink()
     output("apt-cache", "gencaches")
+    output("apt-get", "clean")
 
 
 if __name__ == "__main__":
