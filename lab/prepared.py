@@ -30,12 +30,17 @@ LEFT = ("var/log/journal/*", "var/lib/systemd/random-seed", "root/.ssh", "tmp/*"
 """Traces of the prepared host itself, below its root."""
 
 
-def prepared(recipe: str, prepare: Callable[[Lab], None], release: str = "") -> Path:
+def prepared(
+    recipe: str,
+    prepare: Callable[[Lab], None],
+    release: str = "",
+    below: Path | None = None,
+) -> Path:
     """Return the image of a host after ``prepare``, which is called with a lab whose one host is
     ``HOST``, where there is no such image yet. ``recipe``: all that decides what ``prepare``
-    leaves."""
+    leaves. ``below``: another prepared image that it begins with, and not the release's."""
     cache = find().cache
-    base = image(cache, release or RELEASES[0])
+    base = below or image(cache, release or RELEASES[0])
     digest = hashlib.sha256(f"{base.name}\n{recipe}".encode()).hexdigest()[:12]
     folder = cache / "prepared" / f"{base.name.partition('-')[0]}-{digest}"
     with single(cache / "prepared.lock"):  # whoever comes second waits, and has it
@@ -49,7 +54,7 @@ def prepared(recipe: str, prepare: Callable[[Lab], None], release: str = "") -> 
         lab = find(f"prepare-{digest}")
         lab.down()  # of a run that was killed
         try:
-            lab.up((HOST,), release)
+            lab.up((HOST,), release, prepared=below)
             prepare(lab)
             lab.switch_off(HOST)
             disk = lab.state / "hosts" / HOST
@@ -75,6 +80,7 @@ def prepared(recipe: str, prepare: Callable[[Lab], None], release: str = "") -> 
 
 def _tidy(cache: Path) -> None:
     used = {one.resolve() for one in find().state.parent.glob("*/hosts/*/image")}
+    used.update(one.resolve() for one in (cache / "prepared").glob("*/below"))
     for folder in (cache / "prepared").glob("*-*"):
         old = time.time() - folder.stat().st_mtime > UNUSED_SECONDS
         if old and folder not in used:

@@ -40,8 +40,12 @@ def test_prepared_hosts_are_what_was_prepared_and_each_its_own(
         times.append(lab.name)
         assert inside(lab, HOST, PREPARE) == []
 
+    def go_further(lab: Lab) -> None:
+        assert inside(lab, HOST, "touch /root/further") == []
+
     recipe = f"{PREPARE} of {tmp_path}"
     image = prepared(recipe, prepare)
+    made = [image]
     try:
         assert prepared(recipe, prepare) == image
         assert len(times) == 1
@@ -67,6 +71,11 @@ def test_prepared_hosts_are_what_was_prepared_and_each_its_own(
         lab.switch_off("one")
         lab.up(("one",))
         assert inside(lab, "one", "ls /root") == ["own"]
+        further = prepared(recipe, go_further, below=image)
+        made.append(further)
+        assert further != image
+        lab.up(("three",), prepared=further)
+        assert inside(lab, "three", "ls /root") == ["further", "prepared"]
         assert sorted(str(path) for path in image.rglob("*")) == before
     finally:
-        subprocess.run(["rm", "-r", str(image)], check=True)
+        subprocess.run(["rm", "-r", *map(str, made)], check=True)

@@ -11,7 +11,7 @@ import shlex
 import shutil
 import subprocess
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -167,15 +167,20 @@ def images(tmp_path_factory: pytest.TempPathFactory) -> Images:
     if there:
         needs = set(names_in(index.read_text()))
         known += sorted(one for one in needs if one.startswith("lib"))
-    made_of = [time.strftime("%Y-%m-%d"), *known, PREPARE.read_text()]
-    bare = prepared("\n".join(made_of), lambda lab: _prepare(lab, known))
+
+    def spare(lab: Lab) -> None:
+        with PREPARE.open() as program:
+            _inside(lab, shlex.join(["python3", "-", *known]), program)
+
+    day = time.strftime("%Y-%m-%d")
+    bare = prepared("\n".join([day, *known, PREPARE.read_text()]), spare)
     if not there:
         return Images(bare, bare)
     scope: dict[str, Any] = {}
     exec(SITE, scope)
     site: Site = scope["site"]
     code = (ROOT / f"roles/{name}/operations.py" for name in ("files", "freeswitch", "kamailio"))
-    made_of += [
+    made_of = [
         KEYS,
         *packages(site, State()),
         *render.kamailio.packages(site),
@@ -198,14 +203,8 @@ def images(tmp_path_factory: pytest.TempPathFactory) -> Images:
         )
         # Without a configuration they would fail, or begin with another's, at each boot.
         _inside(lab, f"{off}; {KEYS}")
-        _prepare(lab, known)
 
-    return Images(bare, prepared("\n".join(made_of), install))
-
-
-def _prepare(lab: Lab, known: Sequence[str]) -> None:
-    with PREPARE.open() as program:
-        _inside(lab, shlex.join(["python3", "-", *known]), program)
+    return Images(bare, prepared("\n".join(made_of), install, below=bare))
 
 
 def _inside(lab: Lab, command: str, read: IO[str] | None = None) -> None:
