@@ -440,6 +440,17 @@ def test_who_has_said_something_before_the_answer_counts_from_the_answer(
         assert refused(second.call("0405551234")) == 403
         call.hangup()
     assert balance(operator) > 0
+    # The next may have what that one might have cost, which is not said to have lasted so long.
+    make_it(operator, "5.00")
+    call, answered = outside(second, exchange.phone("+49405551234"), "0405551234")
+    call.hangup()
+    answered.wait_ended()
+    is_over(operator)
+    lasted = "SELECT max(ended) <= now() FROM billing_entries"
+    said = operator.ssh(
+        HOST, f'cd / && runuser -u freeswitch -- psql -qAt callcenter -c "{lasted}"'
+    )
+    assert said == "t\n"
 
 
 def test_off_it_is_gone_and_the_money_stays(
