@@ -71,7 +71,8 @@ class EventSocketClient:
 
 def _headers(text: str) -> dict[str, str]:
     pairs = (line.partition(": ") for line in text.strip().splitlines())
-    return {name: unquote(value) for name, _, value in pairs}
+    # An event has hundreds, of which most say nothing that is encoded.
+    return {name: unquote(value) if "%" in value else value for name, _, value in pairs}
 
 
 @asynccontextmanager

@@ -48,8 +48,8 @@ and packs and unpacks on its standard streams, without PowerShell."""
 _REFUSED = ("_sudo", "_sudo_user", "_su_user", "_doas", "_doas_user", "_dzdo", "_dzdo_user")
 _UNIX = "uname -s"
 # ssh has no word for a code page, and cmd.exe would answer in the OEM one. Where there is no such
-# page, its failure must not become that of the line.
-_UTF8 = "chcp 65001>nul||cmd /d /c exit 0"
+# page, its failure must not become that of the line: (call ) starts nothing and succeeds.
+_UTF8 = "chcp 65001>nul||(call )"
 _IDLE_SECONDS = 900
 """Seconds after which Windows ends the shell of a connection that was lost, and what runs in it."""
 _POLL_SECONDS = 20
