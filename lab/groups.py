@@ -3,6 +3,7 @@ nothing is lost when ``up`` is killed, and nothing is ended that the lab did not
 
 from __future__ import annotations
 
+import functools
 import os
 import select
 import signal
@@ -30,6 +31,15 @@ def hierarchies(mountinfo: str) -> list[Path]:
     return found
 
 
+@functools.cache
+def _mounted() -> list[Path]:
+    """List this machine's, which are there from its boot on."""
+    mounted = hierarchies(Path("/proc/self/mountinfo").read_text())
+    if not mounted:
+        raise LabError("no cgroup2 (or v1 name=systemd) is mounted below /sys/fs/cgroup")
+    return mounted
+
+
 @dataclass(frozen=True)
 class Group:
     """A cgroup of the lab, with those below it."""
@@ -39,13 +49,10 @@ class Group:
     @property
     def folders(self) -> list[Path]:
         """The group in each hierarchy."""
-        mounted = hierarchies(Path("/proc/self/mountinfo").read_text())
-        if not mounted:
-            raise LabError("no cgroup2 (or v1 name=systemd) is mounted below /sys/fs/cgroup")
         RUN.mkdir(exist_ok=True)
         # cgroups are one tree for all; a chroot with a /run of its own has labs of its own.
         top = f"callcenter-lab-{RUN.stat().st_dev}-{RUN.stat().st_ino}"
-        return [folder / top / self.path for folder in mounted]
+        return [folder / top / self.path for folder in _mounted()]
 
     @property
     def groups(self) -> list[str]:

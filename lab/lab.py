@@ -8,7 +8,7 @@ import shutil
 import subprocess
 from collections.abc import Mapping
 from contextlib import AbstractContextManager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -48,7 +48,13 @@ class LabHost:
     ssh_port: int
     ssh_key: Path
     known_hosts: Path
-    up: bool
+    driver: Driver = field(repr=False)
+    lab: Lab = field(repr=False)
+
+    @property
+    def up(self) -> bool:
+        """Whether it runs now. The kernel is asked, which takes longer than all else here."""
+        return self.driver.running(self.lab.name, self.lab.state, self.name)
 
 
 @dataclass(frozen=True)
@@ -97,7 +103,8 @@ class Lab:
                     ssh_port=22,
                     ssh_key=self.state / "key",
                     known_hosts=known,
-                    up=self._driver.running(self.name, self.state, entry.name),
+                    driver=self._driver,
+                    lab=self,
                 )
             )
         return tuple(sorted(found, key=lambda host: int(host.address.rsplit(".", 1)[1])))
