@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import atexit
 import functools
 import gc
 import inspect
@@ -10,10 +11,12 @@ import os
 import runpy
 import socket
 import sys
+import threading
 from collections.abc import Sequence
 from contextlib import suppress
 from importlib import import_module, metadata
 from select import POLLIN, poll
+from typing import NoReturn
 
 
 def serve(number: int, imported: Sequence[str]) -> None:
@@ -98,15 +101,32 @@ def _become(asked: Sequence[int]) -> None:
     os.chdir(folder)
     os.environ.clear()
     os.environ.update(environment)
+    # As it is at a start; what is there twice is found where it is first.
+    sys.path[1:1] = filter(None, os.environ.get("PYTHONPATH", "").split(os.pathsep))
+
+
+def _end(status: int) -> NoReturn:
+    """End as Python does, but leave what is imported to the kernel: Python would take each piece of
+    it apart, and the kernel copy for that what it has shared."""
+    threading._shutdown()  # type: ignore[attr-defined]
+    atexit._run_exitfuncs()
+    for stream in (sys.stdout, sys.stderr):
+        stream.flush()
+    os._exit(status)
 
 
 if __name__ == "__main__":
     serve(int(sys.argv[1]), sys.argv[2:])
     command, *words = sys.argv
-    if command == sys.executable and words[:1] == ["-m"]:
-        sys.argv = words[1:]
-        sys.path[0] = os.getcwd()
-        runpy.run_module(words[1], run_name="__main__", alter_sys=True)
-        sys.exit()
-    # At the depth at which the command calls it: pyinfra orders operations by the stack.
-    sys.exit(import_module("pyinfra_cli.main").main())
+    try:
+        if command == sys.executable and words[:1] == ["-m"]:
+            sys.argv = words[1:]
+            sys.path[0] = os.getcwd()
+            runpy.run_module(words[1], run_name="__main__", alter_sys=True)
+            sys.exit()
+        # At the depth at which the command calls it: pyinfra orders operations by the stack.
+        sys.exit(import_module("pyinfra_cli.main").main())
+    except SystemExit as ended:
+        if not isinstance(ended.code, int | None):
+            raise
+        _end((ended.code or 0) & 0xFF)

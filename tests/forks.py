@@ -40,12 +40,19 @@ _UNREAD = re.compile("PYTEST_CURRENT_TEST|DOCKER_HOST|CALLCENTER_SECRET_.*")
 
 _RENDER = tuple(f"callcenter.render.{name}" for name in render.__all__ if name.islower())
 
-_DEPLOYS = (
+_PYINFRA = (
     "pyinfra_cli.main",
     # Each run loads all of them.
     *(f"pyinfra.connectors.{one}" for one in ("chroot", "docker", "dockerssh", "local", "ssh")),
     *("pyinfra.connectors.terraform", "pyinfra.connectors.vagrant"),
     *("gevent.resolver.thread", "gevent.threadpool"),
+)
+
+_LIBRARIES = ("cryptography.x509", "phonenumbers", "pydantic.dataclasses", "pydantic.json_schema")
+"""Modules that deploys import besides, none of which is ours."""
+
+_DEPLOYS = (
+    *_PYINFRA,
     "callcenter.client.named",
     *_RENDER,
     *("roles.certificates", "roles.firewall", "roles.freeswitch", "roles.kamailio", "roles.pool"),
@@ -281,6 +288,16 @@ class Pyinfra(Forks):
 
     def __init__(self, *, forks: bool = True) -> None:
         super().__init__(_DEPLOYS, forks=forks)
+        self._elsewhere = Forks((*_PYINFRA, *_LIBRARIES), unread=["PYTHONPATH"], forks=forks)
+
+    def of(self, repository: Path) -> Forks:
+        """Return the runs of a repository: this one, or a copy of which nothing is imported yet."""
+        return self if repository == ROOT else self._elsewhere
+
+    def close(self) -> None:
+        """End the processes that fork."""
+        super().close()
+        self._elsewhere.close()
 
 
 class Callcenter(Forks):

@@ -14,6 +14,7 @@ import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
+from itertools import chain
 from pathlib import Path
 from typing import IO, Any
 
@@ -33,6 +34,7 @@ from tests.acceptance.support.phones import Exchange
 from tests.forks import COMMAND, Callcenter, Pyinfra, Started
 from tests.labs import fresh, kept, watched
 from tests.roles.prepare import names_in
+from tests.roles.shells import Shell
 from tests.supply import wanted
 from tests.times import spent
 
@@ -262,11 +264,6 @@ class Run:
         return self.totals["success"]
 
 
-def with_options(ssh: list[str], *options: str) -> list[str]:
-    """Return a command of ``Lab.ssh`` with options of its own."""
-    return [ssh[0], *options, *ssh[1:]]
-
-
 class Operator:
     """Whoever types ``pyinfra inventories/NAME deploy/callcenter.py``."""
 
@@ -283,19 +280,10 @@ class Operator:
         self.secrets = folder / "secrets.json"
         self.repository = ROOT
         self.inventory = folder / "site"
+        self._shells: dict[str, list[Shell]] = {}
         self.describe()
         for host in hosts:
-            # The count of commands is sshd's own, so nothing that is sent can escape it. A restart
-            # waits until sshd listens again; after a reload it refuses for a moment. Logins from
-            # before are not counted.
-            count = (
-                "sed -i '/^LogLevel/d; s#^Subsystem.*#Subsystem sftp /usr/lib/openssh/sftp-server "
-                "-l INFO#' /etc/ssh/sshd_config; echo 'LogLevel VERBOSE' >>/etc/ssh/sshd_config; "
-                "systemctl restart ssh"
-            )
-            subprocess.run(
-                lab.ssh(host, [f"{KNOWN}; {count}"]), stdin=subprocess.DEVNULL, check=True
-            )
+            self.ssh(host, KNOWN)
 
     def describe(
         self, site: str = SITE, group: str | Mapping[str, str] = "switches", **host_data: Any
@@ -321,7 +309,7 @@ class Operator:
     def start(self, *options: str) -> Started:
         """Return a deploy that goes on while the test does something else."""
         spent["deploys"] += 1
-        return self.pyinfra.start(
+        return self.pyinfra.of(self.repository).start(
             self.command(*options),
             cwd=self.repository,
             environment=self.environment(),
@@ -333,13 +321,12 @@ class Operator:
         there, which is a question to each host before and after."""
         spent["deploys"] += 1
         before = self.commands_seen() if counted else None
-        done = self.pyinfra.run(
+        done = self.pyinfra.of(self.repository).run(
             self.command(*(options or ("-y", "--json"))),
             cwd=self.repository,
             environment=self.environment(),
         )
-        # The question itself is one command.
-        seen = None if before is None else self.commands_seen() - before - len(self.hosts)
+        seen = None if before is None else self.commands_seen() - before
         plan: list[dict[str, Any]] = []
         totals: dict[str, int] = {}
         if "--json" in (options or ("--json",)) and done.stdout.startswith("{"):
@@ -354,54 +341,28 @@ class Operator:
         return run
 
     def commands_seen(self) -> int:
-        """Commands and transfers that the hosts' sshd has logged so far."""
+        """Commands and transfers that the hosts' sshd has logged so far: nothing that is sent can
+        escape it. A shell, of which this asks, is no command."""
         pattern = re.compile(r"Starting session: command|open \".*\" flags .*WRITE")
-        # What sshd has said may wait for the journal, this question's own line, too.
+        # What sshd has said may wait for the journal.
         asked = "journalctl --sync && journalctl --no-pager -o cat -t sshd -t sftp-server"
         return sum(len(pattern.findall(self.ssh(host, asked))) for host in self.hosts)
 
     def ssh(self, host: str, command: str) -> str:
-        """Run a command on a host that answers, and return what it printed. All commands of a host
-        go over one login: a login costs ten times what most commands do."""
-        path = self._login(host)
-        done = subprocess.run(
-            with_options(self.lab.ssh(host, [command]), "-S", str(path)),
-            capture_output=True,
-            text=True,
-            stdin=subprocess.DEVNULL,
-            check=False,
-        )
-        # ssh's own failures, which nobody should take for the command's words.
-        assert done.returncode != 255, done.stderr
-        return done.stdout + done.stderr
-
-    def _login(self, host: str) -> Path:
-        path = self.folder / f"ssh-{host}"
-        if not path.exists():
-            subprocess.run(
-                with_options(
-                    self.lab.ssh(host, []),
-                    *("-S", str(path), "-f", "-M", "-N"),
-                    # It ends with its host, also where nobody calls ``close``.
-                    *("-o", "ServerAliveInterval=15"),
-                ),
-                # Else whoever reads what it says would wait for its end.
-                stdin=subprocess.DEVNULL,
-                stdout=subprocess.DEVNULL,
-                stderr=subprocess.DEVNULL,
-                check=False,
-            )
-        return path
+        """Run a command on a host that answers, and return what it printed. Commands that follow
+        each other go over one login: a login costs ten times what most commands do."""
+        idle = self._shells.setdefault(host, [])
+        shell = idle.pop() if idle else None
+        if shell is None or shell.has_ended:
+            shell = Shell(self.lab.ssh(host, []))
+        said = shell.run(command)
+        idle.append(shell)
+        return said
 
     def close(self) -> None:
-        """End what the operator has open."""
-        for host in self.hosts:
-            if (path := self.folder / f"ssh-{host}").exists():
-                subprocess.run(
-                    with_options(self.lab.ssh(host, []), "-S", str(path), "-O", "exit"),
-                    capture_output=True,
-                    check=False,
-                )
+        """End the logins that are left."""
+        for shell in chain.from_iterable(self._shells.values()):
+            shell.close()
 
     def own_repository(self) -> Path:
         """Return a fresh copy of the repository that a test may break."""

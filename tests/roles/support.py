@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import re
 import shlex
 import socket
@@ -19,6 +20,7 @@ from typing import TypeVar
 
 from callcenter.render import paths
 from lab import nat, network
+from lab.image import layers
 from tests.acceptance.support.audio import assert_heard, assert_speech
 from tests.acceptance.support.phones import Call, Codec, Exchange, Phone, Srtp, Transport
 from tests.acceptance.support.waiting import PATIENCE, eventually
@@ -57,18 +59,47 @@ ADDRESS, SERVICE, POINTER = 1, 33, 35
 """Kinds of records: A, SRV, and NAPTR."""
 
 
+_CHANGED = ("etc", "usr", "var/lib", "srv", "root")
+"""Folders that a deploy may change for good."""
+_OTHERS = re.compile(
+    # Where phones are is written as they say it, and what calls leave behind after they end.
+    rf"/var/lib/(?:systemd|freeswitch)/|/var/lib/kamailio|{re.escape(paths.CALLS)}"
+)
+"""Paths that change without a deploy."""
+
+
 def state_of(operator: Operator, host: str) -> str:
     """Return all that a deploy could have changed for good."""
-    return operator.ssh(
+    asked = operator.ssh(
         host,
-        "dpkg-query -W; find /etc /usr /var/lib /srv /root -xdev ! -path '/var/lib/systemd/*' "
-        # Where phones are is written as they say it, and what calls leave behind after they end.
-        f"! -path '/var/lib/kamailio*' ! -path '/var/lib/freeswitch/*' ! -path '{paths.CALLS}*' "
-        "-printf '%p %s %m %u %l %T@\\n' | sort; nft -s -t list ruleset; "
+        "dpkg-query -W; nft -s -t list ruleset; "
         # A program that runs for a moment, each minute, is activating.
         "systemctl list-units --no-legend --plain --type=service --state=active,failed "
         "| grep -v ^user | sort",
     )
+    return "\n".join([*sorted(_written(operator.lab.state / "hosts" / host)), asked])
+
+
+def _written(disk: Path) -> Iterator[str]:
+    """Yield what is in a host's own layer and differs from its image, which nobody changes: the
+    host itself would go through all that is installed."""
+    own, image = disk / "upper", layers((disk / "image").resolve())
+    for top in _CHANGED:
+        for folder, folders, files in os.walk(own / top):
+            for name in (*folders, *files):
+                path = Path(folder, name).relative_to(own)
+                at = _described(own / path)
+                below = (layer / path for layer in image if os.path.lexists(layer / path))
+                # A file that was opened for writing is copied, also where nothing was written.
+                if not _OTHERS.match(f"/{path}") and at != next(map(_described, below), None):
+                    yield f"/{path} {at}"
+
+
+def _described(path: Path) -> tuple[object, ...]:
+    is_there = path.lstat()
+    to = os.readlink(path) if path.is_symlink() else ""
+    size = 0 if path.is_dir() else is_there.st_size
+    return size, is_there.st_mode, is_there.st_uid, is_there.st_gid, is_there.st_mtime_ns, to
 
 
 def refused(operator: Operator, *options: str, only: str | None = None) -> Run:

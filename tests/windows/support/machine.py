@@ -170,7 +170,7 @@ class Machine:
 
     def _pyinfra(self, deploy: Path, options: tuple[str, ...], changes: dict[str, Any]) -> Run:
         before = len(self._commands())
-        done = self.pyinfra.run(
+        done = self.pyinfra.of(self.repository).run(
             [COMMAND, *(options or ("-y",)), self.inventory(**changes), deploy],
             cwd=self.folder,
             environment={**os.environ, "PYTHONPATH": str(self.repository), "NO_COLOR": "1"},
