@@ -55,6 +55,10 @@ KEPT = 5
 """Number of releases that stay on the host, for who wants to look back."""
 RESUME = "callcenter-resume"
 """Group of FreeSWITCH's own timer that ends a drain which nobody ends."""
+STOPPED = "callcenter_stopped_"
+"""Global variable of FreeSWITCH's, with a profile's name behind it: when that was stopped."""
+ENDS_SECONDS = 5
+"""Seconds after which nothing is left of a profile that was stopped. They are two and a half."""
 SLOW = 3
 """Factor of all limits where each question takes its time."""
 ANSWER_SECONDS = 20
@@ -324,11 +328,13 @@ class Switch:
         elif word == "rescan":
             self._rescan(rest)
         elif word == "start":
+            self._await_its_end(rest)
             self._try(f"sofia profile {rest} start")
             _must(self.within(30, self._bound, rest))
         elif word == "stop":
             said = self._old_enough(rest, word)
             _must(self.within(20, self._gone, rest), said)
+            self.ask(f"global_setvar {STOPPED}{rest}={self.ask('strepoch')}")
         elif word == "profile":
             self._reopen(rest)
         elif word == "gateway":
@@ -403,6 +409,13 @@ class Switch:
             time.sleep(wait)
             said = self._try(f"sofia profile {profile} {word}")
         return said
+
+    def _await_its_end(self, profile: str) -> None:
+        """Wait until a profile of that name has ended, where one was stopped just now: FreeSWITCH
+        knows it no more, and has not forgotten it, so it would not know the new one either."""
+        stopped = self._try(f"global_getvar {STOPPED}{profile}")
+        if stopped.isdecimal():
+            time.sleep(max(0, int(stopped) + ENDS_SECONDS - int(self.ask("strepoch"))))
 
     def _gone(self, profile: str) -> bool:
         return not binds(self.ask(f"sofia status profile {profile}"))
