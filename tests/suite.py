@@ -164,9 +164,9 @@ TIERS: dict[str, Tier] = {
             "bin/vagrant": "vagrant",
             "share/rubygems-integration/all/gems/vagrant-libvirt-*": "vagrant-libvirt",
         },
-        # It would keep two busy by itself. Beside roles and Windows it takes what these leave, a
-        # tenth of both, so that nothing but roles is left at the end.
-        cores=0.5,
+        # It would keep two busy by itself. Beside roles, which mostly wait once they are alone, it
+        # takes what these leave.
+        cores=0.9,
         seconds=210,
     ),
     "smoke": Tier(
@@ -194,14 +194,13 @@ TIERS: dict[str, Tier] = {
     ),
     "lab": Tier(
         "the lab's own hosts and networks",
-        # On one worker: hosts of two do not fit in beside those of roles, and it would be the last.
-        ("pytest tests/lab",),
+        ("pytest tests/lab -n 2 --dist loadfile",),
         root=True,
         packages={**HOSTS, **DOCKER, "sbin/nft": "nftables", "bin/pgrep": "procps"},
-        cores=0.5,
-        hosts=3,
+        cores=0.9,
+        hosts=6,
         report="lab-tests",
-        seconds=300,
+        seconds=100,
     ),
     "roles": Tier(
         "deploys to lab hosts, each feature of a Site",
@@ -310,7 +309,7 @@ GROUPS: dict[str, Group] = {
 
 CORES = 1.25 * (os.cpu_count() or 1)
 """Tiers run side by side while they keep fewer busy: who computes leaves gaps, too."""
-LAB_HOSTS = 11
+LAB_HOSTS = 10
 """A kernel has inotify instances for about as many (fs.inotify.max_user_instances)."""
 
 
