@@ -53,7 +53,7 @@ class LabHost:
 
     @property
     def up(self) -> bool:
-        """Whether it runs now. The kernel is asked, which takes longer than all else here."""
+        """Tell whether it runs now. The kernel is asked, which takes longer than all else here."""
         return self.driver.running(self.lab.name, self.lab.state, self.name)
 
 

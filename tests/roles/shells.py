@@ -35,7 +35,7 @@ class Shell:
 
     @property
     def has_ended(self) -> bool:
-        """Whether it is over, with its host or with ssh there."""
+        """Tell whether it is over, with its host or with ssh there."""
         return self._process.poll() is not None
 
     def run(self, command: str) -> str:
