@@ -413,9 +413,10 @@ class Switch:
     def _await_its_end(self, profile: str) -> None:
         """Wait until a profile of that name has ended, where one was stopped just now: FreeSWITCH
         knows it no more, and has not forgotten it, so it would not know the new one either."""
-        stopped = self._try(f"global_getvar {STOPPED}{profile}")
-        if stopped.isdecimal():
-            time.sleep(max(0, int(stopped) + ENDS_SECONDS - int(self.ask("strepoch"))))
+        stopped, now = self._try(f"global_getvar {STOPPED}{profile}"), self._try("strepoch")
+        # A clock that was set back meanwhile makes nobody wait until then.
+        if stopped.isdecimal() and now.isdecimal() and int(stopped) <= int(now):
+            time.sleep(max(0, int(stopped) + ENDS_SECONDS - int(now)))
 
     def _gone(self, profile: str) -> bool:
         return not binds(self.ask(f"sofia status profile {profile}"))
