@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import base64
 import json
+import re
 import resource
 import socket
 import ssl
 import subprocess
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -19,6 +20,7 @@ import pytest
 from callcenter.render import kamailio, paths
 from lab import nat, network
 from tests.acceptance.support.audio import assert_heard, assert_speech, read_wav
+from tests.acceptance.support.ladder import Message as SipMessage
 from tests.acceptance.support.phones import (
     Call,
     CallFailed,
@@ -30,7 +32,7 @@ from tests.acceptance.support.phones import (
     Transport,
 )
 from tests.acceptance.support.waiting import PATIENCE
-from tests.attack.sip import Account, Message, Peer
+from tests.attack.sip import Account, Message, Peer, render, sdp
 from tests.certificates import Authority
 from tests.roles.conftest import SITE, Operator
 from tests.roles.support import (
@@ -51,6 +53,15 @@ GROUP = "6100"
 QUEUES = {"1001": "7000", "1009": "7001"}
 """Queue of each agent, who are the members of the group."""
 BOX = "1010"
+LOADED = """
+extern void *dlsym(void *, const char *);
+int RAND_bytes(unsigned char *made, int length) {
+    int done = ((int (*)(unsigned char *, int)) dlsym((void *) -1, "RAND_bytes"))(made, length);
+    if (length == 30 || length == 46) made[0] = 0;
+    return done;
+}
+"""
+"""Dice of OpenSSL's with which each key of SRTP begins with a 0, as one in 256 does."""
 WAYS: tuple[tuple[str, Transport], ...] = (("1007", "tls"), ("1006", "udp"))
 
 
@@ -415,6 +426,105 @@ def test_who_encrypts_and_who_does_not_are_both_heard(secure: Secure, exchange: 
         recorded = secure.operator.ssh(HOST, f"{find} -exec base64 {{}} ';' -delete")
         [message] = read_wav(base64.b64decode(recorded))
         assert_heard(message, CALLER_HZ, 2)
+
+
+@contextmanager
+def loaded_dice(secure: Secure, folder: Path) -> Iterator[None]:
+    """Start FreeSWITCH with dice that throw keys of SRTP which begin with a 0."""
+    library, drop_in = "/usr/lib/loaded.so", "/run/systemd/system/freeswitch.service.d"
+    (folder / "loaded.c").write_text(LOADED)
+    words = ("gcc", "-shared", "-fPIC", "-nostdlib", "-s", "-o", "loaded.so", "loaded.c")
+    subprocess.run(words, cwd=folder, check=True)
+    packed = base64.b64encode((folder / "loaded.so").read_bytes()).decode()
+    anew = "systemctl daemon-reload; systemctl restart freeswitch"
+    secure.operator.ssh(
+        HOST,
+        f"echo {packed} | base64 -d > {library}; mkdir -p {drop_in}; "
+        f"printf '[Service]\nEnvironment=LD_PRELOAD={library}\n' > {drop_in}/loaded.conf; {anew}",
+    )
+    try:
+        yield
+    finally:
+        secure.operator.ssh(HOST, f"rm -r {drop_in}; {anew}; rm {library}")
+
+
+def keys_told_to_who_changes_its_own(secure: Secure, caller: Phone, user: str) -> tuple[str, str]:
+    """Return FreeSWITCH's keys before a called phone has changed its own, and after that."""
+    suite = "AES_CM_128_HMAC_SHA1_80"
+
+    def told(message: Message) -> str:
+        found: list[str] = re.findall(f"{suite} inline:([^\r\n]*)", message.text)
+        return found[0]
+
+    def said(letter: str) -> bytes:
+        keyed = f"a=crypto:7 {suite} inline:{letter * 40}\r\n"
+        return sdp(secure.operator.lab.gateway).replace(b"/AVP", b"/SAVP") + keyed.encode()
+
+    password = json.loads(secure.operator.secrets.read_text())[f"extension/{user}"]
+    known = ssl.create_default_context(cafile=secure.authority.file)
+    known.check_hostname = False
+    with Peer(secure.operator.lab.gateway, (secure.address, PORT), "tls", context=known) as phone:
+        assert phone.login("REGISTER", f"sip:{DOMAIN}", Account(user, DOMAIN, password))
+        call = caller.call(user)
+        invite = next(one for one in phone.messages(PATIENCE) if one.method == "INVITE")
+        way = [("Contact", f"<sip:{user}@{phone.contact};transport=tls>")]
+        kind = ("Content-Type", "application/sdp")
+        phone.reply(invite, "200 OK", tag="own", headers=[*way, kind], body=said("B"))
+        call.wait_established()
+        dialog = [
+            ("Via", f"SIP/2.0/TLS {phone.contact};rport;branch=z9hG4bKagain"),
+            ("Route", invite.header("record-route")),
+            ("Max-Forwards", "70"),
+            ("From", f"{invite.header('to')};tag=own"),
+            ("To", invite.header("from")),
+            ("Call-ID", invite.header("call-id")),
+            ("CSeq", "1 INVITE"),
+            *way,
+            kind,
+        ]
+        uri = invite.header("contact").strip("<>")
+        answer = phone.ask(render(f"INVITE {uri} SIP/2.0", dialog, said("C")))
+        assert answer is not None
+        assert answer.status == 200, answer.text
+        call.hangup()
+        return told(invite), told(answer)
+
+
+def test_a_key_is_told_as_it_is_used(secure: Secure, exchange: Exchange, tmp_path: Path) -> None:
+    """A key that begins with a 0 FreeSWITCH makes anew for each offer and answer, and goes on
+    using the first: who was called heard nothing after it had held the call."""
+
+    def asked(message: SipMessage) -> bool:
+        return not message.sent and message.status is None and message.method == "INVITE"
+
+    with loaded_dice(secure, tmp_path):
+        for more, others in (
+            (", srtp='offered'", ("1000", "1001")),
+            (", srtp='required', plain_from=[]", ("1003", "1004")),
+        ):
+            secure.describe(more)
+            secure.operator.succeed()
+            caller, callee = (encrypting(secure, exchange, number) for number in others)
+            call, answered = put_through(caller, callee, callee.user)
+            for holder, held in ((answered, call), (call, answered)):
+                hold_and_resume(holder, held)
+                still_talking(call, answered)
+            # What FreeSWITCH asks itself, as it does to refresh a session.
+            [first] = [m for m in answered.messages if asked(m)]
+            legs = secure.operator.ssh(HOST, "fs_cli -x 'show channels as json'")
+            [leg] = [one for one in json.loads(legs)["rows"] if one["direction"] == "outbound"]
+            secure.operator.ssh(HOST, f"fs_cli -x 'uuid_media_reneg {leg['uuid']}'")
+            answered.wait_message(lambda m, first=first: asked(m) and m is not first)  # type: ignore[misc]
+            still_talking(call, answered)
+            told = [m.text for m in answered.messages if not m.sent and "a=crypto:" in m.text]
+            assert len(told) == 4
+            [key] = {re.findall("_80 inline:(.*)", one)[-1].strip() for one in told}
+            assert base64.b64decode(key)[0] == 0
+            call.hangup()
+            answered.wait_ended()
+        before, after = keys_told_to_who_changes_its_own(secure, caller, "1005")
+        assert base64.b64decode(before)[0] == 0
+        assert before != after
 
 
 def test_digits_are_understood_however_late(secure: Secure, exchange: Exchange) -> None:

@@ -19,6 +19,7 @@ from callcenter.site.network import Srtp
 
 __all__ = [
     "CONTEXT",
+    "SUITES",
     "WEB",
     "action",
     "config",
@@ -35,6 +36,8 @@ __all__ = [
 CONTEXT = "services"
 """The dialplan context of all destinations. No caller enters it but by a transfer of ours."""
 
+SUITES = ("AES_256_CM_HMAC_SHA1_80", "AES_CM_128_HMAC_SHA1_80")
+"""Suites of SRTP, preferred first."""
 _UNHURRIED = "60:300"
 """Milliseconds of the jitter buffer of an encrypted leg: usual, and most. Without a buffer
 FreeSWITCH reads the keys that come while it turns to another prompt without decrypting them
