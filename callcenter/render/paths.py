@@ -55,6 +55,7 @@ __all__ = [
     "CALLS_TOOL",
     "CALLS_UNIT",
     "CAPS_DATABASE",
+    "CERTS",
     "CONFIG",
     "CURRENT",
     "EVENT_SOCKET_CERTIFICATE",
@@ -158,6 +159,8 @@ APPLIED: Final = f"{CONFIG}/applied"
 FS_CLI_CONFIG: Final = release.FS_CLI_CONFIG
 UNIT: Final = release.UNIT
 UNIT_DROP_IN: Final = f"/etc/systemd/system/{UNIT}.d/callcenter.conf"
+CERTS: Final = release.CERTS
+"""Keys of FreeSWITCH's own, which it makes at a start that finds none."""
 LOG: Final = f"{release.LOGS}/freeswitch.log"
 LOGROTATE: Final = "/etc/logrotate.d/freeswitch"
 

@@ -63,7 +63,7 @@ site = Site(
 
 
 KEYS = (
-    "set -e; umask 077; mkdir /var/lib/freeswitch/certs; cd /var/lib/freeswitch/certs; "
+    f"set -e; umask 077; mkdir {paths.CERTS}; cd {paths.CERTS}; "
     "openssl req -x509 -newkey rsa:4096 -nodes -keyout key -out dtls-srtp.pem -days 30 "
     "-subj /CN=FreeSWITCH 2>/dev/null; cat key >>dtls-srtp.pem; rm key; "
     "cp dtls-srtp.pem wss.pem; chown -R freeswitch:freeswitch ."
