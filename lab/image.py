@@ -39,6 +39,10 @@ time."""
 LISTS = "--skip=cleanup/apt/lists"
 """mmdebstrap's option that leaves the lists of packages: a host fetches those that have changed."""
 
+SIGNED = "signed-by=/usr/share/keyrings/debian-archive-keyring.gpg"
+"""Keys of Debian's lists, in one file: for the nine in /etc/apt, and each list that it reads, apt
+starts eight programs each."""
+
 IDLE = (
     *("cryptsetup", "debug", "fstab", "getty", "gpt-auto", "hibernate-resume", "integritysetup"),
     *("rc-local", "run", "system-update", "veritysetup"),
@@ -58,7 +62,7 @@ def image(cache: Path, release: str) -> Path:
         raise LabError(f"{release} is no release of the lab; use {' or '.join(RELEASES)}")
     # A month's name keeps security updates from ageing in the cache.
     month = time.strftime("%Y-%m")
-    recipe = "\n".join((release, month, LANGUAGES, LISTS, UNSAFE, *IDLE, *PACKAGES))
+    recipe = "\n".join((release, month, LANGUAGES, LISTS, SIGNED, UNSAFE, *IDLE, *PACKAGES))
     digest = hashlib.sha256(recipe.encode()).hexdigest()[:12]
     folder = cache / "images" / f"{release}-{digest}"
     if folder.is_dir():
@@ -131,9 +135,9 @@ def bootstrap(
             *(f"--customize-hook={hook}" for hook in hooks),
             release,
             str(folder),
-            f"deb {mirrors['Debian']} {release} main",
-            f"deb {mirrors['Debian']} {release}-updates main",
-            f"deb {mirrors['Debian-Security']} {release}-security main",
+            f"deb [{SIGNED}] {mirrors['Debian']} {release} main",
+            f"deb [{SIGNED}] {mirrors['Debian']} {release}-updates main",
+            f"deb [{SIGNED}] {mirrors['Debian-Security']} {release}-security main",
         ],
         say=f"could not build the {release} image",
     )
