@@ -490,6 +490,23 @@ def keys_told_to_who_changes_its_own(secure: Secure, caller: Phone, user: str) -
         return told(invite), told(answer)
 
 
+def without_keys_beside_others(secure: Secure, exchange: Exchange, caller: Phone) -> None:
+    """Call a phone that comes by UDP, the second of three of an extension."""
+    password = json.loads(secure.operator.secrets.read_text())["extension/1009"]
+    with ExitStack() as beside:
+
+        def another() -> None:
+            one = beside.enter_context(Peer(secure.operator.lab.gateway, (secure.address, 5060)))
+            assert one.login("REGISTER", f"sip:{DOMAIN}", Account("1009", DOMAIN, password))
+
+        another()
+        callee = phone_of(secure.operator, HOST, exchange, "1009")
+        another()
+        call, answered = put_through(caller, callee, "1009")
+        call.hangup()
+        answered.wait_ended()
+
+
 def test_a_key_is_told_as_it_is_used(secure: Secure, exchange: Exchange, tmp_path: Path) -> None:
     """A key that begins with a 0 FreeSWITCH makes anew for each offer and answer, and goes on
     using the first: who was called heard nothing after it had held the call."""
@@ -522,6 +539,8 @@ def test_a_key_is_told_as_it_is_used(secure: Secure, exchange: Exchange, tmp_pat
             assert base64.b64decode(key)[0] == 0
             call.hangup()
             answered.wait_ended()
+            if callee.user == "1001":
+                without_keys_beside_others(secure, exchange, caller)
         before, after = keys_told_to_who_changes_its_own(secure, caller, "1005")
         assert base64.b64decode(before)[0] == 0
         assert before != after
