@@ -228,13 +228,19 @@ def started(desk: Operator, link: str, root: str = "") -> None:
     linphone(desk, "init -c /root/rc -d 6 -l /root/log")
 
 
+def ended(desk: Operator) -> None:
+    """End Linphone: one that begins before another is gone is not heard of."""
+    linphone(desk, "exit")
+    until_on(desk, DESK, "! pgrep -x linphonec >/dev/null")
+
+
 def test_linphone_opens_no_link_of_an_authority_that_it_does_not_know(
     switch: Provisioned, desk: Operator
 ) -> None:
     """Its certificate is checked before anything is asked, so the link stays good."""
     started(desk, linphone_link(switch, "1001"))
     until_on(desk, DESK, "grep -q 'SSL handshake failed' /root/log")
-    linphone(desk, "exit")
+    ended(desk)
     assert f"{HOST}  1001 " not in switch.callcenter("--used")
 
 
@@ -286,7 +292,7 @@ def test_linphone_needs_its_link_and_the_root_alone(
     linphone(desk, "generic 'play /root/tone.wav'")
     assert_heard(call, CALLER_HZ, 2)
     call.hangup()
-    linphone(desk, "exit")
+    ended(desk)
     taken = desk.lab.ssh(DESK, ["cat /root/heard.wav"])
     [sound] = read_wav(subprocess.run(taken, capture_output=True, check=True).stdout)
     assert_heard(sound, CALLEE_HZ, 1)
