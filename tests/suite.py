@@ -215,6 +215,8 @@ TIERS: dict[str, Tier] = {
             "bin/gpg": "gnupg",
             "bin/openssl": "openssl",
             "bin/curl": "curl",
+            # Of the dice in test_phone_tls.py.
+            "bin/gcc": "gcc",
             "bin/pgrep": "procps",
             "sbin/nft": "nftables",
             "bin/turnserver": "coturn",
