@@ -810,9 +810,9 @@ def apply(releases: Releases, given: Path) -> None:
     _run("chgrp", "freeswitch", str(releases.folder))
     _run("ln", "-sfn", f"{releases.applied}/{CLI_CONFIG}", FS_CLI_CONFIG)
     _enable()
+    releases.lock()
     if not os.path.exists(CERTS):
         _share_key()
-    releases.lock()
     door = Linux(releases)
     if (closing := given / "closing").exists():
         door.closing = closing

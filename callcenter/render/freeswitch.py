@@ -18,7 +18,7 @@ from callcenter.render import (
 )
 from callcenter.render._files import File, Tree
 from callcenter.render._templates import plain, xml
-from callcenter.render.services import SERVICES, SUITES, trunks
+from callcenter.render.services import SERVICES, SRTP_SUITES, trunks
 from callcenter.site import CODECS, Site, Switch
 
 __all__ = [
@@ -111,7 +111,7 @@ def _files(site: Site, switch: Switch, edge: Switch) -> Iterator[File]:
 
     said = {m: phrases.PHRASES[m][site.language] for m in modules(site) if m in phrases.PHRASES}
     hold_music = sounds.HOLD_MUSIC if site.hold_music is not None else "silence"
-    yield rendered("freeswitch.xml", said=said, hold_music=hold_music, suites=SUITES)
+    yield rendered("freeswitch.xml", said=said, hold_music=hold_music, suites=SRTP_SUITES)
     if said:
         sound = functools.partial(sounds.path, site)
         macros = [one for known in said.values() for one in phrases.macros(known, site.language)]

@@ -10,7 +10,7 @@ from callcenter.render import packet_filter, paths, users
 from callcenter.render._files import File, Tree
 from callcenter.render._templates import plain
 from callcenter.render.edge_addresses import ADVERTISED, EdgeAddresses
-from callcenter.render.services import SUITES, WEB, a1_hash
+from callcenter.render.services import SRTP_SUITES, WEB, a1_hash
 from callcenter.render.sip_grammar import Grammar, literal
 from callcenter.site import Extension, Site, Switch
 from callcenter.site.network import ANYWHERE
@@ -107,7 +107,7 @@ def _files(site: Site, edge: Switch, behind: Switch | None) -> Iterator[File]:
             wss=wss,
             # The address of record: a browser's is not that of its extension's phones.
             aor="$var(aor)" if wss else "$tu",
-            suites=SUITES if behind is not None and site.network.srtp != "off" else (),
+            suites=SRTP_SUITES if behind is not None and site.network.srtp != "off" else (),
             offered=behind is not None and site.network.srtp == "offered",
             udp="udp" in transports,
             streams=bool({"tcp", "tls"} & transports),

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from typing import Final
 
 from callcenter.render.services import billing, event_socket, mail
-from callcenter.render.services._dialplan import CONTEXT, SUITES, WEB, legs, name_of
+from callcenter.render.services._dialplan import CONTEXT, SRTP_SUITES, WEB, legs, name_of
 from callcenter.render.services._shape import Service, Unit, service_of
 from callcenter.render.services.extensions import a1_hash, hash_of
 from callcenter.render.services.voicemails import pin_hash
@@ -17,7 +17,7 @@ from callcenter.render.services.voicemails import pin_hash
 __all__ = [
     "CONTEXT",
     "SERVICES",
-    "SUITES",
+    "SRTP_SUITES",
     "WEB",
     "Service",
     "Unit",

@@ -19,7 +19,7 @@ from callcenter.site.network import Srtp
 
 __all__ = [
     "CONTEXT",
-    "SUITES",
+    "SRTP_SUITES",
     "WEB",
     "action",
     "config",
@@ -36,7 +36,7 @@ __all__ = [
 CONTEXT = "services"
 """The dialplan context of all destinations. No caller enters it but by a transfer of ours."""
 
-SUITES = ("AES_256_CM_HMAC_SHA1_80", "AES_CM_128_HMAC_SHA1_80")
+SRTP_SUITES = ("AES_256_CM_HMAC_SHA1_80", "AES_CM_128_HMAC_SHA1_80")
 """Suites of SRTP, preferred first."""
 _UNHURRIED = "60:300"
 """Milliseconds of the jitter buffer of an encrypted leg: usual, and most. Without a buffer
