@@ -12,7 +12,7 @@ from pathlib import Path
 
 from tests.acceptance.support.waiting import PATIENCE
 
-__all__ = ["SIPP", "Sipp", "answered_calls", "complete_calls", "completed", "sipp", "wait_bound"]
+__all__ = ["SIPP", "Sipp", "answered_calls", "complete_calls", "counted", "sipp", "wait_bound"]
 
 SIPP = shutil.which("sipp")
 
@@ -167,10 +167,13 @@ def answered_calls(user: str) -> str:
     )
 
 
-def completed(statistics: Path) -> int:
-    """Number of calls that were complete, by the last line of SIPp's statistics."""
+def counted(statistics: Path) -> dict[str, int]:
+    """Numbers that are not 0 in the last line of SIPp's statistics: calls that were complete, and
+    what became of others."""
     head, *rest = statistics.read_text().splitlines()
-    return int(dict(zip(head.split(";"), rest[-1].split(";"), strict=False))["SuccessfulCall(C)"])
+    last = zip(head.split(";"), rest[-1].split(";"), strict=False)
+    counts = {name[:-3]: text for name, text in last if name.endswith("(C)")}
+    return {name: int(text) for name, text in counts.items() if text.isdecimal() and int(text)}
 
 
 class Sipp:

@@ -99,8 +99,7 @@ class Login:
             process.stdout.readline()
             yield
         finally:
-            process.terminate()
-            process.wait()
+            _end(process)
             process.stdin.close()
             process.stdout.close()
 
@@ -237,10 +236,17 @@ def lines(host: Host, command: str, given: bytes = b"") -> Iterator[str]:
                     yield line.decode(errors="replace").rstrip("\n")
                 process.wait()
             finally:
-                process.terminate()
+                _end(process)
             if process.returncode:
                 errors.seek(0)
                 raise refusal(host, errors.read())
+
+
+def _end(process: subprocess.Popen[bytes]) -> None:
+    """End ssh, where it has not ended by itself."""
+    # SIGTERM that comes as ssh begins to wait is heeded when something else wakes it: in minutes.
+    process.kill()
+    process.wait()
 
 
 def _path(text: str | Path) -> Path:

@@ -100,7 +100,8 @@ def tunnel(operator: Operator, tmp_path_factory: pytest.TempPathFactory) -> Iter
         while ssh.poll() is None and not operator.ssh(HOST, f"ss -Hltn sport = :{PORT}"):
             time.sleep(0.05)
         yield
-        ssh.terminate()
+        # It may miss SIGTERM (see callcenter/client/ssh.py).
+        ssh.kill()
 
 
 class Program:

@@ -3,7 +3,9 @@ a login that is not root."""
 
 from __future__ import annotations
 
+import signal
 import subprocess
+import threading
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -11,10 +13,11 @@ from typing import Any
 import pytest
 
 from callcenter.client.inventory import Host, load
-from callcenter.client.ssh import login
+from callcenter.client.ssh import lines, login
 from lab.lab import Lab
 from tests.acceptance.support.audio import assert_speech
 from tests.acceptance.support.phones import Exchange
+from tests.acceptance.support.waiting import PATIENCE
 from tests.roles.conftest import SITE, Operator
 from tests.roles.support import phone_of, verify
 
@@ -138,6 +141,27 @@ def test_sudos_password_is_no_argument_and_in_no_log(operator: Operator) -> None
     assert "of-the-Login" not in seen
     assert b"of-the-Login" not in mine
     assert b"callcenter-askpass" in mine
+
+
+def test_a_command_ends_where_ssh_heeds_no_signal(operator: Operator) -> None:
+    """As where it is told to end in the moment in which it begins to wait: one in a hundred"""
+    host = described(operator, **DEPLOYER)
+    ended: list[bytes | str] = []
+
+    def enter() -> None:
+        with login(host, shared=True) as entered:
+            said = entered.run("id -un").stdout
+        ended.append(said)
+        ended.append(next(lines(host, "echo said; exec sleep 1000")))
+
+    # ssh takes over what its parent ignores.
+    before = signal.signal(signal.SIGTERM, signal.SIG_IGN)
+    try:
+        (running := threading.Thread(target=enter, daemon=True)).start()
+        running.join(PATIENCE)
+    finally:
+        signal.signal(signal.SIGTERM, before)
+    assert ended == [b"root\n", "said"]
 
 
 @pytest.mark.parametrize(
