@@ -6,6 +6,7 @@ import json
 import os
 import re
 import shlex
+import signal
 import socket
 import socketserver
 import struct
@@ -35,6 +36,7 @@ __all__ = [
     "contacts",
     "forget_phones",
     "hold_and_resume",
+    "interrupt",
     "listening",
     "logged",
     "name_server",
@@ -349,6 +351,14 @@ def watching(operator: Operator, *words: str) -> Iterator[Started]:
         finally:
             limit.cancel()
             process.kill()
+
+
+def interrupt(process: Started) -> None:
+    """Send a command, and the programs that it has begun, what Ctrl-C does. Python alone may be
+    about to read, and would heed it once there is something."""
+    own = subprocess.run(["pgrep", "-P", str(process.pid)], capture_output=True, check=True)
+    for number in (process.pid, *map(int, own.stdout.split())):
+        os.kill(number, signal.SIGINT)
 
 
 def shown_until(process: Started, wanted: str) -> str:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import re
-import signal
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -20,6 +19,7 @@ from tests.attack.sip import Account, Message, Peer, sdp
 from tests.roles.conftest import ROOT, SITE, Operator, write_inventory
 from tests.roles.support import (
     connected,
+    interrupt,
     phone_of,
     refused,
     sentence,
@@ -261,7 +261,7 @@ def test_the_sip_of_a_host_is_seen_and_no_login_in_it(
         assert f" udp {operator.lab.gateway}:" in shown
         ours = "pgrep -fc '^python3 -I - 600'"
         assert operator.ssh(HOST, ours) == "1\n"
-        tracing.send_signal(signal.SIGINT)
+        interrupt(tracing)
         assert tracing.wait(PATIENCE) == 130
     until_on(operator, HOST, f"! {ours}")
 
@@ -281,7 +281,7 @@ def test_what_a_host_logs_is_seen_in_the_sites_time(
         assert times == sorted(times)
         assert operator.ssh(HOST, f"{unit} echo later") == ""
         shown_until(following, " echo: later\n")
-        following.send_signal(signal.SIGINT)
+        interrupt(following)
         assert following.wait(PATIENCE) == 130
     until_on(operator, HOST, "! pgrep -x journalctl")
     assert main(["logs", HOST, *site, "--since", "2001-01-01T00:00"]) == 0
