@@ -164,9 +164,9 @@ TIERS: dict[str, Tier] = {
             "bin/vagrant": "vagrant",
             "share/rubygems-integration/all/gems/vagrant-libvirt-*": "vagrant-libvirt",
         },
-        # It would keep two busy by itself. Beside roles, which mostly wait once they are alone, it
+        # It would keep two busy by itself. Beside roles and Windows, which wait now and then, it
         # takes what these leave.
-        cores=0.9,
+        cores=0.5,
         seconds=210,
     ),
     "smoke": Tier(
@@ -198,7 +198,7 @@ TIERS: dict[str, Tier] = {
         root=True,
         packages={**HOSTS, **DOCKER, "sbin/nft": "nftables", "bin/pgrep": "procps"},
         cores=0.9,
-        hosts=6,
+        hosts=5,
         report="lab-tests",
         seconds=100,
     ),
@@ -272,7 +272,8 @@ TIERS: dict[str, Tier] = {
         if os.environ.get("CALLCENTER_WINDOWS_HOST")
         else {**HOSTS, **PHONES, **WINE},
         prepare="tests/windows/support/build-tar",
-        # With one deploy at a time, its processes wait for each other.
+        # With one deploy at a time, its processes wait for each other. They go before others, or
+        # this tier and attack, which comes after it, would take longer than all else.
         cores=0.4,
         hosts=1,
         seconds=1000,
@@ -311,8 +312,9 @@ GROUPS: dict[str, Group] = {
 
 CORES = 1.25 * (os.cpu_count() or 1)
 """Tiers run side by side while they keep fewer busy: who computes leaves gaps, too."""
-LAB_HOSTS = 10
-"""A kernel has inotify instances for about as many (fs.inotify.max_user_instances)."""
+LAB_HOSTS = 12
+"""Lab hosts for which a kernel has inotify instances (fs.inotify.max_user_instances). One more
+waits until another is gone."""
 
 
 class Refused(ValueError):
