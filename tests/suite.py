@@ -109,9 +109,6 @@ class Tier:
     """Processor cores that it keeps busy, as measured."""
     hosts: int = 0
     """Lab hosts that it has up at once, at most."""
-    priority: int = 0
-    """Niceness of its session, where the kernel divides its time among sessions. Less than 0 goes
-    before others."""
     report: str = ""
     """Name of its files in ``reports``, where it is not the tier's own."""
     note: str = ""
@@ -244,8 +241,6 @@ TIERS: dict[str, Tier] = {
         ),
         # More where nobody is beside it; but Windows, which mostly waits, is to run meanwhile.
         cores=1.6,
-        # Its five workers are one session, and the longest tier: it would be alone at the end.
-        priority=-5,
         hosts=7,
         seconds=1600,
     ),
@@ -495,9 +490,7 @@ class Suite:
         options = ["-q", "-o", f"cache_dir=.pytest_cache/{before}", "--junitxml", str(junit)]
 
         def run(*words: str) -> int:
-            return self._command(
-                words, out, environment, outcome, root=tier.root, priority=tier.priority
-            )
+            return self._command(words, out, environment, outcome, root=tier.root)
 
         if tier.prepare and run("sh", "-c", tier.prepare, "bin/test"):
             outcome.state, outcome.why = "skipped", _last_line(self._log(name))
@@ -530,7 +523,6 @@ class Suite:
         outcome: Outcome,
         *,
         root: bool = True,
-        priority: int = 0,
         last: bool = False,
     ) -> int:
         """Run a program to its end, and add its work to the outcome."""
@@ -548,9 +540,6 @@ class Suite:
             start_new_session=True,
         )
         self._processes.add(process)
-        if priority:
-            with suppress(OSError):
-                Path(f"/proc/{process.pid}/autogroup").write_text(str(priority))
         if self._stopped and not last:
             os.killpg(process.pid, signal.SIGINT)
         _, status, used = os.wait4(process.pid, 0)
