@@ -144,7 +144,7 @@ def test_sudos_password_is_no_argument_and_in_no_log(operator: Operator) -> None
 
 
 def test_a_command_ends_where_ssh_heeds_no_signal(operator: Operator) -> None:
-    """As where it is told to end in the moment in which it begins to wait: one in a hundred"""
+    """Kill ssh, which misses a signal that comes as it begins to wait: one in a hundred."""
     host = described(operator, **DEPLOYER)
     ended: list[bytes | str] = []
 
