@@ -187,7 +187,7 @@ def complete(edge: Edge, own: Path, callee: tuple[str, int]) -> int:
             print("".join(one for one in told if "Dead call" not in one)[:4000])
         print(counts := counted(own / "calls.csv"))
         print(edge.operator.ssh(HOST, "grep ^Udp: /proc/net/snmp"))
-        return counts["SuccessfulCall"]
+        return counts.get("SuccessfulCall", 0)
     finally:
         answering.kill()
         answering.wait()
