@@ -137,6 +137,7 @@ def _files(site: Site, edge: Switch, behind: Switch | None) -> Iterator[File]:
             applied=paths.KAMAILIO_APPLIED,
             location=paths.KAMAILIO_LOCATION,
             schema=SCHEMA,
+            udp="udp" in transports,
             low_port=any(port < 1024 for _, port in site.network.listeners),
             asks=edge.stun is not None,
             release_tool=paths.RELEASE_TOOL,

@@ -40,6 +40,20 @@ def test_service(host: Any) -> None:
     assert unit.is_enabled
 
 
+def test_realtime(host: Any, site: Site) -> None:
+    """What reads UDP goes before ordinary processes, where the host grants realtime scheduling"""
+    if "udp" not in {transport for transport, _ in site.network.listeners}:
+        pytest.skip("the Site does not take UDP")
+    if host.run("chrt -r 1 true").rc != 0:
+        pytest.skip("this host grants no realtime scheduling, as in most containers")
+    said = host.check_output("kamcmd core.ps").splitlines()
+    readers = [pid for pid, what in zip(said[::2], said[1::2], strict=True) if "udp" in what]
+    assert readers
+    for pid in readers:
+        policy = host.check_output("chrt -p %s", pid)
+        assert "SCHED_RR" in policy, policy
+
+
 def test_listeners(host: Any, site: Site, switch: Switch, node: Host) -> None:
     """Kamailio listens where the Site says and nowhere else"""
     lines = host.check_output("ss -Hlntup").splitlines()
