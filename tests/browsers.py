@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import subprocess
 import wave
 from collections.abc import Iterator, Mapping
@@ -15,11 +16,12 @@ from selenium.webdriver.common.by import By
 from selenium.webdriver.remote.webelement import WebElement
 from urllib3.exceptions import HTTPError
 
+from callcenter.client import npm
 from tests.acceptance.support.audio import Tone
 from tests.acceptance.support.waiting import eventually
 from tests.labs import TELLING
 
-__all__ = ["Page", "browser"]
+__all__ = ["Page", "browser", "lacking"]
 
 _RATE = 48_000
 
@@ -188,6 +190,15 @@ class Page:
             lambda said: said is None or abs(said - hz) > 15,
             f"no {hz} Hz",
         )
+
+
+def lacking() -> str:
+    """Return why no browser can be given at the page that a switch serves, or nothing."""
+    if not (shutil.which("chromedriver") and shutil.which("certutil")):
+        return (
+            "Chromium is not on this machine (apt install chromium chromium-driver libnss3-tools)"
+        )
+    return "; ".join(npm.lacking())
 
 
 @contextmanager

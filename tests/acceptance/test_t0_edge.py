@@ -21,7 +21,7 @@ from callcenter.site.ports import listeners
 from callcenter.site.served import certificate_of
 from tests.acceptance.conftest import authorities, local_address
 from tests.acceptance.support.phones import Exchange, Phone, RegistrationRefused
-from tests.acceptance.support.strangers import stranger
+from tests.acceptance.support.strangers import bind_unknown, stranger
 from tests.acceptance.support.waiting import PATIENCE, eventually
 
 
@@ -210,7 +210,7 @@ def test_says_nothing_to_strangers(site: Site, switch: Switch) -> None:
     shown = f"[{address}]" if ":" in address else address
     user = stranger()
     with socket.socket(family, socket.SOCK_DGRAM) as asking:
-        asking.bind((address, 0))
+        bind_unknown(asking, address)
         asking.settimeout(1)
         own = f"{shown}:{asking.getsockname()[1]}"
 

@@ -22,6 +22,7 @@ import pytest
 
 import lab as lab_package
 from callcenter import render
+from callcenter.client import npm
 from callcenter.render import paths
 from callcenter.site import LocalPackages, Site
 from lab import network
@@ -224,7 +225,8 @@ def lab(images: Images, request: pytest.FixtureRequest) -> Iterator[Lab]:
     """A lab without hosts yet; this process is in its network."""
     with watched(fresh("roles-"), request) as made:
         made.up(())
-        # From within the network no image is made.
+        # From within the network no image is made, and nothing is fetched.
+        npm.lacking()
         lab_package.enter(made.name)
         yield made
 

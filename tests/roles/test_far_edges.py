@@ -5,7 +5,6 @@ from __future__ import annotations
 
 import http.client
 import json
-import shutil
 import socket
 import ssl
 import subprocess
@@ -25,7 +24,7 @@ from tests.acceptance.support.phones import Exchange
 from tests.acceptance.support.waiting import PATIENCE
 from tests.acceptance.test_t3_voicemail import leave, light
 from tests.attack.sip import Account, Message, Peer, sdp
-from tests.browsers import Page, browser
+from tests.browsers import Page, browser, lacking
 from tests.roles.conftest import SITE, Operator, write_inventory
 from tests.roles.support import (
     CALLEE_HZ,
@@ -487,8 +486,8 @@ def page(
     operator: Operator, folder: Path, capsys: pytest.CaptureFixture[str], *, turn: bool = False
 ) -> Iterator[Page]:
     """Give a browser at the page that the edge serves. ``turn``: from outside, by TURN alone."""
-    if not (shutil.which("chromedriver") and shutil.which("certutil")):
-        pytest.skip("Chromium is not on this machine")
+    if reason := lacking():
+        pytest.skip(reason)
     wss = "Wss(turn=Turn())" if turn else "Wss()"
     tls = f"web_phone=WebPhone(), network=Network(tls=PhoneTls(OwnAuthority(), wss={wss}), "
     site = DESCRIBED.replace("network=Network(", tls)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import http.client
 import json
-import shutil
 import socket
 import ssl
 from collections.abc import Callable
@@ -15,10 +14,11 @@ import pytest
 
 from callcenter.cli import main
 from callcenter.cli.authority import authority
+from callcenter.client import npm
 from callcenter.render import paths
 from callcenter.site.provisioning import path_of
 from tests.acceptance.support.waiting import PATIENCE
-from tests.browsers import browser
+from tests.browsers import browser, lacking
 from tests.roles.conftest import SITE, Operator
 
 CALLED, OTHER = "turn1", "turn2"
@@ -58,6 +58,8 @@ class Pair:
 @pytest.fixture(scope="module")
 def pair(operator_of: Callable[..., Operator], tmp_path_factory: pytest.TempPathFactory) -> Pair:
     """Two switches that serve all that the domain leads to."""
+    if reasons := npm.lacking():
+        pytest.skip("; ".join(reasons))
     operator = operator_of(CALLED, OTHER)
     tls = "PhoneTls(OwnAuthority(), wss=Wss(turn=Turn()))"
     more = f"web_phone=WebPhone(), provisioning=Provisioning(), network=Network(tls={tls}, "
@@ -95,8 +97,8 @@ def test_a_link_is_good_once_whichever_switch_is_asked(
 
 
 def test_turn_of_the_other_switch_carries_a_call(pair: Pair, tmp_path: Path) -> None:
-    if not (shutil.which("chromedriver") and shutil.which("certutil")):
-        pytest.skip("Chromium is not on this machine")
+    if reason := lacking():
+        pytest.skip(reason)
     ssh, at = pair.operator.ssh, pair.address
     # As a browser that has asked the DNS twice.
     names = {f"{DOMAIN}:{port}": at(CALLED) for port in (443, 7443)}

@@ -36,16 +36,11 @@ from tests.acceptance.support.audio import assert_heard, assert_speech
 from tests.acceptance.support.phones import Call, Exchange, Phone
 from tests.acceptance.support.waiting import PATIENCE
 from tests.attack.sip import Account, WebPeer
-from tests.browsers import Page, browser
+from tests.browsers import Page, browser, lacking
 from tests.certificates import Authority
 from tests.roles.conftest import ROOT, SITE, Operator
 from tests.roles.support import CALLEE_HZ, CALLER_HZ, phone_of, until, until_on
 from tests.turn import TCP, Client
-
-pytestmark = pytest.mark.skipif(
-    not (shutil.which("chromedriver") and shutil.which("certutil")),
-    reason="Chromium is not on this machine (apt install chromium chromium-driver libnss3-tools)",
-)
 
 HOST = "web1"
 DOMAIN = "roles.callcenter.test"
@@ -170,6 +165,8 @@ def switch(
     operator_of: Callable[..., Operator], tmp_path_factory: pytest.TempPathFactory
 ) -> Served:
     """A switch that serves the page."""
+    if reason := lacking():
+        pytest.skip(reason)
     made = Served(operator_of(HOST), Authority.make(tmp_path_factory.mktemp("web") / "own"))
     made.operator.secrets.write_text("{}")
     made.operator.secrets.chmod(0o600)

@@ -6,17 +6,16 @@ import random
 import socket
 from contextlib import ExitStack
 
-__all__ = ["free_port"]
+from tests.acceptance.support.strangers import BELOW_THE_KERNELS
 
-BELOW_THE_KERNELS = range(20_000, 32_000, 2)
-"""Ports that the kernel gives to nobody who does not ask for one. Of those that it gives out, one
-may be free by UDP and taken by TCP, or taken in the next moment."""
+__all__ = ["free_port"]
 
 
 def free_port() -> int:
-    """Return a port that is free by UDP and TCP, as is the one after it."""
+    """Return a port that is free by UDP and TCP, as is the one after it. Of those that the kernel
+    gives out, one may be free by UDP and taken by TCP, or taken in the next moment."""
     while True:
-        port = random.choice(BELOW_THE_KERNELS)
+        port = random.choice(BELOW_THE_KERNELS[::2])
         with ExitStack() as probes:
             try:
                 for kind in (socket.SOCK_DGRAM, socket.SOCK_STREAM):
