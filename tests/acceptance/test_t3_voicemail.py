@@ -11,6 +11,7 @@ import pytest
 from callcenter import render
 from callcenter.client.inventory import Host
 from callcenter.render import paths, users
+from callcenter.render.services import pins
 from callcenter.site import Extension, Site, ToVoicemail
 from tests.acceptance.support.audio import (
     Pcm,
@@ -76,6 +77,8 @@ def box(
     if made.messages():
         not_tried(f"the mailbox of {owner.number} holds messages that are not this test's")
     yield made
+    # Attempts count for an hour, and however often a Site is proved in it, nobody is kept out.
+    fs_cli(f"limit_interval_reset hash pin {pins.OWN}{owner.number}")
     if made.messages():
         fs_cli(f"vm_delete {owner.number}@{site.domain}")
 

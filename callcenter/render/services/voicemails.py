@@ -55,7 +55,12 @@ def files(site: Site) -> Iterator[File]:
     """Yield the profile, and the dialplan that leads into mailboxes."""
     if not site.mailboxes:
         return
-    values = {"profile": PROFILE, "voicemail": site.voicemail, "pin_calls": pins.CALLS}
+    values = {
+        "profile": PROFILE,
+        "voicemail": site.voicemail,
+        "pin_calls": pins.CALLS,
+        "own": pins.OWN,
+    }
     yield config("autoload_configs/voicemail.conf.xml", site, **values)
     yield config("dialplan/services/voicemails.xml", site, **values)
 
