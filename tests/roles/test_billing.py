@@ -361,7 +361,7 @@ def test_while_the_database_is_stopped(operator: Operator, exchange: Exchange) -
     second = exchange.phone("+49405552222")
     others, theirs = outside(phone_of(operator, HOST, exchange, "1002"), second, "0405552222")
     until(lambda: booked(operator), lambda left: left < 50)
-    operator.ssh(HOST, "systemctl stop postgresql")
+    operator.ssh(HOST, "systemctl stop postgresql 'postgresql@*'")
     try:
         # What cannot be charged ends.
         assert_heard(call, UNAVAILABLE_HZ, 0.5)

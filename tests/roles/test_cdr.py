@@ -54,7 +54,7 @@ def test_100_calls_while_the_database_is_stopped(operator: Operator, exchange: E
 
     call(30)
     until(lambda: asked(operator, "SELECT count(*) FROM calls"), "30")
-    operator.ssh(HOST, "systemctl stop postgresql")
+    operator.ssh(HOST, "systemctl stop postgresql 'postgresql@*'")
     call(40)
     # Written before the caller is told that the call has ended, or just after.
     until(lambda: spooled(operator), 40)
