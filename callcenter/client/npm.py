@@ -5,7 +5,6 @@ from __future__ import annotations
 import base64
 import hashlib
 import os
-import tempfile
 import urllib.error
 import urllib.request
 from pathlib import Path
@@ -58,10 +57,7 @@ def _archive(folder: Path, package: jssip.Package) -> bytes:
         ) from wrong
     if not _is(package, got):
         raise SiteError([f"Site.web_phone: {url} is not {package.archive} as it is known"])
-    # Others may fetch it at the same time.
-    with tempfile.NamedTemporaryFile(dir=folder, delete=False) as part:
-        part.write(got)
-    Path(part.name).replace(kept)
+    cache.keep(kept, got)
     return got
 
 

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import os
+import tempfile
 from pathlib import Path
 
-__all__ = ["folder"]
+__all__ = ["folder", "keep"]
 
 
 def folder(name: str) -> Path:
@@ -14,3 +15,15 @@ def folder(name: str) -> Path:
     made = Path(home, "callcenter", name)
     made.mkdir(mode=0o700, parents=True, exist_ok=True)
     return made
+
+
+def keep(path: Path, content: bytes) -> None:
+    """Write a file whole or not at all, whoever else writes it meanwhile."""
+    with tempfile.NamedTemporaryFile(dir=path.parent, delete=False) as file:
+        try:
+            file.write(content)
+            file.flush()
+            os.replace(file.name, path)
+        except BaseException:
+            os.unlink(file.name)
+            raise

@@ -5,7 +5,6 @@ from __future__ import annotations
 import functools
 import hashlib
 import io
-import os
 import random
 import shutil
 import subprocess
@@ -147,12 +146,5 @@ _read = functools.cache(Path.read_bytes)
 def _kept(name: str, make: Callable[[], bytes]) -> bytes:
     path = cache.folder("sounds") / f"{name}.wav"
     if not path.is_file():
-        with tempfile.NamedTemporaryFile(dir=path.parent, delete=False) as file:
-            try:
-                file.write(make())
-                file.flush()
-                os.replace(file.name, path)
-            except BaseException:
-                os.unlink(file.name)
-                raise
+        cache.keep(path, make())
     return _read(path)

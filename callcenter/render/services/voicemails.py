@@ -59,7 +59,7 @@ def files(site: Site) -> Iterator[File]:
         "profile": PROFILE,
         "voicemail": site.voicemail,
         "pin_calls": pins.CALLS,
-        "own": pins.OWN,
+        "own": f"{pins.OWN}${{acting}}",
     }
     yield config("autoload_configs/voicemail.conf.xml", site, **values)
     yield config("dialplan/services/voicemails.xml", site, **values)
