@@ -63,13 +63,7 @@ def callcenter(operator: Operator, command: str) -> str:
 def agents(operator: Operator, exchange: Exchange) -> dict[str, Phone]:
     """Five agents at their phones, logged in, with nothing done yet."""
     for number in AGENTS:
-        # What became of the last call to the agent is written down by name, after its end: it
-        # would tell the new agent to be left alone for a minute.
-        eventually(
-            lambda: agent_of(operator, number)["state"],  # noqa: B023
-            lambda state: state == "Waiting",
-            f"the end of the last call to agent {number}",
-        )
+        await_end(operator, number)
         callcenter(operator, f"agent del {number}")
         callcenter(operator, f"agent add {number} Callback")
         callcenter(operator, f"agent reload {number}")
@@ -82,6 +76,16 @@ def agent_of(operator: Operator, agent: str) -> dict[str, str]:
     """Return what mod_callcenter knows of an agent."""
     told = callcenter(operator, f"agent list {agent}").splitlines()
     return dict(zip(told[0].split("|"), told[1].split("|"), strict=True))
+
+
+def await_end(operator: Operator, agent: str) -> None:
+    """Wait for what becomes of the last call to an agent. It is written down by the agent's name,
+    after the call's end, and tells who has it then to be left alone for a minute."""
+    eventually(
+        lambda: agent_of(operator, agent)["state"],
+        lambda state: state == "Waiting",
+        f"the end of the last call to agent {agent}",
+    )
 
 
 def waiting(operator: Operator, agent: str) -> None:
@@ -273,6 +277,8 @@ def limits(operator: Operator) -> None:
     )
     operator.describe(text)
     operator.succeed()
+    await_end(operator, "1001")
+    callcenter(operator, "agent set ready_time 1001 0")
     callcenter(operator, "agent set status 1001 Available")
 
 
