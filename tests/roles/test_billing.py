@@ -128,12 +128,17 @@ def balance(operator: Operator, account: str = "family") -> Decimal:
     return Decimal(found[1])
 
 
+def told(operator: Operator, query: str) -> str:
+    """Return what the database answers."""
+    return operator.ssh(
+        HOST, f'cd / && runuser -u freeswitch -- psql -qAt callcenter -c "{query}"'
+    ).strip()
+
+
 def booked(operator: Operator, account: str = "family") -> Decimal:
     """Return the balance as the database has it now: the command takes seconds where all is busy,
     and a call that is charged does not wait."""
-    ask = f"SELECT balance FROM billing_accounts WHERE name = '{account}'"
-    told = operator.ssh(HOST, f'cd / && runuser -u freeswitch -- psql -qAt callcenter -c "{ask}"')
-    return Decimal(told.strip())
+    return Decimal(told(operator, f"SELECT balance FROM billing_accounts WHERE name = '{account}'"))
 
 
 def is_over(operator: Operator) -> None:
@@ -322,12 +327,12 @@ def test_money_in_is_booked_once(operator: Operator) -> None:
         ["+20.500000", "top-up"],
         ["-20.500000", "take-back"],
     ]
-    book = operator.ssh(
-        HOST,
-        "cd / && runuser -u freeswitch -- psql -qAt callcenter -c 'SELECT bool_and(balance = "
-        "(SELECT sum(amount) FROM billing_entries WHERE account = name)) FROM billing_accounts'",
+    book = told(
+        operator,
+        "SELECT bool_and(balance = (SELECT sum(amount) FROM billing_entries WHERE account = name)) "
+        "FROM billing_accounts",
     )
-    assert book == "t\n"
+    assert book == "t"
 
 
 @pytest.mark.parametrize(
@@ -437,6 +442,8 @@ def test_who_has_said_something_before_the_answer_counts_from_the_answer(
     with answering(announcer, PCMU, early=True, announces=500):
         call = first.call("004315551234")
         call.wait_established()
+        # The caller may hear of the answer before it is written down.
+        until(lambda: told(operator, "SELECT max(ended) > now() FROM billing_entries"), "t")
         assert refused(second.call("0405551234")) == 403
         call.hangup()
     assert balance(operator) > 0
@@ -446,11 +453,7 @@ def test_who_has_said_something_before_the_answer_counts_from_the_answer(
     call.hangup()
     answered.wait_ended()
     is_over(operator)
-    lasted = "SELECT max(ended) <= now() FROM billing_entries"
-    said = operator.ssh(
-        HOST, f'cd / && runuser -u freeswitch -- psql -qAt callcenter -c "{lasted}"'
-    )
-    assert said == "t\n"
+    assert told(operator, "SELECT max(ended) <= now() FROM billing_entries") == "t"
 
 
 def test_off_it_is_gone_and_the_money_stays(
