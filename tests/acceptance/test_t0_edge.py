@@ -41,7 +41,7 @@ def test_service(host: Any) -> None:
 
 
 def test_realtime(host: Any, site: Site) -> None:
-    """Kamailio reads UDP before ordinary processes run, where the host grants realtime scheduling"""
+    """Kamailio reads UDP before ordinary processes, where the host grants realtime scheduling"""
     if "udp" not in {transport for transport, _ in site.network.listeners}:
         pytest.skip("the Site does not take UDP")
     if host.run("chrt -r 1 true").rc != 0:
